@@ -1,0 +1,65 @@
+// The house rules, and the floors of docs/architecture.md as module boundaries.
+
+import nx from "@nx/eslint-plugin";
+import tseslint from "typescript-eslint";
+
+const below = (floor) => Array.from({ length: floor }, (_, i) => `floor:${i}`);
+
+/**
+ * A package imports only from floors below its own, and from its own floor only what is there to
+ * be built upon (`kind:base`). Engines are chosen by apps: libraries see contracts.
+ */
+const floors = [
+  { sourceTag: "floor:0", onlyDependOnLibsWithTags: [] },
+  ...[1, 2, 3, 4].map((floor) => ({
+    sourceTag: `floor:${floor}`,
+    onlyDependOnLibsWithTags: [...below(floor), ...(floor < 3 ? [`base:${floor}`] : [])],
+    notDependOnLibsWithTags: ["kind:engine"],
+  })),
+  { sourceTag: "floor:5", onlyDependOnLibsWithTags: below(5) },
+  { sourceTag: "kind:tools", onlyDependOnLibsWithTags: [...below(6), "kind:tools"] },
+];
+
+export default tseslint.config(
+  { ignores: ["**/dist/**", "**/fixtures/**", ".nx/**", "outputs/**", "corpus/**"] },
+  {
+    files: ["**/*.ts"],
+    extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
+    languageOptions: {
+      parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
+    },
+    plugins: { "@nx": nx },
+    rules: {
+      "@nx/enforce-module-boundaries": [
+        "error",
+        { depConstraints: floors, enforceBuildableLibDependency: false, allow: [] },
+      ],
+      "@typescript-eslint/consistent-type-imports": "error",
+      "@typescript-eslint/no-non-null-assertion": "off", // noUncheckedIndexedAccess asks for them in loops
+      "@typescript-eslint/restrict-template-expressions": [
+        "error",
+        { allowNumber: true, allowBoolean: true },
+      ],
+      "@typescript-eslint/switch-exhaustiveness-check": "error",
+      "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
+      "max-lines": ["error", { max: 300 }],
+      "max-lines-per-function": ["error", { max: 60, skipBlankLines: true, skipComments: true }],
+      "max-params": ["error", { max: 5 }],
+      "max-depth": ["error", 3],
+      "no-console": "error",
+      "no-restricted-syntax": [
+        "error",
+        { selector: "ExportDefaultDeclaration", message: "Export by name." },
+        { selector: "TSEnumDeclaration", message: "Use a union of strings." },
+      ],
+    },
+  },
+  {
+    files: ["**/*.test.ts"],
+    rules: { "max-lines-per-function": "off" },
+  },
+  {
+    files: ["**/*.mjs"],
+    rules: { "max-lines": ["error", { max: 300 }] },
+  },
+);

@@ -1,0 +1,84 @@
+import { describe, expect, test } from "@jest/globals";
+import { choice, list, number, parseFlags, resolveBatch, text, toggle, UserError } from "./index.js";
+
+const program = {
+  name: "demo",
+  summary: "Shows flags.",
+  groups: {
+    Run: {
+      output_dir: text("where it goes", "FOLDER", "./outputs"),
+      do_train: toggle("train", true),
+      text: list("files", "FILE"),
+    },
+    Optimizer: {
+      learning_rate: number("step size", { above: 0 }, 1e-3),
+      max_steps: number("steps", { min: 1, whole: true }),
+      kind: choice("which", ["adam", "sgd"], "adam"),
+    },
+  },
+} as const;
+
+const parse = (line: string) => {
+  const result = parseFlags(program, line.split(" ").filter(Boolean));
+  if ("help" in result) throw new Error("help was shown");
+  return result.values;
+};
+
+test("flags left out have their defaults, typed", () => {
+  const values = parse("");
+  const rate: number = values.learning_rate;
+  const steps: number | undefined = values.max_steps;
+  expect({ rate, steps, ...values }).toMatchObject({
+    rate: 1e-3,
+    output_dir: "./outputs",
+    do_train: true,
+    text: [],
+    kind: "adam",
+  });
+  expect(steps).toBeUndefined();
+});
+
+test.each([
+  ["--learning_rate 6.0e-5", { learning_rate: 6e-5 }],
+  ["--learning_rate=.5 --max_steps 20", { learning_rate: 0.5, max_steps: 20 }],
+  ["--do_train", { do_train: true }],
+  ["--do_train=True", { do_train: true }],
+  ["--do_train False --kind sgd", { do_train: false, kind: "sgd" }],
+  ["--text a b --text c", { text: ["a", "b", "c"] }],
+])("%s", (line, expected) => {
+  expect(parse(line)).toMatchObject(expected);
+});
+
+describe("a wrong line is refused in one sentence", () => {
+  test.each([
+    ["--max_step 3", "--max_step is not a flag of demo, did you mean --max_steps?"],
+    ["--zebra 3", "--zebra is not a flag of demo; --help lists them"],
+    ["--max_steps 0", "--max_steps 0: must be a whole number, at least 1"],
+    ["--max_steps 1.5", "--max_steps 1.5: must be a whole number, at least 1"],
+    ["--learning_rate 0x10", "--learning_rate 0x10: must be a number, above 0"],
+    ["--learning_rate -1e-3", "--learning_rate -1e-3: must be a number, above 0"],
+    ["--kind adamw", "--kind adamw: must be one of adam, sgd"],
+    ["--do_train maybe", "--do_train maybe: must be true or false"],
+  ])("%s", (line, message) => {
+    expect(() => parse(line)).toThrow(new UserError(message));
+  });
+
+  test.each(["--max_steps", "surplus"])("%s", (line) => {
+    expect(() => parse(line)).toThrow(UserError);
+  });
+});
+
+test("help lists every flag under its heading, with its default", () => {
+  const result = parseFlags(program, ["--help"]);
+  const help = "help" in result ? result.help : "";
+  for (const shown of ["Run:", "Optimizer:", "--output_dir <FOLDER>", "adam, sgd", '"./outputs"']) {
+    expect(help).toContain(shown);
+  }
+});
+
+test("a batch is multiplied once, and a contradiction shows both numbers", () => {
+  const parts = { microBatch: 3, accumulation: 4, dataRanks: 2 };
+  expect(resolveBatch(parts).globalBatch).toBe(24);
+  expect(resolveBatch({ ...parts, globalBatch: 24 }).globalBatch).toBe(24);
+  expect(() => resolveBatch({ ...parts, globalBatch: 32 })).toThrow(/32.*24/);
+});

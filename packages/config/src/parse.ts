@@ -1,0 +1,105 @@
+// Arguments to typed values, through commander: grouped help, the nearest name for a wrong one.
+
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { UserError } from "./errors.js";
+import type { Flag } from "./flag.js";
+
+/** Flags by the heading they stand under in the help, then by name. */
+export type FlagGroups = Readonly<Record<string, Readonly<Record<string, Flag<unknown>>>>>;
+
+type ValueOf<F> = F extends Flag<infer T> ? T : never;
+type Union<G> = { [H in keyof G]: { [N in keyof G[H]]: ValueOf<G[H][N]> } }[keyof G];
+type Merge<U> = (U extends unknown ? (u: U) => void : never) extends (m: infer M) => void
+  ? M
+  : never;
+
+/** The values of all groups, by flag name. */
+export type FlagValues<G extends FlagGroups> = Readonly<Merge<Union<G>>>;
+
+interface Program<G extends FlagGroups> {
+  readonly name: string;
+  readonly summary: string;
+  /** Printed under the flags: examples. */
+  readonly epilogue?: string;
+  readonly groups: G;
+}
+
+/**
+ * The values that `argv` gives (flags only, without the program's name), or what to print for
+ * `--help`. Throws a UserError for an unknown flag, a missing value, or one out of range.
+ */
+export function parseFlags<G extends FlagGroups>(
+  program: Program<G>,
+  argv: readonly string[],
+): { readonly values: FlagValues<G> } | { readonly help: string } {
+  let help = "";
+  const command = commandOf(program).configureOutput({
+    writeOut: (shown) => (help += shown),
+    writeErr: () => undefined,
+  });
+  try {
+    command.parse([...argv], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.code === "commander.helpDisplayed") return { help };
+    throw new UserError(oneSentence(error.message, program.name));
+  }
+  return { values: command.opts() };
+}
+
+function commandOf<G extends FlagGroups>({ name, summary, epilogue, groups }: Program<G>): Command {
+  const command = new Command(name)
+    .description(summary)
+    .usage("[flags]")
+    .configureHelp({ helpWidth: 100, showGlobalOptions: false })
+    .allowExcessArguments(false)
+    .exitOverride();
+  for (const [heading, flags] of Object.entries(groups)) {
+    for (const [flagName, flag] of Object.entries(flags)) {
+      command.addOption(optionOf(flagName, flag).helpGroup(`${heading}:`));
+    }
+  }
+  command.helpOption("-h, --help", "show this text").helpCommand(false);
+  if (epilogue !== undefined) command.addHelpText("after", `\n${epilogue}`);
+  return command;
+}
+
+function optionOf(name: string, flag: Flag<unknown>): Option {
+  const value = `${flag.placeholder}${flag.many ? "..." : ""}`;
+  const option = new Option(`--${name} ${flag.bare ? `[${value}]` : `<${value}>`}`, helpOf(flag));
+  const given: string[] = [];
+  option.argParser((text: string) => {
+    given.push(text);
+    try {
+      return flag.parse(flag.many ? given : [text]);
+    } catch (error) {
+      if (error instanceof UserError) throw new InvalidArgumentError(`It ${error.message}.`);
+      throw error;
+    }
+  });
+  if (flag.bare) option.preset("true");
+  // The attribute keeps the flag's own spelling; commander would turn dashes into capitals.
+  option.attributeName = () => name;
+  option.default(flag.fallback, shownDefault(flag.fallback));
+  return option;
+}
+
+function helpOf({ help, choices }: Flag<unknown>): string {
+  return choices === undefined ? help : `${help}: ${choices.join(", ")}`;
+}
+
+const shownDefault = (fallback: unknown): string =>
+  Array.isArray(fallback) ? "none" : JSON.stringify(fallback);
+
+/** Commander's message as one sentence of ours. */
+function oneSentence(message: string, name: string): string {
+  const plain = message.replace(/^error: /, "").replace(/\s*\n\s*/g, " ");
+  const invalid = /^option '--(\S+) .*' argument '(.*)' is invalid\. It (.*)\.$/.exec(plain);
+  if (invalid) return `--${invalid[1]} ${invalid[2]}: ${invalid[3]}`;
+  const unknown = /^unknown option '([^']*)'(?: \(Did you mean (.*)\?\))?/.exec(plain);
+  if (unknown) {
+    const nearest = unknown[2] === undefined ? "" : `, did you mean ${unknown[2]}?`;
+    return `${unknown[1]} is not a flag of ${name}${nearest || "; --help lists them"}`;
+  }
+  return `${plain}; --help lists what ${name} takes`;
+}
