@@ -1,5 +1,14 @@
 import { describe, expect, test } from "@jest/globals";
-import { choice, list, number, parseFlags, resolveBatch, text, toggle, UserError } from "./index.js";
+import {
+  choice,
+  list,
+  number,
+  parseFlags,
+  resolveBatch,
+  text,
+  toggle,
+  UserError,
+} from "./index.js";
 
 const program = {
   name: "demo",

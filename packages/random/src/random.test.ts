@@ -45,7 +45,12 @@ test("any part of a stream equals that part of the whole", () => {
   for (const fill of [fillNormal, fillUniform]) {
     const whole = new Float32Array(100);
     fill(whole, key, 0);
-    for (const [first, size] of [[0, 1], [3, 9], [17, 50], [99, 1]] as const) {
+    for (const [first, size] of [
+      [0, 1],
+      [3, 9],
+      [17, 50],
+      [99, 1],
+    ] as const) {
       const part = new Float32Array(size);
       fill(part, key, first);
       expect(part).toEqual(whole.slice(first, first + size));

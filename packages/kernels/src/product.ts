@@ -1,0 +1,94 @@
+// Matrix products: y = x W + b, and the two products of its backward.
+
+import { add, fused, matMul, ones, reshape, transpose } from "@tensorflow/tfjs-core";
+import { asRows, expectShape, kernel, sizeOf, widthOf, type Shape } from "./kernel.js";
+
+const resized = (shape: Shape, width: number): number[] => [...shape.slice(0, -1), width];
+
+/** y [..., out] = x [..., in] weight [in, out] + bias [out]. */
+export const linear = kernel({
+  name: "TesseraLinear",
+  inputs: ["x", "weight", "bias"],
+  outputs: ["y"],
+  shapes({ x, weight, bias }) {
+    const [width, out] = weight as [number, number];
+    expectShape("linear", "x", x, resized(x, width));
+    expectShape("linear", "bias", bias, [out]);
+    return { y: resized(x, out) };
+  },
+  composite({ x, weight, bias }) {
+    const y = fused.matMul({ a: asRows(x), b: weight, bias });
+    return { y: reshape(y, resized(x.shape, weight.shape[1]!)) };
+  },
+});
+
+/** y [..., out] = x [..., in] weight, or its transpose: weight is [in, out] or [out, in]. */
+export const product = kernel<"x" | "weight", "y", { transpose: boolean }>({
+  name: "TesseraProduct",
+  inputs: ["x", "weight"],
+  outputs: ["y"],
+  shapes({ x, weight }, { transpose: flipped }) {
+    const [width, out] = (flipped ? weight.toReversed() : weight) as [number, number];
+    expectShape("product", "x", x, resized(x, width));
+    return { y: resized(x, out) };
+  },
+  composite({ x, weight }, { transpose: flipped }) {
+    // An explicit transpose: the wasm backend's product of transposed matrices is 20 times slower.
+    const right = flipped ? transpose(weight) : weight;
+    const y = matMul(asRows(x), right);
+    return { y: reshape(y, resized(x.shape, right.shape[1]!)) };
+  },
+});
+
+/** dWeight [in, out] = x^T dy, summed over all rows of x [..., in] and dy [..., out]. */
+export const weightGradient = kernel({
+  name: "TesseraWeightGradient",
+  inputs: ["x", "dy"],
+  outputs: ["dWeight"],
+  shapes({ x, dy }) {
+    const width = widthOf("weightGradient", "x", x);
+    const out = widthOf("weightGradient", "dy", dy);
+    expectShape("weightGradient", "dy", dy, resized(x, out));
+    return { dWeight: [width, out] };
+  },
+  composite: ({ x, dy }) => ({ dWeight: matMul(transpose(asRows(x)), asRows(dy)) }),
+});
+
+/** dBias [width] = the sum of all rows of dy [..., width]. */
+export const sumRows = kernel({
+  name: "TesseraSumRows",
+  inputs: ["dy"],
+  outputs: ["dBias"],
+  shapes: ({ dy }) => ({ dBias: [widthOf("sumRows", "dy", dy)] }),
+  composite({ dy }) {
+    const width = dy.shape.at(-1)!;
+    const rows = asRows(dy);
+    // As a product with ones: the wasm backend sums columns one element at a time.
+    return { dBias: reshape(matMul(ones([1, rows.shape[0]!]), rows), [width]) };
+  },
+});
+
+/** sum + gradient, both of one shape, in place where the backend can. */
+export const accumulate = kernel({
+  name: "TesseraAccumulate",
+  inputs: ["sum", "gradient"],
+  outputs: ["total"],
+  consumes: ["sum", "gradient"],
+  shapes({ sum, gradient }) {
+    expectShape("accumulate", "gradient", gradient, sum);
+    return { total: sum };
+  },
+  composite: ({ sum, gradient }) => ({ total: add(sum, gradient) }),
+});
+
+/** The sum of the squares of all elements, as a scalar. */
+export const sumOfSquares = kernel({
+  name: "TesseraSumOfSquares",
+  inputs: ["x"],
+  outputs: ["total"],
+  shapes: () => ({ total: [] }),
+  composite({ x }) {
+    const row = reshape(x, [1, sizeOf(x.shape)]);
+    return { total: reshape(matMul(row, transpose(row)), []) };
+  },
+});
