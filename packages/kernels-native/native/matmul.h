@@ -1,0 +1,32 @@
+// Matrix products through oneDNN.
+#pragma once
+
+#include "kernel.h"
+
+namespace tessera {
+
+/** A matrix, or a batch of them, row-major; `transposed` means that the product takes its transpose. */
+struct Matrix {
+  const void* data;
+  Type type;
+  int64_t rows, columns;  // as the product sees it, after the transpose
+  bool transposed = false;
+};
+
+struct Product {
+  Matrix a, b;
+  void* out;
+  Type outType;
+  /** [columns] fp32, or null. */
+  const float* bias = nullptr;
+  /** Adds to what `out` holds. */
+  bool accumulate = false;
+  int64_t batch = 1;
+  /** 0 where every matrix of the batch is the same one. */
+  int64_t batchA = 1, batchB = 1;
+};
+
+/** out = a b (+ bias) (+ out). Mixed storages are brought to a's, fp16 to fp32. */
+void multiply(const Product& product, Pool& pool);
+
+}  // namespace tessera
