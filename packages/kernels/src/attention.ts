@@ -50,15 +50,19 @@ const perHead = (x: Tensor, { time, depth }: Extents): Tensor =>
 const perToken = (x: Tensor, { batch, time, heads, depth }: Extents): Tensor =>
   transpose(reshape(x, [batch, heads, time, depth]), [0, 2, 1, 3]);
 
-/** Key heads repeated so that each query head has its own: [B, T, G, D] -> [B, T, H, D]. */
+/** Each key head for every query head that shares it: [B, T, G, D] -> [B, T, H, D]. */
 function spread(x: Tensor, { batch, time, heads, groups, depth }: Extents): Tensor {
-  const one = reshape(x, [batch, time, groups, 1, depth]);
-  return reshape(tile(one, [1, 1, 1, heads / groups, 1]), [batch, time, heads, depth]);
+  if (groups === heads) return x;
+  const repeated = tile(reshape(x, [batch * time * groups, 1, depth]), [1, heads / groups, 1]);
+  return reshape(repeated, [batch, time, heads, depth]);
 }
 
 /** The gradient of `spread`: the sum over the query heads of each key head. */
-const gathered = (dx: Tensor, { batch, time, heads, groups, depth }: Extents): Tensor =>
-  sum(reshape(dx, [batch, time, groups, heads / groups, depth]), 3);
+function gathered(dx: Tensor, { batch, time, heads, groups, depth }: Extents): Tensor {
+  if (groups === heads) return dx;
+  const shares = reshape(dx, [batch * time * groups, heads / groups, depth]);
+  return reshape(sum(shares, 1), [batch, time, groups, depth]);
+}
 
 /** What forward and backward both start from: per-head matrices, scores and probabilities. */
 function attend(query: Tensor, keyValue: Tensor, attributes: AttentionAttributes, at: Extents) {

@@ -1,0 +1,203 @@
+import { beforeAll, describe, expect, test } from "@jest/globals";
+import "@tensorflow/tfjs-backend-cpu";
+import {
+  enableProdMode,
+  memory,
+  ones,
+  setBackend,
+  tensor,
+  tidy,
+  type Tensor,
+} from "@tensorflow/tfjs-core";
+import { accumulate, disposeTree, leaves, materialize, still, whole } from "@tessera/layers";
+import { leaked, slopes } from "@tessera/layers/laws";
+import {
+  block,
+  choose,
+  evenDropout,
+  generate,
+  gpt,
+  gptConfig,
+  parameterCount,
+  preset,
+  presetNames,
+  trainingFlopsPerToken,
+  type GptParams,
+} from "./index.js";
+
+beforeAll(async () => {
+  enableProdMode();
+  await setBackend("cpu");
+});
+
+const small = gptConfig({
+  layerCount: 2,
+  hiddenSize: 12,
+  headCount: 3,
+  vocabularySize: 17,
+  maxPositions: 8,
+  dropout: evenDropout(0.1),
+});
+
+const batch = () => ({
+  ids: tensor(
+    [
+      [1, 2, 3, 4],
+      [5, 6, 7, 8],
+    ],
+    [2, 4],
+    "int32",
+  ),
+  targets: {
+    ids: tensor(
+      [
+        [2, 3, 4, 5],
+        [6, 7, 8, 9],
+      ],
+      [2, 4],
+      "int32",
+    ),
+    weights: tensor(Array<number>(8).fill(1 / 8), [2, 4]),
+  },
+});
+
+describe("parameters, as published", () => {
+  test.each([
+    ["gpt2", 124_439_808],
+    ["gpt2-medium", 354_823_168],
+    ["gpt2-large", 774_030_080],
+    ["gpt2-xl", 1_557_611_200],
+  ])("%s", (name, count) => {
+    expect(parameterCount(preset(name))).toBe(count);
+  });
+
+  test("GPT-3 has 175 billion", () => {
+    expect(parameterCount(preset("gpt3-175b")) / 1e9).toBeCloseTo(175, 0);
+  });
+});
+
+test.each(presetNames)("%s describes a model, at close to 6 operations per weight", (name) => {
+  const config = preset(name);
+  const table = config.vocabularySize * config.hiddenSize;
+  const inProducts = parameterCount(config) - config.maxPositions * config.hiddenSize;
+  expect(inProducts).toBeGreaterThan(table);
+  expect(trainingFlopsPerToken(config, 1) / inProducts / 6).toBeCloseTo(1, 1);
+});
+
+describe("sizes that cannot be built are refused", () => {
+  const sizes = { layerCount: 2, hiddenSize: 12, headCount: 3 };
+  test.each([
+    [{ headCount: 5 }, "5 heads do not divide the hidden size 12"],
+    [{ keyHeadCount: 2 }, "2 key heads do not divide the 3 query heads"],
+    [{ layerCount: 0 }, "layerCount is 0"],
+    [{ dropout: evenDropout(1) }, "embedding dropout is 1"],
+  ])("%j", (change, message) => {
+    expect(() => gptConfig({ ...sizes, ...change })).toThrow(message);
+  });
+
+  test("a name that is none lists the names", () => {
+    expect(() => preset("gpt5")).toThrow(/no model gpt5.*gpt2-xl/);
+  });
+});
+
+test("a block obeys the laws of layers", () => {
+  const layer = block(small, whole);
+  const params = materialize<Parameters<typeof layer.forward>[0]>(layer.spec, 3);
+  const x = tensor(
+    Float32Array.from({ length: 2 * 4 * 12 }, (_, i) => Math.sin(i)),
+    [2, 4, 12],
+  );
+  const at = { ...still, training: true, rows: 2 };
+  for (const { measured, told } of slopes(layer, params, x, at)) {
+    expect(Math.abs(measured - told) / (1 + Math.abs(told))).toBeLessThan(2e-3);
+  }
+  expect(leaked(layer, params, x, at)).toBe(0);
+});
+
+describe.each([true, false])("a model with tied embeddings: %s", (tiedEmbeddings) => {
+  const model = gpt({ ...small, tiedEmbeddings });
+  const make = () => materialize<GptParams>(model.spec, 1);
+
+  test("knows nothing at first: its loss is the logarithm of the vocabulary", () => {
+    const loss = model.loss(make(), batch(), still).dataSync()[0]!;
+    expect(loss).toBeCloseTo(Math.log(small.vocabularySize), 1);
+  });
+
+  test("gives every parameter a gradient, the loss of `loss`, and leaves nothing behind", () => {
+    const params = make();
+    const rows = batch();
+    const before = memory().numTensors;
+    const { sink, take } = accumulate(params);
+    const loss = model.lossAndGradients(params, rows, sink, still);
+    const gradients = take();
+    for (const [path, gradient] of leaves<Tensor>(gradients)) {
+      expect([path, gradient.dataSync().some((value) => value !== 0)]).toEqual([path, true]);
+    }
+    const alone = model.loss(params, rows, still);
+    expect(alone.dataSync()[0]).toBeCloseTo(loss.dataSync()[0]!, 6);
+    disposeTree(gradients);
+    loss.dispose();
+    alone.dispose();
+    expect(memory().numTensors).toBe(before);
+  });
+
+  test("masked tokens have no influence", () => {
+    const params = make();
+    const rows = batch();
+    const lossOf = (weights: number[], lastTarget: number) => {
+      const ids = rows.targets.ids.dataSync().slice();
+      ids[7] = lastTarget;
+      const targets = { ids: tensor(ids, [2, 4], "int32"), weights: tensor(weights, [2, 4]) };
+      return model.loss(params, { ids: rows.ids, targets }, still).dataSync()[0];
+    };
+    const masked = [1, 1, 1, 1, 1, 1, 1, 0];
+    expect(lossOf(masked, 3)).toBe(lossOf(masked, 9));
+    expect(lossOf(Array<number>(8).fill(1), 3)).not.toBe(lossOf(Array<number>(8).fill(1), 9));
+  });
+});
+
+test("the future has no influence on the past", () => {
+  const model = gpt(small);
+  const params = materialize<GptParams>(model.spec, 1);
+  const row = (last: number) =>
+    tidy(() => {
+      const ids = tensor([[1, 2, 3, last]], [1, 4], "int32");
+      return model.logits(params, model.activations(params, ids, still)).dataSync();
+    });
+  const [a, b] = [row(4), row(11)];
+  const past = 3 * small.vocabularySize;
+  expect(a.slice(0, past)).toEqual(b.slice(0, past));
+  expect(a.slice(past)).not.toEqual(b.slice(past));
+});
+
+test("generation is a function of its seed, longer than the window, and leaves nothing behind", () => {
+  const model = gpt(small);
+  const params = materialize<GptParams>(model.spec, 1);
+  const before = memory().numTensors;
+  const write = (seed: number) => [
+    ...generate(model, params, [1], 20, { temperature: 1, topK: 17, seed }),
+  ];
+  expect(write(1)).toHaveLength(20);
+  expect(write(1)).toEqual(write(1));
+  expect(write(1)).not.toEqual(write(2));
+  expect(memory().numTensors).toBe(before);
+});
+
+test("a choice follows temperature, top-k and the drawn number", () => {
+  const logits = Float32Array.from([0, 2, 1, -1]);
+  expect(choose(logits, { temperature: 0, topK: 4, seed: 0 }, 0.99)).toBe(1);
+  expect(choose(logits, { temperature: 1, topK: 1, seed: 0 }, 0.99)).toBe(1);
+  const drawn = [0.1, 0.8, 0.94, 0.99].map((u) =>
+    choose(logits, { temperature: 1, topK: 4, seed: 0 }, u),
+  );
+  expect(drawn).toEqual([1, 2, 0, 3]);
+});
+
+test("ones count as weights do", () => {
+  const model = gpt(small);
+  const params = materialize<GptParams>(model.spec, 1);
+  const rows = batch();
+  const twice = { ...rows, targets: { ...rows.targets, weights: ones([2, 4]) } };
+  const [one, eight] = [rows, twice].map((b) => model.loss(params, b, still).dataSync()[0]!);
+  expect(eight! / one!).toBeCloseTo(8, 4);
+});

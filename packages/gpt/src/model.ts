@@ -1,0 +1,122 @@
+// A GPT: ids become activations, blocks transform them, a head makes logits or a loss. Written
+// once; a region says what is split, and the tree of parameters what each rank holds.
+
+import type { Tensor } from "@tensorflow/tfjs-core";
+import {
+  disposeTree,
+  dropout,
+  embedding,
+  inside,
+  layerNorm,
+  sequence,
+  vocabularyHead,
+  whole,
+  type EmbeddingParams,
+  type Head,
+  type LayerNormParams,
+  type Like,
+  type Nothing,
+  type ParamSpec,
+  type Region,
+  type Sink,
+  type Step,
+  type Targets,
+  type VocabularyParams,
+} from "@tessera/layers";
+import { block, type BlockParams } from "./block.js";
+import type { GptConfig } from "./config.js";
+
+/** The parameters of a whole GPT. `head` is empty where the token embedding makes the logits. */
+export type GptParams = {
+  readonly embedding: EmbeddingParams;
+  readonly drop: Nothing;
+  readonly blocks: Readonly<Record<string, BlockParams>>;
+  readonly norm: LayerNormParams;
+  readonly head: Nothing | VocabularyParams;
+};
+
+/** Some rows of a step. */
+export interface Batch {
+  /** [batch, time] (int32). */
+  readonly ids: Tensor;
+  readonly targets: Targets;
+}
+
+export interface Gpt {
+  readonly config: GptConfig;
+  readonly spec: Like<GptParams, ParamSpec>;
+  /** The loss of `batch` in nats, a scalar. */
+  loss(params: GptParams, batch: Batch, at: Step): Tensor;
+  /** The same, and every parameter's gradient to `sink`, last layers first. */
+  lossAndGradients(params: GptParams, batch: Batch, sink: Sink<GptParams>, at: Step): Tensor;
+  /** ids [batch, time] -> activations [batch, time, hidden] before the head. */
+  activations(params: GptParams, ids: Tensor, at: Step): Tensor;
+  /** Activations [batch, time, hidden] -> logits [batch, time, vocabulary]. */
+  logits(params: GptParams, x: Tensor): Tensor;
+}
+
+function body(config: GptConfig, region: Region) {
+  const names = Array.from({ length: config.layerCount }, (_, i) => String(i));
+  const one = block(config, region);
+  return sequence({
+    drop: dropout(config.dropout.embedding, region.outside),
+    blocks: sequence(Object.fromEntries(names.map((name) => [name, one]))),
+    norm: layerNorm(config.hiddenSize, config.layerNormEpsilon),
+  });
+}
+
+/** The head's parameters: a table of its own, or the token embedding. */
+const tableOf = ({ embedding: { token }, head }: GptParams): VocabularyParams =>
+  "table" in head ? head : { table: token };
+
+const tableSinkOf = ({ embedding: { token }, head }: Sink<GptParams>): Sink<VocabularyParams> =>
+  "table" in head ? head : { table: token };
+
+export function gpt(config: GptConfig, region: Region = whole): Gpt {
+  const { vocabularySize: vocabulary, hiddenSize: width, initDeviation: deviation } = config;
+  const source = embedding({ vocabulary, positions: config.maxPositions, width, deviation });
+  const layers = body(config, region);
+  const head: Head<VocabularyParams> = vocabularyHead(vocabulary, width, deviation);
+
+  /** Activations, and what backward needs of the way there. */
+  const forward = (params: GptParams, ids: Tensor, at: Step) => {
+    const [x, fromSource] = source.forward(params.embedding, ids, inside(at, "embedding"));
+    const [y, fromBody] = layers.forward(params, x, at);
+    x.dispose();
+    return { y, fromSource, fromBody };
+  };
+
+  const activations = (params: GptParams, ids: Tensor, at: Step): Tensor => {
+    const { y, fromSource, fromBody } = forward(params, ids, at);
+    disposeTree(fromSource);
+    disposeTree(fromBody);
+    return y;
+  };
+
+  return {
+    config,
+    spec: {
+      embedding: source.spec,
+      ...layers.spec,
+      head: config.tiedEmbeddings ? {} : head.spec,
+    },
+    loss(params, { ids, targets }, at) {
+      const y = activations(params, ids, at);
+      const loss = head.loss(tableOf(params), y, targets);
+      y.dispose();
+      return loss;
+    },
+    lossAndGradients(params, { ids, targets }, sink, at) {
+      const { y, fromSource, fromBody } = forward(params, ids, at);
+      const ofHead = head.lossAndGradient(tableOf(params), y, targets, tableSinkOf(sink));
+      y.dispose();
+      const dy = layers.backward(params, fromBody, ofHead.dx, sink, at);
+      ofHead.dx.dispose();
+      source.backward(params.embedding, fromSource, dy, sink.embedding, inside(at, "embedding"));
+      dy.dispose();
+      return ofHead.loss;
+    },
+    activations,
+    logits: (params, x) => head.logits(tableOf(params), x),
+  };
+}

@@ -1,0 +1,48 @@
+// Models by name: sizes for a laptop, the GPT-2 family (Radford et al., 2019), the GPT-3 family
+// (Brown et al., 2020, table 2.1; where the table's head count does not divide the width, the count
+// that gives heads of 128).
+
+import { UserError } from "@tessera/config";
+import { gptConfig, type GptConfig, type GptSizes } from "./config.js";
+
+const sizes = (layerCount: number, hiddenSize: number, headCount: number): GptSizes => ({
+  layerCount,
+  hiddenSize,
+  headCount,
+});
+
+const gpt3 = (layerCount: number, hiddenSize: number, headCount: number): GptSizes => ({
+  ...sizes(layerCount, hiddenSize, headCount),
+  maxPositions: 2048,
+});
+
+export const PRESETS = {
+  tiny: { ...sizes(2, 64, 2), maxPositions: 128 },
+  small: { ...sizes(4, 128, 4), maxPositions: 128 },
+  "30m": { ...sizes(6, 384, 6), maxPositions: 256 },
+  gpt2: sizes(12, 768, 12),
+  "gpt2-medium": sizes(24, 1024, 16),
+  "gpt2-large": sizes(36, 1280, 20),
+  "gpt2-xl": sizes(48, 1600, 25),
+  "gpt3-125m": gpt3(12, 768, 12),
+  "gpt3-350m": gpt3(24, 1024, 16),
+  "gpt3-760m": gpt3(24, 1536, 16),
+  "gpt3-1.3b": gpt3(24, 2048, 16),
+  "gpt3-2.7b": gpt3(32, 2560, 32),
+  "gpt3-6.7b": gpt3(32, 4096, 32),
+  "gpt3-13b": gpt3(40, 5120, 40),
+  "gpt3-175b": gpt3(96, 12288, 96),
+} as const satisfies Record<string, GptSizes>;
+
+export type PresetName = keyof typeof PRESETS;
+
+export const presetNames = Object.keys(PRESETS) as PresetName[];
+
+/** The model called `name`, with some of its sizes changed. */
+export function preset(name: string, changes: Partial<GptConfig> = {}): GptConfig {
+  const found = presetNames.find((one) => one === name);
+  if (found === undefined) {
+    throw new UserError(`there is no model ${name}; there are ${presetNames.join(", ")}`);
+  }
+  return gptConfig({ ...PRESETS[found], ...changes });
+}

@@ -1,0 +1,28 @@
+// Where gradients go. A backward pass only sees a sink; what the sink does is its maker's secret.
+
+import { zerosLike, type Tensor } from "@tensorflow/tfjs-core";
+import { accumulate as accumulateKernel, call } from "@tessera/kernels";
+import { mapTensors, mapTree, type Sink, type Tree } from "./tree.js";
+
+export interface Accumulator<P extends Tree> {
+  readonly sink: Sink<P>;
+  /** The sums so far, zeros where nothing came. The caller owns them; the next sums start anew. */
+  take(): P;
+}
+
+/** Adds up what each parameter is given, over any number of backward passes. */
+export function accumulate<P extends Tree>(params: P): Accumulator<P> {
+  const sums = new Map<string, Tensor>();
+  const sink = mapTree(params, (_leaf: Tensor, path) => (gradient: Tensor) => {
+    const sum = sums.get(path);
+    sums.set(path, sum ? call(accumulateKernel, { sum, gradient }, {}).total : gradient);
+  });
+  return {
+    sink: sink as unknown as Sink<P>,
+    take() {
+      const taken = mapTensors(params, (leaf, path) => sums.get(path) ?? zerosLike(leaf));
+      sums.clear();
+      return taken;
+    },
+  };
+}

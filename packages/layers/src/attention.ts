@@ -1,0 +1,116 @@
+// Causal self-attention, with key and value heads that several query heads may share (Ainslie et
+// al., 2023). Inside a region each rank holds its part of the heads.
+
+import { reshape, type Tensor } from "@tensorflow/tfjs-core";
+import {
+  call,
+  causalAttention,
+  causalAttentionGradient,
+  drawOf,
+  type AttentionAttributes,
+} from "@tessera/kernels";
+import { WHOLE, type Part } from "@tessera/mesh";
+import type { Layer } from "./layer.js";
+import { linear, type LinearParams, type LinearSaved } from "./linear.js";
+import { inside as under, keyAt, type Step } from "./step.js";
+import { addOwned, reshapeOwned } from "./owned.js";
+import type { Sink } from "./tree.js";
+
+export type AttentionParams = {
+  readonly query: LinearParams;
+  readonly keyValue: LinearParams;
+  readonly output: LinearParams;
+};
+export type AttentionSaved = {
+  readonly query: LinearSaved;
+  readonly keyValue: LinearSaved;
+  readonly output: LinearSaved;
+  readonly q: Tensor; // [batch, time, heads, depth]
+  readonly kv: Tensor; // [batch, time, 2, key heads, depth]
+  readonly y: Tensor; // [batch, time, heads, depth]
+  readonly logSumExp: Tensor; // [batch, heads, time]
+};
+
+export interface AttentionOptions {
+  readonly width: number;
+  readonly heads: number;
+  /** Heads that have keys and values of their own; a divisor of `heads`. */
+  readonly keyHeads?: number;
+  readonly deviation: number;
+  /** Of the output weight, which GPT-2 makes smaller the deeper the model is. */
+  readonly outputDeviation: number;
+  /** Probability with which an attention probability is dropped in training. */
+  readonly dropout?: number;
+  readonly inside?: Part;
+}
+
+/** x [batch, time, width] -> y of the same shape: partial sums where the heads are split. */
+export function selfAttention(options: AttentionOptions): Layer<AttentionParams, AttentionSaved> {
+  const { width, heads, deviation, outputDeviation, dropout = 0, inside = WHOLE } = options;
+  const keyHeads = options.keyHeads ?? heads;
+  const depth = width / heads;
+  const columns = { from: width, deviation, cut: "columns", inside } as const;
+  const query = linear({ ...columns, to: width });
+  const keyValue = linear({ ...columns, to: [2, keyHeads * depth] });
+  const output = linear({
+    from: width,
+    to: width,
+    deviation: outputDeviation,
+    cut: "rows",
+    inside,
+  });
+
+  const attributes = (q: Tensor, at: Step): AttentionAttributes => {
+    const [batch, time, held] = q.shape as [number, number, number, number];
+    const draw = drawOf(
+      {
+        whole: [at.rows, heads, time, time],
+        start: [at.firstRow, held * inside.index, 0, 0],
+        size: [batch, held, time, time],
+      },
+      keyAt(at),
+    );
+    return { ...draw, scale: 1 / Math.sqrt(depth), rate: at.training ? dropout : 0 };
+  };
+
+  return {
+    spec: { query: query.spec, keyValue: keyValue.spec, output: output.spec },
+    forward(params, x, at) {
+      const [batch, time] = x.shape as [number, number, number];
+      const [qFlat, querySaved] = query.forward(params.query, x, under(at, "query"));
+      const [kvFlat, keyValueSaved] = keyValue.forward(params.keyValue, x, under(at, "keyValue"));
+      const q = reshapeOwned(qFlat, [batch, time, -1, depth]);
+      const kv = reshapeOwned(kvFlat, [batch, time, 2, kvFlat.shape[2]! / (2 * depth), depth]);
+      const attended = call(causalAttention, { query: q, keyValue: kv }, attributes(q, at));
+      const merged = reshape(attended.y, [batch, time, -1]);
+      const [y, outputSaved] = output.forward(params.output, merged, under(at, "output"));
+      merged.dispose();
+      return [
+        y,
+        { query: querySaved, keyValue: keyValueSaved, output: outputSaved, q, kv, ...attended },
+      ];
+    },
+    backward(params, saved, dy, sink: Sink<AttentionParams>, at) {
+      const { q, kv, y, logSumExp } = saved;
+      const [batch, time] = dy.shape as [number, number, number];
+      const dMerged = output.backward(params.output, saved.output, dy, sink.output, at);
+      const dAttended = reshapeOwned(dMerged, q.shape);
+      const inputs = { query: q, keyValue: kv, y, logSumExp, dy: dAttended };
+      const { dQuery, dKeyValue } = call(causalAttentionGradient, inputs, attributes(q, at));
+      for (const spent of Object.values(inputs)) spent.dispose();
+      const dq = reshapeOwned(dQuery, [batch, time, -1]);
+      const dkv = reshapeOwned(dKeyValue, [batch, time, -1]);
+      const fromQuery = query.backward(params.query, saved.query, dq, sink.query, at);
+      const fromKeyValue = keyValue.backward(
+        params.keyValue,
+        saved.keyValue,
+        dkv,
+        sink.keyValue,
+        at,
+      );
+      dq.dispose();
+      dkv.dispose();
+      return addOwned(fromQuery, fromKeyValue);
+    },
+  };
+}

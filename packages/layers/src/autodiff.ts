@@ -1,0 +1,35 @@
+// A layer from its forward alone, for those who extend the system and want no calculus: tfjs
+// derives the backward. It runs forward once more to do so, as `recompute` does.
+
+import "@tensorflow/tfjs"; // registers the gradients of all ops
+import { grads, tidy, type Tensor } from "@tensorflow/tfjs-core";
+import type { Layer } from "./layer.js";
+import type { ParamSpec } from "./spec.js";
+import type { Step } from "./step.js";
+import { leafAt, leaves, mapTensors, type Like, type Tree } from "./tree.js";
+
+/** `f` must be made of tfjs ops only. */
+export function fromForward<P extends Tree>(
+  spec: Like<P, ParamSpec>,
+  f: (params: P, x: Tensor, at: Step) => Tensor,
+): Layer<P, { readonly x: Tensor }> {
+  return {
+    spec,
+    forward: (params, x, at) => [tidy(() => f(params, x, at)), { x: x.clone() }],
+    backward(params, { x }, dy, sink, at) {
+      const named = leaves<Tensor>(params);
+      const ofInputs = grads((first, ...rest) => {
+        const byPath = new Map(named.map(([path], i) => [path, rest[i]!]));
+        return f(
+          mapTensors(params, (_leaf, path) => byPath.get(path)!),
+          first!,
+          at,
+        );
+      });
+      const [dx, ...gradients] = ofInputs([x, ...named.map(([, leaf]) => leaf)], dy);
+      x.dispose();
+      named.forEach(([path], i) => leafAt<(gradient: Tensor) => void>(sink, path)!(gradients[i]!));
+      return dx!;
+    },
+  };
+}

@@ -1,0 +1,48 @@
+// Token and position embeddings: where ids become activations.
+
+import { add, pad, reshape, slice, tidy, type Tensor } from "@tensorflow/tfjs-core";
+import { call, embed, embedGradient, sumRows } from "@tessera/kernels";
+import type { Source } from "./ends.js";
+import { matrix } from "./spec.js";
+
+export type EmbeddingParams = { readonly token: Tensor; readonly position: Tensor };
+export type EmbeddingSaved = { readonly ids: Tensor };
+
+export interface EmbeddingOptions {
+  readonly vocabulary: number;
+  /** Positions there are: the longest sequence. */
+  readonly positions: number;
+  readonly width: number;
+  readonly deviation: number;
+}
+
+/** ids [batch, time] (int32) -> y [batch, time, width] = token[ids] + position[0..time). */
+export const embedding = (options: EmbeddingOptions): Source<EmbeddingParams, EmbeddingSaved> => ({
+  spec: {
+    token: matrix([options.vocabulary, options.width], 0, options.deviation),
+    position: matrix([options.positions, options.width], null, options.deviation),
+  },
+  forward({ token, position }, ids) {
+    const time = ids.shape[1]!;
+    const y = tidy(() => {
+      const rows = call(embed, { table: token, ids }, {}).y;
+      return add(rows, slice(position, [0, 0], [time, options.width]));
+    });
+    return [y, { ids: ids.clone() }];
+  },
+  backward({ token, position }, { ids }, dy, sink) {
+    const [batch, time, width] = dy.shape as [number, number, number];
+    sink.token(call(embedGradient, { ids, dy }, { rows: token.shape[0]! }).dTable);
+    ids.dispose();
+    sink.position(
+      tidy(() => {
+        const perPosition = call(sumRows, { dy: reshape(dy, [batch, time * width]) }, {}).dBias;
+        const unused = position.shape[0]! - time;
+        return pad(reshape(perPosition, [time, width]), [
+          [0, unused],
+          [0, 0],
+        ]);
+      }),
+    );
+  },
+});

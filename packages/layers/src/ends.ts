@@ -1,0 +1,61 @@
+// The two ends of a model, which know the vocabulary: ids become activations, activations a loss.
+
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { call, crossEntropy, crossEntropyGradient, product } from "@tessera/kernels";
+import type { ParamSpec } from "./spec.js";
+import { matrix } from "./spec.js";
+import type { Step } from "./step.js";
+import type { Like, Sink, Tree } from "./tree.js";
+
+/** Where ids [batch, time] (int32) become activations [batch, time, width]. Ids have no gradient. */
+export interface Source<P extends Tree, S extends Tree> {
+  readonly spec: Like<P, ParamSpec>;
+  forward(params: P, ids: Tensor, at: Step): readonly [y: Tensor, saved: S];
+  /** Gives each parameter's gradient to `sink`. Frees `saved`. */
+  backward(params: P, saved: S, dy: Tensor, sink: Sink<P>, at: Step): void;
+}
+
+/** What the activations should have led to. Both [batch, time]. */
+export interface Targets {
+  /** The next id after each position (int32). */
+  readonly ids: Tensor;
+  /** How much each position counts: its share of the loss, 0 where it is masked. */
+  readonly weights: Tensor;
+}
+
+/**
+ * Where activations x [batch, time, width] become a loss in nats, the weighted sum over positions.
+ * Forward and backward are one call, because the last stage always runs them in one go.
+ */
+export interface Head<P extends Tree> {
+  readonly spec: Like<P, ParamSpec>;
+  loss(params: P, x: Tensor, targets: Targets): Tensor;
+  lossAndGradient(params: P, x: Tensor, targets: Targets, sink: Sink<P>): LossAndGradient;
+  /** [batch, time, vocabulary]: for generation, where few positions are asked for. */
+  logits(params: P, x: Tensor): Tensor;
+}
+
+export interface LossAndGradient {
+  readonly loss: Tensor;
+  readonly dx: Tensor;
+}
+
+export type VocabularyParams = { readonly table: Tensor };
+
+/** Logits by a table [vocabulary, width], which may be the embedding's, then cross-entropy. */
+export const vocabularyHead = (
+  vocabulary: number,
+  width: number,
+  deviation: number,
+): Head<VocabularyParams> => ({
+  spec: { table: matrix([vocabulary, width], 0, deviation) },
+  loss: ({ table }, x, { ids, weights }) =>
+    call(crossEntropy, { x, table, targets: ids, weights }, {}).loss,
+  lossAndGradient({ table }, x, { ids, weights }, sink) {
+    const inputs = { x, table, targets: ids, weights };
+    const { loss, dx, dTable } = call(crossEntropyGradient, inputs, {});
+    sink.table(dTable);
+    return { loss, dx };
+  },
+  logits: ({ table }, x) => call(product, { x, weight: table }, { transpose: true }).y,
+});

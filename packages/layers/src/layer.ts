@@ -1,0 +1,112 @@
+// A layer is a pair of functions that belong together: what it computes, and how the gradient
+// flows back through it.
+//
+// Ownership, everywhere: you own what you are returned, you borrow what you are passed. `backward`
+// frees `saved`, so each `saved` is used exactly once.
+
+import { add, type Tensor } from "@tensorflow/tfjs-core";
+import type { ParamSpec } from "./spec.js";
+import type { Step } from "./step.js";
+import { inside } from "./step.js";
+import { disposeTree, type Like, type Sink, type Tree } from "./tree.js";
+
+/** `P`: its parameters. `S`: what backward needs from forward. */
+export interface Layer<P extends Tree, S extends Tree> {
+  /** What the parameters are before they exist. */
+  readonly spec: Like<P, ParamSpec>;
+
+  /** x [batch, time, in] -> y [batch, time, out], and what `backward` will need. */
+  forward(params: P, x: Tensor, at: Step): readonly [y: Tensor, saved: S];
+
+  /** dy -> dx. Each parameter's gradient goes to `sink` as soon as it is known. Frees `saved`. */
+  backward(params: P, saved: S, dy: Tensor, sink: Sink<P>, at: Step): Tensor;
+}
+
+export type Nothing = Readonly<Record<never, never>>;
+export type AnyLayer = Layer<Tree, Tree>;
+export type ParamsOf<L> = L extends Layer<infer P, infer _S> ? P : never;
+export type SavedOf<L> = L extends Layer<infer _P, infer S> ? S : never;
+
+/** Passes x through unchanged. */
+export const identity: Layer<Nothing, Nothing> = {
+  spec: {},
+  forward: (_params, x) => [x.clone(), {}],
+  backward: (_params, _saved, dy) => dy.clone(),
+};
+
+type Branches = Readonly<Record<string, Tree>>;
+type Layers = Readonly<Record<string, AnyLayer>>;
+type SequenceParams<L extends Layers> = { readonly [K in keyof L]: ParamsOf<L[K]> };
+type SequenceSaved<L extends Layers> = { readonly [K in keyof L]: SavedOf<L[K]> };
+
+/** Runs the layers in the order written. Their names become the names of their parameters. */
+export function sequence<const L extends Layers>(
+  layers: L,
+): Layer<SequenceParams<L>, SequenceSaved<L>> {
+  const chain = chainOf(Object.entries(layers));
+  // The entries of `layers` lose their names' types; the records built from them have them again.
+  return chain as unknown as Layer<SequenceParams<L>, SequenceSaved<L>>;
+}
+
+function chainOf(layers: readonly (readonly [name: string, layer: AnyLayer])[]) {
+  const backwards = layers.toReversed();
+  const chain: Layer<Branches, Branches> = {
+    spec: Object.fromEntries(layers.map(([name, { spec }]) => [name, spec])),
+    forward(params, x, at) {
+      const saved: Record<string, Tree> = {};
+      let h = x.clone();
+      for (const [name, layer] of layers) {
+        const [next, kept] = layer.forward(params[name]!, h, inside(at, name));
+        h.dispose();
+        h = next;
+        saved[name] = kept;
+      }
+      return [h, saved];
+    },
+    backward(params, saved, dy, sink, at) {
+      let dh = dy.clone();
+      for (const [name, layer] of backwards) {
+        const next = layer.backward(params[name]!, saved[name]!, dh, sink[name]!, inside(at, name));
+        dh.dispose();
+        dh = next;
+      }
+      return dh;
+    },
+  };
+  return chain;
+}
+
+/** x + layer(x). */
+export const residual = <P extends Tree, S extends Tree>(layer: Layer<P, S>): Layer<P, S> => ({
+  spec: layer.spec,
+  forward(params, x, at) {
+    const [h, saved] = layer.forward(params, x, at);
+    const y = add(x, h);
+    h.dispose();
+    return [y, saved];
+  },
+  backward(params, saved, dy, sink, at) {
+    const dh = layer.backward(params, saved, dy, sink, at);
+    const dx = add(dy, dh);
+    dh.dispose();
+    return dx;
+  },
+});
+
+/** Trades time for memory: keeps only x, and runs `forward` again when the gradient arrives. */
+export const recompute = <P extends Tree, S extends Tree>(
+  layer: Layer<P, S>,
+): Layer<P, { readonly x: Tensor }> => ({
+  spec: layer.spec,
+  forward(params, x, at) {
+    const [y, saved] = layer.forward(params, x, at);
+    disposeTree(saved);
+    return [y, { x: x.clone() }];
+  },
+  backward(params, { x }, dy, sink, at) {
+    const [y, saved] = layer.forward(params, x, at);
+    y.dispose();
+    x.dispose();
+    return layer.backward(params, saved, dy, sink, at);
+  },
+});

@@ -1,0 +1,185 @@
+import { beforeAll, describe, expect, test } from "@jest/globals";
+import "@tensorflow/tfjs-backend-cpu";
+import {
+  add,
+  concat,
+  enableProdMode,
+  mul,
+  randomNormal,
+  setBackend,
+  slice,
+  tensor,
+  type Tensor,
+} from "@tensorflow/tfjs-core";
+import { WHOLE } from "@tessera/mesh";
+import { fromForward } from "./autodiff.js";
+import { autodiff, leaked, slopes } from "./laws.js";
+import {
+  disposeTree,
+  dropout,
+  gelu,
+  identity,
+  layerNorm,
+  leaves,
+  linear,
+  materialize,
+  mlp,
+  recompute,
+  residual,
+  selfAttention,
+  sequence,
+  still,
+  vector,
+  windowOf,
+  type AnyLayer,
+  type ParamSpec,
+  type Tree,
+  type TreeOf,
+} from "./index.js";
+
+const WIDTH = 6;
+const training = { ...still, training: true, rows: 8, firstRow: 3, seed: 5 };
+
+const heads = { width: WIDTH, heads: 3, deviation: 0.5, outputDeviation: 0.5 };
+const feed = { width: WIDTH, innerWidth: 10, deviation: 0.5, outputDeviation: 0.5 };
+const square = { from: WIDTH, to: WIDTH, deviation: 0.5 };
+
+/** A gain of one's own, whose backward nobody wrote. */
+const scale = fromForward<{ gain: Tensor }>({ gain: vector([WIDTH], null, 1.5) }, ({ gain }, x) =>
+  mul(x, gain),
+);
+
+/** Every layer stands here once. A new layer is one more row. */
+const table: [name: string, layer: AnyLayer][] = [
+  ["identity", identity],
+  ["linear", linear(square)],
+  ["linear to several dimensions", sequence({ wide: linear({ ...square, to: [2, 4] }) })],
+  ["layerNorm", layerNorm(WIDTH)],
+  ["gelu, tanh", gelu()],
+  ["gelu, erf", gelu("erf")],
+  ["dropout", dropout(0.4)],
+  ["selfAttention", selfAttention(heads)],
+  ["selfAttention with one key head", selfAttention({ ...heads, keyHeads: 1 })],
+  ["selfAttention with dropout", selfAttention({ ...heads, dropout: 0.3 })],
+  ["mlp", mlp(feed)],
+  ["residual", residual(linear(square))],
+  ["sequence", sequence({ norm: layerNorm(WIDTH), linear: linear(square), drop: dropout(0.5) })],
+  [
+    "recompute",
+    recompute(sequence({ norm: layerNorm(WIDTH), mlp: mlp(feed), drop: dropout(0.5) })),
+  ],
+  ["fromForward", scale],
+];
+
+const input = (): Tensor => randomNormal([2, 5, WIDTH], 0, 1, "float32", 21);
+
+/** Parameters away from their initial ones and zeros, which hide mistakes. */
+function parameters(spec: TreeOf<ParamSpec>): Tree {
+  const moved = JSON.parse(JSON.stringify(spec)) as TreeOf<ParamSpec>;
+  for (const [, leaf] of leaves<ParamSpec>(moved)) {
+    Object.assign(leaf, { init: { kind: "normal", deviation: 0.5 } });
+  }
+  return materialize(moved, 17);
+}
+
+beforeAll(async () => {
+  enableProdMode(); // no advice to install another backend
+  await setBackend("cpu");
+});
+
+describe.each(table)("%s", (_name, layer) => {
+  const at = training;
+
+  test("backward is the slope of forward along random directions", () => {
+    for (const { measured, told } of slopes(layer, parameters(layer.spec), input(), at)) {
+      expect(Math.abs(measured - told) / (1 + Math.abs(told))).toBeLessThan(2e-3);
+    }
+  });
+
+  test("backward is what tfjs derives from forward", () => {
+    const errors = autodiff(layer, parameters(layer.spec), input(), at);
+    expect(errors).not.toHaveLength(0);
+    for (const { error } of errors) expect(error).toBeLessThan(1e-5);
+  });
+
+  test("nothing leaks", () => {
+    expect(leaked(layer, parameters(layer.spec), input(), at)).toBe(0);
+  });
+
+  test("shards of its parameters are slices of the whole", () => {
+    const whole = new Map(leaves<Tensor>(materialize(layer.spec, 9)));
+    const parts = [0, 1].map((index) => {
+      const spec = Object.fromEntries(
+        leaves<ParamSpec>(layer.spec).filter(
+          ([, { shape, cut }]) => cut === null || shape[cut]! % 2 === 0,
+        ),
+      );
+      return new Map(
+        leaves<Tensor>(materialize(spec as Record<string, never>, 9, { index, count: 2 })),
+      );
+    });
+    for (const [path, spec] of leaves<ParamSpec>(layer.spec)) {
+      const shards = parts.map((part) => part.get(path)).filter((shard) => shard !== undefined);
+      if (shards.length === 0) continue;
+      const joined = spec.cut === null ? shards[1]! : concat(shards, spec.cut);
+      expect(joined.dataSync()).toEqual(whole.get(path)!.dataSync());
+    }
+  });
+});
+
+test("initial weights are a function of seed, name and global index", () => {
+  const spec = (cut: number | null): ParamSpec => ({
+    shape: [8, 6],
+    cut,
+    init: { kind: "normal", deviation: 1 },
+    decay: true,
+  });
+  const make = (seed: number, cut: number | null = null, part = WHOLE) =>
+    materialize<{ a: Tensor; b: Tensor }>({ a: spec(cut), b: spec(cut) }, seed, part);
+  const whole = make(1);
+  expect(whole.a.dataSync()).not.toEqual(whole.b.dataSync());
+  expect(make(2).a.dataSync()).not.toEqual(whole.a.dataSync());
+  for (const cut of [0, 1]) {
+    const shards = [0, 1].map((index) => make(1, cut, { index, count: 2 }).a);
+    expect(concat(shards, cut).dataSync()).toEqual(whole.a.dataSync());
+  }
+});
+
+test("a share that does not divide is refused by name", () => {
+  const { spec } = linear({ from: 4, to: 6, deviation: 1, cut: "columns" });
+  expect(() => windowOf(spec.weight, { index: 0, count: 4 }, "up.weight")).toThrow(
+    "up.weight: dimension 1 is 6, which 4 ranks cannot share evenly",
+  );
+});
+
+test("dropout depends on the global row, not on how rows are shared out", () => {
+  const layer = dropout(0.5);
+  const x = randomNormal([8, 3, 4]);
+  const at = { ...training, firstRow: 0 };
+  const [whole] = layer.forward({}, x, at);
+  const halves = [0, 4].map((firstRow) => {
+    const half = tensor(x.dataSync().slice(firstRow * 12, (firstRow + 4) * 12), [4, 3, 4]);
+    return layer.forward({}, half, { ...at, firstRow })[0];
+  });
+  expect(concat(halves).dataSync()).toEqual(whole.dataSync());
+  const other = layer.forward({}, x, { ...at, index: 1 })[0];
+  expect(other.dataSync()).not.toEqual(whole.dataSync());
+  expect(layer.forward({}, x, { ...at, training: false })[0].dataSync()).toEqual(x.dataSync());
+});
+
+test("rows split by a region add up to the whole product, bias once", () => {
+  const options = { from: 4, to: 3, deviation: 1, cut: "rows" } as const;
+  const x = randomNormal([1, 2, 4]);
+  const whole = linear(options);
+  const params = parameters(whole.spec) as { weight: Tensor; bias: Tensor };
+  const [expected] = whole.forward(params, x, still);
+  const [first, second] = [0, 1].map((index) => {
+    const layer = linear({ ...options, inside: { index, count: 2 } });
+    const weight = tensor(params.weight.dataSync().slice(index * 6, index * 6 + 6), [2, 3]);
+    const columns = slice(x, [0, 0, index * 2], [1, 2, 2]);
+    return layer.forward({ weight, bias: params.bias }, columns, still)[0];
+  });
+  const total = add(first!, second!).dataSync();
+  expected.dataSync().forEach((value, i) => expect(total[i]).toBeCloseTo(value, 5));
+  disposeTree(params);
+});

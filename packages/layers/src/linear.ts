@@ -1,0 +1,62 @@
+// y = x W + b, and W alone split by columns or by rows among the ranks of a region.
+
+import { reshape, type Tensor, type Tensor1D } from "@tensorflow/tfjs-core";
+import { call, linear as linearKernel, product, sumRows, weightGradient } from "@tessera/kernels";
+import { WHOLE, type Part } from "@tessera/mesh";
+import type { Layer } from "./layer.js";
+import { reshapeOwned } from "./owned.js";
+import { matrix, vector } from "./spec.js";
+
+// Types, not interfaces: only they are trees to the compiler.
+export type LinearParams = { readonly weight: Tensor; readonly bias: Tensor };
+export type LinearSaved = { readonly x: Tensor };
+
+export interface LinearOptions {
+  readonly from: number;
+  /** The width of y, or its dimensions where they have meanings of their own. */
+  readonly to: number | readonly number[];
+  /** Standard deviation of the initial weight. */
+  readonly deviation: number;
+  /** `columns`: each rank makes its part of y. `rows`: each adds its part of the sum to y. */
+  readonly cut?: "columns" | "rows" | undefined;
+  readonly inside?: Part | undefined;
+}
+
+/** x [..., from] -> y [..., to], with weight [from, ...to] and bias [...to]. */
+export function linear(options: LinearOptions): Layer<LinearParams, LinearSaved> {
+  const { from, cut, inside = WHOLE, deviation } = options;
+  const to = typeof options.to === "number" ? [options.to] : options.to;
+  const lastOf = (dims: readonly number[]) => (cut === "columns" ? dims.length - 1 : null);
+  const shape = [from, ...to];
+  // Partial sums are added up where the region ends, so one rank adds the bias for all.
+  const addsBias = cut !== "rows" || inside.index === 0;
+  const asMatrix = (weight: Tensor): Tensor => reshape(weight, [weight.shape[0]!, -1]);
+
+  return {
+    spec: {
+      weight: matrix(shape, cut === "rows" ? 0 : lastOf(shape), deviation),
+      bias: vector(to, lastOf(to), 0),
+    },
+    forward(params, x) {
+      const weight = asMatrix(params.weight);
+      const bias: Tensor1D = reshape(params.bias, [-1]);
+      const { y } = addsBias
+        ? call(linearKernel, { x, weight, bias }, {})
+        : call(product, { x, weight }, { transpose: false });
+      weight.dispose();
+      bias.dispose();
+      return [y, { x: x.clone() }];
+    },
+    backward(params, { x }, dy, sink) {
+      const weight = asMatrix(params.weight);
+      const dx = call(product, { x: dy, weight }, { transpose: true }).y;
+      weight.dispose();
+      const { dWeight } = call(weightGradient, { x, dy }, {});
+      const { dBias } = call(sumRows, { dy }, {});
+      x.dispose();
+      sink.weight(reshapeOwned(dWeight, params.weight.shape));
+      sink.bias(reshapeOwned(dBias, params.bias.shape));
+      return dx;
+    },
+  };
+}

@@ -1,0 +1,18 @@
+// Steps on tensors that the caller owns and gives up: the result takes their place.
+
+import { add, reshape, type Tensor } from "@tensorflow/tfjs-core";
+
+/** `x` under another shape. Frees x; the values stay where they are. */
+export function reshapeOwned(x: Tensor, shape: readonly number[]): Tensor {
+  const shaped = reshape(x, [...shape]);
+  x.dispose();
+  return shaped;
+}
+
+/** a + b. Frees both. */
+export function addOwned(a: Tensor, b: Tensor): Tensor {
+  const sum = add(a, b);
+  a.dispose();
+  b.dispose();
+  return sum;
+}

@@ -1,0 +1,27 @@
+// Where in a training run a layer is called: what its random numbers are a function of.
+
+import { streamKey, type Key } from "@tessera/random";
+import { joinPath } from "./tree.js";
+
+export interface Step {
+  readonly seed: number;
+  /** Optimizer steps taken before this one. */
+  readonly index: number;
+  /** Whether dropout acts. */
+  readonly training: boolean;
+  /** The first of this call's rows among all rows of the step, over micro-batches and ranks. */
+  readonly firstRow: number;
+  /** All rows of the step. */
+  readonly rows: number;
+  /** Names that lead to the layer being called, as they lead to its parameters. */
+  readonly path: string;
+}
+
+/** A call without randomness: evaluation, generation. */
+export const still: Step = { seed: 0, index: 0, training: false, firstRow: 0, rows: 1, path: "" };
+
+/** The same step, seen from the layer `name` inside the current one. */
+export const inside = (at: Step, name: string): Step => ({ ...at, path: joinPath(at.path, name) });
+
+/** The key of the random numbers that the layer at `at.path` draws in this step. */
+export const keyAt = (at: Step): Key => streamKey(at.seed, `${at.path} step ${at.index}`);

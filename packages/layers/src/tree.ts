@@ -1,0 +1,71 @@
+// Trees: plain nested records. Parameters, gradients, optimizer state and specifications have one
+// shape, so the same few functions serve them all.
+
+import type { Tensor } from "@tensorflow/tfjs-core";
+
+/** A nested record with leaves of type `L`. */
+export type TreeOf<L> = L | { readonly [name: string]: TreeOf<L> };
+
+/** A tree of tensors. */
+export type Tree = TreeOf<Tensor>;
+
+/** The tree `P` with every tensor replaced by `L`. */
+export type Like<P, L> = P extends Tensor ? L : { readonly [K in keyof P]: Like<P[K], L> };
+
+/** One function per leaf of `P`, which takes ownership of that leaf's gradient. */
+export type Sink<P> = Like<P, (gradient: Tensor) => void>;
+
+/** A leaf of a tree, and the names that lead to it, joined by dots. */
+export type Leaf<L> = readonly [path: string, leaf: L];
+
+/** Tensors and parameter specifications have a shape; numbers and functions are no records. */
+const isBranch = (node: unknown): node is Readonly<Record<string, unknown>> =>
+  typeof node === "object" && node !== null && !("shape" in node && Array.isArray(node.shape));
+
+export const joinPath = (path: string, name: string): string =>
+  path === "" ? name : `${path}.${name}`;
+
+/** All leaves in the order of the tree. */
+export function leaves<L>(tree: TreeOf<L>, path = ""): Leaf<L>[] {
+  if (!isBranch(tree)) return [[path, tree]];
+  return Object.entries(tree as Readonly<Record<string, TreeOf<L>>>).flatMap(([name, child]) =>
+    leaves(child, joinPath(path, name)),
+  );
+}
+
+/** The leaf at `path`, or undefined where the tree has none. */
+export function leafAt<L>(tree: TreeOf<L>, path: string): L | undefined {
+  let node: unknown = tree;
+  for (const name of path === "" ? [] : path.split(".")) {
+    if (!isBranch(node) || !Object.hasOwn(node, name)) return undefined;
+    node = node[name];
+  }
+  return isBranch(node) ? undefined : (node as L);
+}
+
+/** `T` with its leaves of type `L` replaced by `M`. */
+type Mapped<T, L, M> = T extends L ? M : { readonly [K in keyof T]: Mapped<T[K], L, M> };
+
+/** A tree of the same shape, with `change` applied to every leaf. */
+export function mapTree<T extends TreeOf<L>, L, M>(
+  tree: T,
+  change: (leaf: L, path: string) => M,
+  path = "",
+): Mapped<T, L, M> {
+  type Result = Mapped<T, L, M>;
+  if (!isBranch(tree)) return change(tree as L, path) as Result;
+  const changed = Object.entries(tree as Readonly<Record<string, TreeOf<L>>>).map(
+    ([name, child]) => [name, mapTree(child, change, joinPath(path, name))] as const,
+  );
+  return Object.fromEntries(changed) as Result;
+}
+
+/** A tree of tensors of the same shape. */
+export const mapTensors = <P extends Tree>(
+  tree: P,
+  change: (leaf: Tensor, path: string) => Tensor,
+): P => mapTree(tree, change) as unknown as P;
+
+export const disposeTree = (tree: Tree): void => {
+  for (const [, leaf] of leaves<Tensor>(tree)) leaf.dispose();
+};

@@ -1,0 +1,17 @@
+// The tokenizer that needs no vocabulary: one id per byte of UTF-8.
+
+import { decodeAll, type Tokenizer } from "./tokenizer.js";
+
+const EVERY_BYTE = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+const bytesOf = (id: number): Uint8Array | undefined =>
+  EVERY_BYTE[id] === undefined ? undefined : EVERY_BYTE.subarray(id, id + 1);
+
+/** 256 ids, one per byte; it has no id to stand between documents. */
+export const byteTokenizer: Tokenizer = {
+  name: "bytes",
+  vocabularySize: 256,
+  endOfText: null,
+  encode: (text) => Int32Array.from(new TextEncoder().encode(text)),
+  decode: (ids) => decodeAll(bytesOf, ids),
+  bytesOf,
+};
