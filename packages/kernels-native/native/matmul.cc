@@ -101,29 +101,24 @@ void run(const Product& p) {
   stream.wait();
 }
 
-/** `matrix` in storage `type`, converted into scratch memory where it is not. */
-class Stored {
- public:
-  Stored(Matrix matrix, int64_t batch, Type type, Pool& pool) : matrix(matrix) {
-    if (matrix.type == type) return;
-    const int64_t size = batch * matrix.rows * matrix.columns;
-    scratch_.emplace(pool, size * bytesPer(type));
-    const View from{const_cast<void*>(matrix.data), matrix.type, {size}};
-    const View to{scratch_->data(), type, {size}};
-    eachStretch(size, [&](int64_t first, int64_t count) {
-      alignas(64) float lanes[kStretch];
-      store(to, first, count, load(from, first, count, lanes));
-    });
-    this->matrix.data = to.data;
-    this->matrix.type = type;
-  }
-  Matrix matrix;
-
- private:
-  std::optional<Scratch<char>> scratch_;
-};
+/** `matrix`'s elements in storage `type`. */
+Converted converted(const Matrix& matrix, int64_t batch, Type type, Pool& pool) {
+  const int64_t size = batch * matrix.rows * matrix.columns;
+  return {View{const_cast<void*>(matrix.data), matrix.type, {size}}, type, pool};
+}
 
 }  // namespace
+
+Converted::Converted(const View& view, Type type, Pool& pool) : view_(view) {
+  if (view.type == type) return;
+  const int64_t size = view.size();
+  scratch_.emplace(pool, size * bytesPer(type));
+  view_ = {scratch_->data(), type, view.shape};
+  eachStretch(size, [&](int64_t first, int64_t count) {
+    alignas(64) float lanes[kStretch];
+    store(view_, first, count, load(view, first, count, lanes));
+  });
+}
 
 void multiply(const Product& product, Pool& pool) {
   Product p = product;
@@ -131,11 +126,12 @@ void multiply(const Product& product, Pool& pool) {
   if (size == 0) return;
   const View out{p.out, p.outType, {size}};
   // oneDNN 2 has no fp16 on processors: those products run in fp32.
-  const Type type = p.a.type == Type::bf16 ? Type::bf16 : Type::f32;
-  const Stored a(p.a, p.batchA == 0 ? 1 : p.batch, type, pool);
-  const Stored b(p.b, p.batchB == 0 ? 1 : p.batch, type, pool);
-  p.a = a.matrix;
-  p.b = b.matrix;
+  const Type type = productType(p.a.type);
+  const Converted a = converted(p.a, p.batchA == 0 ? 1 : p.batch, type, pool);
+  const Converted b = converted(p.b, p.batchB == 0 ? 1 : p.batch, type, pool);
+  p.a.data = a.view().data;
+  p.b.data = b.view().data;
+  p.a.type = p.b.type = type;
   const bool direct = p.outType == Type::f32 || (p.outType == Type::bf16 && type == Type::bf16);
   std::optional<Scratch<float>> result;
   if (!direct) {

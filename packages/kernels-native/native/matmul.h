@@ -1,6 +1,8 @@
 // Matrix products through oneDNN.
 #pragma once
 
+#include <optional>
+
 #include "kernel.h"
 
 namespace tessera {
@@ -24,6 +26,20 @@ struct Product {
   int64_t batch = 1;
   /** 0 where every matrix of the batch is the same one. */
   int64_t batchA = 1, batchB = 1;
+};
+
+/** What products of `type` compute in: bf16 stays, everything else is fp32. */
+inline Type productType(Type type) { return type == Type::bf16 ? Type::bf16 : Type::f32; }
+
+/** A tensor in storage `type`: itself, or a converted copy in scratch memory. */
+class Converted {
+ public:
+  Converted(const View& view, Type type, Pool& pool);
+  const View& view() const { return view_; }
+
+ private:
+  View view_;
+  std::optional<Scratch<char>> scratch_;
 };
 
 /** out = a b (+ bias) (+ out). Mixed storages are brought to a's, fp16 to fp32. */

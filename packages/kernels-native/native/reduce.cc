@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "fast_math.h"
-#include "parallel.h"
+#include "sums.h"
 
 namespace tessera {
 namespace {
@@ -38,9 +38,7 @@ template <typename Reduce>
 void alongRows(const View& x, const View& y, Reduce reduce) {
   const int64_t outer = x.extent(0), inner = x.extent(1);
   eachRow(outer, inner, [&](int64_t row) {
-    thread_local std::vector<float> scratch;
-    scratch.resize(inner);
-    const float value = reduce(load(x, row * inner, inner, scratch.data()), inner);
+    const float value = reduce(load(x, row * inner, inner, threadRows(inner)), inner);
     store(y, row, 1, &value);
   });
 }
@@ -82,10 +80,9 @@ void softmax(const Call& call) {
   const View &x = call.in[0], &y = call.out[0];
   const int64_t width = x.width();
   eachRow(x.rows(), width, [&](int64_t row) {
-    thread_local std::vector<float> scratch;
-    scratch.resize(2 * width);
-    const float* from = load(x, row * width, width, scratch.data());
-    float* to = target(y, row * width, scratch.data() + width);
+    float* scratch = threadRows(2 * width);
+    const float* from = load(x, row * width, width, scratch);
+    float* to = target(y, row * width, scratch + width);
     const float most = maxOf(from, width);
     float weight = 0;
 #pragma omp simd reduction(+ : weight)

@@ -1,23 +1,15 @@
 // Elementwise operations on one tensor.
 #include <cmath>
 
+#include "elementwise.h"
 #include "fast_math.h"
-#include "parallel.h"
 
 namespace tessera {
 namespace {
 
 template <typename Op>
 void unary(const Call& call) {
-  const View &x = call.in[0], &y = call.out[0];
-  eachStretch(y.size(), [&](int64_t first, int64_t count) {
-    alignas(64) float scratchX[kStretch], scratchY[kStretch];
-    const float* from = load(x, first, count, scratchX);
-    float* to = target(y, first, scratchY);
-#pragma omp simd
-    for (int64_t i = 0; i < count; ++i) to[i] = Op{}(from[i]);
-    store(y, first, count, to);
-  });
+  mapElements(call.in[0], call.out[0], Op{});
 }
 
 struct Exp {
