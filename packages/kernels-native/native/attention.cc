@@ -29,6 +29,8 @@ struct Heads {
         depth(padded(D, kLanes)) {}
 
   int64_t elements() const { return time * depth; }
+  /** From one packed matrix to the next: not a power of two, which would fill the same cache sets. */
+  int64_t stride() const { return elements() + 1040; }
   HeadRows query(const View& view, int64_t b, int64_t h) const {
     return {view, (b * T * H + h) * D, H * D, T, D};
   }
@@ -120,9 +122,9 @@ void multiplyTile(float* x, const float* factor) {
 /** What one thread holds in forward. */
 struct ForwardSpace {
   float *query, *value, *keyT;
-  static int64_t size(const Heads& at) { return 3 * at.elements(); }
+  static int64_t size(const Heads& at) { return 3 * at.stride(); }
   ForwardSpace(float* memory, const Heads& at)
-      : query(memory), value(memory + at.elements()), keyT(memory + 2 * at.elements()) {}
+      : query(memory), value(memory + at.stride()), keyT(memory + 2 * at.stride()) {}
 };
 
 /** y and logSumExp of one head, whose rows are packed in `space`. */
@@ -185,10 +187,10 @@ const Define define({"TesseraCausalAttention",
 /** What one thread holds in backward; query is scaled. */
 struct BackwardSpace {
   float *query, *key, *keyT, *valueT, *dy, *dQuery, *dKey, *dValue, *delta;
-  static int64_t size(const Heads& at) { return 8 * at.elements() + at.time; }
+  static int64_t size(const Heads& at) { return 8 * at.stride() + padded(at.time, kLanes); }
   BackwardSpace(float* memory, const Heads& at) {
     float** const parts[] = {&query, &key, &keyT, &valueT, &dy, &dQuery, &dKey, &dValue, &delta};
-    for (size_t i = 0; i < std::size(parts); ++i) *parts[i] = memory + static_cast<int64_t>(i) * at.elements();
+    for (size_t i = 0; i < std::size(parts); ++i) *parts[i] = memory + static_cast<int64_t>(i) * at.stride();
   }
 };
 

@@ -104,37 +104,13 @@ void crossEntropy(const Call& call) {
   eachChunk(Head(call, x, table), call, [](int64_t, int64_t, float*, float) {}, [](int64_t, int64_t, float*) {});
 }
 
-/** Sums dTable over the chunks in fp32, whatever its storage. */
-class TableGradient {
- public:
-  TableGradient(const View& dTable, Pool& pool) : dTable_(dTable), pool_(pool) {
-    if (dTable.type != Type::f32) wide_.emplace(pool, dTable.size());
-    sums_ = wide_ ? wide_->data() : dTable.floats();
-  }
-  void add(const Matrix& dLogits, const Matrix& x) {
-    multiply({.a = dLogits, .b = x, .out = sums_, .outType = Type::f32, .accumulate = !first_}, pool_);
-    first_ = false;
-  }
-  void finish() {
-    if (first_) std::fill_n(sums_, dTable_.size(), 0.0f);
-    if (!wide_) return;
-    eachStretch(dTable_.size(), [&](int64_t first, int64_t count) { store(dTable_, first, count, sums_ + first); });
-  }
-
- private:
-  const View& dTable_;
-  Pool& pool_;
-  std::optional<Scratch<float>> wide_;
-  float* sums_;
-  bool first_ = true;
-};
-
 void crossEntropyGradient(const Call& call) {
   const Type type = productType(call.in[0].type);
   const Converted x(call.in[0], type, call.pool), table(call.in[1], type, call.pool);
   const Head head(call, x, table);
   const View& dx = call.out[1];
-  TableGradient dTable(call.out[2], call.pool);
+  float* dTable = call.out[2].floats();
+  if (head.N == 0) std::fill_n(dTable, call.out[2].size(), 0.0f);
   // The gradient of the logits, in the storage that products of x take.
   std::optional<Scratch<uint16_t>> narrow;
   if (type == Type::bf16) narrow.emplace(call.pool, head.chunk * head.V);
@@ -149,9 +125,13 @@ void crossEntropyGradient(const Call& call) {
         const Matrix right{head.table.data, head.table.type, head.V, head.C};
         void* out = const_cast<char*>(at(dx, first * head.C));
         multiply({{data, type, count, head.V}, right, out, dx.type}, call.pool);
-        dTable.add({data, type, head.V, count, true}, head.tokens(first, count));
+        multiply({.a = {data, type, head.V, count, true},
+                  .b = head.tokens(first, count),
+                  .out = dTable,
+                  .outType = Type::f32,
+                  .accumulate = first > 0},
+                 call.pool);
       });
-  dTable.finish();
 }
 
 const Define define({"TesseraCrossEntropy", {"x", "table", "targets", "weights"}, {"loss"}, {}, crossEntropy, {},
@@ -162,7 +142,7 @@ const Define defineGradient({"TesseraCrossEntropyGradient",
                              {},
                              crossEntropyGradient,
                              {},
-                             {"loss"}});
+                             {"loss", "dTable"}});
 
 }  // namespace
 }  // namespace tessera

@@ -75,7 +75,7 @@ void sumOfSquares(const Call& call) {
 
 const Define defineLinear({"TesseraLinear", {"x", "weight", "bias"}, {"y"}, {}, linear});
 const Define defineProduct({"TesseraProduct", {"x", "weight"}, {"y"}, {"transpose"}, product});
-const Define defineWeight({"TesseraWeightGradient", {"x", "dy"}, {"dWeight"}, {}, weightGradient});
+const Define defineWeight({"TesseraWeightGradient", {"x", "dy"}, {"dWeight"}, {}, weightGradient, {}, {"dWeight"}});
 const Define defineAdd({"TesseraAddWeightGradient", {"sum", "x", "dy"}, {"total"}, {},
                         addWeightGradient, {{"total", "sum"}}});
 const Define defineRows({"TesseraSumRows", {"dy"}, {"dBias"}, {}, sumRows, {}, {"dBias"}});

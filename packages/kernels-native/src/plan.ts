@@ -6,6 +6,8 @@ import type { Inputs, OutputInfo } from "./backend.js";
 
 /** What to run natively: views of the inputs, the output, and the kernel's own attributes. */
 export interface Plan {
+  /** The native kernel, where its name is not that of the tfjs kernel. */
+  readonly kernel?: string;
   readonly inputs: Inputs;
   readonly y: OutputInfo;
   /** The output's shape as the native kernel sees it, where that differs. */

@@ -56,14 +56,9 @@ const ofStandard = (fallback: KernelConfig, plan: Planner): KernelConfig => ({
     const inputs = presentOf(call.inputs);
     const planned = plan(inputs, (call.attrs ?? {}) as Record<string, unknown>);
     if (planned === null) return fallback.kernelFunc(call);
-    const { y, seenAs = y.shape, attributes } = planned;
-    const seen = { ...y, shape: seenAs };
-    const [made] = asBackend(call.backend).run(
-      fallback.kernelName,
-      planned.inputs,
-      { y: seen },
-      attributes,
-    );
+    const { kernel = fallback.kernelName, y, seenAs = y.shape, attributes } = planned;
+    const outputs = { y: { ...y, shape: seenAs } };
+    const [made] = asBackend(call.backend).run(kernel, planned.inputs, outputs, attributes);
     return { ...made!, shape: [...y.shape] };
   },
 });

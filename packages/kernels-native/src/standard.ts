@@ -86,6 +86,13 @@ const fill: Planner = (_inputs, { shape, value, dtype }) => {
   };
 };
 
+/** `fill` with 0, as a tensor of floats like `x`. */
+const zerosLike: Planner = (inputs) => {
+  const { shape, dtype } = inputs["x"]!;
+  if (dtype !== "float32") return null;
+  return { kernel: "Fill", inputs: {}, y: { shape, dtype }, attributes: { value: 0 } };
+};
+
 /**
  * Casts that lose nothing. tfjs's CPU backend gives such a cast the memory of its input, whose
  * elements native kernels would take for what the dtype says.
@@ -119,5 +126,6 @@ export const standard: Readonly<Record<string, Planner>> = {
   Slice: slice,
   GatherV2: gather,
   Fill: fill,
+  ZerosLike: zerosLike,
   ...products,
 };
