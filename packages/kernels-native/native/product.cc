@@ -27,11 +27,19 @@ void weightGradient(const Call& call) {
   multiply({transposed(call.in[0]), rowsOf(call.in[1]), dWeight.data, dWeight.type}, call.pool);
 }
 
+float plus(float a, float b) { return a + b; }
+
 void addWeightGradient(const Call& call) {
   const View& total = call.out[0];
-  multiply({.a = transposed(call.in[1]), .b = rowsOf(call.in[2]), .out = total.data,
-            .outType = total.type, .accumulate = true},
-           call.pool);
+  Product product{.a = transposed(call.in[1]), .b = rowsOf(call.in[2]), .out = total.data, .outType = Type::f32};
+  if (total.type == Type::f32) {
+    product.accumulate = true;
+    return multiply(product, call.pool);
+  }
+  const Scratch<float> summand(call.pool, total.size());
+  product.out = summand.data();
+  multiply(product, call.pool);
+  mapElements(total, {summand.data(), Type::f32, total.shape}, total, plus);
 }
 
 void sumRows(const Call& call) {
@@ -52,7 +60,7 @@ void sumRows(const Call& call) {
 
 void accumulate(const Call& call) {
   const View& total = call.out[0];
-  mapElements(total, call.in[1], total, [](float a, float b) { return a + b; });
+  mapElements(total, call.in[1], total, plus);
 }
 
 /** Sums of stretches are added in their order, in double precision. */

@@ -9,9 +9,9 @@ import {
   type DataType,
   type TensorInfo,
 } from "@tensorflow/tfjs-core";
-import type { Attribute, Attributes, Shape } from "@tessera/kernels";
+import type { Attribute, Attributes, FloatStorage, Shape } from "@tessera/kernels";
 import type { Addon, MemoryFigures, NativeContract, NativeTensor } from "./addon.js";
-import { isFloat, STORAGES, type FloatStorage, type Storage } from "./storage.js";
+import { isFloat, STORAGES, type Storage } from "./storage.js";
 import { TensorData } from "./tensor_data.js";
 
 export interface OutputInfo {

@@ -31,6 +31,7 @@ const product = (kernel: string, n: number, k: number, m: number): Case[] => [
   { kernel, inputs: { x: [[n, k]], weight: [[k, m]] }, attributes: { transpose: false } },
   { kernel, inputs: { x: [[n, k]], weight: [[m, k]] }, attributes: { transpose: true } },
   { kernel: "TesseraWeightGradient", inputs: { x: [[n, k]], dy: [[n, m]] } },
+  { kernel: "TesseraAddWeightGradient", inputs: { sum: [[k, m]], x: [[n, k]], dy: [[n, m]] } },
 ];
 
 const norm = (shape: Shape): Case[] => {
@@ -55,11 +56,39 @@ const norm = (shape: Shape): Case[] => {
   ];
 };
 
+const rms = (shape: Shape): Case[] => {
+  const gain: Shape = [shape.at(-1)!];
+  const tokens: Shape = [shape.slice(0, -1).reduce((a, b) => a * b, 1), 1];
+  return [
+    {
+      kernel: "TesseraRmsNorm",
+      inputs: { x: [shape], gain: [gain] },
+      attributes: { epsilon: 1e-5 },
+    },
+    {
+      kernel: "TesseraRmsNormGradient",
+      inputs: { x: [shape], gain: [gain], rstd: [tokens, "positive"], dy: [shape] },
+    },
+  ];
+};
+
+const turned = (shape: Shape): Case[] =>
+  [true, false].map((inverse) => ({
+    kernel: "TesseraRotary",
+    inputs: { x: [shape] },
+    attributes: { base: 10_000, start: 3, inverse },
+  }));
+
 const elementwise = (shape: Shape): Case[] => [
   ...(["tanh", "erf"] as const).flatMap((form): Case[] => [
     { kernel: "TesseraGelu", inputs: { x: [shape] }, attributes: { form } },
     { kernel: "TesseraGeluGradient", inputs: { x: [shape], dy: [shape] }, attributes: { form } },
   ]),
+  { kernel: "TesseraSilu", inputs: { x: [shape] } },
+  { kernel: "TesseraSiluGradient", inputs: { x: [shape], dy: [shape] } },
+  { kernel: "TesseraSwiglu", inputs: { gate: [shape], up: [shape] } },
+  { kernel: "TesseraSwigluGradient", inputs: { gate: [shape], up: [shape], dy: [shape] } },
+  { kernel: "TesseraConvert", inputs: { x: [shape] }, attributes: { storage: "fp32" } },
   { kernel: "TesseraSumRows", inputs: { dy: [shape] } },
   { kernel: "TesseraAccumulate", inputs: { sum: [shape], gradient: [shape] } },
   { kernel: "TesseraSumOfSquares", inputs: { x: [shape] } },
@@ -181,6 +210,9 @@ export const cases: readonly Case[] = [
   ...product("TesseraProduct", 1, 65, 130),
   ...product("TesseraProduct", 70, 48, 33),
   ...rows.flatMap(norm),
+  ...rows.flatMap(rms),
+  ...turned([2, 5, 3, 6]),
+  ...turned([1, 1, 1, 2]),
   ...rows.flatMap(elementwise),
   ...lookup([2, 9], 5, 7),
   ...lookup([1], 3, 1),

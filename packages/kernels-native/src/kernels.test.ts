@@ -2,14 +2,25 @@
 // and gives them again.
 
 import { beforeAll, describe, expect, test } from "@jest/globals";
-import { enableProdMode, setBackend, tensor, tidy, type Tensor } from "@tensorflow/tfjs-core";
-import { call, type Attributes } from "@tessera/kernels";
+import {
+  dispose,
+  enableProdMode,
+  memory,
+  setBackend,
+  tensor,
+  tidy,
+  type Tensor,
+} from "@tensorflow/tfjs-core";
+import { call, convert, type FloatStorage } from "@tessera/kernels";
 import { fillNormal, fillUniform, streamKey } from "@tessera/random";
 import { findAddon, loadAddon } from "./addon.js";
 import { cases, type Case, type Values } from "./cases.js";
 import { isAvailable, loadNative } from "./index.js";
 import { defined } from "./register.js";
 import { standard } from "./standard.js";
+
+/** Relative to the largest value of an output. */
+const TOLERANCE = { native: 1e-5, "native in bf16": 1e-2, "native in fp16": 2e-3 };
 
 const size = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
@@ -35,26 +46,37 @@ function draw(name: string, shape: readonly number[], values: Values): Tensor {
 
 const definitionOf = (name: string) => defined.find((kernel) => kernel.name === name)!;
 
+type Place = "cpu" | "native" | "native in bf16" | "native in fp16";
+
+/** The inputs of a case where they are to be computed, with floats in the storage of the place. */
+function inputsOf({ inputs }: Case, place: Place): Record<string, Tensor> {
+  const storage = place.endsWith("16") ? (place.slice(-4) as FloatStorage) : "fp32";
+  return Object.fromEntries(
+    Object.entries(inputs).map(([name, [shape, values = "normal"]]) => {
+      const x = draw(name, shape, values);
+      return [name, x.dtype === "float32" ? call(convert, { x }, { storage }).y : x];
+    }),
+  );
+}
+
 /**
  * The outputs of a case by name. The gradient of attention starts from what its forward gave, as
  * only such inputs have a meaning.
  */
-async function outputs({ kernel, inputs, attributes = {} }: Case, backend: "cpu" | "native") {
-  await setBackend(backend);
+async function outputs(one: Case, place: Place) {
+  const { kernel, attributes = {} } = one;
+  await setBackend(place === "cpu" ? "cpu" : "native");
   const made = tidy(() => {
-    const given = Object.fromEntries(
-      Object.entries(inputs).map(([name, [shape, values = "normal"]]) => [
-        name,
-        draw(name, shape, values),
-      ]),
-    );
+    const given = inputsOf(one, place);
     if (kernel === "TesseraCausalAttentionGradient") {
       const forward = definitionOf("TesseraCausalAttention");
-      Object.assign(given, call(forward, given, attributes as Attributes));
+      Object.assign(given, call(forward, given, attributes));
     }
     return call(definitionOf(kernel), given, attributes);
   });
-  return Object.entries(made).map(([name, x]) => [name, [...x.shape], x.dataSync()] as const);
+  const read = Object.entries(made).map(([name, x]) => [name, [...x.shape], x.dataSync()] as const);
+  dispose(made);
+  return read;
 }
 
 /** The largest difference, relative to the largest value. */
@@ -100,7 +122,9 @@ const nameOf = ({ kernel, inputs, attributes }: Case): string => {
     expect(defined.map(({ name }) => name).filter((name) => !covered.has(name))).toEqual([]);
   });
 
-  test.each(cases.map((one) => [nameOf(one), one] as const))("%s", async (_name, one) => {
+  const named = cases.map((one) => [nameOf(one), one] as const);
+
+  test.each(named)("%s", async (_name, one) => {
     const expected = await outputs(one, "cpu");
     const actual = await outputs(one, "native");
     const again = await outputs(one, "native");
@@ -108,7 +132,19 @@ const nameOf = ({ kernel, inputs, attributes }: Case): string => {
     expected.forEach(([name, shape, values], i) => {
       const [actualName, actualShape, actualValues] = actual[i]!;
       expect([actualName, actualShape]).toEqual([name, shape]);
-      expect(difference(actualValues, values)).toBeLessThan(1e-5);
+      expect(difference(actualValues, values)).toBeLessThan(TOLERANCE.native);
     });
+  });
+
+  test.each(named)("16-bit %s", async (_name, one) => {
+    const before = memory().numTensors;
+    const expected = await outputs(one, "cpu");
+    for (const place of ["native in bf16", "native in fp16"] as const) {
+      const actual = await outputs(one, place);
+      expected.forEach(([, , values], i) => {
+        expect(difference(actual[i]![2], values)).toBeLessThan(TOLERANCE[place]);
+      });
+    }
+    expect(memory().numTensors).toBe(before);
   });
 });
