@@ -35,6 +35,10 @@ class Pool {
   const Figures& figures() const { return figures_; }
 
  private:
+  /** A pooled block of at least `bytes`, or one without data. */
+  Block reuse(size_t bytes);
+  Block fresh(size_t bytes, size_t asked);
+
   std::map<size_t, std::vector<void*>> free_;
   Figures figures_;
 };

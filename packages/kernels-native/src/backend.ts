@@ -9,10 +9,10 @@ import {
   type DataType,
   type TensorInfo,
 } from "@tensorflow/tfjs-core";
-import type { Attribute, Attributes, FloatStorage, Shape } from "@tessera/kernels";
+import type { Attributes, FloatStorage, Shape } from "@tessera/kernels";
 import type { Addon, MemoryFigures, NativeContract, NativeTensor } from "./addon.js";
 import { isFloat, STORAGES, type Storage } from "./storage.js";
-import { TensorData } from "./tensor_data.js";
+import { TensorData, type Source } from "./tensor_data.js";
 
 export interface OutputInfo {
   readonly shape: Shape;
@@ -27,10 +27,12 @@ interface IndexedContract extends NativeContract {
 
 export class NativeBackend extends MathBackendCPU {
   readonly contracts: ReadonlyMap<string, IndexedContract>;
+  private readonly source: Source;
   private nextId = 0;
 
   constructor(private readonly addon: Addon) {
     super();
+    this.source = { addon, widen: (data) => this.widen(data) };
     this.contracts = new Map(
       addon.contract().map((contract, index) => [contract.name, { ...contract, index }]),
     );
@@ -50,7 +52,7 @@ export class NativeBackend extends MathBackendCPU {
     refCount: number,
   ): void {
     const size = util.sizeFromShape(shape);
-    const data = TensorData.ofValues(this.addon, this.widen, dtype, size, values);
+    const data = TensorData.ofValues(this.source, dtype, size, values);
     data.refCount = refCount;
     this.data.set(dataId, data);
   }
@@ -94,7 +96,7 @@ export class NativeBackend extends MathBackendCPU {
       contract.index,
       given.map((tensor) => this.describe(tensor)),
       made.map((tensor) => this.describe(tensor)),
-      contract.attributes.map((attribute) => attributes[attribute] as Attribute),
+      contract.attributes.map((attribute) => attributes[attribute]!),
     );
     return made;
   }
@@ -112,7 +114,7 @@ export class NativeBackend extends MathBackendCPU {
     const stored = dtype === "float32" ? storage : (dtype as Storage);
     const size = util.sizeFromShape([...shape]);
     const dataId = { id: this.nextId++ };
-    this.data.set(dataId, TensorData.allocate(this.addon, this.widen, dtype, stored, size));
+    this.data.set(dataId, TensorData.allocate(this.source, dtype, stored, size));
     return { dataId, shape: [...shape], dtype };
   }
 
@@ -132,13 +134,13 @@ export class NativeBackend extends MathBackendCPU {
     return this.data.get(dataId) as unknown as TensorData;
   }
 
-  private readonly widen = (data: TensorData): Float32Array => {
-    const wide = TensorData.allocate(this.addon, this.widen, "float32", "fp32", data.size);
+  private widen(data: TensorData): Float32Array {
+    const wide = TensorData.allocate(this.source, "float32", "fp32", data.size);
     const convert = this.contracts.get("TesseraConvert")!.index;
     const from = [data.slot(), STORAGES.indexOf(data.storage!), data.size];
     this.addon.run(convert, [from], [[wide.slot(), 0, data.size]], ["fp32"]);
     const values = wide.values as Float32Array;
     wide.release();
     return values;
-  };
+  }
 }

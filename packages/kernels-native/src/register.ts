@@ -54,7 +54,7 @@ const ofStandard = (fallback: KernelConfig, plan: Planner): KernelConfig => ({
   backendName: BACKEND,
   kernelFunc(call) {
     const inputs = presentOf(call.inputs);
-    const planned = plan(inputs, (call.attrs ?? {}) as Record<string, unknown>);
+    const planned = plan(inputs, call.attrs ?? {});
     if (planned === null) return fallback.kernelFunc(call);
     const { kernel = fallback.kernelName, y, seenAs = y.shape, attributes } = planned;
     const outputs = { y: { ...y, shape: seenAs } };
@@ -85,10 +85,10 @@ export const isAvailable = (): boolean => findAddon() !== null;
 
 /**
  * Registers the backend `native` with the threads that `environment` (`process.env`) grants, and
- * returns true; returns false where no addon is built, and leaves tfjs as it was.
+ * returns true; returns false where no addon is built, and leaves tfjs as it was. `file` is the
+ * addon, where it is not the one that `isAvailable` speaks of.
  */
-export function loadNative(environment: ThreadEnvironment): boolean {
-  const file = findAddon();
+export function loadNative(environment: ThreadEnvironment, file = findAddon()): boolean {
   if (file === null) return false;
   const backend = new NativeBackend(loadAddon(file, environment));
   registerKernels(backend);

@@ -54,12 +54,11 @@ const transpose: Planner = (inputs, { perm }) => {
 const slice: Planner = (inputs, { begin, size }) => {
   const x = inputs["x"]!;
   if (x.dtype === "string" || x.dtype === "complex64") return null;
-  const [from, shape] = slice_util.parseSliceParams(
-    x as never,
-    begin as number[],
-    size as number[],
-  ) as [number[], number[]];
-  slice_util.assertParamsValid(x as never, from, shape);
+  const [from, shape] = slice_util.parseSliceParams(x, begin as number[], size as number[]) as [
+    number[],
+    number[],
+  ];
+  slice_util.assertParamsValid(x, from, shape);
   return { inputs, y: { shape, dtype: x.dtype }, attributes: { begin: from } };
 };
 

@@ -13,7 +13,8 @@ const product: Planner = (inputs, attributes): Plan | null => {
   const [other, columns] = transposeB ? b.shape.slice(-2).toReversed() : b.shape.slice(-2);
   util.assert(
     inner === other,
-    () => `matMul: inner dimensions ${inner} and ${other} of [${a.shape}] and [${b.shape}] differ`,
+    () =>
+      `matMul: inner dimensions ${inner} and ${other} of [${a.shape.join()}] and [${b.shape.join()}] differ`,
   );
   const outer = broadcast_util.assertAndGetBroadcastShape(
     a.shape.slice(0, -2),

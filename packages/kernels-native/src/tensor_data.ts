@@ -7,8 +7,12 @@ import { arrayFor, bytesOf, storageOf, type NativeValues, type Storage } from ".
 
 type Values = backend_util.BackendValues;
 
-/** Reads a slot of 16-bit floats as fp32. */
-export type Widen = (data: TensorData) => Float32Array;
+/** Where native memory comes from. */
+export interface Source {
+  readonly addon: Addon;
+  /** Reads 16-bit floats as fp32. */
+  widen(data: TensorData): Float32Array;
+}
 
 export class TensorData {
   /** tfjs counts the tensors that share this memory. */
@@ -17,8 +21,7 @@ export class TensorData {
   declare complexTensorInfos?: { real: TensorInfo; imag: TensorInfo };
 
   private constructor(
-    private readonly addon: Addon,
-    private readonly widen: Widen,
+    private readonly source: Source,
     readonly dtype: DataType,
     readonly storage: Storage | null,
     readonly size: number,
@@ -27,34 +30,27 @@ export class TensorData {
 
   /** Borrows `values`, as tfjs's CPU backend does. */
   static ofValues(
-    addon: Addon,
-    widen: Widen,
+    source: Source,
     dtype: DataType,
     size: number,
     values: Values | undefined,
   ): TensorData {
-    return new TensorData(addon, widen, dtype, storageOf(dtype), size, { values });
+    return new TensorData(source, dtype, storageOf(dtype), size, { values });
   }
 
   /** Native memory with undefined contents. */
-  static allocate(
-    addon: Addon,
-    widen: Widen,
-    dtype: DataType,
-    storage: Storage,
-    size: number,
-  ): TensorData {
-    const slot = addon.allocate(bytesOf(storage, size));
-    return new TensorData(addon, widen, dtype, storage, size, { slot });
+  static allocate(source: Source, dtype: DataType, storage: Storage, size: number): TensorData {
+    const slot = source.addon.allocate(bytesOf(storage, size));
+    return new TensorData(source, dtype, storage, size, { slot });
   }
 
   /** What tfjs's CPU kernels read: a copy where the memory is native. */
   get values(): Values {
     // Complex tensors have none; their kernels know and do not look.
-    if ("values" in this.home) return this.home.values as Values;
-    if (this.storage === "bf16" || this.storage === "fp16") return this.widen(this);
+    if ("values" in this.home) return this.home.values!;
+    if (this.storage === "bf16" || this.storage === "fp16") return this.source.widen(this);
     const copy = arrayFor(this.storage!, this.size);
-    this.addon.read(this.home.slot, copy);
+    this.source.addon.read(this.home.slot, copy);
     return copy;
   }
 
@@ -62,8 +58,9 @@ export class TensorData {
   slot(): number {
     if ("slot" in this.home) return this.home.slot;
     if (this.storage === null) throw new Error(`a ${this.dtype} tensor has no native memory`);
-    const slot = this.addon.allocate(bytesOf(this.storage, this.size));
-    if (this.home.values !== undefined) this.addon.write(slot, this.asStored(this.home.values));
+    const slot = this.source.addon.allocate(bytesOf(this.storage, this.size));
+    if (this.home.values !== undefined)
+      this.source.addon.write(slot, this.asStored(this.home.values));
     this.home = { slot };
     return slot;
   }
@@ -79,7 +76,7 @@ export class TensorData {
   }
 
   release(): void {
-    if ("slot" in this.home) this.addon.release(this.home.slot);
+    if ("slot" in this.home) this.source.addon.release(this.home.slot);
     this.home = { values: undefined };
   }
 }
