@@ -18,6 +18,7 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 struct Heads {
   int64_t B, T, H, G, D;
   int64_t time, depth;  // padded to whole tiles and whole lanes
+  int64_t step;         // from row to row of a packed matrix
 
   explicit Heads(const Call& call)
       : B(call.in[0].extent(0)),
@@ -26,11 +27,14 @@ struct Heads {
         G(call.in[1].extent(3)),
         D(call.in[0].extent(3)),
         time(padded(T, kTile)),
-        depth(padded(D, kLanes)) {}
+        depth(padded(D, kLanes)),
+        step(depth + 16) {}
 
-  int64_t elements() const { return time * depth; }
+  int64_t elements() const { return time * step; }
+  /** Where the transposed tile of the positions from s lies. */
+  int64_t tileAt(int64_t s) const { return s / kTile * depth * kTileStep; }
   /** From one packed matrix to the next: not a power of two, which would fill the same cache sets. */
-  int64_t stride() const { return elements() + 1040; }
+  int64_t stride() const { return std::max(elements(), tileAt(time)) + 1040; }
   HeadRows query(const View& view, int64_t b, int64_t h) const {
     return {view, (b * T * H + h) * D, H * D, T, D};
   }
@@ -54,7 +58,7 @@ class ProbabilityDropout {
   }
   bool active() const { return draw_.has_value(); }
 
-  /** mask [kTile, kTile] of queries from t and keys from s: 0 or 1 / (1 - rate). */
+  /** mask [kTile, kTileStep] of queries from t and keys from s: 0 or 1 / (1 - rate). */
   void mask(int64_t b, int64_t h, int64_t t, int64_t s, float* mask) const {
     const auto& whole = draw_->whole;
     const auto& start = draw_->start;
@@ -64,7 +68,7 @@ class ProbabilityDropout {
       const auto first = static_cast<uint64_t>(row * whole[3] + s + start[3]);
       const uint32_t* words = philoxWords(draw_->key, first, kTile, room);
 #pragma omp simd
-      for (int64_t c = 0; c < kTile; ++c) mask[r * kTile + c] = words[c] < bound_ ? 0.0f : keep_;
+      for (int64_t c = 0; c < kTile; ++c) mask[r * kTileStep + c] = words[c] < bound_ ? 0.0f : keep_;
     }
   }
 
@@ -74,13 +78,13 @@ class ProbabilityDropout {
   float keep_ = 1;
 };
 
-/** scores [kTile, kTile] = q k^T, minus infinity where a key comes after its query. */
-void scoreTile(const float* q, const float* keyT, int64_t depth, bool diagonal, float* scores) {
-  std::memset(scores, 0, kTile * kTile * sizeof(float));
-  addProduct({q, depth, 1}, keyT, kTile, scores, kTile, kTile, depth);
+/** scores [kTile, kTileStep] = q k^T, minus infinity where a key comes after its query. */
+void scoreTile(const Heads& at, const float* q, const float* keyT, bool diagonal, float* scores) {
+  std::memset(scores, 0, kTile * kTileStep * sizeof(float));
+  addProduct({q, at.step, 1}, keyT, kTileStep, scores, kTileStep, kTile, at.depth);
   if (!diagonal) return;
   for (int64_t r = 0; r < kTile; ++r) {
-    for (int64_t c = r + 1; c < kTile; ++c) scores[r * kTile + c] = -kInfinity;
+    for (int64_t c = r + 1; c < kTile; ++c) scores[r * kTileStep + c] = -kInfinity;
   }
 }
 
@@ -94,9 +98,9 @@ struct Softmax {
   }
 
   /** Turns scores into exp(score - most), and brings sums made under the old `most` to the new. */
-  void take(float* scores, float* sums, int64_t depth) {
+  void take(float* scores, float* sums, int64_t step) {
     for (int64_t r = 0; r < kTile; ++r) {
-      float *row = scores + r * kTile, *sum = sums + r * depth;
+      float *row = scores + r * kTileStep, *sum = sums + r * step;
       float top = most[r], total = 0;
 #pragma omp simd reduction(max : top)
       for (int64_t c = 0; c < kTile; ++c) top = row[c] > top ? row[c] : top;
@@ -109,14 +113,14 @@ struct Softmax {
       weight[r] = weight[r] * shrink + total;
       most[r] = top;
 #pragma omp simd
-      for (int64_t d = 0; d < depth; ++d) sum[d] *= shrink;
+      for (int64_t d = 0; d < step; ++d) sum[d] *= shrink;
     }
   }
 };
 
 void multiplyTile(float* x, const float* factor) {
 #pragma omp simd
-  for (int64_t i = 0; i < kTile * kTile; ++i) x[i] *= factor[i];
+  for (int64_t i = 0; i < kTile * kTileStep; ++i) x[i] *= factor[i];
 }
 
 /** What one thread holds in forward. */
@@ -130,24 +134,24 @@ struct ForwardSpace {
 /** y and logSumExp of one head, whose rows are packed in `space`. */
 void attend(const Heads& at, const ForwardSpace& space, const ProbabilityDropout& dropout, int64_t b, int64_t h,
             const HeadRows& y, float* logSumExp) {
-  alignas(64) float scores[kTile * kTile], mask[kTile * kTile];
+  alignas(64) float scores[kTile * kTileStep], mask[kTile * kTileStep] = {};
   for (int64_t t = 0; t < at.T; t += kTile) {
-    float* q = space.query + t * at.depth;
+    float* q = space.query + t * at.step;
     Softmax softmax;
     thread_local std::vector<float> sums;
-    sums.assign(kTile * at.depth, 0.0f);
+    sums.assign(kTile * at.step, 0.0f);
     for (int64_t s = 0; s <= t; s += kTile) {
-      scoreTile(q, space.keyT + s * at.depth, at.depth, s == t, scores);
-      softmax.take(scores, sums.data(), at.depth);
+      scoreTile(at, q, space.keyT + at.tileAt(s), s == t, scores);
+      softmax.take(scores, sums.data(), at.step);
       if (dropout.active()) {
         dropout.mask(b, h, t, s, mask);
         multiplyTile(scores, mask);
       }
-      addProduct({scores, kTile, 1}, space.value + s * at.depth, at.depth, sums.data(), at.depth, at.depth, kTile);
+      addProduct({scores, kTileStep, 1}, space.value + s * at.step, at.step, sums.data(), at.step, at.depth, kTile);
     }
     for (int64_t r = 0; r < std::min(kTile, at.T - t); ++r) {
       const HeadRows row{y.view, y.first + (t + r) * y.step, 0, 1, at.D};
-      unpack(sums.data() + r * at.depth, at.depth, 1.0f / softmax.weight[r], row);
+      unpack(sums.data() + r * at.step, at.step, 1.0f / softmax.weight[r], row);
       logSumExp[t + r] = softmax.most[r] + std::log(softmax.weight[r]);
     }
   }
@@ -165,10 +169,10 @@ void causalAttention(const Call& call) {
     const ForwardSpace space(memory.data() + omp_get_thread_num() * size, at);
     const int64_t b = head / at.H, h = head % at.H, g = h / (at.H / at.G);
     // Keys pass through the memory of the values on their way to tiles.
-    pack(at.key(call.in[1], b, g), 1, space.value, at.depth);
-    transposeTiles(space.value, at.time, at.depth, space.keyT);
-    pack(at.value(call.in[1], b, g), 1, space.value, at.depth);
-    pack(at.query(call.in[0], b, h), scale, space.query, at.depth);
+    pack(at.key(call.in[1], b, g), 1, space.value, at.step);
+    transposeTiles(space.value, at.time, at.depth, at.step, space.keyT);
+    pack(at.value(call.in[1], b, g), 1, space.value, at.step);
+    pack(at.query(call.in[0], b, h), scale, space.query, at.step);
     attend(at, space, dropout, b, h, at.query(call.out[0], b, h), logSumExp + head * at.T);
   }
 }
@@ -203,7 +207,7 @@ void rowProducts(const HeadRows& y, const float* dy, const Heads& at, float* del
     const float* row = load(y.view, y.first + t * y.step, at.D, scratch.data());
     float sum = 0;
 #pragma omp simd reduction(+ : sum)
-    for (int64_t d = 0; d < at.D; ++d) sum += row[d] * dy[t * at.depth + d];
+    for (int64_t d = 0; d < at.D; ++d) sum += row[d] * dy[t * at.step + d];
     delta[t] = sum;
   }
 }
@@ -212,14 +216,14 @@ void rowProducts(const HeadRows& y, const float* dy, const Heads& at, float* del
 void scoreGradient(float* scores, float* dp, const float* mask, const float* logSumExp, const float* delta,
                    int64_t rows) {
   for (int64_t r = 0; r < kTile; ++r) {
-    float *score = scores + r * kTile, *slope = dp + r * kTile;
-    const float* kept = mask == nullptr ? nullptr : mask + r * kTile;
+    float *score = scores + r * kTileStep, *slope = dp + r * kTileStep;
+    const float* kept = mask + r * kTileStep;
     const float past = r < rows ? logSumExp[r] : kInfinity, along = delta[r];
 #pragma omp simd
     for (int64_t c = 0; c < kTile; ++c) {
-      const float p = fastExp(score[c] - past), m = kept == nullptr ? 1.0f : kept[c];
-      slope[c] = p * (slope[c] * m - along);
-      score[c] = p * m;
+      const float p = fastExp(score[c] - past);
+      slope[c] = p * (slope[c] * kept[c] - along);
+      score[c] = p * kept[c];
     }
   }
 }
@@ -227,20 +231,21 @@ void scoreGradient(float* scores, float* dp, const float* mask, const float* log
 /** Adds one query head's part to dKey and dValue, and makes its dQuery. */
 void attendGradient(const Heads& at, const BackwardSpace& space, const ProbabilityDropout& dropout, int64_t b,
                     int64_t h, const float* logSumExp) {
-  alignas(64) float scores[kTile * kTile], dp[kTile * kTile], mask[kTile * kTile];
-  const int64_t depth = at.depth;
+  alignas(64) float scores[kTile * kTileStep], dp[kTile * kTileStep], mask[kTile * kTileStep];
+  const int64_t depth = at.depth, step = at.step;
+  std::fill_n(mask, kTile * kTileStep, 1.0f);
   std::fill_n(space.dQuery, at.elements(), 0.0f);
   for (int64_t s = 0; s < at.T; s += kTile) {
     for (int64_t t = s; t < at.T; t += kTile) {
-      const float *q = space.query + t * depth, *dy = space.dy + t * depth;
-      scoreTile(q, space.keyT + s * depth, depth, s == t, scores);
+      const float *q = space.query + t * step, *dy = space.dy + t * step;
+      scoreTile(at, q, space.keyT + at.tileAt(s), s == t, scores);
       std::memset(dp, 0, sizeof(dp));
-      addProduct({dy, depth, 1}, space.valueT + s * depth, kTile, dp, kTile, kTile, depth);
+      addProduct({dy, step, 1}, space.valueT + at.tileAt(s), kTileStep, dp, kTileStep, kTile, depth);
       if (dropout.active()) dropout.mask(b, h, t, s, mask);
-      scoreGradient(scores, dp, dropout.active() ? mask : nullptr, logSumExp + t, space.delta + t, at.T - t);
-      addProduct({scores, 1, kTile}, dy, depth, space.dValue + s * depth, depth, depth, kTile);
-      addProduct({dp, 1, kTile}, q, depth, space.dKey + s * depth, depth, depth, kTile);
-      addProduct({dp, kTile, 1}, space.key + s * depth, depth, space.dQuery + t * depth, depth, depth, kTile);
+      scoreGradient(scores, dp, mask, logSumExp + t, space.delta + t, at.T - t);
+      addProduct({scores, 1, kTileStep}, dy, step, space.dValue + s * step, step, depth, kTile);
+      addProduct({dp, 1, kTileStep}, q, step, space.dKey + s * step, step, depth, kTile);
+      addProduct({dp, kTileStep, 1}, space.key + s * step, step, space.dQuery + t * step, step, depth, kTile);
     }
   }
 }
@@ -257,21 +262,21 @@ void causalAttentionGradient(const Call& call) {
   for (int64_t unit = 0; unit < at.B * at.G; ++unit) {
     const BackwardSpace space(memory.data() + omp_get_thread_num() * size, at);
     const int64_t b = unit / at.G, g = unit % at.G;
-    pack(at.value(keyValue, b, g), 1, space.key, at.depth);
-    transposeTiles(space.key, at.time, at.depth, space.valueT);
-    pack(at.key(keyValue, b, g), 1, space.key, at.depth);
-    transposeTiles(space.key, at.time, at.depth, space.keyT);
+    pack(at.value(keyValue, b, g), 1, space.key, at.step);
+    transposeTiles(space.key, at.time, at.depth, at.step, space.valueT);
+    pack(at.key(keyValue, b, g), 1, space.key, at.step);
+    transposeTiles(space.key, at.time, at.depth, at.step, space.keyT);
     std::fill_n(space.dKey, at.elements(), 0.0f);
     std::fill_n(space.dValue, at.elements(), 0.0f);
     for (int64_t h = g * shared; h < (g + 1) * shared; ++h) {
-      pack(at.query(query, b, h), scale, space.query, at.depth);
-      pack(at.query(dy, b, h), 1, space.dy, at.depth);
+      pack(at.query(query, b, h), scale, space.query, at.step);
+      pack(at.query(dy, b, h), 1, space.dy, at.step);
       rowProducts(at.query(y, b, h), space.dy, at, space.delta);
       attendGradient(at, space, dropout, b, h, logSumExp.data() + (b * at.H + h) * at.T);
-      unpack(space.dQuery, at.depth, scale, at.query(call.out[0], b, h));
+      unpack(space.dQuery, at.step, scale, at.query(call.out[0], b, h));
     }
-    unpack(space.dKey, at.depth, 1, at.key(call.out[1], b, g));
-    unpack(space.dValue, at.depth, 1, at.value(call.out[1], b, g));
+    unpack(space.dKey, at.step, 1, at.key(call.out[1], b, g));
+    unpack(space.dValue, at.step, 1, at.value(call.out[1], b, g));
   }
 }
 

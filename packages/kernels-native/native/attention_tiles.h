@@ -17,6 +17,9 @@ constexpr int64_t kLanes = 8, kTileRows = 4;
 /** Positions per tile, of queries and of keys. */
 constexpr int64_t kTile = 64;
 
+/** From row to row of a tile: rows a power of two apart would meet in few sets of the first cache. */
+constexpr int64_t kTileStep = kTile + 16;
+
 typedef float Lanes __attribute__((vector_size(kLanes * sizeof(float)), aligned(4), may_alias));
 
 inline int64_t padded(int64_t size, int64_t step) { return (size + step - 1) / step * step; }
@@ -72,34 +75,34 @@ struct HeadRows {
   int64_t first, step, time, depth;
 };
 
-/** rows times `factor` -> out [padded time, paddedDepth], zeros where there is nothing. */
-inline void pack(const HeadRows& rows, float factor, float* out, int64_t paddedDepth) {
+/** rows times `factor` -> out [padded time, step], zeros where there is nothing. */
+inline void pack(const HeadRows& rows, float factor, float* out, int64_t step) {
   const int64_t whole = padded(rows.time, kTile);
   for (int64_t t = 0; t < rows.time; ++t) {
-    float* to = out + t * paddedDepth;
+    float* to = out + t * step;
     const float* from = load(rows.view, rows.first + t * rows.step, rows.depth, to);
 #pragma omp simd
     for (int64_t d = 0; d < rows.depth; ++d) to[d] = from[d] * factor;
-    std::memset(to + rows.depth, 0, (paddedDepth - rows.depth) * sizeof(float));
+    std::memset(to + rows.depth, 0, (step - rows.depth) * sizeof(float));
   }
-  std::memset(out + rows.time * paddedDepth, 0, (whole - rows.time) * paddedDepth * sizeof(float));
+  std::memset(out + rows.time * step, 0, (whole - rows.time) * step * sizeof(float));
 }
 
-/** packed [time, depth] -> out, a [depth, kTile] matrix for each tile of positions. */
-inline void transposeTiles(const float* packed, int64_t time, int64_t depth, float* out) {
+/** packed [time, step] -> out, a [depth, kTileStep] matrix for each tile of positions. */
+inline void transposeTiles(const float* packed, int64_t time, int64_t depth, int64_t step, float* out) {
   for (int64_t first = 0; first < time; first += kTile) {
+    float* tile = out + first / kTile * depth * kTileStep;
     for (int64_t d = 0; d < depth; ++d) {
-      float* to = out + first * depth + d * kTile;
-      for (int64_t t = 0; t < kTile; ++t) to[t] = packed[(first + t) * depth + d];
+      for (int64_t t = 0; t < kTile; ++t) tile[d * kTileStep + t] = packed[(first + t) * step + d];
     }
   }
 }
 
 /** The inverse of `pack`. */
-inline void unpack(const float* packed, int64_t paddedDepth, float factor, const HeadRows& rows) {
+inline void unpack(const float* packed, int64_t step, float factor, const HeadRows& rows) {
   for (int64_t t = 0; t < rows.time; ++t) {
     alignas(64) float scratch[kStretch];
-    const float* from = packed + t * paddedDepth;
+    const float* from = packed + t * step;
     for (int64_t d = 0; d < rows.depth; d += kStretch) {
       const int64_t count = rows.depth - d < kStretch ? rows.depth - d : kStretch;
 #pragma omp simd
