@@ -4,7 +4,7 @@
 
 #include "fast_math.h"
 #include "matmul.h"
-#include "parallel.h"
+#include "sums.h"
 
 namespace tessera {
 namespace {
@@ -37,34 +37,33 @@ struct Head {
   }
 };
 
-/** Turns a row of logits into e^(logit - most), and returns the logarithm of their sum. */
 struct RowSum {
   float most, sum;
 };
-RowSum exponentials(float* row, int64_t V) {
-  float most = row[0], sum = 0;
+
+/** exps = e^(logit - most), which may lie over the logits; the most and the sum of exps. */
+RowSum exponentials(const float* logits, float* exps, int64_t V) {
+  float most = logits[0], sum = 0;
 #pragma omp simd reduction(max : most)
-  for (int64_t v = 0; v < V; ++v) most = row[v] > most ? row[v] : most;
+  for (int64_t v = 0; v < V; ++v) most = logits[v] > most ? logits[v] : most;
 #pragma omp simd reduction(+ : sum)
   for (int64_t v = 0; v < V; ++v) {
-    row[v] = fastExp(row[v] - most);
-    sum += row[v];
+    const float e = fastExp(logits[v] - most);
+    exps[v] = e;
+    sum += e;
   }
   return {most, sum};
 }
 
-/**
- * The loss of one token; its row of logits becomes e^(logit - most). A target outside the
- * vocabulary has no logit.
- */
-double tokenLoss(const Head& head, int64_t token, float* row, float& sum) {
+/** The loss of one token, and its exps. A target outside the vocabulary has no logit. */
+double tokenLoss(const Head& head, int64_t token, const float* logits, float* exps, float& sum) {
   const int64_t target = head.targets[token];
   const bool known = target >= 0 && target < head.V;
-  const float logit = known ? row[target] : 0.0f;
-  const RowSum exps = exponentials(row, head.V);
-  sum = exps.sum;
+  const float logit = known ? logits[target] : 0.0f;
+  const RowSum row = exponentials(logits, exps, head.V);
+  sum = row.sum;
   return static_cast<double>(head.weights[token]) *
-         (static_cast<double>(exps.most) + std::log(static_cast<double>(exps.sum)) - logit);
+         (static_cast<double>(row.most) + std::log(static_cast<double>(row.sum)) - logit);
 }
 
 /** row = weight (softmax - one at the target), from e^(logit - most) and their sum. */
@@ -76,9 +75,13 @@ void tokenGradient(const Head& head, int64_t token, float* row, float sum) {
   if (target >= 0 && target < head.V) row[target] -= weight;
 }
 
-/** Calls use(first, count, logits) for each chunk, with the losses of its tokens already taken. */
+/**
+ * Calls row(token, its place in the chunk, exps, their sum) for each token, and use(first, count,
+ * logits) for each chunk. Exps lie over the logits where `over`; else in a buffer that stays in the
+ * cache, and the logits are only read.
+ */
 template <typename Row, typename Use>
-void eachChunk(const Head& head, const Call& call, Row row, Use use) {
+void eachChunk(const Head& head, const Call& call, bool over, Row row, Use use) {
   const Scratch<float> logits(call.pool, head.chunk * head.V);
   const Scratch<double> losses(call.pool, head.N);
   for (int64_t first = 0; first < head.N; first += head.chunk) {
@@ -86,10 +89,11 @@ void eachChunk(const Head& head, const Call& call, Row row, Use use) {
     const Matrix table{head.table.data, head.table.type, head.C, head.V, true};
     multiply({head.tokens(first, count), table, logits.data(), Type::f32}, call.pool);
     eachRow(count, head.V, [&](int64_t i) {
-      float* values = logits.data() + i * head.V;
+      float* from = logits.data() + i * head.V;
+      float* exps = over ? from : threadRows(head.V);
       float sum = 0;
-      losses.data()[first + i] = tokenLoss(head, first + i, values, sum);
-      row(first + i, i, values, sum);
+      losses.data()[first + i] = tokenLoss(head, first + i, from, exps, sum);
+      row(first + i, i, exps, sum);
     });
     use(first, count, logits.data());
   }
@@ -101,7 +105,8 @@ void eachChunk(const Head& head, const Call& call, Row row, Use use) {
 void crossEntropy(const Call& call) {
   const Type type = productType(call.in[0].type);
   const Converted x(call.in[0], type, call.pool), table(call.in[1], type, call.pool);
-  eachChunk(Head(call, x, table), call, [](int64_t, int64_t, float*, float) {}, [](int64_t, int64_t, float*) {});
+  eachChunk(
+      Head(call, x, table), call, false, [](int64_t, int64_t, float*, float) {}, [](int64_t, int64_t, float*) {});
 }
 
 void crossEntropyGradient(const Call& call) {
@@ -115,7 +120,7 @@ void crossEntropyGradient(const Call& call) {
   std::optional<Scratch<uint16_t>> narrow;
   if (type == Type::bf16) narrow.emplace(call.pool, head.chunk * head.V);
   eachChunk(
-      head, call,
+      head, call, !narrow,
       [&](int64_t token, int64_t i, float* values, float sum) {
         tokenGradient(head, token, values, sum);
         if (narrow) toBf16(values, narrow->data() + i * head.V, head.V);
