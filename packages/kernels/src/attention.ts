@@ -67,7 +67,9 @@ function gathered(dx: Tensor, { batch, time, heads, groups, depth }: Extents): T
 /** What forward and backward both start from: per-head matrices, scores and probabilities. */
 function attend(query: Tensor, keyValue: Tensor, attributes: AttentionAttributes, at: Extents) {
   const { batch, time, heads, groups, depth } = at;
-  const [key, value] = split(keyValue, 2, 2).map((half) =>
+  // As a matrix: backends slice the columns of one quickly, a tensor of five dimensions slowly.
+  const columns = reshape(keyValue, [batch * time, 2 * groups * depth]);
+  const [key, value] = split(columns, 2, 1).map((half) =>
     perHead(spread(reshape(half, [batch, time, groups, depth]), at), at),
   ) as [Tensor, Tensor];
   const q = perHead(query, at);
