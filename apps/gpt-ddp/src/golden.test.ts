@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "@jest/globals";
 import "@tensorflow/tfjs-backend-cpu";
 import "@tensorflow/tfjs-backend-wasm";
-import { enableProdMode, memory, setBackend, tensor, tidy, type Tensor } from "@tensorflow/tfjs-core";
+import { enableProdMode, memory, setBackend, tensor, tidy } from "@tensorflow/tfjs-core";
 import { openSafetensors, readModel, readModelConfig, writeModel } from "@tessera/checkpoint";
 import { gpt, type Batch, type GptParams } from "@tessera/gpt";
 import { accumulate, disposeTree, still } from "@tessera/layers";
@@ -39,9 +39,17 @@ function batchOf(step: number): Batch {
   const shape: [number, number] = [rows.length, rows[0]!.length - 1];
   const count = shape[0] * shape[1];
   return {
-    ids: tensor(rows.map((row) => row.slice(0, -1)), shape, "int32"),
+    ids: tensor(
+      rows.map((row) => row.slice(0, -1)),
+      shape,
+      "int32",
+    ),
     targets: {
-      ids: tensor(rows.map((row) => row.slice(1)), shape, "int32"),
+      ids: tensor(
+        rows.map((row) => row.slice(1)),
+        shape,
+        "int32",
+      ),
       weights: tensor(new Float32Array(count).fill(1 / count), shape),
     },
   };

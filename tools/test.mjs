@@ -1,0 +1,45 @@
+// `npm test`: set-up, formatting, lint, types and every test. The last line counts them.
+
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { ROOT, setUp } from "./setup.mjs";
+
+setUp();
+
+const node = (args) =>
+  spawnSync(process.execPath, args, { cwd: ROOT, stdio: "inherit" }).status === 0;
+const bin = (path) => join(ROOT, "node_modules", path);
+
+const checks = [
+  ["formatting", [bin("prettier/bin/prettier.cjs"), "--check", "--log-level=warn", "."]],
+  ["lint", [bin("nx/dist/bin/nx.js"), "run-many", "-t", "lint", "--outputStyle=static"]],
+  [
+    "tests",
+    [bin("nx/dist/bin/nx.js"), "run-many", "-t", "test", "--parallel=1", "--outputStyle=static"],
+  ],
+];
+
+/** Where each project leaves Jest's results. */
+const resultFiles = ["packages", "apps", "tools"].flatMap((folder) =>
+  folder === "tools"
+    ? [join(ROOT, folder, "test-results.json")]
+    : readdirSync(join(ROOT, folder)).map((name) => join(ROOT, folder, name, "test-results.json")),
+);
+for (const file of resultFiles) rmSync(file, { force: true });
+
+const failedChecks = checks.filter(([name, args]) => {
+  process.stdout.write(`\n--- ${name} ---\n`);
+  return !node(args);
+});
+
+let passed = checks.length - failedChecks.length;
+let failed = failedChecks.length;
+for (const file of resultFiles.filter(existsSync)) {
+  const results = JSON.parse(readFileSync(file, "utf8"));
+  passed += results.numPassedTests;
+  failed += results.numFailedTests + results.numPendingTests + results.numRuntimeErrorTestSuites;
+}
+for (const [name] of failedChecks) process.stdout.write(`failed: ${name}\n`);
+process.stdout.write(`${passed} passed, ${failed} failed\n`);
+process.exitCode = failed === 0 ? 0 : 1;
