@@ -94,5 +94,5 @@ function resumedState(
 }
 
 /** The sizes that say which tensors a model has. */
-const sizesOf = ({ dropout: _, ...sizes }: GptConfig): Identity =>
+const sizesOf = ({ dropout: _dropout, ...sizes }: GptConfig): Identity =>
   Object.fromEntries(Object.entries(sizes).map(([name, value]) => [name, Number(value)]));

@@ -118,9 +118,12 @@ function sample(flags: Flags, { plan, tokenizer }: Run, { params }: TrainingStat
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  const isMistake = error instanceof UserError;
-  stderr.write(
-    `gpt-ddp: ${isMistake || !(error instanceof Error) ? String((error as Error).message) : (error.stack ?? error.message)}\n`,
-  );
+  stderr.write(`gpt-ddp: ${messageOf(error)}\n`);
   process.exitCode = exitCodeOf(error);
+}
+
+/** A sentence for a mistake of the user's; the stack for one of ours. */
+function messageOf(error: unknown): string {
+  if (error instanceof UserError) return error.message;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

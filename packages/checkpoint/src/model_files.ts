@@ -44,7 +44,7 @@ export function readModel(folder: string, config: GptConfig): GptParams {
         ? takeColumns(stored, place.columns, unitOf(leaf.shape))
         : stored;
       return tensor(values, [...leaf.shape]);
-    }) as unknown as GptParams;
+    });
   } finally {
     file.close();
   }

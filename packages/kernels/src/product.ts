@@ -64,7 +64,7 @@ export const sumRows = kernel({
     const width = dy.shape.at(-1)!;
     const rows = asRows(dy);
     // As a product with ones: the wasm backend sums columns one element at a time.
-    return { dBias: reshape(matMul(ones([1, rows.shape[0]!]), rows), [width]) };
+    return { dBias: reshape(matMul(ones([1, rows.shape[0]]), rows), [width]) };
   },
 });
 
