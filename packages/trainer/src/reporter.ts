@@ -1,7 +1,7 @@
 // What a run tells while it goes on: to a person, and as JSON lines to programs.
 
 import { appendFileSync } from "node:fs";
-import { Presets, SingleBar } from "cli-progress";
+import { MultiBar, Presets } from "cli-progress";
 
 /** One line of metrics.jsonl. */
 export type Metrics = Readonly<Record<string, number>>;
@@ -27,37 +27,57 @@ export interface ReporterOptions {
 /** A bar with speed and time left on a terminal, plain lines elsewhere. */
 export function consoleReporter(options: ReporterOptions): Reporter {
   const { stream, metricsFile, steps, startStep } = options;
-  const bar = stream.isTTY ? startedBar(stream, steps, startStep) : null;
-  const say = (text: string) => {
-    if (bar === null) stream.write(`${text}\n`);
-    // The bar is redrawn below the line.
-    else stream.write(`\r\u001b[K${text}\n`);
-  };
+  const { say, tick, end } = stream.isTTY ? terminal(options) : plain(stream);
   const started = performance.now();
   const timeLeft = (step: number): string => {
     const done = step - startStep;
     const seconds = (performance.now() - started) / 1000;
-    return done === 0 ? "" : `, ${duration(((steps - step) * seconds) / done)} left`;
+    const isShown = !stream.isTTY && done > 0 && step < steps;
+    return isShown ? `, ${duration(((steps - step) * seconds) / done)} left` : "";
   };
   return {
-    tick: (step, tokensPerSecond) =>
-      bar?.update(step, { speed: `${Math.round(tokensPerSecond)} tokens/s` }),
+    tick,
     metrics(metrics) {
       if (metricsFile !== undefined) appendFileSync(metricsFile, `${JSON.stringify(metrics)}\n`);
       const { step = 0, ...shown } = metrics;
       const figures = Object.entries(shown).map(([name, value]) => `${name} ${figure(value)}`);
-      say(`step ${step}/${steps}  ${figures.join("  ")}${bar === null ? timeLeft(step) : ""}`);
+      say(`step ${step}/${steps}  ${figures.join("  ")}${timeLeft(step)}`);
     },
     note: say,
-    end: () => bar?.stop(),
+    end,
   };
 }
 
-function startedBar(stream: NodeJS.WriteStream, steps: number, startStep: number): SingleBar {
+interface Display {
+  readonly say: (text: string) => void;
+  readonly tick: (step: number, tokensPerSecond: number) => void;
+  readonly end: () => void;
+}
+
+const plain = (stream: NodeJS.WriteStream): Display => ({
+  say: (text) => stream.write(`${text}\n`),
+  tick: () => undefined,
+  end: () => undefined,
+});
+
+/** Lines above, a bar below them that goes away at the end. */
+function terminal({ stream, steps, startStep }: ReporterOptions): Display {
   const format = "{bar} {percentage}%  step {value}/{total}  {speed}  {eta_formatted} left";
-  const bar = new SingleBar({ stream, format, etaBuffer: 50 }, Presets.shades_classic);
-  bar.start(steps, startStep, { speed: "" });
-  return bar;
+  const settings = { stream, format, etaBuffer: 50, clearOnComplete: true, hideCursor: true };
+  const bars = new MultiBar(settings, Presets.shades_classic);
+  const bar = bars.create(steps, startStep, { speed: "" });
+  return {
+    say(text) {
+      bars.log(`${text}\n`);
+      bars.update();
+    },
+    tick: (step, tokensPerSecond) =>
+      bar.update(step, { speed: `${Math.round(tokensPerSecond)} tokens/s` }),
+    end() {
+      bars.update();
+      bars.stop();
+    },
+  };
 }
 
 /** Four digits that matter. */
