@@ -21,7 +21,7 @@ const floors = [
 ];
 
 export default tseslint.config(
-  { ignores: ["**/dist/**", "**/fixtures/**", ".nx/**", "outputs/**", "corpus/**"] },
+  { ignores: ["**/dist/**", "**/build/**", "**/fixtures/**", ".nx/**", "outputs/**", "corpus/**"] },
   {
     files: ["**/*.ts"],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],

@@ -1,9 +1,28 @@
 export { causalAttention, causalAttentionGradient, type AttentionAttributes } from "./attention.js";
+export { convert, type FloatStorage } from "./convert.js";
 export { crossEntropy, crossEntropyGradient } from "./cross_entropy.js";
 export { drawOf, dropout, randomNormal, type Draw } from "./dropout.js";
 export { embed, embedGradient } from "./embedding.js";
 export { gelu, geluGradient, type GeluForm } from "./gelu.js";
-export { call, kernel, type Attributes, type Kernel, type Shape } from "./kernel.js";
+export {
+  call,
+  kernel,
+  type Attribute,
+  type Attributes,
+  type Kernel,
+  type Shape,
+} from "./kernel.js";
 export { layerNorm, layerNormGradient } from "./layer_norm.js";
 export { adamStep, sgdStep, type AdamAttributes, type SgdAttributes } from "./optimizer.js";
-export { accumulate, linear, product, sumOfSquares, sumRows, weightGradient } from "./product.js";
+export {
+  accumulate,
+  addWeightGradient,
+  linear,
+  product,
+  sumOfSquares,
+  sumRows,
+  weightGradient,
+} from "./product.js";
+export { rmsNorm, rmsNormGradient } from "./rms_norm.js";
+export { rotary, type RotaryAttributes } from "./rotary.js";
+export { silu, siluGradient, swiglu, swigluGradient } from "./swiglu.js";

@@ -54,6 +54,22 @@ export const weightGradient = kernel({
   composite: ({ x, dy }) => ({ dWeight: matMul(transpose(asRows(x)), asRows(dy)) }),
 });
 
+/** sum + x^T dy: `weightGradient` without a tensor for the summand. In place where the backend can. */
+export const addWeightGradient = kernel({
+  name: "TesseraAddWeightGradient",
+  inputs: ["sum", "x", "dy"],
+  outputs: ["total"],
+  consumes: ["sum"],
+  shapes({ sum, x, dy }) {
+    const { dWeight } = weightGradient.shapes({ x, dy }, {});
+    expectShape("addWeightGradient", "sum", sum, dWeight);
+    return { total: dWeight };
+  },
+  composite: ({ sum, x, dy }) => ({
+    total: add(sum, weightGradient.composite({ x, dy }, {}).dWeight),
+  }),
+});
+
 /** dBias [width] = the sum of all rows of dy [..., width]. */
 export const sumRows = kernel({
   name: "TesseraSumRows",

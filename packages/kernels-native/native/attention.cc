@@ -1,0 +1,285 @@
+// Causal attention in tiles, forward and backward, after FlashAttention (Dao et al., 2022): no
+// matrix of time x time is ever made. B batch, T time, H query heads, G key heads, D depth.
+#include <cmath>
+#include <limits>
+#include <optional>
+
+#include "attention_tiles.h"
+#include "fast_math.h"
+#include "parallel.h"
+#include "philox.h"
+
+namespace tessera {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+/** The call's extents, and where the rows of each head lie. */
+struct Heads {
+  int64_t B, T, H, G, D;
+  int64_t time, depth;  // padded to whole tiles and whole lanes
+
+  explicit Heads(const Call& call)
+      : B(call.in[0].extent(0)),
+        T(call.in[0].extent(1)),
+        H(call.in[0].extent(2)),
+        G(call.in[1].extent(3)),
+        D(call.in[0].extent(3)),
+        time(padded(T, kTile)),
+        depth(padded(D, kLanes)) {}
+
+  int64_t elements() const { return time * depth; }
+  /** From one packed matrix to the next: not a power of two, which would fill the same cache sets. */
+  int64_t stride() const { return elements() + 1040; }
+  HeadRows query(const View& view, int64_t b, int64_t h) const {
+    return {view, (b * T * H + h) * D, H * D, T, D};
+  }
+  HeadRows key(const View& view, int64_t b, int64_t g) const {
+    return {view, (b * T * 2 * G + g) * D, 2 * G * D, T, D};
+  }
+  HeadRows value(const View& view, int64_t b, int64_t g) const {
+    return {view, (b * T * 2 * G + G + g) * D, 2 * G * D, T, D};
+  }
+};
+
+/** The dropout of probabilities: a function of (key, global position). */
+class ProbabilityDropout {
+ public:
+  explicit ProbabilityDropout(const Call& call) {
+    const double rate = call.number("rate");
+    if (rate == 0) return;
+    draw_.emplace(call);
+    bound_ = wordBound(rate);
+    keep_ = static_cast<float>(1 / (1 - rate));
+  }
+  bool active() const { return draw_.has_value(); }
+
+  /** mask [kTile, kTile] of queries from t and keys from s: 0 or 1 / (1 - rate). */
+  void mask(int64_t b, int64_t h, int64_t t, int64_t s, float* mask) const {
+    const auto& whole = draw_->whole;
+    const auto& start = draw_->start;
+    for (int64_t r = 0; r < kTile; ++r) {
+      alignas(64) uint32_t room[wordsRoom(kTile)];
+      const int64_t row = ((b + start[0]) * whole[1] + h + start[1]) * whole[2] + t + r + start[2];
+      const auto first = static_cast<uint64_t>(row * whole[3] + s + start[3]);
+      const uint32_t* words = philoxWords(draw_->key, first, kTile, room);
+#pragma omp simd
+      for (int64_t c = 0; c < kTile; ++c) mask[r * kTile + c] = words[c] < bound_ ? 0.0f : keep_;
+    }
+  }
+
+ private:
+  std::optional<Draw> draw_;
+  uint64_t bound_ = 0;
+  float keep_ = 1;
+};
+
+/** scores [kTile, kTile] = q k^T, minus infinity where a key comes after its query. */
+void scoreTile(const float* q, const float* keyT, int64_t depth, bool diagonal, float* scores) {
+  std::memset(scores, 0, kTile * kTile * sizeof(float));
+  addProduct({q, depth, 1}, keyT, kTile, scores, kTile, kTile, depth);
+  if (!diagonal) return;
+  for (int64_t r = 0; r < kTile; ++r) {
+    for (int64_t c = r + 1; c < kTile; ++c) scores[r * kTile + c] = -kInfinity;
+  }
+}
+
+/** The running softmax of one tile of queries. */
+struct Softmax {
+  float most[kTile], weight[kTile];
+
+  Softmax() {
+    std::fill_n(most, kTile, -kInfinity);
+    std::fill_n(weight, kTile, 0.0f);
+  }
+
+  /** Turns scores into exp(score - most), and brings sums made under the old `most` to the new. */
+  void take(float* scores, float* sums, int64_t depth) {
+    for (int64_t r = 0; r < kTile; ++r) {
+      float *row = scores + r * kTile, *sum = sums + r * depth;
+      float top = most[r], total = 0;
+#pragma omp simd reduction(max : top)
+      for (int64_t c = 0; c < kTile; ++c) top = row[c] > top ? row[c] : top;
+#pragma omp simd reduction(+ : total)
+      for (int64_t c = 0; c < kTile; ++c) {
+        row[c] = fastExp(row[c] - top);
+        total += row[c];
+      }
+      const float shrink = fastExp(most[r] - top);
+      weight[r] = weight[r] * shrink + total;
+      most[r] = top;
+#pragma omp simd
+      for (int64_t d = 0; d < depth; ++d) sum[d] *= shrink;
+    }
+  }
+};
+
+void multiplyTile(float* x, const float* factor) {
+#pragma omp simd
+  for (int64_t i = 0; i < kTile * kTile; ++i) x[i] *= factor[i];
+}
+
+/** What one thread holds in forward. */
+struct ForwardSpace {
+  float *query, *value, *keyT;
+  static int64_t size(const Heads& at) { return 3 * at.stride(); }
+  ForwardSpace(float* memory, const Heads& at)
+      : query(memory), value(memory + at.stride()), keyT(memory + 2 * at.stride()) {}
+};
+
+/** y and logSumExp of one head, whose rows are packed in `space`. */
+void attend(const Heads& at, const ForwardSpace& space, const ProbabilityDropout& dropout, int64_t b, int64_t h,
+            const HeadRows& y, float* logSumExp) {
+  alignas(64) float scores[kTile * kTile], mask[kTile * kTile];
+  for (int64_t t = 0; t < at.T; t += kTile) {
+    float* q = space.query + t * at.depth;
+    Softmax softmax;
+    thread_local std::vector<float> sums;
+    sums.assign(kTile * at.depth, 0.0f);
+    for (int64_t s = 0; s <= t; s += kTile) {
+      scoreTile(q, space.keyT + s * at.depth, at.depth, s == t, scores);
+      softmax.take(scores, sums.data(), at.depth);
+      if (dropout.active()) {
+        dropout.mask(b, h, t, s, mask);
+        multiplyTile(scores, mask);
+      }
+      addProduct({scores, kTile, 1}, space.value + s * at.depth, at.depth, sums.data(), at.depth, at.depth, kTile);
+    }
+    for (int64_t r = 0; r < std::min(kTile, at.T - t); ++r) {
+      const HeadRows row{y.view, y.first + (t + r) * y.step, 0, 1, at.D};
+      unpack(sums.data() + r * at.depth, at.depth, 1.0f / softmax.weight[r], row);
+      logSumExp[t + r] = softmax.most[r] + std::log(softmax.weight[r]);
+    }
+  }
+}
+
+void causalAttention(const Call& call) {
+  const Heads at(call);
+  const ProbabilityDropout dropout(call);
+  const auto scale = static_cast<float>(call.number("scale"));
+  float* logSumExp = call.out[1].floats();
+  const int64_t size = ForwardSpace::size(at);
+  const Scratch<float> memory(call.pool, omp_get_max_threads() * size);
+#pragma omp parallel for schedule(static)
+  for (int64_t head = 0; head < at.B * at.H; ++head) {
+    const ForwardSpace space(memory.data() + omp_get_thread_num() * size, at);
+    const int64_t b = head / at.H, h = head % at.H, g = h / (at.H / at.G);
+    // Keys pass through the memory of the values on their way to tiles.
+    pack(at.key(call.in[1], b, g), 1, space.value, at.depth);
+    transposeTiles(space.value, at.time, at.depth, space.keyT);
+    pack(at.value(call.in[1], b, g), 1, space.value, at.depth);
+    pack(at.query(call.in[0], b, h), scale, space.query, at.depth);
+    attend(at, space, dropout, b, h, at.query(call.out[0], b, h), logSumExp + head * at.T);
+  }
+}
+
+const Define define({"TesseraCausalAttention",
+                     {"query", "keyValue"},
+                     {"y", "logSumExp"},
+                     {"whole", "start", "size", "key", "scale", "rate"},
+                     causalAttention,
+                     {},
+                     {"logSumExp"}});
+
+// Backward. With p the probabilities, m the dropout mask and delta = sum(dy y) per query:
+//   dp = m (dy v^T), ds = p (dp - delta), dv = (m p)^T dy, dk = ds^T q, dq = ds k.
+
+/** What one thread holds in backward; query is scaled. */
+struct BackwardSpace {
+  float *query, *key, *keyT, *valueT, *dy, *dQuery, *dKey, *dValue, *delta;
+  static int64_t size(const Heads& at) { return 8 * at.stride() + padded(at.time, kLanes); }
+  BackwardSpace(float* memory, const Heads& at) {
+    float** const parts[] = {&query, &key, &keyT, &valueT, &dy, &dQuery, &dKey, &dValue, &delta};
+    for (size_t i = 0; i < std::size(parts); ++i) *parts[i] = memory + static_cast<int64_t>(i) * at.stride();
+  }
+};
+
+/** delta[t] = the sum of dy y over the row; 0 past the end. */
+void rowProducts(const HeadRows& y, const float* dy, const Heads& at, float* delta) {
+  std::fill_n(delta, at.time, 0.0f);
+  thread_local std::vector<float> scratch;
+  scratch.resize(at.depth);
+  for (int64_t t = 0; t < at.T; ++t) {
+    const float* row = load(y.view, y.first + t * y.step, at.D, scratch.data());
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t d = 0; d < at.D; ++d) sum += row[d] * dy[t * at.depth + d];
+    delta[t] = sum;
+  }
+}
+
+/** Turns scores and dp into p (kept ones) and ds, for one tile. Queries past the end give zeros. */
+void scoreGradient(float* scores, float* dp, const float* mask, const float* logSumExp, const float* delta,
+                   int64_t rows) {
+  for (int64_t r = 0; r < kTile; ++r) {
+    float *score = scores + r * kTile, *slope = dp + r * kTile;
+    const float* kept = mask == nullptr ? nullptr : mask + r * kTile;
+    const float past = r < rows ? logSumExp[r] : kInfinity, along = delta[r];
+#pragma omp simd
+    for (int64_t c = 0; c < kTile; ++c) {
+      const float p = fastExp(score[c] - past), m = kept == nullptr ? 1.0f : kept[c];
+      slope[c] = p * (slope[c] * m - along);
+      score[c] = p * m;
+    }
+  }
+}
+
+/** Adds one query head's part to dKey and dValue, and makes its dQuery. */
+void attendGradient(const Heads& at, const BackwardSpace& space, const ProbabilityDropout& dropout, int64_t b,
+                    int64_t h, const float* logSumExp) {
+  alignas(64) float scores[kTile * kTile], dp[kTile * kTile], mask[kTile * kTile];
+  const int64_t depth = at.depth;
+  std::fill_n(space.dQuery, at.elements(), 0.0f);
+  for (int64_t s = 0; s < at.T; s += kTile) {
+    for (int64_t t = s; t < at.T; t += kTile) {
+      const float *q = space.query + t * depth, *dy = space.dy + t * depth;
+      scoreTile(q, space.keyT + s * depth, depth, s == t, scores);
+      std::memset(dp, 0, sizeof(dp));
+      addProduct({dy, depth, 1}, space.valueT + s * depth, kTile, dp, kTile, kTile, depth);
+      if (dropout.active()) dropout.mask(b, h, t, s, mask);
+      scoreGradient(scores, dp, dropout.active() ? mask : nullptr, logSumExp + t, space.delta + t, at.T - t);
+      addProduct({scores, 1, kTile}, dy, depth, space.dValue + s * depth, depth, depth, kTile);
+      addProduct({dp, 1, kTile}, q, depth, space.dKey + s * depth, depth, depth, kTile);
+      addProduct({dp, kTile, 1}, space.key + s * depth, depth, space.dQuery + t * depth, depth, depth, kTile);
+    }
+  }
+}
+
+void causalAttentionGradient(const Call& call) {
+  const Heads at(call);
+  const ProbabilityDropout dropout(call);
+  const auto scale = static_cast<float>(call.number("scale"));
+  const View &query = call.in[0], &keyValue = call.in[1], &y = call.in[2], &dy = call.in[4];
+  const Floats logSumExp(call.in[3]);
+  const int64_t size = BackwardSpace::size(at), shared = at.H / at.G;
+  const Scratch<float> memory(call.pool, omp_get_max_threads() * size);
+#pragma omp parallel for schedule(static)
+  for (int64_t unit = 0; unit < at.B * at.G; ++unit) {
+    const BackwardSpace space(memory.data() + omp_get_thread_num() * size, at);
+    const int64_t b = unit / at.G, g = unit % at.G;
+    pack(at.value(keyValue, b, g), 1, space.key, at.depth);
+    transposeTiles(space.key, at.time, at.depth, space.valueT);
+    pack(at.key(keyValue, b, g), 1, space.key, at.depth);
+    transposeTiles(space.key, at.time, at.depth, space.keyT);
+    std::fill_n(space.dKey, at.elements(), 0.0f);
+    std::fill_n(space.dValue, at.elements(), 0.0f);
+    for (int64_t h = g * shared; h < (g + 1) * shared; ++h) {
+      pack(at.query(query, b, h), scale, space.query, at.depth);
+      pack(at.query(dy, b, h), 1, space.dy, at.depth);
+      rowProducts(at.query(y, b, h), space.dy, at, space.delta);
+      attendGradient(at, space, dropout, b, h, logSumExp.data() + (b * at.H + h) * at.T);
+      unpack(space.dQuery, at.depth, scale, at.query(call.out[0], b, h));
+    }
+    unpack(space.dKey, at.depth, 1, at.key(call.out[1], b, g));
+    unpack(space.dValue, at.depth, 1, at.value(call.out[1], b, g));
+  }
+}
+
+const Define defineGradient({"TesseraCausalAttentionGradient",
+                             {"query", "keyValue", "y", "logSumExp", "dy"},
+                             {"dQuery", "dKeyValue"},
+                             {"whole", "start", "size", "key", "scale", "rate"},
+                             causalAttentionGradient});
+
+}  // namespace
+}  // namespace tessera

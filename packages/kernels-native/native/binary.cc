@@ -1,0 +1,119 @@
+// Elementwise operations on two tensors with broadcasting, as tfjs defines it.
+#include "parallel.h"
+
+namespace tessera {
+namespace {
+
+/** The output as an odometer over outer dimensions around an inner run of contiguous elements. */
+struct Broadcast {
+  std::vector<int64_t> extents, stepsA, stepsB;  // outer dimensions, slowest first
+  int64_t inner = 1, innerA = 0, innerB = 0;     // elements of a run; 0 or 1 step within it
+
+  Broadcast(const Shape& a, const Shape& b, const Shape& out) {
+    const auto steps = [&out](const Shape& shape) {
+      std::vector<int64_t> result(out.size(), 0);
+      int64_t step = 1;
+      for (size_t i = 0; i < shape.size(); ++i) {
+        const size_t from = shape.size() - 1 - i;
+        if (shape[from] != 1) result[out.size() - 1 - i] = step;
+        step *= shape[from];
+      }
+      return result;
+    };
+    const auto wholeA = steps(a), wholeB = steps(b);
+    size_t dim = out.size();
+    // Dimensions join the inner run while both sides go on as they did.
+    while (dim > 0) {
+      const int64_t extent = out[dim - 1], stepA = wholeA[dim - 1], stepB = wholeB[dim - 1];
+      if (inner == 1 && extent != 1) {
+        innerA = stepA;
+        innerB = stepB;
+      } else if (extent != 1 && (stepA != innerA * inner || stepB != innerB * inner)) {
+        break;
+      }
+      inner *= extent;
+      --dim;
+    }
+    extents.assign(out.begin(), out.begin() + dim);
+    stepsA.assign(wholeA.begin(), wholeA.begin() + dim);
+    stepsB.assign(wholeB.begin(), wholeB.begin() + dim);
+  }
+
+  int64_t runs() const {
+    int64_t product = 1;
+    for (const int64_t extent : extents) product *= extent;
+    return product;
+  }
+  int64_t offset(int64_t run, const std::vector<int64_t>& steps) const {
+    int64_t result = 0;
+    for (size_t dim = extents.size(); dim-- > 0;) {
+      result += run % extents[dim] * steps[dim];
+      run /= extents[dim];
+    }
+    return result;
+  }
+};
+
+/** y = op(a, b) for one stretch; a side of step 0 is one value. */
+template <typename Op>
+void stretch(const float* a, bool oneA, const float* b, bool oneB, float* y, int64_t count, Op op) {
+  if (oneA) {
+    const float value = a[0];
+#pragma omp simd
+    for (int64_t i = 0; i < count; ++i) y[i] = op(value, b[i]);
+  } else if (oneB) {
+    const float value = b[0];
+#pragma omp simd
+    for (int64_t i = 0; i < count; ++i) y[i] = op(a[i], value);
+  } else {
+#pragma omp simd
+    for (int64_t i = 0; i < count; ++i) y[i] = op(a[i], b[i]);
+  }
+}
+
+template <typename Op>
+void binary(const Call& call) {
+  const View &a = call.in[0], &b = call.in[1], &y = call.out[0];
+  const Broadcast broadcast(a.shape, b.shape, y.shape);
+  const int64_t inner = broadcast.inner, runs = broadcast.runs();
+  const int64_t pieces = inner == 0 ? 0 : (inner + kStretch - 1) / kStretch;
+#pragma omp parallel for schedule(static) if (runs * inner >= kWorthThreads)
+  for (int64_t piece = 0; piece < runs * pieces; ++piece) {
+    alignas(64) float scratchA[kStretch], scratchB[kStretch], scratchY[kStretch];
+    const int64_t run = piece / pieces, first = piece % pieces * kStretch;
+    const int64_t count = std::min(kStretch, inner - first);
+    const bool oneA = broadcast.innerA == 0, oneB = broadcast.innerB == 0;
+    const int64_t fromA = broadcast.offset(run, broadcast.stepsA) + (oneA ? 0 : first);
+    const int64_t fromB = broadcast.offset(run, broadcast.stepsB) + (oneB ? 0 : first);
+    const float* left = load(a, fromA, oneA ? 1 : count, scratchA);
+    const float* right = load(b, fromB, oneB ? 1 : count, scratchB);
+    float* result = target(y, run * inner + first, scratchY);
+    if (oneA && oneB) {
+      std::fill_n(result, count, Op{}(left[0], right[0]));
+    } else {
+      stretch(left, oneA, right, oneB, result, count, Op{});
+    }
+    store(y, run * inner + first, count, result);
+  }
+}
+
+struct Add {
+  float operator()(float a, float b) const { return a + b; }
+};
+struct Sub {
+  float operator()(float a, float b) const { return a - b; }
+};
+struct Multiply {
+  float operator()(float a, float b) const { return a * b; }
+};
+struct RealDiv {
+  float operator()(float a, float b) const { return a / b; }
+};
+
+const Define defineAdd({"Add", {"a", "b"}, {"y"}, {}, binary<Add>});
+const Define defineSub({"Sub", {"a", "b"}, {"y"}, {}, binary<Sub>});
+const Define defineMultiply({"Multiply", {"a", "b"}, {"y"}, {}, binary<Multiply>});
+const Define defineRealDiv({"RealDiv", {"a", "b"}, {"y"}, {}, binary<RealDiv>});
+
+}  // namespace
+}  // namespace tessera

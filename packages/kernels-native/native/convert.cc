@@ -1,0 +1,31 @@
+// The same numbers in another storage, and tfjs's casts.
+#include "parallel.h"
+
+namespace tessera {
+namespace {
+
+void convert(const Call& call) {
+  const View &x = call.in[0], &y = call.out[0];
+  eachStretch(y.size(), [&](int64_t first, int64_t count) {
+    alignas(64) float scratch[kStretch];
+    store(y, first, count, load(x, first, count, scratch));
+  });
+}
+
+/** To floats from anything, and to integers from booleans. */
+void cast(const Call& call) {
+  const View &x = call.in[0], &y = call.out[0];
+  if (y.type != Type::i32) return convert(call);
+  if (x.type != Type::u8) throw std::invalid_argument("Cast: only booleans become integers here");
+  const auto* from = static_cast<const uint8_t*>(x.data);
+  int32_t* to = y.ints();
+  eachStretch(y.size(), [&](int64_t first, int64_t count) {
+    for (int64_t i = first; i < first + count; ++i) to[i] = from[i];
+  });
+}
+
+const Define defineCast({"Cast", {"x"}, {"y"}, {}, cast});
+const Define define({"TesseraConvert", {"x"}, {"y"}, {"storage"}, convert});
+
+}  // namespace
+}  // namespace tessera

@@ -1,0 +1,148 @@
+// The head of a language model fused with its loss. Goes through the tokens in chunks, so that the
+// logits of all tokens are never there at once. N tokens, C width, V vocabulary.
+#include <cmath>
+
+#include "fast_math.h"
+#include "matmul.h"
+#include "parallel.h"
+
+namespace tessera {
+namespace {
+
+/** How much memory the logits of a chunk may take. */
+constexpr int64_t kLogitBytes = int64_t{64} << 20;
+
+struct Head {
+  View x, table;
+  const int32_t* targets;
+  Floats weights;
+  int64_t N, C, V, chunk;
+
+  /** x and table in the storage that products of x take; the table may be a converted copy. */
+  Head(const Call& call, const Converted& x, const Converted& table)
+      : x(x.view()),
+        table(table.view()),
+        targets(call.in[2].ints()),
+        weights(call.in[3]),
+        N(call.in[2].size()),
+        C(table.view().extent(1)),
+        V(table.view().extent(0)),
+        chunk(std::max<int64_t>(1, std::min(N, kLogitBytes / (V * 4) / 32 * 32))) {
+    const int64_t chunks = (N + chunk - 1) / std::max<int64_t>(chunk, 1);
+    if (chunks > 1) chunk = (N + chunks - 1) / chunks;
+  }
+
+  Matrix tokens(int64_t first, int64_t count) const {
+    return {at(x, first * C), x.type, count, C};
+  }
+};
+
+/** Turns a row of logits into e^(logit - most), and returns the logarithm of their sum. */
+struct RowSum {
+  float most, sum;
+};
+RowSum exponentials(float* row, int64_t V) {
+  float most = row[0], sum = 0;
+#pragma omp simd reduction(max : most)
+  for (int64_t v = 0; v < V; ++v) most = row[v] > most ? row[v] : most;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t v = 0; v < V; ++v) {
+    row[v] = fastExp(row[v] - most);
+    sum += row[v];
+  }
+  return {most, sum};
+}
+
+/**
+ * The loss of one token; its row of logits becomes e^(logit - most). A target outside the
+ * vocabulary has no logit.
+ */
+double tokenLoss(const Head& head, int64_t token, float* row, float& sum) {
+  const int64_t target = head.targets[token];
+  const bool known = target >= 0 && target < head.V;
+  const float logit = known ? row[target] : 0.0f;
+  const RowSum exps = exponentials(row, head.V);
+  sum = exps.sum;
+  return static_cast<double>(head.weights[token]) *
+         (static_cast<double>(exps.most) + std::log(static_cast<double>(exps.sum)) - logit);
+}
+
+/** row = weight (softmax - one at the target), from e^(logit - most) and their sum. */
+void tokenGradient(const Head& head, int64_t token, float* row, float sum) {
+  const float weight = head.weights[token], factor = weight / sum;
+#pragma omp simd
+  for (int64_t v = 0; v < head.V; ++v) row[v] *= factor;
+  const int64_t target = head.targets[token];
+  if (target >= 0 && target < head.V) row[target] -= weight;
+}
+
+/** Calls use(first, count, logits) for each chunk, with the losses of its tokens already taken. */
+template <typename Row, typename Use>
+void eachChunk(const Head& head, const Call& call, Row row, Use use) {
+  const Scratch<float> logits(call.pool, head.chunk * head.V);
+  const Scratch<double> losses(call.pool, head.N);
+  for (int64_t first = 0; first < head.N; first += head.chunk) {
+    const int64_t count = std::min(head.chunk, head.N - first);
+    const Matrix table{head.table.data, head.table.type, head.C, head.V, true};
+    multiply({head.tokens(first, count), table, logits.data(), Type::f32}, call.pool);
+    eachRow(count, head.V, [&](int64_t i) {
+      float* values = logits.data() + i * head.V;
+      float sum = 0;
+      losses.data()[first + i] = tokenLoss(head, first + i, values, sum);
+      row(first + i, i, values, sum);
+    });
+    use(first, count, logits.data());
+  }
+  double loss = 0;
+  for (int64_t i = 0; i < head.N; ++i) loss += losses.data()[i];
+  *call.out[0].floats() = static_cast<float>(loss);
+}
+
+void crossEntropy(const Call& call) {
+  const Type type = productType(call.in[0].type);
+  const Converted x(call.in[0], type, call.pool), table(call.in[1], type, call.pool);
+  eachChunk(Head(call, x, table), call, [](int64_t, int64_t, float*, float) {}, [](int64_t, int64_t, float*) {});
+}
+
+void crossEntropyGradient(const Call& call) {
+  const Type type = productType(call.in[0].type);
+  const Converted x(call.in[0], type, call.pool), table(call.in[1], type, call.pool);
+  const Head head(call, x, table);
+  const View& dx = call.out[1];
+  float* dTable = call.out[2].floats();
+  if (head.N == 0) std::fill_n(dTable, call.out[2].size(), 0.0f);
+  // The gradient of the logits, in the storage that products of x take.
+  std::optional<Scratch<uint16_t>> narrow;
+  if (type == Type::bf16) narrow.emplace(call.pool, head.chunk * head.V);
+  eachChunk(
+      head, call,
+      [&](int64_t token, int64_t i, float* values, float sum) {
+        tokenGradient(head, token, values, sum);
+        if (narrow) toBf16(values, narrow->data() + i * head.V, head.V);
+      },
+      [&](int64_t first, int64_t count, float* logits) {
+        const void* data = narrow ? static_cast<void*>(narrow->data()) : logits;
+        const Matrix right{head.table.data, head.table.type, head.V, head.C};
+        void* out = const_cast<char*>(at(dx, first * head.C));
+        multiply({{data, type, count, head.V}, right, out, dx.type}, call.pool);
+        multiply({.a = {data, type, head.V, count, true},
+                  .b = head.tokens(first, count),
+                  .out = dTable,
+                  .outType = Type::f32,
+                  .accumulate = first > 0},
+                 call.pool);
+      });
+}
+
+const Define define({"TesseraCrossEntropy", {"x", "table", "targets", "weights"}, {"loss"}, {}, crossEntropy, {},
+                     {"loss"}});
+const Define defineGradient({"TesseraCrossEntropyGradient",
+                             {"x", "table", "targets", "weights"},
+                             {"loss", "dx", "dTable"},
+                             {},
+                             crossEntropyGradient,
+                             {},
+                             {"loss", "dTable"}});
+
+}  // namespace
+}  // namespace tessera

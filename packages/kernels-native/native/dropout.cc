@@ -1,0 +1,119 @@
+// Random tensors and dropout as functions of (key, global index). See philox.h.
+#include <cmath>
+#include <numbers>
+
+#include "parallel.h"
+#include "philox.h"
+
+namespace tessera {
+
+namespace {
+
+std::vector<int64_t> extents(const std::vector<double>& numbers) {
+  return {numbers.begin(), numbers.end()};
+}
+
+/** A word as a number in (0, 1), in double precision as JavaScript computes it. */
+double toUnit(uint32_t word) { return (word + 0.5) / 4294967296.0; }
+
+}  // namespace
+
+Draw::Draw(const Call& call)
+    : key{static_cast<uint32_t>(call.numbers("key").at(0)), static_cast<uint32_t>(call.numbers("key").at(1))},
+      whole(extents(call.numbers("whole"))),
+      start(extents(call.numbers("start"))),
+      size(extents(call.numbers("size"))) {
+  // Trailing dimensions that are taken whole join into one run with the one before them.
+  inner_ = whole.size();
+  int64_t width = 1;
+  while (inner_ > 0 && length == width) {
+    --inner_;
+    length *= size[inner_];
+    width *= whole[inner_];
+  }
+  for (size_t dim = 0; dim < inner_; ++dim) count *= size[dim];
+}
+
+uint64_t Draw::first(int64_t n) const {
+  std::vector<int64_t> place(start);
+  for (size_t dim = inner_; dim-- > 0;) {
+    place[dim] += n % size[dim];
+    n /= size[dim];
+  }
+  uint64_t index = 0;
+  for (size_t dim = 0; dim < whole.size(); ++dim) {
+    index = index * static_cast<uint64_t>(whole[dim]) + static_cast<uint64_t>(place[dim]);
+  }
+  return index;
+}
+
+uint64_t wordBound(double rate) {
+  uint64_t low = 0, high = uint64_t{1} << 32;
+  while (low < high) {
+    const uint64_t middle = (low + high) / 2;
+    if (static_cast<double>(static_cast<float>(toUnit(static_cast<uint32_t>(middle)))) < rate) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+namespace {
+
+/** Calls body(words, at, count) for stretches of the window: their words, and where they stand in it. */
+template <typename Body>
+void eachDrawn(const Draw& draw, Body body) {
+  const int64_t pieces = (draw.length + kStretch - 1) / kStretch;
+#pragma omp parallel for schedule(static) if (draw.count * draw.length >= kWorthThreads)
+  for (int64_t piece = 0; piece < draw.count * pieces; ++piece) {
+    alignas(64) uint32_t room[wordsRoom(kStretch + 4)];
+    const int64_t run = piece / pieces, from = piece % pieces * kStretch;
+    const int64_t count = std::min(kStretch, draw.length - from);
+    const uint64_t first = draw.first(run) + static_cast<uint64_t>(from);
+    // Whole blocks, so that a normal's partner is always there.
+    const uint32_t* words = philoxWords(draw.key, first / 4 * 4, count + 4, room);
+    body(words, first % 4, run * draw.length + from, count);
+  }
+}
+
+/** Pairs of words make pairs of normals, by the method of Box and Muller. */
+void randomNormal(const Call& call) {
+  const View& y = call.out[0];
+  const double mean = call.number("mean"), deviation = call.number("deviation");
+  eachDrawn(Draw(call), [&](const uint32_t* words, int64_t lane, int64_t at, int64_t count) {
+    alignas(64) float scratch[kStretch];
+    float* to = target(y, at, scratch);
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t pair = (lane + i) / 2 * 2;
+      const double radius = std::sqrt(-2 * std::log(toUnit(words[pair])));
+      const double angle = 2 * std::numbers::pi * toUnit(words[pair + 1]);
+      const auto normal = static_cast<float>(radius * ((lane + i) % 2 == 1 ? std::sin(angle) : std::cos(angle)));
+      to[i] = static_cast<float>(normal * deviation + mean);
+    }
+    store(y, at, count, to);
+  });
+}
+
+void dropout(const Call& call) {
+  const View &x = call.in[0], &y = call.out[0];
+  const double rate = call.number("rate");
+  const uint64_t bound = wordBound(rate);
+  const auto keep = static_cast<float>(1 / (1 - rate));
+  eachDrawn(Draw(call), [&](const uint32_t* words, int64_t lane, int64_t at, int64_t count) {
+    alignas(64) float scratchX[kStretch], scratchY[kStretch];
+    const float* from = load(x, at, count, scratchX);
+    float* to = target(y, at, scratchY);
+#pragma omp simd
+    for (int64_t i = 0; i < count; ++i) to[i] = words[lane + i] < bound ? 0.0f * from[i] : keep * from[i];
+    store(y, at, count, to);
+  });
+}
+
+const Define defineNormal({"TesseraRandomNormal", {}, {"y"}, {"whole", "start", "size", "key", "mean", "deviation"},
+                           randomNormal, {}, {"y"}});
+const Define define({"TesseraDropout", {"x"}, {"y"}, {"whole", "start", "size", "key", "rate"}, dropout});
+
+}  // namespace
+}  // namespace tessera

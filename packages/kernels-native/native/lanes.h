@@ -1,0 +1,135 @@
+// Elements as floats, whatever their storage: kernels compute on stretches of fp32 that lie in the
+// tensor itself where it is fp32, and in scratch memory otherwise.
+#pragma once
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#include <bit>
+#include <cstring>
+
+#include "kernel.h"
+
+namespace tessera {
+
+/** Elements that a stretch holds at most where a kernel goes through a tensor in stretches. */
+constexpr int64_t kStretch = 1024;
+
+inline float fromBf16(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
+
+/** Rounds to nearest, ties to even. NaN stays NaN. */
+inline uint16_t toBf16(float value) {
+  const uint32_t bits = std::bit_cast<uint32_t>(value);
+  const uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+  const uint32_t nan = (bits >> 16) | 0x40;
+  return static_cast<uint16_t>((bits & 0x7fffffff) > 0x7f800000 ? nan : rounded);
+}
+
+inline void fromBf16(const uint16_t* from, float* to, int64_t count) {
+#pragma omp simd
+  for (int64_t i = 0; i < count; ++i) to[i] = fromBf16(from[i]);
+}
+
+inline void toBf16(const float* from, uint16_t* to, int64_t count) {
+#pragma omp simd
+  for (int64_t i = 0; i < count; ++i) to[i] = toBf16(from[i]);
+}
+
+#if defined(__F16C__)
+inline float fromF16(uint16_t bits) { return _cvtsh_ss(bits); }
+inline uint16_t toF16(float value) { return _cvtss_sh(value, _MM_FROUND_TO_NEAREST_INT); }
+#else
+inline float fromF16(uint16_t bits) { return static_cast<float>(std::bit_cast<_Float16>(bits)); }
+inline uint16_t toF16(float value) { return std::bit_cast<uint16_t>(static_cast<_Float16>(value)); }
+#endif
+
+inline void fromF16(const uint16_t* from, float* to, int64_t count) {
+  int64_t i = 0;
+#if defined(__F16C__)
+  for (; i + 8 <= count; i += 8) {
+    const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i));
+    _mm256_storeu_ps(to + i, _mm256_cvtph_ps(halves));
+  }
+#endif
+  for (; i < count; ++i) to[i] = fromF16(from[i]);
+}
+
+inline void toF16(const float* from, uint16_t* to, int64_t count) {
+  int64_t i = 0;
+#if defined(__F16C__)
+  for (; i + 8 <= count; i += 8) {
+    const __m128i halves = _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i), halves);
+  }
+#endif
+  for (; i < count; ++i) to[i] = toF16(from[i]);
+}
+
+inline const char* at(const View& view, int64_t first) {
+  return static_cast<const char*>(view.data) + first * bytesPer(view.type);
+}
+
+/** Elements [first, first + count) as floats: in place where they are, else in `scratch`. */
+inline const float* load(const View& view, int64_t first, int64_t count, float* scratch) {
+  const char* from = at(view, first);
+  switch (view.type) {
+    case Type::f32:
+      return reinterpret_cast<const float*>(from);
+    case Type::bf16:
+      fromBf16(reinterpret_cast<const uint16_t*>(from), scratch, count);
+      return scratch;
+    case Type::f16:
+      fromF16(reinterpret_cast<const uint16_t*>(from), scratch, count);
+      return scratch;
+    case Type::i32:
+      for (int64_t i = 0; i < count; ++i) {
+        scratch[i] = static_cast<float>(reinterpret_cast<const int32_t*>(from)[i]);
+      }
+      return scratch;
+    case Type::u8:
+      for (int64_t i = 0; i < count; ++i) {
+        scratch[i] = static_cast<float>(reinterpret_cast<const uint8_t*>(from)[i]);
+      }
+      return scratch;
+  }
+  return scratch;
+}
+
+/** Where to compute elements from `first` on: in place, or in `scratch`. Then call `store`. */
+inline float* target(const View& view, int64_t first, float* scratch) {
+  return view.type == Type::f32 ? static_cast<float*>(view.data) + first : scratch;
+}
+
+/** Puts elements computed at `from` where they belong, unless they already are there. */
+inline void store(const View& view, int64_t first, int64_t count, const float* from) {
+  char* to = const_cast<char*>(at(view, first));
+  switch (view.type) {
+    case Type::f32:
+      if (reinterpret_cast<const float*>(to) != from) std::memcpy(to, from, count * sizeof(float));
+      return;
+    case Type::bf16:
+      return toBf16(from, reinterpret_cast<uint16_t*>(to), count);
+    case Type::f16:
+      return toF16(from, reinterpret_cast<uint16_t*>(to), count);
+    default:
+      throw std::invalid_argument("a kernel that computes floats cannot store integers");
+  }
+}
+
+/** A whole small tensor (a bias, a gain, a scalar) as floats. */
+class Floats {
+ public:
+  explicit Floats(const View& view) {
+    copy_.resize(view.type == Type::f32 ? 0 : view.size());
+    data_ = load(view, 0, view.size(), copy_.data());
+  }
+  const float* data() const { return data_; }
+  float operator[](int64_t i) const { return data_[i]; }
+
+ private:
+  std::vector<float> copy_;
+  const float* data_;
+};
+
+}  // namespace tessera

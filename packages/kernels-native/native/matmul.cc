@@ -1,0 +1,152 @@
+// See matmul.h. Making a primitive costs more than a small product, so each shape's is kept.
+#include "matmul.h"
+
+#include <dnnl.hpp>
+
+#include <array>
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "parallel.h"
+
+namespace tessera {
+namespace {
+
+using dnnl::memory;
+
+const dnnl::engine& engine() {
+  static const dnnl::engine cpu(dnnl::engine::kind::cpu, 0);
+  return cpu;
+}
+
+memory::data_type dataType(Type type) {
+  return type == Type::bf16 ? memory::data_type::bf16 : memory::data_type::f32;
+}
+
+/** `batch` matrices side by side; `rank` 2 drops that dimension, which must then be 1. */
+memory::desc descriptor(const Matrix& matrix, int64_t batch, int rank) {
+  using tag = memory::format_tag;
+  const memory::data_type type = dataType(matrix.type);
+  if (rank == 2) return {{matrix.rows, matrix.columns}, type, matrix.transposed ? tag::ba : tag::ab};
+  return {{batch, matrix.rows, matrix.columns}, type, matrix.transposed ? tag::acb : tag::abc};
+}
+
+int rankOf(const Product& p) { return p.batch == 1 ? 2 : 3; }
+
+memory::desc biasOf(const Product& p) {
+  return descriptor({p.bias, Type::f32, 1, p.b.columns}, 1, rankOf(p));
+}
+
+dnnl::matmul::primitive_desc describe(const Product& p, const memory::desc& a, const memory::desc& b,
+                                      const memory::desc& out) {
+  dnnl::primitive_attr attributes;
+  if (p.accumulate) {
+    dnnl::post_ops sum;
+    sum.append_sum(1.0f);
+    attributes.set_post_ops(sum);
+  }
+#if DNNL_VERSION_MAJOR >= 3
+  return p.bias == nullptr ? dnnl::matmul::primitive_desc(engine(), a, b, out, attributes)
+                           : dnnl::matmul::primitive_desc(engine(), a, b, biasOf(p), out, attributes);
+#else
+  const auto operation =
+      p.bias == nullptr ? dnnl::matmul::desc(a, b, out) : dnnl::matmul::desc(a, b, biasOf(p), out);
+  return {operation, attributes, engine()};
+#endif
+}
+
+using Key = std::array<int64_t, 12>;
+
+Key keyOf(const Product& p) {
+  return {p.batch,         p.batchA,        p.batchB,      p.a.rows,
+          p.a.columns,     p.b.columns,     p.a.transposed, p.b.transposed,
+          p.bias != nullptr, p.accumulate,  static_cast<int64_t>(p.a.type),
+          static_cast<int64_t>(p.outType)};
+}
+
+/** One thread's primitives. A description holds the layouts that its primitive was made for. */
+struct Kept {
+  dnnl::matmul::primitive_desc description;
+  dnnl::matmul primitive;
+};
+
+const Kept& primitiveOf(const Product& p) {
+  thread_local std::map<std::pair<Key, int>, Kept> kept;
+  const auto key = std::make_pair(keyOf(p), omp_get_max_threads());
+  const auto found = kept.find(key);
+  if (found != kept.end()) return found->second;
+  const Matrix out{nullptr, p.outType, p.a.rows, p.b.columns};
+  const int rank = rankOf(p);
+  auto description = describe(p, descriptor(p.a, p.batchA == 0 ? 1 : p.batch, rank),
+                              descriptor(p.b, p.batchB == 0 ? 1 : p.batch, rank),
+                              descriptor(out, p.batch, rank));
+  return kept.emplace(key, Kept{description, dnnl::matmul(description)}).first->second;
+}
+
+void run(const Product& p) {
+  const Kept& kept = primitiveOf(p);
+  thread_local dnnl::stream stream(engine());
+  const auto bind = [](const memory::desc& layout, const void* data) {
+    return memory(layout, engine(), const_cast<void*>(data));
+  };
+  std::unordered_map<int, memory> arguments{
+      {DNNL_ARG_SRC, bind(kept.description.src_desc(), p.a.data)},
+      {DNNL_ARG_WEIGHTS, bind(kept.description.weights_desc(), p.b.data)},
+      {DNNL_ARG_DST, bind(kept.description.dst_desc(), p.out)}};
+  if (p.bias != nullptr) {
+    arguments.insert({DNNL_ARG_BIAS, bind(biasOf(p), p.bias)});
+  }
+  kept.primitive.execute(stream, arguments);
+  stream.wait();
+}
+
+/** `matrix`'s elements in storage `type`. */
+Converted converted(const Matrix& matrix, int64_t batch, Type type, Pool& pool) {
+  const int64_t size = batch * matrix.rows * matrix.columns;
+  return {View{const_cast<void*>(matrix.data), matrix.type, {size}}, type, pool};
+}
+
+}  // namespace
+
+Converted::Converted(const View& view, Type type, Pool& pool) : view_(view) {
+  if (view.type == type) return;
+  const int64_t size = view.size();
+  scratch_.emplace(pool, size * bytesPer(type));
+  view_ = {scratch_->data(), type, view.shape};
+  eachStretch(size, [&](int64_t first, int64_t count) {
+    alignas(64) float lanes[kStretch];
+    store(view_, first, count, load(view, first, count, lanes));
+  });
+}
+
+void multiply(const Product& product, Pool& pool) {
+  Product p = product;
+  const int64_t size = p.batch * p.a.rows * p.b.columns;
+  if (size == 0) return;
+  const View out{p.out, p.outType, {size}};
+  // oneDNN 2 has no fp16 on processors: those products run in fp32.
+  const Type type = productType(p.a.type);
+  const Converted a = converted(p.a, p.batchA == 0 ? 1 : p.batch, type, pool);
+  const Converted b = converted(p.b, p.batchB == 0 ? 1 : p.batch, type, pool);
+  p.a.data = a.view().data;
+  p.b.data = b.view().data;
+  p.a.type = p.b.type = type;
+  const bool direct = p.outType == Type::f32 || (p.outType == Type::bf16 && type == Type::bf16);
+  std::optional<Scratch<float>> result;
+  if (!direct) {
+    if (p.accumulate) throw std::invalid_argument("a product accumulates into fp32 alone");
+    result.emplace(pool, size);
+    p.out = result->data();
+    p.outType = Type::f32;
+  }
+  if (p.a.columns == 0) throw std::invalid_argument("a product over no elements");
+  run(p);
+  if (!direct) {
+    eachStretch(size, [&](int64_t first, int64_t count) {
+      store(out, first, count, result->data() + first);
+    });
+  }
+}
+
+}  // namespace tessera

@@ -1,0 +1,95 @@
+// Matrix products of layers, and the sums that go with them.
+#include "elementwise.h"
+#include "matmul.h"
+#include "sums.h"
+
+namespace tessera {
+namespace {
+
+Matrix rowsOf(const View& view) { return {view.data, view.type, view.rows(), view.width()}; }
+
+Matrix transposed(const View& view) { return {view.data, view.type, view.width(), view.rows(), true}; }
+
+void linear(const Call& call) {
+  const Floats bias(call.in[2]);
+  const View& y = call.out[0];
+  multiply({rowsOf(call.in[0]), rowsOf(call.in[1]), y.data, y.type, bias.data()}, call.pool);
+}
+
+void product(const Call& call) {
+  const View &weight = call.in[1], &y = call.out[0];
+  const Matrix right = call.flag("transpose") ? transposed(weight) : rowsOf(weight);
+  multiply({rowsOf(call.in[0]), right, y.data, y.type}, call.pool);
+}
+
+void weightGradient(const Call& call) {
+  const View& dWeight = call.out[0];
+  multiply({transposed(call.in[0]), rowsOf(call.in[1]), dWeight.data, dWeight.type}, call.pool);
+}
+
+float plus(float a, float b) { return a + b; }
+
+void addWeightGradient(const Call& call) {
+  const View& total = call.out[0];
+  Product product{.a = transposed(call.in[1]), .b = rowsOf(call.in[2]), .out = total.data, .outType = Type::f32};
+  if (total.type == Type::f32) {
+    product.accumulate = true;
+    return multiply(product, call.pool);
+  }
+  const Scratch<float> summand(call.pool, total.size());
+  product.out = summand.data();
+  multiply(product, call.pool);
+  mapElements(total, {summand.data(), Type::f32, total.shape}, total, plus);
+}
+
+void sumRows(const Call& call) {
+  const View &dy = call.in[0], &dBias = call.out[0];
+  const int64_t width = dBias.size(), rows = width == 0 ? 0 : dy.size() / width;
+  const int threads = threadsFor(rows * width);
+  const ThreadSums sums(call.pool, threads, width);
+  eachPart(rows, threads, [&](int thread, Part part) {
+    float *total = sums.of(thread), *scratch = threadRows(width);
+    for (int64_t row = part.first; row < part.last; ++row) {
+      const float* from = load(dy, row * width, width, scratch);
+#pragma omp simd
+      for (int64_t i = 0; i < width; ++i) total[i] += from[i];
+    }
+  });
+  sums.into(dBias);
+}
+
+void accumulate(const Call& call) {
+  const View& total = call.out[0];
+  mapElements(total, call.in[1], total, plus);
+}
+
+/** Sums of stretches are added in their order, in double precision. */
+void sumOfSquares(const Call& call) {
+  const View& x = call.in[0];
+  const int64_t stretches = (x.size() + kStretch - 1) / kStretch;
+  const Scratch<float> parts(call.pool, stretches);
+  eachStretch(x.size(), [&](int64_t first, int64_t count) {
+    alignas(64) float scratch[kStretch];
+    const float* from = load(x, first, count, scratch);
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < count; ++i) sum += from[i] * from[i];
+    parts.data()[first / kStretch] = sum;
+  });
+  double total = 0;
+  for (int64_t i = 0; i < stretches; ++i) total += parts.data()[i];
+  *call.out[0].floats() = static_cast<float>(total);
+}
+
+const Define defineLinear({"TesseraLinear", {"x", "weight", "bias"}, {"y"}, {}, linear});
+const Define defineProduct({"TesseraProduct", {"x", "weight"}, {"y"}, {"transpose"}, product});
+const Define defineWeight({"TesseraWeightGradient", {"x", "dy"}, {"dWeight"}, {}, weightGradient, {}, {"dWeight"}});
+const Define defineAdd({"TesseraAddWeightGradient", {"sum", "x", "dy"}, {"total"}, {},
+                        addWeightGradient, {{"total", "sum"}}});
+const Define defineRows({"TesseraSumRows", {"dy"}, {"dBias"}, {}, sumRows, {}, {"dBias"}});
+const Define defineAccumulate({"TesseraAccumulate", {"sum", "gradient"}, {"total"}, {}, accumulate,
+                               {{"total", "sum"}}});
+const Define defineSquares({"TesseraSumOfSquares", {"x"}, {"total"}, {}, sumOfSquares, {}, {"total"}});
+
+}  // namespace
+}  // namespace tessera

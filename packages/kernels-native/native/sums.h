@@ -1,0 +1,46 @@
+// Sums over rows, shared by kernels whose parameters meet every row. Each thread sums a fixed part
+// of the rows, and the parts are added in the order of the threads.
+#pragma once
+
+#include <cstring>
+
+#include "parallel.h"
+
+namespace tessera {
+
+/** One row of `width` sums per thread, all zero at first. */
+class ThreadSums {
+ public:
+  ThreadSums(Pool& pool, int threads, int64_t width)
+      : threads_(threads), width_(width), memory_(pool, threads * width) {
+    std::memset(memory_.data(), 0, threads * width * sizeof(float));
+  }
+
+  float* of(int thread) const { return memory_.data() + thread * width_; }
+
+  /** out = the sum over threads of elements [first, first + out.size()) of their rows. */
+  void into(const View& out, int64_t first = 0) const {
+    const int64_t count = out.size();
+    for (int thread = 1; thread < threads_; ++thread) {
+      float* total = of(0) + first;
+      const float* part = of(thread) + first;
+#pragma omp simd
+      for (int64_t i = 0; i < count; ++i) total[i] += part[i];
+    }
+    store(out, 0, count, of(0) + first);
+  }
+
+ private:
+  int threads_;
+  int64_t width_;
+  Scratch<float> memory_;
+};
+
+/** Scratch rows of one thread, kept between calls. */
+inline float* threadRows(int64_t count) {
+  thread_local std::vector<float> rows;
+  if (static_cast<int64_t>(rows.size()) < count) rows.resize(count);
+  return rows.data();
+}
+
+}  // namespace tessera

@@ -1,0 +1,84 @@
+// Finds and loads the addon, and says what it offers. native/addon.cc is the other side.
+
+import { existsSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Attribute } from "@tessera/kernels";
+import { threadCount, type ThreadEnvironment } from "./threads.js";
+
+/** A tensor as the addon takes it: [slot, storage, ...shape]. */
+export type NativeTensor = readonly number[];
+
+/** What a native kernel claims to be, in the words of the TypeScript contracts. */
+export interface NativeContract {
+  readonly name: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes: readonly string[];
+  /** Outputs that are written over an input: output name to input name. */
+  readonly inPlace: Readonly<Record<string, string>>;
+  /** Outputs that are fp32 whatever the inputs are. */
+  readonly wide: readonly string[];
+}
+
+export interface MemoryFigures {
+  /** Bytes that tensors hold now. */
+  readonly allocated: number;
+  /** The most bytes that tensors and scratch memory ever held. */
+  readonly peak: number;
+  /** Bytes kept for reuse. */
+  readonly pooled: number;
+}
+
+export interface Addon {
+  allocate(bytes: number): number;
+  release(slot: number): void;
+  write(slot: number, values: ArrayBufferView): void;
+  read(slot: number, values: ArrayBufferView): void;
+  run(
+    kernel: number,
+    inputs: readonly NativeTensor[],
+    outputs: readonly NativeTensor[],
+    attributes: readonly Attribute[],
+  ): void;
+  contract(): readonly NativeContract[];
+  memory(): MemoryFigures;
+  processors(): number;
+  setThreads(count: number): void;
+}
+
+type Level = "v4" | "v3" | "baseline";
+
+const V3 = ["avx2", "fma", "f16c", "bmi2", "movbe"];
+const V4 = ["avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"];
+
+/** The binaries that a processor with these flags can run, best first. */
+export function levelsFor(flags: ReadonlySet<string>): readonly Level[] {
+  const has = (names: readonly string[]) => names.every((name) => flags.has(name));
+  if (!has(V3)) return ["baseline"];
+  return has(V4) ? ["v4", "v3", "baseline"] : ["v3", "baseline"];
+}
+
+function processorFlags(): ReadonlySet<string> {
+  if (!existsSync("/proc/cpuinfo")) return new Set();
+  const text = readFileSync("/proc/cpuinfo", "utf8");
+  return new Set(/^flags\s*:(.*)$/m.exec(text)?.[1]?.split(" "));
+}
+
+/** Where an addon for this machine lies: prebuilt, or built here. Null where there is none. */
+export function findAddon(): string | null {
+  const root = fileURLToPath(new URL("..", import.meta.url));
+  const folders = [`prebuilds/${process.platform}-${process.arch}`, "dist/native"];
+  const candidates = folders.flatMap((folder) =>
+    levelsFor(processorFlags()).map((level) => path.join(root, folder, `tessera-${level}.node`)),
+  );
+  return candidates.find((file) => existsSync(file)) ?? null;
+}
+
+/** The addon at `file`, using the threads that `environment` grants. */
+export function loadAddon(file: string, environment: ThreadEnvironment): Addon {
+  const addon = createRequire(import.meta.url)(file) as Addon;
+  addon.setThreads(threadCount(environment, addon.processors()));
+  return addon;
+}

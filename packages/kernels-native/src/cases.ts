@@ -1,0 +1,228 @@
+// What the tests run each kernel on: shapes that are odd, of one row, and empty where that is legal.
+
+import { streamKey } from "@tessera/random";
+import type { Attributes, Shape } from "@tessera/kernels";
+
+/** How an input's values are drawn. */
+export type Values = "normal" | "positive" | { readonly below: number } | "weights";
+
+export interface Case {
+  readonly kernel: string;
+  readonly inputs: Readonly<Record<string, readonly [shape: Shape, values?: Values]>>;
+  readonly attributes?: Attributes;
+}
+
+const [low, high] = streamKey(7, "cases");
+const key = [low, high];
+
+const rows: readonly Shape[] = [
+  [5, 7],
+  [1, 33],
+  [2, 3, 130],
+  [0, 4],
+  [70, 300],
+];
+
+const product = (kernel: string, n: number, k: number, m: number): Case[] => [
+  {
+    kernel: "TesseraLinear",
+    inputs: { x: [[n, k]], weight: [[k, m]], bias: [[m]] },
+  },
+  { kernel, inputs: { x: [[n, k]], weight: [[k, m]] }, attributes: { transpose: false } },
+  { kernel, inputs: { x: [[n, k]], weight: [[m, k]] }, attributes: { transpose: true } },
+  { kernel: "TesseraWeightGradient", inputs: { x: [[n, k]], dy: [[n, m]] } },
+  { kernel: "TesseraAddWeightGradient", inputs: { sum: [[k, m]], x: [[n, k]], dy: [[n, m]] } },
+];
+
+const norm = (shape: Shape): Case[] => {
+  const width = [shape.at(-1)!];
+  const tokens: Shape = [shape.slice(0, -1).reduce((a, b) => a * b, 1), 1];
+  return [
+    {
+      kernel: "TesseraLayerNorm",
+      inputs: { x: [shape], gain: [width], bias: [width] },
+      attributes: { epsilon: 1e-5 },
+    },
+    {
+      kernel: "TesseraLayerNormGradient",
+      inputs: {
+        x: [shape],
+        gain: [width],
+        mean: [tokens],
+        rstd: [tokens, "positive"],
+        dy: [shape],
+      },
+    },
+  ];
+};
+
+const rms = (shape: Shape): Case[] => {
+  const gain: Shape = [shape.at(-1)!];
+  const tokens: Shape = [shape.slice(0, -1).reduce((a, b) => a * b, 1), 1];
+  return [
+    {
+      kernel: "TesseraRmsNorm",
+      inputs: { x: [shape], gain: [gain] },
+      attributes: { epsilon: 1e-5 },
+    },
+    {
+      kernel: "TesseraRmsNormGradient",
+      inputs: { x: [shape], gain: [gain], rstd: [tokens, "positive"], dy: [shape] },
+    },
+  ];
+};
+
+const turned = (shape: Shape): Case[] =>
+  [true, false].map((inverse) => ({
+    kernel: "TesseraRotary",
+    inputs: { x: [shape] },
+    attributes: { base: 10_000, start: 3, inverse },
+  }));
+
+const elementwise = (shape: Shape): Case[] => [
+  ...(["tanh", "erf"] as const).flatMap((form): Case[] => [
+    { kernel: "TesseraGelu", inputs: { x: [shape] }, attributes: { form } },
+    { kernel: "TesseraGeluGradient", inputs: { x: [shape], dy: [shape] }, attributes: { form } },
+  ]),
+  { kernel: "TesseraSilu", inputs: { x: [shape] } },
+  { kernel: "TesseraSiluGradient", inputs: { x: [shape], dy: [shape] } },
+  { kernel: "TesseraSwiglu", inputs: { gate: [shape], up: [shape] } },
+  { kernel: "TesseraSwigluGradient", inputs: { gate: [shape], up: [shape], dy: [shape] } },
+  { kernel: "TesseraConvert", inputs: { x: [shape] }, attributes: { storage: "fp32" } },
+  { kernel: "TesseraSumRows", inputs: { dy: [shape] } },
+  { kernel: "TesseraAccumulate", inputs: { sum: [shape], gradient: [shape] } },
+  { kernel: "TesseraSumOfSquares", inputs: { x: [shape] } },
+];
+
+const lookup = (ids: Shape, vocabulary: number, width: number): Case[] => [
+  {
+    kernel: "TesseraEmbed",
+    inputs: { table: [[vocabulary, width]], ids: [ids, { below: vocabulary }] },
+  },
+  {
+    kernel: "TesseraEmbedGradient",
+    inputs: { ids: [ids, { below: vocabulary }], dy: [[...ids, width]] },
+    attributes: { rows: vocabulary },
+  },
+];
+
+const head = (tokens: Shape, width: number, vocabulary: number): Case[] =>
+  ["TesseraCrossEntropy", "TesseraCrossEntropyGradient"].map((kernel) => ({
+    kernel,
+    inputs: {
+      x: [[...tokens, width]],
+      table: [[vocabulary, width]],
+      targets: [tokens, { below: vocabulary }],
+      weights: [tokens, "weights"],
+    },
+  }));
+
+interface AttentionExtents {
+  readonly batch: number;
+  readonly time: number;
+  readonly heads: number;
+  readonly groups: number;
+  readonly depth: number;
+  readonly rate: number;
+}
+
+/** With dropout, the call holds the last rows and heads of a larger tensor. */
+const attention = ({ batch, time, heads, groups, depth, rate }: AttentionExtents): Case[] => {
+  const query: Shape = [batch, time, heads, depth];
+  const keyValue: Shape = [batch, time, 2, groups, depth];
+  const draw = {
+    whole: [batch + 2, heads + 1, time, time],
+    start: [2, 1, 0, 0],
+    size: [batch, heads, time, time],
+    key,
+  };
+  const attributes = { ...draw, scale: 1 / Math.sqrt(depth), rate };
+  return [
+    {
+      kernel: "TesseraCausalAttention",
+      inputs: { query: [query], keyValue: [keyValue] },
+      attributes,
+    },
+    {
+      kernel: "TesseraCausalAttentionGradient",
+      inputs: {
+        query: [query],
+        keyValue: [keyValue],
+        y: [query],
+        logSumExp: [query.slice(0, 3)],
+        dy: [query],
+      },
+      attributes,
+    },
+  ];
+};
+
+const windows = [
+  { whole: [7, 11], start: [0, 0], size: [7, 11] },
+  { whole: [9, 5000], start: [2, 0], size: [4, 5000] },
+  { whole: [5, 6, 7], start: [1, 2, 3], size: [2, 3, 4] },
+  { whole: [], start: [], size: [] },
+];
+
+const drawn: readonly Case[] = windows.flatMap((window): Case[] => [
+  {
+    kernel: "TesseraRandomNormal",
+    inputs: {},
+    attributes: { ...window, key, mean: 0.5, deviation: 0.02 },
+  },
+  {
+    kernel: "TesseraDropout",
+    inputs: { x: [window.size] },
+    attributes: { ...window, key, rate: 0.3 },
+  },
+]);
+
+const rule = {
+  learningRate: 0.01,
+  beta1: 0.9,
+  beta2: 0.95,
+  epsilon: 1e-8,
+  weightDecay: 0.1,
+  step: 3,
+};
+
+const optimizer = (shape: Shape): Case[] => [
+  ...[true, false].map((decoupled): Case => ({
+    kernel: "TesseraAdamStep",
+    inputs: {
+      param: [shape],
+      gradient: [shape],
+      mean: [shape],
+      square: [shape, "positive"],
+      scale: [[], "positive"],
+    },
+    attributes: { ...rule, decoupled },
+  })),
+  {
+    kernel: "TesseraSgdStep",
+    inputs: { param: [shape], gradient: [shape], velocity: [shape], scale: [[], "positive"] },
+    attributes: { learningRate: 0.1, momentum: 0.9, weightDecay: 0.01 },
+  },
+];
+
+export const cases: readonly Case[] = [
+  ...product("TesseraProduct", 5, 7, 3),
+  ...product("TesseraProduct", 1, 65, 130),
+  ...product("TesseraProduct", 70, 48, 33),
+  ...rows.flatMap(norm),
+  ...rows.flatMap(rms),
+  ...turned([2, 5, 3, 6]),
+  ...turned([1, 1, 1, 2]),
+  ...rows.flatMap(elementwise),
+  ...lookup([2, 9], 5, 7),
+  ...lookup([1], 3, 1),
+  ...head([2, 5], 7, 11),
+  ...head([1], 16, 65),
+  ...attention({ batch: 2, time: 5, heads: 2, groups: 2, depth: 3, rate: 0 }),
+  ...attention({ batch: 1, time: 65, heads: 4, groups: 2, depth: 16, rate: 0.2 }),
+  ...attention({ batch: 1, time: 130, heads: 3, groups: 1, depth: 40, rate: 0 }),
+  ...attention({ batch: 2, time: 1, heads: 1, groups: 1, depth: 64, rate: 0 }),
+  ...drawn,
+  ...optimizer([3, 5]),
+  ...optimizer([2049]),
+];

@@ -1,0 +1,76 @@
+// Native memory is counted, reused and given back, and says so when there is not enough.
+
+import { beforeAll, describe, expect, test } from "@jest/globals";
+import {
+  abs,
+  add,
+  engine,
+  enableProdMode,
+  fill,
+  memory,
+  mul,
+  reshape,
+  setBackend,
+  tensor,
+  tidy,
+} from "@tensorflow/tfjs-core";
+import { call, convert } from "@tessera/kernels";
+import type { MemoryFigures } from "./addon.js";
+import { isAvailable, loadNative, type NativeBackend } from "./index.js";
+
+const figures = () => memory() as unknown as MemoryFigures;
+
+(isAvailable() ? describe : describe.skip)("native memory", () => {
+  beforeAll(async () => {
+    enableProdMode();
+    loadNative(process.env);
+    await setBackend("native");
+  });
+
+  test("is held by tensors and returned when they are disposed", () => {
+    const before = figures().allocated;
+    const x = fill([1000, 1000], 1);
+    expect(figures().allocated - before).toBeGreaterThanOrEqual(4e6);
+    const view = reshape(x, [10, -1]);
+    x.dispose();
+    expect(figures().allocated).toBeGreaterThan(before);
+    view.dispose();
+    expect(figures().allocated).toBe(before);
+    expect(figures().pooled).toBeGreaterThanOrEqual(4e6);
+  });
+
+  test("of a repeated computation comes from the pool", () => {
+    const step = () =>
+      tidy(() =>
+        mul(add(fill([300, 70], 2), 1), fill([300, 1], 3))
+          .sum()
+          .dataSync(),
+      );
+    step();
+    const { allocated, pooled } = figures();
+    for (let i = 0; i < 5; i += 1) step();
+    expect(figures()).toMatchObject({ allocated, pooled });
+  });
+
+  test("that does not exist is refused with what was asked for and what is held", () => {
+    expect(() => fill([2 ** 22, 2 ** 22], 0)).toThrow(
+      /out of memory: 70368744177664 bytes asked for, \d+ bytes held/,
+    );
+  });
+
+  test("of 16 bits is half as much, and reads as 32", () => {
+    const values = [1, -2.5, 3.140625, 65280, 0];
+    for (const storage of ["bf16", "fp16"] as const) {
+      const x = tensor(values);
+      const { y } = call(convert, { x }, { storage });
+      const backend = engine().backend as unknown as NativeBackend;
+      expect(backend.storage(y)).toBe(storage);
+      expect([...y.dataSync()]).toEqual(values);
+      const doubled = mul(y, 2);
+      expect(backend.storage(doubled)).toBe(storage);
+      expect([...doubled.dataSync()].slice(0, 3)).toEqual([2, -5, 6.28125]);
+      // A kernel of tfjs's CPU backend reads it too.
+      expect([...abs(y).dataSync()].slice(0, 2)).toEqual([1, 2.5]);
+    }
+  });
+});
