@@ -7,6 +7,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
+import { toolchain } from "../packages/kernels-native/native/toolchain.mjs";
+
 export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const STAMP = join(ROOT, "node_modules", ".tessera-lock");
 const OLDEST_NODE = [20, 10];
@@ -50,6 +52,28 @@ function installDependencies() {
   writeFileSync(STAMP, lock);
 }
 
+/**
+ * What the native engine is built from. As root on Debian or Ubuntu it is installed; elsewhere the
+ * engine's own build says what to do, and everything works without it.
+ */
+function installToolchain() {
+  const { missing } = toolchain();
+  const mayInstall = process.getuid?.() === 0 && existsSync("/usr/bin/apt-get");
+  if (missing.length === 0 || !mayInstall) return;
+  process.stdout.write(`installing ${missing.join(", ")} for the native engine\n`);
+  const apt = (...args) =>
+    spawnSync("apt-get", ["-qq", ...args], {
+      stdio: ["ignore", "ignore", "inherit"],
+      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+    });
+  apt("update");
+  if (apt("install", "-y", "--no-install-recommends", ...missing).status !== 0) {
+    process.stdout.write(
+      "apt-get failed: the slower wasm backend takes the native engine's place\n",
+    );
+  }
+}
+
 export function nx(args, failure) {
   run(process.execPath, [join(ROOT, "node_modules/nx/dist/bin/nx.js"), ...args], failure);
 }
@@ -58,6 +82,7 @@ export function nx(args, failure) {
 export function setUp(project) {
   checkNode();
   installDependencies();
+  installToolchain();
   const targets = project === undefined ? ["run-many", "-t", "build"] : ["build", project];
   nx([...targets, "--outputStyle=static"], "the build failed");
 }

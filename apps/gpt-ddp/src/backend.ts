@@ -2,15 +2,20 @@
 
 import { enableProdMode, setBackend } from "@tensorflow/tfjs-core";
 import { UserError } from "@tessera/config";
+import { isAvailable, loadNative } from "@tessera/kernels-native";
 
-export const backendNames = ["wasm", "cpu", "tensorflow"] as const;
+export const backendNames = ["native", "wasm", "cpu", "tensorflow"] as const;
 export type BackendName = (typeof backendNames)[number];
 
 const load: Readonly<Record<BackendName, () => Promise<unknown>>> = {
+  native: loadNativeEngine,
   wasm: () => import("@tensorflow/tfjs-backend-wasm"),
   cpu: () => import("@tensorflow/tfjs-backend-cpu"),
   tensorflow: loadTensorflow,
 };
+
+/** The engine that is used where none is named: native where it is built. */
+export const defaultBackend = (): BackendName => (isAvailable() ? "native" : "wasm");
 
 /** Loads `name` and makes it the one that computes. Throws a UserError where it is not there. */
 export async function chooseBackend(name: BackendName): Promise<void> {
@@ -19,6 +24,15 @@ export async function chooseBackend(name: BackendName): Promise<void> {
   if (!(await setBackend(name))) {
     throw new UserError(`--backend ${name}: does not start on this machine; try --backend wasm`);
   }
+}
+
+function loadNativeEngine(): Promise<void> {
+  if (!loadNative(process.env)) {
+    throw new UserError(
+      "--backend native: is not built on this machine; npm run setup says what it needs",
+    );
+  }
+  return Promise.resolve();
 }
 
 /** TensorFlow's own library, with a GPU if the user installed that. */

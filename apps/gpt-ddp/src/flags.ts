@@ -73,7 +73,7 @@ const groups = {
     top_k: number("how many of the likeliest tokens are drawn from", count, 200),
   },
   Machine: {
-    backend: choice("what computes", backendNames, "wasm"),
+    backend: choice("what computes; native where it is built, else wasm", backendNames),
   },
 } satisfies FlagGroups;
 

@@ -6,10 +6,11 @@ import { join } from "node:path";
 import { writeFileSync } from "node:fs";
 import { saveCheckpoint } from "@tessera/checkpoint";
 import { EXIT, exitCodeOf, parseFlags, UserError } from "@tessera/config";
+import { isAvailable } from "@tessera/kernels-native";
 import { generate, parameterCount } from "@tessera/gpt";
 import { decodeStream } from "@tessera/tokenizer";
 import { consoleReporter, duration, evaluate, train, type TrainingState } from "@tessera/trainer";
-import { chooseBackend } from "./backend.js";
+import { chooseBackend, defaultBackend, type BackendName } from "./backend.js";
 import { startingState } from "./choose_model.js";
 import { program, type Flags } from "./flags.js";
 import { makeRun, type Run } from "./plan.js";
@@ -24,10 +25,11 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   const flags = parsed.values;
   const run = makeRun(flags);
-  await chooseBackend(flags.backend);
+  const backend = flags.backend ?? defaultBackend();
+  await chooseBackend(backend);
   const { plan } = run;
   const start = startingState(flags, plan.model.config, plan.optimizer, run.identity);
-  introduce(flags, run, start);
+  introduce(backend, run, start);
   if (!flags.do_train) {
     if (plan.validation !== null) {
       const loss = evaluate(plan.model, start.params, plan.validation, plan.evalBatch);
@@ -40,7 +42,11 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 /** One line each for the model, the text and the batch. */
-function introduce(flags: Flags, { plan, texts, tokenizer }: Run, start: TrainingState): void {
+function introduce(
+  backend: BackendName,
+  { plan, texts, tokenizer }: Run,
+  start: TrainingState,
+): void {
   const { config } = plan.model;
   const { microBatch, accumulation, dataRanks, globalBatch } = plan.batch;
   const skipped = texts.skipped.length === 0 ? "" : `, ${texts.skipped.length} skipped`;
@@ -51,8 +57,11 @@ function introduce(flags: Flags, { plan, texts, tokenizer }: Run, start: Trainin
       `${plan.train.count} samples of ${plan.train.length} tokens (${tokenizer.name}), ` +
       `${plan.validation?.count ?? 0} for validation`,
     `batch  ${microBatch} samples x ${accumulation} accumulated x ${dataRanks} ranks = ` +
-      `${globalBatch}; ${plan.intervals.steps} steps on ${flags.backend}`,
+      `${globalBatch}; ${plan.intervals.steps} steps on ${backend}`,
   ];
+  if (backend === "wasm" && !isAvailable()) {
+    lines.push("native engine: not built, so the slower wasm computes; npm run setup builds it");
+  }
   if (start.step > 0) lines.push(`resume from step ${start.step}`);
   stdout.write(`${lines.join("\n")}\n`);
 }
