@@ -1,6 +1,7 @@
 // Every backend against PyTorch in float64: see fixtures/golden/README.md.
 
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "@jest/globals";
 import "@tensorflow/tfjs-backend-cpu";
@@ -12,7 +13,6 @@ import { accumulate, disposeTree, still } from "@tessera/layers";
 import { adam, clipFactor, decayOf, globalNorm, initialState } from "@tessera/optim";
 
 const FOLDER = join(__dirname, "../../../fixtures/golden");
-const SCRATCH = join(__dirname, "../dist/golden");
 
 interface Run {
   optimizer: "adamw" | "adam";
@@ -129,13 +129,15 @@ describe.each(["cpu", "wasm"])("on %s", (backend) => {
     expect(loss.dataSync()[0]).toBeCloseTo(expected.runs[0]!.losses[0]!, 4);
     // Gradients have the shape of parameters, so they can be written in the reference's layout.
     const reference = openSafetensors(join(FOLDER, "gradients.safetensors"));
-    writeModel(SCRATCH, config, take());
-    const actual = openSafetensors(join(SCRATCH, "model.safetensors"));
+    const scratch = mkdtempSync(join(tmpdir(), "tessera-golden-"));
+    writeModel(scratch, config, take());
+    const actual = openSafetensors(join(scratch, "model.safetensors"));
     for (const name of reference.shapes.keys()) {
       const error = relativeError(actual.read(name), reference.read(name));
       expect([name, error < 1e-3]).toEqual([name, true]);
     }
     expect(actual.shapes.size).toBe(reference.shapes.size);
+    rmSync(scratch, { recursive: true });
   });
 
   test.each(expected.runs)("20 losses with $optimizer are within 1e-3", (run) => {
