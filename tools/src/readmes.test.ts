@@ -1,12 +1,15 @@
-// What the READMEs show, runs: the first TypeScript block of each, in a process of its own.
+// What the READMEs show, type-checks and runs: the first TypeScript block of each.
 
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { transformSync } from "@swc/core";
 
 const ROOT = join(__dirname, "../..");
+const TSC = join(ROOT, "node_modules/@typescript/native/bin/tsc");
+const OPTIONS =
+  "--ignoreConfig --noEmit --strict --module nodenext --target es2023 --skipLibCheck --types node";
 const SCRATCH = join(__dirname, "../dist/readmes");
 
 const readmes = [
@@ -28,7 +31,13 @@ test.each(readmes)("$name", ({ path, name }) => {
     module: { type: "es6" },
   });
   const file = join(SCRATCH, `${name.replaceAll("/", "-")}.mjs`);
+  const typed = file.replace(/mjs$/, "mts");
   writeFileSync(file, code);
+  writeFileSync(typed, source!);
+  const { stdout: complaints } = spawnSync(process.execPath, [TSC, ...OPTIONS.split(" "), typed], {
+    encoding: "utf8",
+  });
+  expect(complaints).toBe("");
   const shown = execFileSync(process.execPath, [file], { cwd: ROOT, encoding: "utf8" });
   expect(shown.trim()).not.toBe("");
 });
