@@ -51,7 +51,7 @@ function commandOf<G extends FlagGroups>({ name, summary, epilogue, groups }: Pr
   const command = new Command(name)
     .description(summary)
     .usage("[flags]")
-    .configureHelp({ helpWidth: 100, showGlobalOptions: false })
+    .configureHelp({ helpWidth: 100, optionDescription: describe })
     .allowExcessArguments(false)
     .exitOverride();
   for (const [heading, flags] of Object.entries(groups)) {
@@ -84,12 +84,22 @@ function optionOf(name: string, flag: Flag<unknown>): Option {
   return option;
 }
 
+/** What the flag is, and its default; commander would also tell how `--x` without a value reads. */
+const describe = ({ description, defaultValueDescription }: Option): string =>
+  defaultValueDescription === undefined
+    ? description
+    : `${description} (default: ${defaultValueDescription})`;
+
 function helpOf({ help, choices }: Flag<unknown>): string {
   return choices === undefined ? help : `${help}: ${choices.join(", ")}`;
 }
 
-const shownDefault = (fallback: unknown): string =>
-  Array.isArray(fallback) ? "none" : JSON.stringify(fallback);
+/** Text as it is typed; nothing where there is no default, or an empty list. */
+function shownDefault(fallback: unknown): string | undefined {
+  if (fallback === undefined || Array.isArray(fallback)) return undefined;
+  const shown = JSON.stringify(fallback);
+  return shown.includes("\\") ? shown : String(fallback);
+}
 
 /** Commander's message as one sentence of ours. */
 function oneSentence(message: string, name: string): string {

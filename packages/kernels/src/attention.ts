@@ -67,14 +67,16 @@ function gathered(dx: Tensor, { batch, time, heads, groups, depth }: Extents): T
 /** What forward and backward both start from: per-head matrices, scores and probabilities. */
 function attend(query: Tensor, keyValue: Tensor, attributes: AttentionAttributes, at: Extents) {
   const { batch, time, heads, groups, depth } = at;
-  const [key, value] = split(keyValue, 2, 2).map((half) =>
+  const { rate, scale, ...draw } = attributes;
+  // As a matrix: backends slice the columns of one quickly, a tensor of five dimensions slowly.
+  const columns = reshape(keyValue, [batch * time, 2 * groups * depth]);
+  const [key, value] = split(columns, 2, 1).map((half) =>
     perHead(spread(reshape(half, [batch, time, groups, depth]), at), at),
   ) as [Tensor, Tensor];
   const q = perHead(query, at);
   // 0 where t may see s, a large negative number where it may not.
   const hidden = mul(sub(1, linalg.bandPart(ones([time, time]), -1, 0)), -1e9);
-  const scores = add(mul(matMul(q, transpose(key, [0, 2, 1])), attributes.scale), hidden);
-  const { rate, scale: _, ...draw } = attributes;
+  const scores = add(mul(matMul(q, transpose(key, [0, 2, 1])), scale), hidden);
   const mask = rate === 0 ? null : reshape(dropoutMask(rate, draw), [batch * heads, time, time]);
   const kept = (x: Tensor): Tensor => (mask === null ? x : mul(x, mask));
   return { q, key, value, scores, probabilities: softmax(scores), kept };

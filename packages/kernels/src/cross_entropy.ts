@@ -14,7 +14,7 @@ import {
   transpose,
   type Tensor,
 } from "@tensorflow/tfjs-core";
-import { asRows, expectShape, kernel, sizeOf, type Shape } from "./kernel.js";
+import { asRows, expectShape, kernel, sizeOf, type NoAttributes, type Shape } from "./kernel.js";
 
 type Inputs = "x" | "table" | "targets" | "weights";
 
@@ -39,7 +39,7 @@ function lossOf(logits: Tensor, { targets, weights }: Record<Inputs, Tensor>): T
  * The loss [] in nats, a sum over tokens: x [..., C], table [V, C], targets [...] (int32),
  * weights [...], which say how much each token counts.
  */
-export const crossEntropy = kernel<Inputs, "loss", Record<never, never>>({
+export const crossEntropy = kernel<Inputs, "loss", NoAttributes>({
   name: "TesseraCrossEntropy",
   inputs: ["x", "table", "targets", "weights"],
   outputs: ["loss"],
@@ -51,7 +51,7 @@ export const crossEntropy = kernel<Inputs, "loss", Record<never, never>>({
 });
 
 /** The same loss with its gradients: dLogits = weight (softmax(logits) - oneHot(target)). */
-export const crossEntropyGradient = kernel<Inputs, "loss" | "dx" | "dTable", Record<never, never>>({
+export const crossEntropyGradient = kernel<Inputs, "loss" | "dx" | "dTable", NoAttributes>({
   name: "TesseraCrossEntropyGradient",
   inputs: ["x", "table", "targets", "weights"],
   outputs: ["loss", "dx", "dTable"],
@@ -63,7 +63,7 @@ export const crossEntropyGradient = kernel<Inputs, "loss" | "dx" | "dTable", Rec
     const { x, table, targets, weights } = inputs;
     const tokens = sizeOf(targets.shape);
     const logits = logitsOf(inputs);
-    const hot = oneHot(reshape(targets, [tokens]), table.shape[0]!);
+    const hot = oneHot(reshape(targets, [tokens]), table.shape[0]);
     const dLogits = mul(sub(softmax(logits), hot), reshape(weights, [tokens, 1]));
     return {
       loss: lossOf(logits, inputs),

@@ -16,6 +16,8 @@ export type Shape = readonly number[];
 export type Attribute = number | boolean | string | readonly number[];
 export type Attributes = Readonly<Record<string, Attribute>>;
 
+export type NoAttributes = Readonly<Record<string, never>>;
+
 /** `I`, `O`: names of inputs and outputs. `A`: attributes, which are known on the host. */
 export interface Kernel<I extends string, O extends string, A extends Attributes> {
   /** Unique among all kernels of a tfjs backend. */
@@ -55,8 +57,8 @@ export function call<I extends string, O extends string, A extends Attributes>(
     record(definition.inputs, (name) => inputs[name].shape),
     attributes,
   );
-  const registered = getKernel(definition.name, getBackend()) !== undefined;
-  const outputs = registered
+  // tfjs's type forgets that there may be no such kernel.
+  const outputs = Boolean(getKernel(definition.name, getBackend()))
     ? runRegistered(definition, inputs, attributes)
     : tidy(() => definition.composite(inputs, attributes));
   for (const name of definition.consumes ?? []) inputs[name].dispose();
@@ -69,8 +71,8 @@ function runRegistered<I extends string, O extends string, A extends Attributes>
   attributes: A,
 ): Record<O, Tensor> {
   // tfjs types attributes as mutable; it never writes them.
-  const made = engine().runKernel(name, inputs, attributes as Record<string, never>);
-  const list = (Array.isArray(made) ? made : [made]) as Tensor[];
+  const made = engine().runKernel(name, inputs, attributes);
+  const list = Array.isArray(made) ? made : [made];
   return record(outputs, (_output, i) => list[i]!);
 }
 

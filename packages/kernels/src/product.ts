@@ -1,6 +1,6 @@
 // Matrix products: y = x W + b, and the two products of its backward.
 
-import { add, fused, matMul, ones, reshape, transpose } from "@tensorflow/tfjs-core";
+import { add, matMul, ones, reshape, transpose } from "@tensorflow/tfjs-core";
 import { asRows, expectShape, kernel, sizeOf, widthOf, type Shape } from "./kernel.js";
 
 const resized = (shape: Shape, width: number): number[] => [...shape.slice(0, -1), width];
@@ -17,7 +17,7 @@ export const linear = kernel({
     return { y: resized(x, out) };
   },
   composite({ x, weight, bias }) {
-    const y = fused.matMul({ a: asRows(x), b: weight, bias });
+    const y = add(matMul(asRows(x), weight), bias);
     return { y: reshape(y, resized(x.shape, weight.shape[1]!)) };
   },
 });
@@ -80,7 +80,7 @@ export const sumRows = kernel({
     const width = dy.shape.at(-1)!;
     const rows = asRows(dy);
     // As a product with ones: the wasm backend sums columns one element at a time.
-    return { dBias: reshape(matMul(ones([1, rows.shape[0]!]), rows), [width]) };
+    return { dBias: reshape(matMul(ones([1, rows.shape[0]]), rows), [width]) };
   },
 });
 

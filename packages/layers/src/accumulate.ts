@@ -7,7 +7,7 @@ import { mapTensors, mapTree, type Sink, type Tree } from "./tree.js";
 export interface Accumulator<P extends Tree> {
   readonly sink: Sink<P>;
   /** The sums so far, zeros where nothing came. The caller owns them; the next sums start anew. */
-  take(): P;
+  readonly take: () => P;
 }
 
 /** Adds up what each parameter is given, over any number of backward passes. */

@@ -8,6 +8,7 @@ import {
   causalAttentionGradient,
   drawOf,
   type AttentionAttributes,
+  type Draw,
 } from "@tessera/kernels";
 import { WHOLE, type Part } from "@tessera/mesh";
 import type { Layer } from "./layer.js";
@@ -44,6 +45,17 @@ export interface AttentionOptions {
   readonly inside?: Part;
 }
 
+/** Where the probabilities of q [batch, time, heads, depth] stand among those of the whole step. */
+function drawFor(q: Tensor, heads: number, inside: Part, at: Step): Draw {
+  const [batch, time, held] = q.shape as [number, number, number, number];
+  const window = {
+    whole: [at.rows, heads, time, time],
+    start: [at.firstRow, held * inside.index, 0, 0],
+    size: [batch, held, time, time],
+  };
+  return drawOf(window, keyAt(at));
+}
+
 /** x [batch, time, width] -> y of the same shape: partial sums where the heads are split. */
 export function selfAttention(options: AttentionOptions): Layer<AttentionParams, AttentionSaved> {
   const { width, heads, deviation, outputDeviation, dropout = 0, inside = WHOLE } = options;
@@ -60,18 +72,11 @@ export function selfAttention(options: AttentionOptions): Layer<AttentionParams,
     inside,
   });
 
-  const attributes = (q: Tensor, at: Step): AttentionAttributes => {
-    const [batch, time, held] = q.shape as [number, number, number, number];
-    const draw = drawOf(
-      {
-        whole: [at.rows, heads, time, time],
-        start: [at.firstRow, held * inside.index, 0, 0],
-        size: [batch, held, time, time],
-      },
-      keyAt(at),
-    );
-    return { ...draw, scale: 1 / Math.sqrt(depth), rate: at.training ? dropout : 0 };
-  };
+  const attributes = (q: Tensor, at: Step): AttentionAttributes => ({
+    ...drawFor(q, heads, inside, at),
+    scale: 1 / Math.sqrt(depth),
+    rate: at.training ? dropout : 0,
+  });
 
   return {
     spec: { query: query.spec, keyValue: keyValue.spec, output: output.spec },

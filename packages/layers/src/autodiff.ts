@@ -22,7 +22,7 @@ export function fromForward<P extends Tree>(
         const byPath = new Map(named.map(([path], i) => [path, rest[i]!]));
         return f(
           mapTensors(params, (_leaf, path) => byPath.get(path)!),
-          first!,
+          first,
           at,
         );
       });

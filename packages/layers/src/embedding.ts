@@ -32,12 +32,12 @@ export const embedding = (options: EmbeddingOptions): Source<EmbeddingParams, Em
   },
   backward({ token, position }, { ids }, dy, sink) {
     const [batch, time, width] = dy.shape as [number, number, number];
-    sink.token(call(embedGradient, { ids, dy }, { rows: token.shape[0]! }).dTable);
+    sink.token(call(embedGradient, { ids, dy }, { rows: token.shape[0] }).dTable);
     ids.dispose();
     sink.position(
       tidy(() => {
         const perPosition = call(sumRows, { dy: reshape(dy, [batch, time * width]) }, {}).dBias;
-        const unused = position.shape[0]! - time;
+        const unused = position.shape[0] - time;
         return pad(reshape(perPosition, [time, width]), [
           [0, unused],
           [0, 0],

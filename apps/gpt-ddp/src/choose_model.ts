@@ -1,0 +1,98 @@
+// Which model the flags ask for, and its first parameters.
+
+import {
+  loadCheckpoint,
+  latestCheckpoint,
+  readModel,
+  readModelConfig,
+  readProgress,
+} from "@tessera/checkpoint";
+import { UserError } from "@tessera/config";
+import { evenDropout, gpt, preset, type GptConfig, type GptParams } from "@tessera/gpt";
+import { materialize } from "@tessera/layers";
+import { initialState, type Optimizer } from "@tessera/optim";
+import type { TrainingState } from "@tessera/trainer";
+import type { Flags } from "./flags.js";
+
+/** The model's sizes: a folder's, or those named, changed by flags. */
+export function chooseConfig(flags: Flags, vocabularySize: number): GptConfig {
+  const { model_name_or_path: folder, max_len } = flags;
+  const dropout = evenDropout(flags.dropout);
+  if (folder === undefined) {
+    return preset(flags.model, {
+      ...(flags.n_layer !== undefined && { layerCount: flags.n_layer }),
+      ...(flags.n_embd !== undefined && { hiddenSize: flags.n_embd, innerSize: 4 * flags.n_embd }),
+      ...headsOf(flags),
+      vocabularySize,
+      maxPositions: max_len,
+      dropout,
+    });
+  }
+  const config = readModelConfig(folder);
+  if (config.vocabularySize < vocabularySize) {
+    throw new UserError(
+      `${folder}: knows ${config.vocabularySize} ids, tokenizer ${flags.tokenizer} has ` +
+        `${vocabularySize}; choose another tokenizer`,
+    );
+  }
+  if (config.maxPositions < max_len) {
+    throw new UserError(`--max_len ${max_len}: ${folder} has ${config.maxPositions} positions`);
+  }
+  return { ...config, dropout };
+}
+
+const headsOf = ({ n_head }: Flags): Partial<GptConfig> =>
+  n_head === undefined ? {} : { headCount: n_head, keyHeadCount: n_head };
+
+/** What two runs must share so that one can continue the other. */
+export type Identity = Readonly<Record<string, string | number>>;
+
+/** The checkpoint that the flags ask to resume from; undefined for a fresh start. */
+export function resumedFolder(flags: Flags): string | undefined {
+  const { resume_from_checkpoint: asked, output_dir } = flags;
+  if (asked === undefined || asked.toLowerCase() === "false") return undefined;
+  if (asked.toLowerCase() !== "true") return asked;
+  const latest = latestCheckpoint(output_dir);
+  if (latest === undefined) {
+    throw new UserError(`--resume_from_checkpoint: ${output_dir} has no checkpoint`);
+  }
+  return latest;
+}
+
+/** Where training starts: fresh, from a model's folder, or where a checkpoint left off. */
+export function startingState(
+  flags: Flags,
+  config: GptConfig,
+  optimizer: Optimizer,
+  identity: Identity,
+): TrainingState {
+  const resumed = resumedFolder(flags);
+  if (resumed !== undefined) return resumedState(resumed, config, optimizer, identity);
+  const { model_name_or_path: folder, seed } = flags;
+  const params =
+    folder === undefined
+      ? materialize<GptParams>(gpt(config).spec, seed)
+      : readModel(folder, config);
+  return { params, optimizer: initialState(optimizer, params), step: 0, consumedSamples: 0 };
+}
+
+function resumedState(
+  folder: string,
+  config: GptConfig,
+  optimizer: Optimizer,
+  identity: Identity,
+): TrainingState {
+  const { identity: saved } = readProgress(folder);
+  for (const [name, value] of Object.entries({ ...sizesOf(config), ...identity })) {
+    const before = { ...sizesOf(readModelConfig(folder)), ...saved }[name];
+    if (before !== value) {
+      throw new UserError(`${folder}: was trained with ${name} ${before}, this run has ${value}`);
+    }
+  }
+  const { params, state, progress } = loadCheckpoint(folder, optimizer.slots);
+  return { params, optimizer: state, ...progress };
+}
+
+/** The sizes that say which tensors a model has. */
+const sizesOf = ({ dropout: _dropout, ...sizes }: GptConfig): Identity =>
+  Object.fromEntries(Object.entries(sizes).map(([name, value]) => [name, Number(value)]));

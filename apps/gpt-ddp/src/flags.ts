@@ -1,0 +1,94 @@
+// The flags of gpt-ddp, named as Hugging Face's Trainer names them.
+
+import {
+  choice,
+  list,
+  number,
+  text,
+  toggle,
+  type FlagGroups,
+  type FlagValues,
+} from "@tessera/config";
+import { presetNames } from "@tessera/gpt";
+import { tokenizerNames } from "@tessera/tokenizer";
+import { backendNames } from "./backend.js";
+
+const count = { min: 1, whole: true } as const;
+const interval = { min: 0, whole: true } as const;
+
+const groups = {
+  Model: {
+    model: choice("sizes by name", presetNames, "small"),
+    model_name_or_path: text("a folder in Hugging Face's GPT-2 layout to start from", "FOLDER"),
+    n_layer: number("blocks, in place of the named model's", count),
+    n_embd: number("width, in place of the named model's", count),
+    n_head: number("attention heads, in place of the named model's", count),
+    dropout: number("probability of dropout in training", { min: 0, below: 1 }, 0),
+  },
+  Data: {
+    text: list("files, folders or globs of text to train on", "PATH"),
+    tokenizer: choice("how text becomes ids", tokenizerNames, "bytes"),
+    max_len: number("tokens of a sample", count, 64),
+    validation_split: number(
+      "part of the text, at its end, to validate on",
+      { min: 0, below: 1 },
+      0.1,
+    ),
+  },
+  Training: {
+    do_train: toggle("train; else only evaluate and sample", true),
+    max_steps: number("optimizer steps", count, 2000),
+    per_device_train_batch_size: number("samples per micro-batch", count, 12),
+    gradient_accumulation_steps: number("micro-batches per step", count, 1),
+    per_device_eval_batch_size: number("samples per evaluation batch", count, 48),
+    seed: number("what weights, order and dropout are a function of", interval, 42),
+  },
+  Optimizer: {
+    optim: choice("the optimizer", ["adamw", "adam", "sgd"], "adamw"),
+    learning_rate: number("the highest learning rate", { above: 0 }, 1e-3),
+    min_learning_rate: number("where its decay ends", { min: 0 }, 0),
+    lr_scheduler_type: choice("how it decays", ["constant", "linear", "cosine"], "cosine"),
+    warmup_steps: number("steps over which it rises from 0", interval, 100),
+    adam_beta1: number("decay of Adam's mean, or SGD's momentum", { min: 0, below: 1 }, 0.9),
+    adam_beta2: number("decay of Adam's square", { min: 0, below: 1 }, 0.99),
+    adam_epsilon: number("Adam's guard against division by 0", { above: 0 }, 1e-8),
+    weight_decay: number("pull of matrices to zero", { min: 0 }, 0.1),
+    max_grad_norm: number("limit of the gradients' norm; 0 for none", { min: 0 }, 1),
+  },
+  Output: {
+    output_dir: text("where checkpoints and metrics.jsonl go", "FOLDER", "./outputs"),
+    overwrite_output_dir: toggle("train anew where there are checkpoints already", false),
+    resume_from_checkpoint: {
+      ...text("go on from this checkpoint, or from the latest in output_dir", "FOLDER"),
+      bare: true,
+    },
+    logging_steps: number("steps between lines of figures", interval, 50),
+    eval_steps: number("steps between evaluations; 0 for the end only", interval, 500),
+    save_steps: number("steps between checkpoints; 0 for the end only", interval, 1000),
+  },
+  Sample: {
+    sample_len: number("tokens to generate after training; 0 for none", interval, 400),
+    prompt: text("what the sample continues", "TEXT", "\n"),
+    temperature: number("below 1 sharpens the choice; 0 takes the likeliest", { min: 0 }, 0.8),
+    top_k: number("how many of the likeliest tokens are drawn from", count, 200),
+  },
+  Machine: {
+    backend: choice("what computes; native where it is built, else wasm", backendNames),
+  },
+} satisfies FlagGroups;
+
+export const program = {
+  name: "gpt-ddp",
+  summary: "Trains a GPT on text.",
+  epilogue: [
+    "Examples:",
+    "  gpt-ddp --text book.txt",
+    "  gpt-ddp --text 'docs/**/*.md' --model gpt2 --tokenizer gpt2 --max_len 512",
+    "  gpt-ddp --text book.txt --resume_from_checkpoint",
+    "",
+    "Ctrl-C saves and ends with code 130. Code 2 says that a flag or file was refused.",
+  ].join("\n"),
+  groups,
+};
+
+export type Flags = FlagValues<typeof groups>;

@@ -1,0 +1,166 @@
+// The command as a user meets it: the built program, in a process of its own.
+
+import { spawn, spawnSync } from "node:child_process";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+
+const MAIN = join(__dirname, "../dist/main.js");
+const GOLDEN = join(__dirname, "../../../fixtures/golden");
+const TINY = "--model tiny --max_len 16 --per_device_train_batch_size 2 --sample_len 8";
+
+let folder: string;
+let text: string;
+const at = (name: string) => join(folder, name);
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "tessera-gpt-ddp-"));
+  text = at("text.txt");
+  writeFileSync(text, "To be, or not to be, that is the question. ".repeat(40));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const words = (line: string) => line.split(" ").filter(Boolean);
+
+function run(line: string) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...words(line)], {
+    encoding: "utf8",
+    timeout: 60_000,
+  });
+  return { status, stdout, stderr };
+}
+
+const trained = (name: string, flags: string) =>
+  `--text ${text} --output_dir ${at(name)} ${TINY} ${flags}`;
+
+const losses = (name: string) =>
+  readFileSync(join(at(name), "metrics.jsonl"), "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, number>)
+    .filter((metrics) => "loss" in metrics)
+    .map(({ step, loss }) => [step, loss]);
+
+test("--help lists the flags in groups", () => {
+  const { status, stdout } = run("--help");
+  expect(status).toBe(0);
+  for (const shown of ["Model:", "Data:", "Optimizer:", "--gradient_accumulation_steps <N>"]) {
+    expect(stdout).toContain(shown);
+  }
+});
+
+test("trains, saves, samples; resumes to the bit; and starts from what it saved", () => {
+  const flags = "--max_steps 6 --logging_steps 1 --save_steps 3 --dropout 0.1";
+  const whole = run(trained("whole", flags));
+  expect(whole).toMatchObject({ status: 0, stderr: "" });
+  expect(whole.stdout).toMatch(/validation loss \d\.\d+ nats/);
+  expect(whole.stdout).toContain("--- a sample ---");
+  mkdirSync(at("resumed"));
+  cpSync(join(at("whole"), "checkpoint-3"), join(at("resumed"), "checkpoint-3"), {
+    recursive: true,
+  });
+  const resumed = run(trained("resumed", `${flags} --resume_from_checkpoint`));
+  expect(resumed).toMatchObject({ status: 0, stderr: "" });
+  expect(losses("resumed")).toEqual(losses("whole").slice(3));
+  const saved = join(at("whole"), "checkpoint-6");
+  const onward = run(trained("onward", `--max_steps 1 --model_name_or_path ${saved}`));
+  expect(onward).toMatchObject({ status: 0, stderr: "" });
+  const again = run(trained("whole", flags));
+  expect(again.status).toBe(2);
+  expect(again.stderr).toContain("--resume_from_checkpoint to go on");
+});
+
+test("Ctrl-C saves and ends with 130; the run goes on where it stopped", async () => {
+  const flags = "--max_steps 5000 --logging_steps 1";
+  const child = spawn(process.execPath, [MAIN, ...words(trained("stopped", flags))]);
+  let shown = "";
+  let asked = false;
+  child.stdout.on("data", (chunk: Buffer) => {
+    shown += String(chunk);
+    if (!asked && shown.includes("step 3/")) asked = child.kill("SIGINT");
+  });
+  const status = await new Promise((resolve) => child.once("close", resolve));
+  expect(status).toBe(130);
+  expect(shown).toContain("SIGINT: saving after this step");
+  const saved = /saved {2}.*checkpoint-(\d+)/.exec(shown);
+  expect(saved).not.toBeNull();
+  const steps = Number(saved![1]) + 1;
+  const resumed = run(trained("stopped", `--max_steps ${steps} --resume_from_checkpoint`));
+  expect(resumed.status).toBe(0);
+  expect(resumed.stdout).toContain(`resume from step ${steps - 1}`);
+});
+
+describe("is refused with one sentence and code 2, before training starts:", () => {
+  const fresh = (flags: string) => `--text ${text} --output_dir ${at("refused")} ${flags}`;
+  test.each<[string, () => string, RegExp]>([
+    ["no text", () => `--output_dir ${at("refused")}`, /--text: name at least one file/],
+    ["a missing text", () => `--text ${at("no.txt")} --output_dir ${at("refused")}`, /no\.txt: /],
+    [
+      "an empty text",
+      () => `--text ${made("empty.txt", "")} --output_dir ${at("refused")}`,
+      /empty/,
+    ],
+    [
+      "a short text",
+      () => `--text ${made("short.txt", "abc")} --output_dir ${at("refused")}`,
+      /one window of 64 needs 65/,
+    ],
+    ["an unknown flag", () => fresh("--max_step 3"), /did you mean --max_steps/],
+    ["a number out of range", () => fresh("--learning_rate -1"), /--learning_rate -1: must be/],
+    ["heads that do not divide", () => fresh("--n_embd 100 --n_head 3"), /3 heads do not divide/],
+    [
+      "an output folder that is a file",
+      () => `--text ${text} --output_dir ${text}`,
+      /--output_dir .* cannot be written/,
+    ],
+    [
+      "an output folder that cannot be made",
+      () => `--text ${text} --output_dir /dev/null/outputs`,
+      /--output_dir .* cannot be written/,
+    ],
+    [
+      "a backend that is not installed",
+      () => fresh("--backend tensorflow"),
+      /npm install @tensorflow\/tfjs-node-gpu/,
+    ],
+    ["no checkpoint", () => fresh("--resume_from_checkpoint"), /has no checkpoint/],
+    [
+      "a foreign checkpoint",
+      () => fresh(`--resume_from_checkpoint ${GOLDEN}`),
+      /no checkpoint to resume/,
+    ],
+    ["a damaged checkpoint", () => fresh(`--resume_from_checkpoint ${damaged()}`), /is damaged/],
+    [
+      "a folder without a model",
+      () => fresh(`--model_name_or_path ${folder}`),
+      /config\.json: cannot be read/,
+    ],
+  ])("%s", (_name, line, message) => {
+    const { status, stdout, stderr } = run(line());
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr).toMatch(message);
+    expect(stderr.trim().split("\n")).toHaveLength(1);
+  });
+
+  function made(name: string, content: string): string {
+    writeFileSync(at(name), content);
+    return at(name);
+  }
+
+  function damaged(): string {
+    const flags = `--max_steps 1 --overwrite_output_dir --output_dir ${at("damaged")}`;
+    run(`--text ${text} --sample_len 0 ${flags}`);
+    const saved = join(at("damaged"), "checkpoint-1");
+    truncateSync(join(saved, "model.safetensors"), 1000);
+    return saved;
+  }
+});

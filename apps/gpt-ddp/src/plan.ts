@@ -1,0 +1,95 @@
+// From flags to a plan: every choice is made, and every mistake refused, before training starts.
+
+import { accessSync, constants, mkdirSync } from "node:fs";
+import { latestCheckpoint } from "@tessera/checkpoint";
+import { resolveBatch, UserError } from "@tessera/config";
+import {
+  readTexts,
+  shuffledOrder,
+  splitWindows,
+  tokensOf,
+  type TextCollection,
+} from "@tessera/data";
+import { gpt } from "@tessera/gpt";
+import { adam, decayOf, sgd, type Decays, type Optimizer } from "@tessera/optim";
+import { tokenizerByName, type Tokenizer } from "@tessera/tokenizer";
+import type { TrainingPlan } from "@tessera/trainer";
+import { chooseConfig, resumedFolder, type Identity } from "./choose_model.js";
+import type { Flags } from "./flags.js";
+
+export interface Run {
+  readonly plan: TrainingPlan;
+  readonly tokenizer: Tokenizer;
+  readonly texts: TextCollection;
+  /** What a run that continues this one must share with it. */
+  readonly identity: Identity;
+}
+
+export function makeRun(flags: Flags): Run {
+  if (flags.text.length === 0) throw new UserError("--text: name at least one file to train on");
+  const tokenizer = tokenizerByName(flags.tokenizer);
+  const config = chooseConfig(flags, tokenizer.vocabularySize);
+  checkOutput(flags);
+  const texts = readTexts(flags.text);
+  const tokens = tokensOf(texts.texts, tokenizer);
+  const { max_len: length, validation_split, seed } = flags;
+  const { train, validation } = splitWindows(tokens, { length, validation: validation_split });
+  const model = gpt(config);
+  const plan: TrainingPlan = {
+    model,
+    optimizer: optimizerOf(flags, decayOf(model.spec)),
+    schedule: {
+      kind: flags.lr_scheduler_type,
+      peak: flags.learning_rate,
+      floor: Math.min(flags.min_learning_rate, flags.learning_rate),
+      warmup: Math.min(flags.warmup_steps, flags.max_steps),
+      total: flags.max_steps,
+    },
+    batch: resolveBatch({
+      microBatch: flags.per_device_train_batch_size,
+      accumulation: flags.gradient_accumulation_steps,
+      dataRanks: 1,
+    }),
+    clipNorm: flags.max_grad_norm,
+    seed,
+    train,
+    order: shuffledOrder(train.count, seed),
+    validation,
+    evalBatch: flags.per_device_eval_batch_size,
+    intervals: {
+      steps: flags.max_steps,
+      logging: flags.logging_steps,
+      evaluation: flags.eval_steps,
+      saving: flags.save_steps,
+    },
+  };
+  const identity = { seed, tokenizer: tokenizer.name, max_len: length, tokens: tokens.length };
+  return { plan, tokenizer, texts, identity: { ...identity, optim: flags.optim } };
+}
+
+function optimizerOf(flags: Flags, decays: Decays): Optimizer {
+  const { adam_beta1: beta1, adam_beta2: beta2, adam_epsilon: epsilon, weight_decay } = flags;
+  if (flags.optim === "sgd") return sgd({ momentum: beta1, weightDecay: weight_decay }, decays);
+  const decoupled = flags.optim === "adamw";
+  return adam({ beta1, beta2, epsilon, weightDecay: weight_decay, decoupled }, decays);
+}
+
+/** The folder can be written, and nothing in it would be lost. */
+function checkOutput(flags: Flags): void {
+  const { output_dir } = flags;
+  try {
+    mkdirSync(output_dir, { recursive: true });
+    accessSync(output_dir, constants.W_OK);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UserError(`--output_dir ${output_dir}: cannot be written (${code})`);
+  }
+  const isFresh = resumedFolder(flags) === undefined && !flags.overwrite_output_dir;
+  const existing = isFresh ? latestCheckpoint(output_dir) : undefined;
+  if (existing !== undefined) {
+    throw new UserError(
+      `--output_dir ${output_dir}: has ${existing} already; ` +
+        "add --resume_from_checkpoint to go on, or --overwrite_output_dir to train anew",
+    );
+  }
+}

@@ -1,0 +1,194 @@
+import {
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import "@tensorflow/tfjs-backend-cpu";
+import { enableProdMode, setBackend, type Tensor } from "@tensorflow/tfjs-core";
+import { UserError } from "@tessera/config";
+import { evenDropout, gpt, gptConfig, type GptConfig, type GptParams } from "@tessera/gpt";
+import { leaves, materialize, type Tree } from "@tessera/layers";
+import {
+  latestCheckpoint,
+  loadCheckpoint,
+  openSafetensors,
+  readModel,
+  readModelConfig,
+  saveCheckpoint,
+  writeModel,
+  writeSafetensors,
+} from "./index.js";
+
+const GOLDEN = join(__dirname, "../../../fixtures/golden");
+
+let folder: string;
+beforeAll(async () => {
+  enableProdMode();
+  await setBackend("cpu");
+});
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "tessera-checkpoint-"));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const config = gptConfig({
+  layerCount: 2,
+  hiddenSize: 8,
+  headCount: 2,
+  vocabularySize: 11,
+  maxPositions: 6,
+  dropout: evenDropout(0.1),
+});
+
+const make = (of: GptConfig, seed: number) => materialize<GptParams>(gpt(of).spec, seed);
+
+const checkpoint = (step = 3) => ({
+  config,
+  params: make(config, 1),
+  state: { mean: make(config, 2), square: make(config, 3) },
+  progress: { step, consumedSamples: 36, identity: { seed: 7, tokenizer: "bytes" } },
+});
+
+const values = (tree: Tree) =>
+  leaves<Tensor>(tree).map(([path, leaf]) => [path, leaf.shape, [...leaf.dataSync()]]);
+
+describe("a model folder", () => {
+  test("written by Hugging Face's code is read, and written again to the same tensors", () => {
+    const golden = readModelConfig(GOLDEN);
+    const params = readModel(GOLDEN, golden);
+    writeModel(folder, golden, params);
+    expect(readModelConfig(folder)).toEqual(golden);
+    const [theirs, ours] = [GOLDEN, folder].map((at) =>
+      openSafetensors(join(at, "model.safetensors")),
+    );
+    expect(new Set(ours!.shapes.keys())).toEqual(new Set(theirs!.shapes.keys()));
+    for (const [name, shape] of theirs!.shapes) {
+      expect(ours!.shapes.get(name)).toEqual(shape);
+      expect(ours!.read(name)).toEqual(theirs!.read(name));
+    }
+    theirs!.close();
+    ours!.close();
+  });
+
+  test.each([true, false])("loses nothing, embeddings tied: %s", (tiedEmbeddings) => {
+    const of = { ...config, tiedEmbeddings };
+    const params = make(of, 5);
+    writeModel(folder, of, params);
+    expect(readModelConfig(folder)).toEqual(of);
+    expect(values(readModel(folder, of))).toEqual(values(params));
+  });
+
+  test("with key heads of its own is refused by GPT-2's layout", () => {
+    const grouped = gptConfig({ ...config, keyHeadCount: 1 });
+    expect(() => writeModel(folder, grouped, make(grouped, 1))).toThrow(UserError);
+  });
+});
+
+describe("a safetensors file", () => {
+  test.each([
+    ["F32", new Float32Array([1, -2.5]), [1, -2.5]],
+    ["BF16", new Uint16Array([0x3f80, 0xc020]), [1, -2.5]],
+    ["F16", new Uint16Array([0x3c00, 0xc100, 0x0001, 0x7c00]), [1, -2.5, 2 ** -24, Infinity]],
+  ])("of %s is widened", (dtype, stored, expected) => {
+    const entry = { dtype, shape: [stored.length], data_offsets: [0, stored.byteLength] };
+    const path = write(JSON.stringify({ a: entry }), new Uint8Array(stored.buffer));
+    expect([...openSafetensors(path).read("a")]).toEqual(expected);
+  });
+
+  /** A file with any header and data. */
+  function write(header: string, data = new Uint8Array(8), claimed?: bigint): string {
+    const prefix = new BigUint64Array([claimed ?? BigInt(header.length)]);
+    const path = join(folder, "made.safetensors");
+    writeFileSync(path, Buffer.concat([Buffer.from(prefix.buffer), Buffer.from(header), data]));
+    return path;
+  }
+
+  const entry = (changes: object) =>
+    JSON.stringify({ a: { dtype: "F32", shape: [2], data_offsets: [0, 8], ...changes } });
+
+  test.each<[string, () => string]>([
+    ["no header", () => write("", undefined, 2n ** 60n)],
+    ["a header longer than the file", () => write("{}", undefined, 1000n)],
+    ["no JSON", () => write("{broken")],
+    ["JSON that is a list", () => write("[1,2]")],
+    ["an unknown dtype", () => write(entry({ dtype: "I64" }))],
+    ["a negative offset", () => write(entry({ data_offsets: [-4, 4] }))],
+    ["an offset beyond the end", () => write(entry({ shape: [4], data_offsets: [0, 16] }))],
+    ["a shape that needs other bytes", () => write(entry({ shape: [3] }))],
+    ["a huge shape", () => write(entry({ shape: [2 ** 40, 2 ** 40] }))],
+    ["bytes that no tensor owns", () => write(entry({}), new Uint8Array(12))],
+  ])("with %s is refused by name", (_fault, make_) => {
+    const path = make_();
+    expect(() => openSafetensors(path)).toThrow(UserError);
+    expect(() => openSafetensors(path)).toThrow(path);
+  });
+
+  test("keeps its metadata", () => {
+    const path = join(folder, "m.safetensors");
+    writeSafetensors(path, [], { format: "pt" });
+    expect(openSafetensors(path).metadata).toEqual({ format: "pt" });
+  });
+});
+
+describe("a checkpoint", () => {
+  test("gives back, to the bit, what was saved", () => {
+    const saved = checkpoint();
+    const at = saveCheckpoint(folder, saved);
+    const loaded = loadCheckpoint(at, ["mean", "square"]);
+    expect(loaded.progress).toEqual(saved.progress);
+    expect(loaded.config).toEqual(config);
+    expect(values(loaded.params)).toEqual(values(saved.params));
+    expect(values(loaded.state)).toEqual(values(saved.state));
+    expect(readdirSync(folder)).toEqual(["checkpoint-3"]);
+  });
+
+  test("with the most steps is the latest; a half-written one is none", () => {
+    expect(latestCheckpoint(join(folder, "nowhere"))).toBeUndefined();
+    expect(latestCheckpoint(folder)).toBeUndefined();
+    for (const step of [9, 100, 20]) saveCheckpoint(folder, checkpoint(step));
+    cpSync(join(folder, "checkpoint-9"), join(folder, ".checkpoint-200.partial-1"), {
+      recursive: true,
+    });
+    expect(latestCheckpoint(folder)).toBe(join(folder, "checkpoint-100"));
+  });
+
+  test.each<[string, (at: string) => void, RegExp]>([
+    [
+      "no state",
+      (at) => rmSync(join(at, "trainer_state.json")),
+      /trainer_state\.json.*no checkpoint/,
+    ],
+    ["a cut state", (at) => truncateSync(join(at, "trainer_state.json"), 20), /not JSON/],
+    [
+      "a foreign state",
+      (at) => writeFileSync(join(at, "trainer_state.json"), "{}"),
+      /not what Tessera/,
+    ],
+    ["a missing file", (at) => rmSync(join(at, "optimizer.safetensors")), /optimizer.*missing/],
+    ["a cut file", (at) => truncateSync(join(at, "model.safetensors"), 100), /model.*damaged/],
+    ["a flipped bit", (at) => flip(join(at, "model.safetensors")), /model.*damaged/],
+  ])("with %s is refused by name", (_fault, spoil, message) => {
+    const at = saveCheckpoint(folder, checkpoint());
+    spoil(at);
+    expect(() => loadCheckpoint(at, ["mean", "square"])).toThrow(UserError);
+    expect(() => loadCheckpoint(at, ["mean", "square"])).toThrow(message);
+  });
+
+  test("of another optimizer is refused", () => {
+    const at = saveCheckpoint(folder, checkpoint());
+    expect(() => loadCheckpoint(at, ["velocity"])).toThrow(/velocity\.embedding\.token/);
+  });
+
+  function flip(path: string): void {
+    const bytes = readFileSync(path);
+    bytes[bytes.length - 5]! ^= 1;
+    writeFileSync(path, bytes);
+  }
+});

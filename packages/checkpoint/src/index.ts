@@ -1,0 +1,15 @@
+export {
+  latestCheckpoint,
+  loadCheckpoint,
+  readProgress,
+  saveCheckpoint,
+  type Checkpoint,
+  type Progress,
+} from "./checkpoint.js";
+export { readModel, readModelConfig, writeModel } from "./model_files.js";
+export {
+  openSafetensors,
+  writeSafetensors,
+  type SafetensorsFile,
+  type Written,
+} from "./safetensors.js";

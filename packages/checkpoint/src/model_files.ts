@@ -1,0 +1,107 @@
+// A model as a folder: config.json and model.safetensors, which `transformers` loads as it is.
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { tensor, type Tensor } from "@tensorflow/tfjs-core";
+import { UserError } from "@tessera/config";
+import { gpt, type GptConfig, type GptParams } from "@tessera/gpt";
+import { leaves, mapTree, type ParamSpec } from "@tessera/layers";
+import { putColumns, takeColumns } from "./columns.js";
+import { fromConfigFile, placeOf, toConfigFile, type Place } from "./hugging_face.js";
+import {
+  openSafetensors,
+  writeSafetensors,
+  type SafetensorsFile,
+  type Written,
+} from "./safetensors.js";
+
+const WEIGHTS = "model.safetensors";
+
+/** The configuration of the model in `folder`. */
+export function readModelConfig(folder: string): GptConfig {
+  const path = join(folder, "config.json");
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UserError(`${path}: cannot be read (${code}); a model folder has one`);
+  }
+  return fromConfigFile(text, path);
+}
+
+/** The parameters of the model in `folder`, which has `config`. The caller owns them. */
+export function readModel(folder: string, config: GptConfig): GptParams {
+  const file = openSafetensors(join(folder, WEIGHTS));
+  try {
+    const { spec } = gpt(config);
+    // All names and shapes are checked before memory is taken.
+    for (const [path, leaf] of leaves<ParamSpec>(spec)) nameIn(file, placeOf(path), leaf.shape);
+    return mapTree(spec, (leaf: ParamSpec, path): Tensor => {
+      const place = placeOf(path);
+      const stored = file.read(nameIn(file, place, leaf.shape));
+      const values = place.columns
+        ? takeColumns(stored, place.columns, unitOf(leaf.shape))
+        : stored;
+      return tensor(values, [...leaf.shape]);
+    });
+  } finally {
+    file.close();
+  }
+}
+
+/** The width that parameters which share a matrix have in common. */
+const unitOf = (shape: readonly number[]): number => shape.at(-1)!;
+
+/** The shape, in Hugging Face's layout, of the tensor that holds a parameter of shape `shape`. */
+function storedShape(place: Place, shape: readonly number[]): readonly number[] {
+  if (place.columns === undefined) return shape;
+  const width = unitOf(shape) * place.columns.of;
+  return isWeight(place) ? [shape[0]!, width] : [width];
+}
+
+const isWeight = ({ name }: Place): boolean => name.endsWith("weight");
+
+/** The tensor's name in the file, which may carry a prefix. Throws where it or its shape is not. */
+function nameIn(file: SafetensorsFile, place: Place, shape: readonly number[]): string {
+  const found = [place.name, `transformer.${place.name}`].find((name) => file.shapes.has(name));
+  if (found === undefined) throw new UserError(`${file.path}: has no tensor ${place.name}`);
+  const actual = file.shapes.get(found)!;
+  const expected = storedShape(place, shape);
+  if (actual.join() !== expected.join()) {
+    throw new UserError(
+      `${file.path}: ${found} is [${actual.join(", ")}], config.json says [${expected.join(", ")}]`,
+    );
+  }
+  return found;
+}
+
+/** Writes config.json and model.safetensors into `folder`. */
+export function writeModel(folder: string, config: GptConfig, params: GptParams): void {
+  writeFileSync(join(folder, "config.json"), toConfigFile(config));
+  writeSafetensors(join(folder, WEIGHTS), tensorsOf(params), { format: "pt" });
+}
+
+/** The tensors of the file, each made from one parameter or from those that share it. */
+function tensorsOf(params: GptParams): Written[] {
+  const byName = new Map<string, { place: Place; leaf: Tensor }[]>();
+  for (const [path, leaf] of leaves<Tensor>(params)) {
+    const place = placeOf(path);
+    byName.set(place.name, [...(byName.get(place.name) ?? []), { place, leaf }]);
+  }
+  return [...byName].map(([name, parts]) => {
+    const { place, leaf } = parts[0]!;
+    const shape = storedShape(place, leaf.shape);
+    return { name, shape, values: () => joined(parts, shape) };
+  });
+}
+
+function joined(parts: { place: Place; leaf: Tensor }[], shape: readonly number[]): Float32Array {
+  const [only] = parts;
+  if (parts.length === 1 && only) return only.leaf.dataSync<"float32">();
+  const wide = new Float32Array(shape.reduce((a, b) => a * b, 1));
+  for (const { place, leaf } of parts) {
+    putColumns(wide, leaf.dataSync<"float32">(), place.columns!, unitOf(leaf.shape));
+  }
+  return wide;
+}

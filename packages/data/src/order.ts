@@ -1,0 +1,26 @@
+// In which order samples are taken, over all epochs.
+
+import { permutation, streamKey } from "@tessera/random";
+import type { SampleOrder } from "./samples.js";
+
+/**
+ * Every sample once per epoch, each epoch in an order of its own that is a function of (seed,
+ * epoch, count). The order of one epoch is kept, 4 bytes per sample.
+ */
+export function shuffledOrder(count: number, seed: number): SampleOrder {
+  let epoch = -1;
+  let order: Uint32Array = new Uint32Array();
+  return {
+    at: (n) => {
+      const wanted = Math.floor(n / count);
+      if (wanted !== epoch) {
+        order = permutation(count, streamKey(seed, `epoch ${wanted}`));
+        epoch = wanted;
+      }
+      return order[n % count]!;
+    },
+  };
+}
+
+/** From the first sample to the last, and again: for evaluation. */
+export const sequentialOrder = (count: number): SampleOrder => ({ at: (n) => n % count });

@@ -1,0 +1,13 @@
+export { disposeBatch, makeBatch } from "./batch.js";
+export { evaluate } from "./evaluate.js";
+export { isDue, type Intervals, type TrainingPlan } from "./plan.js";
+export {
+  consoleReporter,
+  duration,
+  silent,
+  type Metrics,
+  type Reporter,
+  type ReporterOptions,
+} from "./reporter.js";
+export { takeStep, type StepReport, type TrainingState } from "./step.js";
+export { train, type TrainingHooks, type TrainingResult } from "./train.js";

@@ -1,0 +1,35 @@
+// What a training run is made of: everything that is decided before the first step.
+
+import type { BatchPlan } from "@tessera/config";
+import type { SampleOrder, Samples } from "@tessera/data";
+import type { Gpt } from "@tessera/gpt";
+import type { Optimizer, Schedule } from "@tessera/optim";
+
+export interface TrainingPlan {
+  readonly model: Gpt;
+  readonly optimizer: Optimizer;
+  readonly schedule: Schedule;
+  readonly batch: BatchPlan;
+  /** The largest norm of all gradients together; 0 for no limit. */
+  readonly clipNorm: number;
+  readonly seed: number;
+  readonly train: Samples;
+  readonly order: SampleOrder;
+  /** What validation goes through; null for none. */
+  readonly validation: Samples | null;
+  /** Rows per evaluation batch. */
+  readonly evalBatch: number;
+  readonly intervals: Intervals;
+}
+
+/** All in optimizer steps; 0 for never. The last step is always logged, evaluated and saved. */
+export interface Intervals {
+  readonly steps: number;
+  readonly logging: number;
+  readonly evaluation: number;
+  readonly saving: number;
+}
+
+/** Whether something due every `interval` steps is due after `step` of `steps`. */
+export const isDue = (interval: number, step: number, steps: number): boolean =>
+  step === steps || (interval > 0 && step % interval === 0);

@@ -1,0 +1,100 @@
+// What a run tells while it goes on: to a person, and as JSON lines to programs.
+
+import { appendFileSync } from "node:fs";
+import { MultiBar, Presets } from "cli-progress";
+
+/** One line of metrics.jsonl. */
+export type Metrics = Readonly<Record<string, number>>;
+
+export interface Reporter {
+  /** After every step, with the number of steps taken. */
+  tick(step: number, tokensPerSecond: number): void;
+  /** Figures worth keeping. */
+  metrics(metrics: Metrics): void;
+  /** A sentence for people. */
+  note(text: string): void;
+  end(): void;
+}
+
+export interface ReporterOptions {
+  readonly stream: NodeJS.WriteStream;
+  /** Where metrics are appended; undefined for nowhere. */
+  readonly metricsFile: string | undefined;
+  readonly steps: number;
+  readonly startStep: number;
+}
+
+/** A bar with speed and time left on a terminal, plain lines elsewhere. */
+export function consoleReporter(options: ReporterOptions): Reporter {
+  const { stream, metricsFile, steps, startStep } = options;
+  const { say, tick, end } = stream.isTTY ? terminal(options) : plain(stream);
+  const started = performance.now();
+  const timeLeft = (step: number): string => {
+    const done = step - startStep;
+    const seconds = (performance.now() - started) / 1000;
+    const isShown = !stream.isTTY && done > 0 && step < steps;
+    return isShown ? `, ${duration(((steps - step) * seconds) / done)} left` : "";
+  };
+  return {
+    tick,
+    metrics(metrics) {
+      if (metricsFile !== undefined) appendFileSync(metricsFile, `${JSON.stringify(metrics)}\n`);
+      const { step = 0, ...shown } = metrics;
+      const figures = Object.entries(shown).map(([name, value]) => `${name} ${figure(value)}`);
+      say(`step ${step}/${steps}  ${figures.join("  ")}${timeLeft(step)}`);
+    },
+    note: say,
+    end,
+  };
+}
+
+interface Display {
+  readonly say: (text: string) => void;
+  readonly tick: (step: number, tokensPerSecond: number) => void;
+  readonly end: () => void;
+}
+
+const plain = (stream: NodeJS.WriteStream): Display => ({
+  say: (text) => stream.write(`${text}\n`),
+  tick: () => undefined,
+  end: () => undefined,
+});
+
+/** Lines above, a bar below them that goes away at the end. */
+function terminal({ stream, steps, startStep }: ReporterOptions): Display {
+  const format = "{bar} {percentage}%  step {value}/{total}  {speed}  {eta_formatted} left";
+  const settings = { stream, format, etaBuffer: 50, clearOnComplete: true, hideCursor: true };
+  const bars = new MultiBar(settings, Presets.shades_classic);
+  const bar = bars.create(steps, startStep, { speed: "" });
+  return {
+    say(text) {
+      bars.log(`${text}\n`);
+      bars.update();
+    },
+    tick: (step, tokensPerSecond) =>
+      bar.update(step, { speed: `${Math.round(tokensPerSecond)} tokens/s` }),
+    end() {
+      bars.update();
+      bars.stop();
+    },
+  };
+}
+
+/** Four digits that matter. */
+const figure = (value: number): string =>
+  Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(4)));
+
+/** Seconds as `1 h 2 min`, `3 min 4 s` or `5 s`. */
+export function duration(seconds: number): string {
+  const s = Math.round(seconds);
+  if (s >= 3600) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
+  return s >= 60 ? `${Math.floor(s / 60)} min ${s % 60} s` : `${s} s`;
+}
+
+/** Says nothing. */
+export const silent: Reporter = {
+  tick: () => undefined,
+  metrics: () => undefined,
+  note: () => undefined,
+  end: () => undefined,
+};

@@ -1,0 +1,180 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PassThrough } from "node:stream";
+import { beforeAll, describe, expect, test } from "@jest/globals";
+import "@tensorflow/tfjs-backend-cpu";
+import { enableProdMode, memory, setBackend, type Tensor } from "@tensorflow/tfjs-core";
+import { resolveBatch } from "@tessera/config";
+import { shuffledOrder, splitWindows } from "@tessera/data";
+import { evenDropout, gpt, gptConfig, type GptParams } from "@tessera/gpt";
+import { disposeTree, leaves, mapTensors, materialize, type Tree } from "@tessera/layers";
+import { adam, decayOf, initialState } from "@tessera/optim";
+import {
+  consoleReporter,
+  duration,
+  evaluate,
+  silent,
+  takeStep,
+  train,
+  type Metrics,
+  type Reporter,
+  type TrainingPlan,
+  type TrainingState,
+} from "./index.js";
+
+beforeAll(async () => {
+  enableProdMode();
+  await setBackend("cpu");
+});
+
+const STEPS = 6;
+
+function makePlan(dropout = 0, accumulation = 1): TrainingPlan {
+  const model = gpt(
+    gptConfig({
+      layerCount: 1,
+      hiddenSize: 8,
+      headCount: 2,
+      vocabularySize: 16,
+      maxPositions: 8,
+      dropout: evenDropout(dropout),
+    }),
+  );
+  const tokens = Uint8Array.from({ length: 400 }, (_, i) => (i * i + 3 * i) % 16);
+  const windows = splitWindows(tokens, { length: 8, validation: 0.2 });
+  const options = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, decoupled: true };
+  return {
+    model,
+    optimizer: adam(options, decayOf(model.spec)),
+    schedule: { kind: "cosine", peak: 0.01, floor: 0, warmup: 2, total: STEPS },
+    batch: resolveBatch({ microBatch: 4 / accumulation, accumulation, dataRanks: 1 }),
+    clipNorm: 1,
+    seed: 5,
+    train: windows.train,
+    order: shuffledOrder(windows.train.count, 5),
+    validation: windows.validation,
+    evalBatch: 3,
+    intervals: { steps: STEPS, logging: 1, evaluation: 3, saving: 0 },
+  };
+}
+
+function start(plan: TrainingPlan): TrainingState {
+  const params = materialize<GptParams>(plan.model.spec, plan.seed);
+  const optimizer = initialState(plan.optimizer, params);
+  return { params, optimizer, step: 0, consumedSamples: 0 };
+}
+
+/** A copy that shares nothing, as a checkpoint makes. */
+const copy = (state: TrainingState): TrainingState => {
+  const cloned = <T extends Tree>(tree: T): T => mapTensors(tree, (leaf) => leaf.clone());
+  const { params, optimizer } = state;
+  return { ...state, params: cloned(params), optimizer: cloned(optimizer) };
+};
+
+const bits = (tree: Tree) =>
+  leaves<Tensor>(tree).map(([path, leaf]) => [path, [...leaf.dataSync()]]);
+
+/** Keeps what is told. */
+function recorder(): Reporter & { readonly told: Metrics[] } {
+  const told: Metrics[] = [];
+  return { ...silent, told, metrics: (metrics) => told.push(metrics) };
+}
+
+const lossesOf = (told: readonly Metrics[]) =>
+  told.filter((metrics) => "loss" in metrics).map((metrics) => metrics["loss"]);
+
+test("live tensors after a step equal live tensors before it", () => {
+  const plan = makePlan(0.1, 2);
+  let state = start(plan);
+  const before = memory().numTensors;
+  for (let i = 0; i < 3; i += 1) {
+    const taken = takeStep(plan, state);
+    state = taken.state;
+    disposeTree({ loss: taken.report.loss, norm: taken.report.gradientNorm });
+    expect(memory().numTensors).toBe(before);
+  }
+  evaluate(plan.model, state.params, plan.validation!, 3);
+  expect(memory().numTensors).toBe(before);
+});
+
+test("training learns, evaluates and reports at its intervals, and once more at the end", async () => {
+  const plan = makePlan();
+  const reporter = recorder();
+  const saved: number[] = [];
+  const result = await train(
+    { ...plan, intervals: { ...plan.intervals, saving: 4 } },
+    start(plan),
+    { reporter, save: ({ step }) => saved.push(step) },
+  );
+  expect(saved).toEqual([4, 6]);
+  expect(reporter.told.filter((m) => "eval_loss" in m).map((m) => m["step"])).toEqual([3, 6]);
+  expect(lossesOf(reporter.told)).toHaveLength(STEPS);
+  expect(result.trainLoss).toBeLessThan(lossesOf(reporter.told)[0]!);
+  expect(result).toMatchObject({ interrupted: false, state: { step: 6, consumedSamples: 24 } });
+});
+
+test("stopping and resuming gives, to the bit, what not stopping gives", async () => {
+  const through = recorder();
+  const whole = await train(makePlan(0.2), start(makePlan(0.2)), {
+    reporter: through,
+    save: () => undefined,
+  });
+  const stop = new AbortController();
+  const first = recorder();
+  let kept: TrainingState | undefined;
+  const stopped = await train(makePlan(0.2), start(makePlan(0.2)), {
+    reporter: { ...first, tick: (step) => step === 3 && stop.abort() },
+    save: (state) => (kept = copy(state)),
+    signal: stop.signal,
+  });
+  expect(stopped.interrupted).toBe(true);
+  expect(kept!.step).toBe(3);
+  const second = recorder();
+  const resumed = await train(makePlan(0.2), kept!, { reporter: second, save: () => undefined });
+  expect([...lossesOf(first.told), ...lossesOf(second.told)]).toEqual(lossesOf(through.told));
+  expect(bits(resumed.state.params)).toEqual(bits(whole.state.params));
+});
+
+describe.each([0, 0.2])("with dropout %d", (dropout) => {
+  test("accumulating micro-batches equals one large batch", () => {
+    const [one, four] = [1, 4].map((accumulation) => {
+      const plan = makePlan(dropout, accumulation);
+      return takeStep(plan, start(plan)).report;
+    });
+    expect(four!.loss.dataSync()[0]).toBeCloseTo(one!.loss.dataSync()[0]!, 5);
+    expect(four!.gradientNorm.dataSync()[0]).toBeCloseTo(one!.gradientNorm.dataSync()[0]!, 5);
+  });
+});
+
+test("evaluation does not depend on how rows are batched", () => {
+  const plan = makePlan();
+  const { params } = start(plan);
+  const [a, b] = [1, 7].map((rows) => evaluate(plan.model, params, plan.validation!, rows));
+  expect(a).toBeCloseTo(b!, 5);
+});
+
+test("metrics are JSON lines; elsewhere than on a terminal the console has plain lines", () => {
+  const folder = mkdtempSync(join(tmpdir(), "tessera-trainer-"));
+  const stream = new PassThrough();
+  const metricsFile = join(folder, "metrics.jsonl");
+  const reporter = consoleReporter({
+    stream: stream as unknown as NodeJS.WriteStream,
+    metricsFile,
+    steps: 10,
+    startStep: 0,
+  });
+  reporter.metrics({ step: 5, loss: 1.23456 });
+  reporter.end();
+  expect(readFileSync(metricsFile, "utf8")).toBe('{"step":5,"loss":1.23456}\n');
+  expect(String(stream.read())).toMatch(/^step 5\/10 {2}loss 1\.235, \d+ s left\n$/);
+  rmSync(folder, { recursive: true });
+});
+
+test.each([
+  [5.2, "5 s"],
+  [184, "3 min 4 s"],
+  [3725, "1 h 2 min"],
+])("%d seconds are read as %s", (seconds, text) => {
+  expect(duration(seconds)).toBe(text);
+});

@@ -1,0 +1,90 @@
+// All that a fresh clone needs before its first command: dependencies and built packages. Plain
+// Node, because nothing is installed yet. Run again, it only does what is missing.
+
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+import { toolchain } from "../packages/kernels-native/native/toolchain.mjs";
+
+export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const STAMP = join(ROOT, "node_modules", ".tessera-lock");
+const OLDEST_NODE = [20, 10];
+
+/** Ends the process with one line that says what is missing. */
+export function stop(message) {
+  process.stderr.write(`tessera: ${message}\n`);
+  process.exit(1);
+}
+
+/** Runs a command in the root, its output shown; ends the process where it fails. */
+export function run(command, args, failure) {
+  const { status, error } = spawnSync(command, args, { cwd: ROOT, stdio: "inherit" });
+  if (error?.code === "ENOENT") stop(`${command} is missing: install it and run this again`);
+  if (status !== 0) stop(failure);
+}
+
+function checkNode() {
+  const [major, minor] = process.versions.node.split(".").map(Number);
+  const [needMajor, needMinor] = OLDEST_NODE;
+  if (major < needMajor || (major === needMajor && minor < needMinor)) {
+    stop(
+      `Node ${process.versions.node} is too old: install Node ${OLDEST_NODE.join(".")} or later`,
+    );
+  }
+}
+
+/** `npm ci`, unless what is installed came from this very lock file. */
+function installDependencies() {
+  const lock = createHash("sha256")
+    .update(readFileSync(join(ROOT, "package-lock.json")))
+    .digest("hex");
+  if (existsSync(STAMP) && readFileSync(STAMP, "utf8") === lock) return;
+  process.stdout.write("installing dependencies (about a minute)\n");
+  run(
+    "npm",
+    ["ci", "--no-audit", "--no-fund"],
+    "npm ci failed: it needs npm's registry, or a full npm cache",
+  );
+  mkdirSync(dirname(STAMP), { recursive: true });
+  writeFileSync(STAMP, lock);
+}
+
+/**
+ * What the native engine is built from. As root on Debian or Ubuntu it is installed; elsewhere the
+ * engine's own build says what to do, and everything works without it.
+ */
+function installToolchain() {
+  const { missing } = toolchain();
+  const mayInstall = process.getuid?.() === 0 && existsSync("/usr/bin/apt-get");
+  if (missing.length === 0 || !mayInstall) return;
+  process.stdout.write(`installing ${missing.join(", ")} for the native engine\n`);
+  const apt = (...args) =>
+    spawnSync("apt-get", ["-qq", ...args], {
+      stdio: ["ignore", "ignore", "inherit"],
+      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+    });
+  apt("update");
+  if (apt("install", "-y", "--no-install-recommends", ...missing).status !== 0) {
+    process.stdout.write(
+      "apt-get failed: the slower wasm backend takes the native engine's place\n",
+    );
+  }
+}
+
+export function nx(args, failure) {
+  run(process.execPath, [join(ROOT, "node_modules/nx/dist/bin/nx.js"), ...args], failure);
+}
+
+/** Dependencies and the build; `project` limits the build to what that app needs. */
+export function setUp(project) {
+  checkNode();
+  installDependencies();
+  installToolchain();
+  const targets = project === undefined ? ["run-many", "-t", "build"] : ["build", project];
+  nx([...targets, "--outputStyle=static"], "the build failed");
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) setUp();
