@@ -98,7 +98,7 @@ function helpOf({ help, choices }: Flag<unknown>): string {
 function shownDefault(fallback: unknown): string | undefined {
   if (fallback === undefined || Array.isArray(fallback)) return undefined;
   const shown = JSON.stringify(fallback);
-  return shown.includes("\\") ? shown : String(fallback);
+  return shown.includes("\\") ? shown : shown.replaceAll('"', "");
 }
 
 /** Commander's message as one sentence of ours. */
