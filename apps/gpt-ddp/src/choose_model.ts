@@ -82,11 +82,12 @@ function resumedState(
   optimizer: Optimizer,
   identity: Identity,
 ): TrainingState {
-  const { identity: saved } = readProgress(folder);
+  const saved = { ...sizesOf(readModelConfig(folder)), ...readProgress(folder).identity };
   for (const [name, value] of Object.entries({ ...sizesOf(config), ...identity })) {
-    const before = { ...sizesOf(readModelConfig(folder)), ...saved }[name];
-    if (before !== value) {
-      throw new UserError(`${folder}: was trained with ${name} ${before}, this run has ${value}`);
+    if (saved[name] !== value) {
+      throw new UserError(
+        `${folder}: was trained with ${name} ${saved[name]}, this run has ${value}`,
+      );
     }
   }
   const { params, state, progress } = loadCheckpoint(folder, optimizer.slots);
