@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import { writeFileSync } from "node:fs";
 import { saveCheckpoint } from "@tessera/checkpoint";
-import { EXIT, exitCodeOf, parseFlags, UserError } from "@tessera/config";
+import { endWith, EXIT, parseFlags } from "@tessera/config";
 import { isAvailable } from "@tessera/kernels-native";
 import { generate, parameterCount } from "@tessera/gpt";
 import { decodeStream } from "@tessera/tokenizer";
@@ -15,7 +15,7 @@ import { startingState } from "./choose_model.js";
 import { program, type Flags } from "./flags.js";
 import { makeRun, type Run } from "./plan.js";
 
-const { stdout, stderr } = process;
+const { stdout } = process;
 
 async function main(argv: readonly string[]): Promise<number> {
   const parsed = parseFlags(program, argv);
@@ -124,15 +124,4 @@ function sample(flags: Flags, { plan, tokenizer }: Run, { params }: TrainingStat
   stdout.write(`${text.end()}\n----------------\n`);
 }
 
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  stderr.write(`gpt-ddp: ${messageOf(error)}\n`);
-  process.exitCode = exitCodeOf(error);
-}
-
-/** A sentence for a mistake of the user's; the stack for one of ours. */
-function messageOf(error: unknown): string {
-  if (error instanceof UserError) return error.message;
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
-}
+await endWith("gpt-ddp", () => main(process.argv.slice(2)));

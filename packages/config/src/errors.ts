@@ -8,5 +8,22 @@ export class UserError extends Error {
 /** Exit codes: what a script may rely on. */
 export const EXIT = { done: 0, failed: 1, refused: 2, interrupted: 130 } as const;
 
-export const exitCodeOf = (error: unknown): number =>
+const exitCodeOf = (error: unknown): number =>
   error instanceof UserError ? EXIT.refused : EXIT.failed;
+
+/**
+ * Runs a program's `main` and sets the process's exit code. A mistake of the user's is told in a
+ * sentence; one of ours with its stack.
+ */
+export async function endWith(name: string, main: () => number | Promise<number>): Promise<void> {
+  try {
+    process.exitCode = await main();
+  } catch (error) {
+    const told = error instanceof UserError ? error.message : stackOf(error);
+    process.stderr.write(`${name}: ${told}\n`);
+    process.exitCode = exitCodeOf(error);
+  }
+}
+
+const stackOf = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : String(error);

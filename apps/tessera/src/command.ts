@@ -1,0 +1,33 @@
+// A command of the tool, and a family of commands under one word (`tessera data info`).
+
+import { EXIT, UserError } from "@tessera/config";
+
+export interface Command {
+  readonly name: string;
+  readonly summary: string;
+  /** Takes what stands after the command's name; returns an exit code, throws a UserError. */
+  readonly run: (argv: readonly string[]) => number | Promise<number>;
+}
+
+/** The command that runs the one of `commands` that the next word names. */
+export const family = (name: string, summary: string, commands: readonly Command[]): Command => ({
+  name,
+  summary,
+  run([word, ...rest]) {
+    if (word === undefined || word === "--help" || word === "-h" || word === "help") {
+      process.stdout.write(overview(name, summary, commands));
+      return word === undefined ? EXIT.refused : EXIT.done;
+    }
+    const chosen = commands.find((command) => command.name.split(" ").at(-1) === word);
+    if (chosen === undefined) {
+      throw new UserError(`${word} is not a command of ${name}; ${name} --help lists them`);
+    }
+    return chosen.run(rest);
+  },
+});
+
+function overview(name: string, summary: string, commands: readonly Command[]): string {
+  const width = Math.max(...commands.map((command) => command.name.length));
+  const lines = commands.map((command) => `  ${command.name.padEnd(width)}  ${command.summary}`);
+  return `${summary}\n\nUsage: ${name} COMMAND [flags]\n\n${lines.join("\n")}\n\n${name} COMMAND --help tells more.\n`;
+}

@@ -1,0 +1,9 @@
+#!/usr/bin/env node
+// tessera: the project's command-line tool. Each command stands in a file of its own.
+
+import { endWith } from "@tessera/config";
+import { family } from "./command.js";
+
+const tessera = family("tessera", "Tessera's command-line tool.", []);
+
+await endWith("tessera", () => tessera.run(process.argv.slice(2)));
