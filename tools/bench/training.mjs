@@ -90,8 +90,8 @@ function resultOf(settings, [ours, peer]) {
     precision: settings.precision,
     threads: settings.threads,
     tokensPerSecond: tokens / ours.seconds,
-    gflops: ours.flops / ours.seconds / 1e9,
-    matmulFraction: ours.flops / ours.seconds / ours.productFlopsPerSecond,
+    gflops: ours.flops && ours.flops / ours.seconds / 1e9,
+    matmulFraction: ours.matmulFraction,
     peakBytes: ours.peakBytes,
     parts: ours.parts,
     ...(peer && {
@@ -115,8 +115,8 @@ function rowOf(result) {
   return [
     `${result.case} ${result.precision}`,
     result.tokensPerSecond.toFixed(0),
-    result.gflops.toFixed(0),
-    `${(100 * result.matmulFraction).toFixed(0)}%`,
+    result.gflops?.toFixed(0) ?? "",
+    result.matmulFraction === null ? "" : `${(100 * result.matmulFraction).toFixed(0)}%`,
     gigabytes(result.peakBytes),
     peer ? `${peer.tokensPerSecond.toFixed(0)} ${peer.name} ${peer.version}` : "",
     peer ? peer.ratio.toFixed(2) : "",

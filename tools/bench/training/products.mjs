@@ -2,7 +2,6 @@
 
 import { randomNormal, tidy, zeros } from "@tensorflow/tfjs-core";
 import { call, convert, linear, product, weightGradient } from "@tessera/kernels";
-import { medianOf } from "./median.mjs";
 
 const sizeOf = (shape) => shape.reduce((a, b) => a * b, 1);
 const rowsOf = (shape) => sizeOf(shape.slice(0, -1));
@@ -80,21 +79,16 @@ function productsOf({ name, shapes, attributes, storage }) {
   }
 }
 
-const ROUNDS = 3;
-
-/**
- * Operations per second of the recorded products alone, one after the other as the step ran them,
- * with both sides in the storage of the activations. The median of a few rounds.
- */
-export function productSpeed(calls) {
+/** The recorded products alone, one after the other as the step ran them: a function that times them. */
+export function productsAlone(calls) {
   const products = calls.filter((one) => productsOf(one).length > 0);
   const runs = products.flatMap(productsOf);
-  const flops = products.reduce((sum, one) => sum + flopsOf(one), 0);
-  const seconds = [];
-  for (let round = 0; round <= ROUNDS; round += 1) {
-    const began = performance.now();
-    for (const run of runs) tidy(() => void run());
-    if (round > 0) seconds.push((performance.now() - began) / 1000);
-  }
-  return flops / medianOf(seconds);
+  return {
+    flops: products.reduce((sum, one) => sum + flopsOf(one), 0),
+    seconds() {
+      const began = performance.now();
+      for (const run of runs) tidy(() => void run());
+      return (performance.now() - began) / 1000;
+    },
+  };
 }

@@ -10,7 +10,8 @@ import { disposeTree, materialize } from "@tessera/layers";
 import { adam, decayOf, initialState } from "@tessera/optim";
 import { takeStep } from "@tessera/trainer";
 import { profile } from "./profile.mjs";
-import { flopsOf, productSpeed } from "./products.mjs";
+import { medianOf } from "./median.mjs";
+import { flopsOf, productsAlone } from "./products.mjs";
 
 const settings = JSON.parse(process.argv[2]);
 const { model: sizes, batch, time, precision } = settings;
@@ -82,12 +83,23 @@ function step() {
   return { seconds, loss };
 }
 
+const ROUNDS = 5;
+
+/** Steps and their products alone in turn, so that both meet the same machine. */
 function end() {
   const peakBytes = process.resourceUsage().maxRSS * 1024;
   const { calls, parts } = profile(step);
-  const productFlopsPerSecond = productSpeed(calls);
+  if (calls.length === 0) return { peakBytes, parts, flops: null, matmulFraction: null };
   const flops = calls.reduce((sum, call) => sum + flopsOf(call), 0);
-  return { peakBytes, parts, flops, productFlopsPerSecond };
+  const products = productsAlone(calls);
+  const [whole, alone] = [[], []];
+  for (let round = 0; round <= ROUNDS; round += 1) {
+    const seconds = [step().seconds, products.seconds()];
+    if (round > 0) [whole, alone].forEach((list, i) => list.push(seconds[i]));
+  }
+  const speed = (operations, seconds) => operations / medianOf(seconds);
+  const matmulFraction = speed(flops, whole) / speed(products.flops, alone);
+  return { peakBytes, parts, flops, matmulFraction };
 }
 
 for await (const word of createInterface({ input: process.stdin })) {
