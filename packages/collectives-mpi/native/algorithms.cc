@@ -273,7 +273,11 @@ Program programOf(Call& call) {
   if (!call.isMessage() && call.group.compares) co_await compare(call);
   switch (call.signature.kind) {
     case Kind::allReduce:
-      co_await (call.bytes() <= kSmall ? reduceSmall(call) : reduceParts(call, true));
+      if (call.bytes() <= kSmall) {
+        co_await reduceSmall(call);
+      } else {
+        co_await reduceParts(call, true);
+      }
       break;
     case Kind::reduceScatter:
       co_await reduceParts(call, false);

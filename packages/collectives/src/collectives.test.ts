@@ -39,7 +39,12 @@ test.each<readonly [Mistake, RegExp]>([
   ["call", /rank \d calls all\w+ .*, but rank \d calls all\w+ /],
   ["message", /receive from 1 of 4 fp32 in the world: rank 1 sent 3 fp32/],
 ])("%s: all ranks end, and the error says who", async (mistake, said) => {
-  const run = runThreads({ program: program("mistakes"), ranks: 3, data: mistake, limitSeconds: 2 });
+  const run = runThreads({
+    program: program("mistakes"),
+    ranks: 3,
+    data: mistake,
+    limitSeconds: 2,
+  });
   await expect(run).rejects.toThrow(said);
 });
 

@@ -161,7 +161,9 @@ function refuseMean({ dtype }: Tensor, op: ReduceOp): void {
 function extentOf(call: string, { shape }: Tensor, axis: number): number {
   const extent = shape[axis];
   if (extent !== undefined) return extent;
-  throw new RangeError(`${call}: axis ${axis} is not among the dimensions of [${shape.join(", ")}]`);
+  throw new RangeError(
+    `${call}: axis ${axis} is not among the dimensions of [${shape.join(", ")}]`,
+  );
 }
 
 /** x with the parts of `axis` that go to each rank one after another in memory. */

@@ -27,7 +27,9 @@ export interface World {
 export function meshGroups(world: World, degrees: Degrees): Record<Axis, ProcessGroup> {
   if (worldSize(degrees) !== world.size) {
     const product = AXES.map((axis) => `${axis} ${degrees[axis]}`).join(" x ");
-    throw new RangeError(`${product} is ${worldSize(degrees)} ranks, but the job has ${world.size}`);
+    throw new RangeError(
+      `${product} is ${worldSize(degrees)} ranks, but the job has ${world.size}`,
+    );
   }
   const along = (axis: Axis) => world.group(axis, members(degrees, world.rank, axis));
   return { pipeline: along("pipeline"), data: along("data"), tensor: along("tensor") };

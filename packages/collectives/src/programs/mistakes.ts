@@ -10,7 +10,10 @@ export async function main(world: World, mistake: Mistake): Promise<void> {
   await setBackend("cpu");
   const { all, rank } = world;
   const wrong = rank === 1;
-  all.allReduce(ones([4])).wait().dispose();
+  all
+    .allReduce(ones([4]))
+    .wait()
+    .dispose();
   if (wrong && mistake === "throw") throw new Error("out of patience");
   if (wrong && mistake === "sleep") Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
   if (wrong && mistake === "call") all.allGather(ones([4]), 0).wait();
