@@ -73,5 +73,5 @@ test("a rank that throws tells its name and host, then aborts", async () => {
     (line) => said.push(line),
   );
   await expect(run).rejects.toThrow("aborted");
-  expect(said.join("\n")).toMatch(/^rank 1 \(host n1\): failed\n[^]*\nno memory$/);
+  expect(said.join("\n")).toMatch(/^ {4}at [^]*\nrank 1 \(host n1\): no memory$/);
 });

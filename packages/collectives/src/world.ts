@@ -63,16 +63,16 @@ export async function runRank(
   } catch (error) {
     process.off("exit", leave);
     if (world.size === 1) throw error;
-    say(`${nameRank(world, world.rank)}: ${tell(error)}`);
+    for (const line of stackOf(error)) say(line);
+    say(
+      `${nameRank(world, world.rank)}: ${error instanceof Error ? error.message : String(error)}`,
+    );
     return world.abort();
   }
 }
 
-/** The stack first, so that the last line has the cause. */
-function tell(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const stack = error.stack?.split("\n").filter((line) => line.startsWith("    at ")) ?? [];
-  return error.name === "UserError" || stack.length === 0
-    ? error.message
-    : `failed\n${stack.join("\n")}\n${error.message}`;
+/** Where it was thrown, unless it is a mistake of the user's: told first, for the last line is read. */
+function stackOf(error: unknown): readonly string[] {
+  if (!(error instanceof Error) || error.name === "UserError") return [];
+  return error.stack?.split("\n").filter((line) => line.startsWith("    at ")) ?? [];
 }
