@@ -3,7 +3,8 @@
 
 import { endWith } from "@tessera/config";
 import { family } from "./command.js";
+import { launch } from "./launch.js";
 
-const tessera = family("tessera", "Tessera's command-line tool.", []);
+const tessera = family("tessera", "Tessera's command-line tool.", [launch]);
 
 await endWith("tessera", () => tessera.run(process.argv.slice(2)));

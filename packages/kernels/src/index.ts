@@ -26,3 +26,4 @@ export {
 export { rmsNorm, rmsNormGradient } from "./rms_norm.js";
 export { rotary, type RotaryAttributes } from "./rotary.js";
 export { silu, siluGradient, swiglu, swigluGradient } from "./swiglu.js";
+export { dtypeOf, hostMemory, type HostMemory, type Storage } from "./host_memory.js";

@@ -1,0 +1,12 @@
+export { bindingFor, gpuFor, threadsFor } from "./binding.js";
+export { expandCounts, expandHosts } from "./host_list.js";
+export { resolveWorld, type Environment, type Place } from "./resolve_world.js";
+export {
+  causeIn,
+  familyOf,
+  launchEnvironment,
+  mpirunArguments,
+  prefixed,
+  type LaunchRequest,
+  type MpiFamily,
+} from "./launch_command.js";
