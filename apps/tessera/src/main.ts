@@ -2,9 +2,10 @@
 // tessera: the project's command-line tool. Each command stands in a file of its own.
 
 import { endWith } from "@tessera/config";
+import { checkRanks } from "./check_ranks.js";
 import { family } from "./command.js";
 import { launch } from "./launch.js";
 
-const tessera = family("tessera", "Tessera's command-line tool.", [launch]);
+const tessera = family("tessera", "Tessera's command-line tool.", [launch, checkRanks]);
 
 await endWith("tessera", () => tessera.run(process.argv.slice(2)));
