@@ -1,7 +1,7 @@
-// node tools/slurm-cluster/main.mjs start [NODES] | run COMMAND... | unplug N | plug N | logs | stop
+// node tools/slurm-cluster/main.mjs start [NODES] | run COMMAND... | unplug N | plug N | logs | stop | obstacle
 
 import { spawnSync } from "node:child_process";
-import { clusterEnvironment, link, logs, start, stop } from "./cluster.mjs";
+import { clusterEnvironment, link, logs, obstacle, start, stop } from "./cluster.mjs";
 
 const commands = {
   start: ([count = "2"]) => start(Number(count)),
@@ -13,6 +13,8 @@ const commands = {
   plug: ([node]) => link(Number(node), "up"),
   logs: () => process.stdout.write(`${logs()}\n`),
   stop: () => stop(),
+  // Why no cluster can be started here; nothing where one can.
+  obstacle: () => process.stdout.write(obstacle() ?? ""),
 };
 
 const [word, ...rest] = process.argv.slice(2);

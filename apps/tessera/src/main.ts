@@ -4,8 +4,15 @@
 import { endWith } from "@tessera/config";
 import { checkRanks } from "./check_ranks.js";
 import { family } from "./command.js";
+import { doctor } from "./doctor.js";
 import { launch } from "./launch.js";
+import { sbatch } from "./sbatch.js";
 
-const tessera = family("tessera", "Tessera's command-line tool.", [launch, checkRanks]);
+const tessera = family("tessera", "Tessera's command-line tool.", [
+  launch,
+  sbatch,
+  doctor,
+  checkRanks,
+]);
 
 await endWith("tessera", () => tessera.run(process.argv.slice(2)));

@@ -35,7 +35,7 @@ const verdicts = (ranks: number): string[] =>
 
 /** The processes whose command line has `mark` in it. */
 const processesWith = (mark: string): string =>
-  spawnSync("pgrep", ["-f", mark], { encoding: "utf8" }).stdout;
+  spawnSync("pgrep", ["--runstates", "R,S,D,T", "-f", mark], { encoding: "utf8" }).stdout;
 
 (canLaunch && isNativeBuilt() ? describe : describe.skip)("ranks on MPI", () => {
   test.each([1, 2, 3, 4, 8])(
