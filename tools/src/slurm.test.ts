@@ -2,7 +2,7 @@
 // as they are written, and that whatever goes wrong ends the job and not the cluster.
 
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 
@@ -109,4 +109,27 @@ const srun = ["srun", "--mpi=pmix", "--kill-on-bad-exit=1", "--nodes=2", "--ntas
     const log = readFileSync(join(folder, `tessera-${stdout.trim()}.log`), "utf8");
     expect(log.match(/results are right/g)).toHaveLength(4);
   }, 60_000);
+
+  test("ranks that are warned of the time limit save, and their job goes back into the queue", () => {
+    const script = join(folder, "requeue.sh");
+    const flags = ["--job-name", "requeue", "--time", "5", "--warning-seconds", "60"];
+    const rank = "trap 'echo saved; exit 0' TERM; echo began; while :; do sleep 0.1; done";
+    const log = ["--log-folder", folder, "--output", script];
+    execFileSync(process.execPath, [TESSERA, "sbatch", ...flags, ...log, "--", "bash", "-c", rank]);
+    const job = run("sbatch", "--parsable", script).stdout.trim();
+    const said = () => {
+      const file = join(folder, `requeue-${job}.log`);
+      return existsSync(file) ? readFileSync(file, "utf8") : "";
+    };
+    const until = (isTrue: () => boolean) => {
+      for (const deadline = Date.now() + 30_000; !isTrue() && Date.now() < deadline;)
+        spawnSync("sleep", ["0.2"]);
+      expect(isTrue()).toBe(true);
+    };
+    until(() => said().includes("began"));
+    run("scancel", "--batch", "--signal=USR1", job); // as Slurm does before the limit
+    until(() => said().includes("saved"));
+    until(() => run("scontrol", "show", "job", job).stdout.includes("Restarts=1"));
+    run("scancel", job);
+  }, 120_000);
 });

@@ -84,24 +84,19 @@ const srunArguments = ({ site }: JobRequest): string =>
   // A rank that ends badly ends them all, at once.
   ["--kill-on-bad-exit=1", "--label", ...site.srun].join(" ");
 
-/** Before the time limit the ranks are told to save and end, and the job goes back into the queue. */
+/** Before the time limit the ranks are told to save; those that end well go back into the queue. */
 function requeueing(request: JobRequest): string[] {
   return [
     "warned=no",
-    "warn() {",
-    "  warned=yes",
-    '  kill -TERM "$ranks"',
-    "}",
-    "trap warn USR1",
-    "",
+    // To the steps alone: srun takes a signal to itself as the wish to end at once.
+    `trap 'warned=yes; scancel --signal=TERM "$SLURM_JOB_ID"' USR1`,
     `srun ${srunArguments(request)} ${request.program.map(quoted).join(" ")} &`,
-    "ranks=$!",
     "code=0",
-    'wait "$ranks" || code=$?',
+    "wait $! || code=$?",
     'if [ "$warned" = yes ]; then',
-    '  wait "$ranks" || true',
-    '  scontrol requeue "$SLURM_JOB_ID"',
-    "  exit 0",
+    "  code=0",
+    "  wait $! || code=$?",
+    '  [ "$code" != 0 ] || scontrol requeue "$SLURM_JOB_ID"',
     "fi",
     'exit "$code"',
   ];
