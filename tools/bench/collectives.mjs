@@ -29,12 +29,12 @@ export function run([count = "2"] = []) {
   const scratch = mkdtempSync(join(tmpdir(), "tessera-bench-"));
   try {
     const native = join(scratch, "allreduce");
-    execFileSync("mpicc", ["-O3", join(FOLDER, "allreduce.c"), "-o", native]);
+    execFileSync("mpicc", ["-O3", join(FOLDER, "collectives/allreduce.c"), "-o", native]);
     const theirs = [];
     const ours = { reduce: [], multiply: [], both: [] };
     for (let round = 0; round < ROUNDS; round += 1) {
       theirs.push(...ranks(count, native, FLOATS, REPEATS).trim().split("\n").map(Number));
-      const args = [join(FOLDER, "collectives_rank.mjs"), FLOATS, REPEATS, WIDTH];
+      const args = [join(FOLDER, "collectives/rank.mjs"), FLOATS, REPEATS, WIDTH];
       const got = JSON.parse(ranks(count, process.execPath, ...args));
       for (const [name, seconds] of Object.entries(got)) ours[name].push(...seconds);
     }

@@ -75,10 +75,10 @@ class Tally {
 
 const TINY: Readonly<Record<Storage, number>> = { fp32: 13, bf16: 7, fp16: 10, int32: 0, bool: 0 };
 
-/** Deterministic values of rank `rank` that `storage` holds exactly, of several magnitudes. */
-function valuesOf(storage: Storage, size: number, rank: number): Float32Array {
-  return Float32Array.from({ length: size }, (_, i) => {
-    const noise = Math.imul(i + 1, 2654435761) ^ Math.imul(rank + 3, 40503);
+/** Values of rank `rank` from place `start` on, that `storage` holds exactly, of several magnitudes. */
+function valuesOf(storage: Storage, size: number, rank: number, start = 0): Float32Array {
+  return new Float32Array(size).map((_, i) => {
+    const noise = Math.imul(start + i + 1, 2654435761) ^ Math.imul(rank + 3, 40503);
     const mixed = Math.imul(noise ^ (noise >>> 15), 2246822519) >>> 8;
     if (storage === "bool") return mixed & 1;
     if (storage === "int32") return (mixed % 2001) - 1000;
@@ -142,22 +142,26 @@ function checkGroup(tally: Tally, { group, storage, size }: Case): void {
     tally.equal(at(`broadcast from ${root}`), read(work.wait(), storage), all[root]!);
   });
   const joined = read(gathered.wait(), storage);
-  tally.equal(at("allGather"), joined, Float32Array.from(all.flatMap((values) => [...values])));
+  const whole = new Float32Array(size * count);
+  all.forEach((values, index) => whole.set(values, index * size));
+  tally.equal(at("allGather"), joined, whole);
   for (const [op, work] of reductions.reverse()) {
     const values = read(work.wait(), storage);
     tally.equal(at(`allReduce ${op}`), values, plain(all, op, storage));
     tally.add(values);
   }
   if (size <= 130) checkAxes(tally, { group, storage, size });
-  const wide = group.ranks.map((_, index) => valuesOf(storage, size * count, seed(index) + 100));
-  const y = make(storage, wide[group.rank]!, [size * count]);
+  checkScatter(tally, { group, storage, size });
+}
+
+function checkScatter(tally: Tally, { group, storage, size }: Case): void {
+  const whole = valuesOf(storage, size * group.size, group.ranks[group.rank]!);
+  const y = make(storage, whole, [size * group.size]);
+  // Of the others' values this rank only needs what comes to it.
+  const parts = group.ranks.map((rank) => valuesOf(storage, size, rank, group.rank * size));
   for (const op of opsOf(storage)) {
-    const own = plain(wide, op, storage).slice(group.rank * size, (group.rank + 1) * size);
-    tally.equal(
-      at(`reduceScatter ${op}`),
-      read(group.reduceScatter(y, 0, op).wait(), storage),
-      own,
-    );
+    const own = read(group.reduceScatter(y, 0, op).wait(), storage);
+    tally.equal(`reduceScatter ${op} of ${size} ${storage}`, own, plain(parts, op, storage));
   }
   y.dispose();
 }

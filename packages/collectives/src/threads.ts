@@ -29,6 +29,12 @@ interface Letter {
   readonly values: Values | null;
 }
 
+/** The next letter that has come, or null; typed here, for Node's types say nothing of messages. */
+function next(port: MessagePort | null): Letter | null {
+  const got = port === null ? undefined : receiveMessageOnPort(port);
+  return got === undefined ? null : (got as { readonly message: Letter }).message;
+}
+
 /** Letters to and from the other threads. */
 class Mailbox {
   private readonly arrivals: Int32Array;
@@ -62,9 +68,8 @@ class Mailbox {
   }
 
   peek(from: number, key: string): Letter | null {
-    const port = this.seat.ports[from];
-    for (let got = port && receiveMessageOnPort(port); got; got = receiveMessageOnPort(port!)) {
-      const letter = (got as { message: Letter }).message;
+    const port = this.seat.ports[from] ?? null;
+    for (let letter = next(port); letter !== null; letter = next(port)) {
       this.read[from]!.set(letter.key, letter);
     }
     return this.read[from]!.get(key) ?? null;

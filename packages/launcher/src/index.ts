@@ -10,3 +10,5 @@ export {
   type LaunchRequest,
   type MpiFamily,
 } from "./launch_command.js";
+export { jobScript, quoted, type JobRequest } from "./job_script.js";
+export { SITES, type Site, type SiteName } from "./sites.js";

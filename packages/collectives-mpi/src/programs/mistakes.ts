@@ -19,6 +19,11 @@ const makeMistake: Readonly<Record<string, () => void>> = {
   },
   leave: () => process.exit(0),
   sleep: sleepForEver,
+  /** Time enough for a test to pull out a link. */
+  pause() {
+    process.stdout.write("paused\n");
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2000);
+  },
   kill: () => process.kill(process.pid, "SIGKILL"),
   stop: () => process.kill(process.pid, "SIGSTOP"),
 };
