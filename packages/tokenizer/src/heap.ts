@@ -4,11 +4,13 @@ export interface Heap {
   push(value: number): void;
   /** Removes and returns the smallest, or undefined when there is none. */
   pop(): number | undefined;
+  least(): number | undefined;
 }
 
 export function heap(): Heap {
   const values: number[] = [];
   return {
+    least: () => values[0],
     push: (value) => {
       let at = values.push(value) - 1;
       while (at > 0) {

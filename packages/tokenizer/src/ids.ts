@@ -1,7 +1,10 @@
 // A list of ids of which nobody knows the length yet.
 
 export interface IdList {
-  push(ids: Int32Array): void;
+  readonly length: number;
+  push(id: number): void;
+  /** Appends what stands in `ids` from `start` to before `end`. */
+  append(ids: Int32Array, start: number, end: number): void;
   /** What was pushed, in memory of its own. */
   all(): Int32Array;
 }
@@ -9,16 +12,25 @@ export interface IdList {
 export function idList(expected: number): IdList {
   let ids = new Int32Array(Math.max(16, expected));
   let used = 0;
+  const makeRoom = (count: number): void => {
+    const larger = new Int32Array(2 * (used + count));
+    larger.set(ids.subarray(0, used));
+    ids = larger;
+  };
   return {
-    push: (more) => {
-      if (used + more.length > ids.length) {
-        const grown = new Int32Array(2 * (used + more.length));
-        grown.set(ids.subarray(0, used));
-        ids = grown;
-      }
-      // A loop: most pieces are one or two ids, for which `set` costs more than the copy.
-      for (let i = 0; i < more.length; i += 1) ids[used + i] = more[i]!;
-      used += more.length;
+    get length() {
+      return used;
+    },
+    push: (id) => {
+      if (used === ids.length) makeRoom(1);
+      ids[used] = id;
+      used += 1;
+    },
+    append: (more, start, end) => {
+      if (used + end - start > ids.length) makeRoom(end - start);
+      // A loop: most pieces are few ids, for which `set` costs more than the copy.
+      for (let i = start; i < end; i += 1) ids[used + i - start] = more[i]!;
+      used += end - start;
     },
     all: () => ids.slice(0, used),
   };
