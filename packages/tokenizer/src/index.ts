@@ -1,7 +1,17 @@
+export { encodeBatch, encodeFile } from "./batch.js";
 export { bpeTokenizer, type BpeTokenizer } from "./bpe.js";
 export { byteTokenizer } from "./bytes.js";
-export { tokenizerByName, tokenizerNames, type TokenizerName } from "./by_name.js";
+export { openTokenizer, tokenizerByName, tokenizerNames, type TokenizerName } from "./by_name.js";
+export { countWords, type WordCounter } from "./count_words.js";
+export type { EncodedDocuments, EncodedLines, Fault, LineOptions } from "./documents.js";
 export { gpt2Model, gpt2Tokenizer } from "./gpt2.js";
 export type { BpeModel } from "./model.js";
+export { tokenOffsets } from "./offsets.js";
+export { paddedVocabularySize } from "./padding.js";
 export type { Pattern } from "./pattern.js";
+export { encoderPool, type EncodedBatch, type EncoderPool, type Task } from "./pool.js";
+export { fileChunks, lastLine, type Cut } from "./text_chunks.js";
 export { decodeStream, type EncodeOptions, type TextStream, type Tokenizer } from "./tokenizer.js";
+export { readTokenizerJson, writeTokenizerJson } from "./tokenizer_json.js";
+export { trainBpe, type TrainingOptions } from "./train.js";
+export { readTiktoken, readVocabMerges, type TiktokenOptions } from "./vocabulary_files.js";

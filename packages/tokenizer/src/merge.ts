@@ -101,12 +101,12 @@ export function manyMerger(pairs: PairTable): Merge {
 function offerLists(rankCount: number) {
   /** The newest offer of each rank + 1; 0 for none. */
   const newest = new Int32Array(rankCount);
-  const waiting = heap();
+  const waiting = heap<number>((a, b) => a < b);
   let place = new Int32Array(1024);
   let older = new Int32Array(1024);
   let used = 0;
   return {
-    lowest: () => waiting.least() ?? NO_MERGE,
+    lowest: () => waiting.first() ?? NO_MERGE,
     push(rank: number, at: number): void {
       if (newest[rank] === 0) waiting.push(rank);
       if (used === place.length) {
@@ -131,7 +131,7 @@ function offerLists(rankCount: number) {
         isSorted &&= count + 1 === places.length || places[count]! <= places[count + 1]!;
       }
       newest[rank] = 0;
-      if (waiting.least() === undefined) used = 0;
+      if (waiting.first() === undefined) used = 0;
       return isSorted ? places : places.sort();
     },
   };
