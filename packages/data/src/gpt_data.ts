@@ -7,7 +7,7 @@ import { splitNames, type SplitName } from "./splits.js";
 
 export interface GptDataOptions extends Pick<
   GptDatasetOptions,
-  "sequenceLength" | "seed" | "cacheFolder"
+  "sequenceLength" | "seed" | "cacheFolder" | "vocabularySize"
 > {
   /** Datasets to be split, or those of each part. */
   readonly paths: readonly DataPath[] | Readonly<Record<SplitName, readonly DataPath[]>>;

@@ -22,6 +22,8 @@ export interface GptDatasetOptions {
   readonly seed: number;
   /** Where the indices are kept: beside the dataset where none is named. */
   readonly cacheFolder?: string | undefined;
+  /** Ids must be below it. To know that, all tokens are read when the indices are built. */
+  readonly vocabularySize?: number | undefined;
 }
 
 export interface GptDataset extends Samples {
@@ -50,6 +52,7 @@ export async function openGptDataset(options: GptDatasetOptions): Promise<GptDat
       return null;
     }
     const indices = await indicesOf(tokens, options, [first, end]);
+    refuseForeign(options, indices.largestToken);
     return datasetOf(tokens, indices, sequenceLength);
   } catch (error) {
     tokens.close();
@@ -71,16 +74,34 @@ function indicesOf(
   const { sampleCount, sequenceLength, seed } = options;
   const { prefix } = tokens;
   const build = { first, end, sampleCount, sequenceLength, seed };
+  const isChecked = options.vocabularySize !== undefined;
   return cachedIndices({
     folder: options.cacheFolder ?? join(dirname(prefix), "index-cache"),
-    description: JSON.stringify({ ...build, dataset: basename(prefix), files: stampOf(prefix) }),
+    description: JSON.stringify({
+      ...build,
+      isChecked,
+      dataset: basename(prefix),
+      files: stampOf(prefix),
+    }),
     build: (progress) => {
       tokens.verify();
       const lengths = tokens.lengths.slice(0, tokens.lengths.length);
       refuseEmpty(prefix, options.name, lengths.subarray(first, end));
-      return buildIndices({ ...build, lengths, progress });
+      const largestToken = isChecked ? tokens.largestToken(progress) : null;
+      return { ...buildIndices({ ...build, lengths, progress }), largestToken };
     },
   });
+}
+
+function refuseForeign(
+  { prefix, vocabularySize }: GptDatasetOptions,
+  largest: number | null,
+): void {
+  if (vocabularySize === undefined || largest === null || largest < vocabularySize) return;
+  throw new UserError(
+    `${prefix}: has token ${largest}, but the vocabulary ends before ${vocabularySize}: the data was ` +
+      "made with another tokenizer",
+  );
 }
 
 function refuseEmpty(prefix: string, name: SplitName, lengths: Iterable<number>): void {
@@ -124,7 +145,7 @@ function datasetOf(tokens: IndexedDataset, files: IndexFiles, length: number): G
     },
     close() {
       tokens.close();
-      for (const { close } of Object.values(files)) close();
+      for (const file of [files.documentIndex, files.sampleIndex, files.shuffleIndex]) file.close();
     },
   };
 }

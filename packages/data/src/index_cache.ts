@@ -35,13 +35,20 @@ type Part = keyof typeof parts;
 const partNames = Object.keys(parts) as Part[];
 
 /** The three indices, read where they are asked for. */
-export type IndexFiles = Readonly<Record<Part, NpyFile>>;
+export type IndexFiles = Readonly<Record<Part, NpyFile>> & {
+  /** Of the dataset; null where nobody asked for it. */
+  readonly largestToken: number | null;
+};
+
+export interface BuiltIndices extends GptIndices {
+  readonly largestToken: number | null;
+}
 
 export interface CacheOptions {
   readonly folder: string;
   /** Everything that the indices are a function of. */
   readonly description: string;
-  readonly build: (progress: Progress) => GptIndices;
+  readonly build: (progress: Progress) => BuiltIndices;
   /** Milliseconds in which a builder must show a sign of life before another takes over. */
   readonly patience?: number;
 }
@@ -106,6 +113,7 @@ function claim(lock: string): boolean {
 interface Description {
   readonly description: string;
   readonly checksums: Readonly<Record<Part, string>>;
+  readonly largestToken: number | null;
 }
 
 const pathOf = (stem: string, part: Part): string => `${stem}_${parts[part]}.npy`;
@@ -128,7 +136,10 @@ function buildInto(stem: string, { description, build }: CacheOptions): void {
     renameSync(temporary, pathOf(stem, part));
   }
   const temporary = partialPath(`${stem}.json`);
-  writeFileSync(temporary, JSON.stringify({ description, checksums }));
+  writeFileSync(
+    temporary,
+    JSON.stringify({ description, checksums, largestToken: indices.largestToken }),
+  );
   renameSync(temporary, `${stem}.json`);
 }
 
@@ -144,7 +155,8 @@ function openIndices(stem: string, description: string): IndexFiles | undefined 
       opened.push(file);
       return [part, file] as const;
     });
-    return Object.fromEntries(files) as IndexFiles;
+    const { largestToken } = known;
+    return { ...(Object.fromEntries(files) as Record<Part, NpyFile>), largestToken };
   } catch {
     // Whatever is wrong with a cache, building it again mends it.
     for (const file of opened) file.close();

@@ -4,6 +4,7 @@
 import { closeSync, fstatSync, openSync } from "node:fs";
 import { UserError } from "@tessera/config";
 import { fileArray, layouts, parts, readFully, type NumberArray } from "./file_array.js";
+import { type Progress } from "./mt19937.js";
 import { HEADER_BYTES, idxPlaces, parseIdxHeader, type TokenDtype } from "./idx_format.js";
 import { reasonOf } from "./text_files.js";
 
@@ -19,6 +20,8 @@ export interface IndexedDataset {
   readonly tokenCount: number;
   /** Reads `count` tokens of a sequence, from token `from` on, into `out` at `at`. */
   read(sequence: number, from: number, count: number, out: Int32Array, at?: number): void;
+  /** The largest id there is; reads all tokens. */
+  largestToken(progress?: Progress): number;
   /** Reads all of the index, and throws a UserError if a sequence lies outside the tokens. */
   verify(): void;
   close(): void;
@@ -87,6 +90,7 @@ function datasetOf(prefix: string, idx: number, bin: number): IndexedDataset {
     bounds,
     tokenCount: Math.floor(binBytes / layouts[dtype].bytes),
     read: reader(bin, file),
+    largestToken: (progress) => largestToken(bin, file, progress),
     verify() {
       verifySequences(file);
       verifyBounds(bounds, sequenceCount, path);
@@ -164,4 +168,17 @@ function reader(bin: number, file: TokenFile): IndexedDataset["read"] {
     readFully(bin, new Uint8Array(buffer), place + from * bytes, path);
     out.set(read(buffer), at);
   };
+}
+
+function largestToken(bin: number, { prefix, dtype, binBytes }: TokenFile, progress?: Progress) {
+  const length = Math.floor(binBytes / layouts[dtype].bytes);
+  const tokens = fileArray(bin, { offset: 0, length, layout: dtype, path: `${prefix}.bin` });
+  let largest = -1;
+  let done = 0;
+  for (const some of parts(tokens, 2 ** 20)) {
+    for (let i = 0; i < some.length; i += 1) if (some[i]! > largest) largest = some[i]!;
+    done += some.length;
+    progress?.(done, length);
+  }
+  return largest;
 }

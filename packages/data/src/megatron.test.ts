@@ -100,7 +100,7 @@ test.each(Object.entries(expected.documents))(
     lengths.forEach((length, i) => {
       const tokens = new Int32Array(length);
       golden.read(i, 0, length, tokens);
-      writer.add(tokens);
+      writer.append(tokens);
       writer.endDocument();
     });
     writer.finish();

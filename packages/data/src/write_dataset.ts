@@ -14,8 +14,11 @@ export const tokenDtype = (vocabularySize: number): WrittenDtype =>
   vocabularySize < 65_500 ? "u16" : "i32";
 
 export interface DatasetWriter {
-  /** One sequence; the sequences up to the next `endDocument` are a document. */
-  add(tokens: ArrayLike<number>): void;
+  /** Adds to the sequence that is being written. */
+  append(tokens: ArrayLike<number>): void;
+  /** Ends it where the document goes on with another. */
+  endSequence(): void;
+  /** Ends the document, and the sequence if it has begun. */
   endDocument(): void;
   /** Moves both files to their names. Throws a UserError if there is no document. */
   finish(): void;
@@ -24,6 +27,7 @@ export interface DatasetWriter {
 }
 
 const BUFFERED_BYTES = 2 ** 20;
+const MAX_LENGTH = 2 ** 31 - 1;
 
 /** Writes PREFIX.bin and PREFIX.idx by way of temporary files beside them. */
 export function datasetWriter(prefix: string, dtype: WrittenDtype): DatasetWriter {
@@ -34,6 +38,16 @@ export function datasetWriter(prefix: string, dtype: WrittenDtype): DatasetWrite
   const lengths = growingList();
   const bounds = growingList();
   bounds.push(0);
+  let length = 0;
+  const endSequence = () => {
+    if (length > MAX_LENGTH) {
+      throw new UserError(
+        `${prefix}: a document has ${length} tokens, the format counts up to ${MAX_LENGTH}: split it`,
+      );
+    }
+    lengths.push(length);
+    length = 0;
+  };
   let open = true;
   const close = () => {
     if (open) closeSync(bin);
@@ -44,11 +58,15 @@ export function datasetWriter(prefix: string, dtype: WrittenDtype): DatasetWrite
     for (const path of [binPath, idxPath]) rmSync(path, { force: true });
   };
   return {
-    add(sequence) {
-      tokens.push(sequence);
-      lengths.push(sequence.length);
+    append(some) {
+      tokens.push(some);
+      length += some.length;
     },
-    endDocument: () => bounds.push(lengths.length),
+    endSequence,
+    endDocument() {
+      if (length > 0) endSequence();
+      bounds.push(lengths.length);
+    },
     abandon,
     finish() {
       if (bounds.length === 1) {
