@@ -15,21 +15,22 @@ export interface BpeTokenizer extends Tokenizer {
 
 export function bpeTokenizer(model: BpeModel): BpeTokenizer {
   const encode = bytesEncoder(model);
+  const ids = idList();
   const findSpecials = specialFinder(model.specials);
   const bytesOf = (id: number): Uint8Array | undefined => {
     const bytes = model.tokens[id];
     return bytes?.length === 0 ? undefined : bytes;
   };
   const encodeBytes = (bytes: Uint8Array, { special = "text" }: EncodeOptions = {}): Int32Array => {
-    const ids = idList(Math.ceil(bytes.length / 3));
     let at = 0;
-    for (const { start, end, id } of special === "text" ? [] : findSpecials(bytes, special)) {
+    const found = special === "text" ? [] : [...findSpecials(bytes, special)];
+    for (const { start, end, id } of found) {
       encode(bytes, at, start, ids);
       ids.push(id);
       at = end;
     }
     encode(bytes, at, bytes.length, ids);
-    return ids.all();
+    return ids.take();
   };
   return {
     name: model.name,

@@ -51,7 +51,7 @@ export function encodeLines(
     if (typeof texts === "string") faults.push({ line, reason: texts });
     else texts.forEach((value, key) => lists[key]!.add(tokenizer.encode(value, options)));
   }
-  return { documents: lists.map((list) => list.all()), faults, lines: line };
+  return { documents: lists.map((list) => list.take()), faults, lines: line };
 }
 
 /** The texts under the keys, or what is wrong with the line. */
@@ -88,7 +88,7 @@ export function encodeText(
       ? tokenizer.encodeBytes(bytes, options)
       : tokenizer.encode(Buffer.from(buffer, byteOffset, byteLength).toString("utf8"), options);
   list.add(ids);
-  return list.all();
+  return list.take();
 }
 
 /** Encodes whole texts, one document each. */
@@ -99,11 +99,11 @@ export function encodeTexts(
 ): EncodedDocuments {
   const list = documentList(tokenizer, false);
   for (const text of texts) list.add(tokenizer.encode(text, options));
-  return list.all();
+  return list.take();
 }
 
 function documentList({ endOfText, vocabularySize }: Tokenizer, appendEnd: boolean) {
-  const ids = idList(2 ** 16);
+  const ids = idList();
   const lengths: number[] = [];
   return {
     add(some: Int32Array): void {
@@ -112,9 +112,12 @@ function documentList({ endOfText, vocabularySize }: Tokenizer, appendEnd: boole
       if (ends) ids.push(endOfText);
       lengths.push(some.length + Number(ends));
     },
-    all: (): EncodedDocuments => ({
-      ids: vocabularySize < 65_500 ? Uint16Array.from(ids.all()) : ids.all(),
-      lengths: Int32Array.from(lengths),
-    }),
+    take(): EncodedDocuments {
+      const all = ids.take();
+      return {
+        ids: vocabularySize < 65_500 ? new Uint16Array(all) : all,
+        lengths: Int32Array.from(lengths),
+      };
+    },
   };
 }

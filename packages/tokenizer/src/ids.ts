@@ -5,12 +5,15 @@ export interface IdList {
   push(id: number): void;
   /** Appends what stands in `ids` from `start` to before `end`. */
   append(ids: Int32Array, start: number, end: number): void;
-  /** What was pushed, in memory of its own. */
-  all(): Int32Array;
+  /** What was pushed, in memory of its own; the list is empty again. */
+  take(): Int32Array;
 }
 
-export function idList(expected: number): IdList {
-  let ids = new Int32Array(Math.max(16, expected));
+/** A list that was long gives its memory back. */
+const KEPT_LENGTH = 2 ** 18;
+
+export function idList(): IdList {
+  let ids = new Int32Array(1024);
   let used = 0;
   const makeRoom = (count: number): void => {
     const larger = new Int32Array(2 * (used + count));
@@ -32,6 +35,11 @@ export function idList(expected: number): IdList {
       for (let i = start; i < end; i += 1) ids[used + i - start] = more[i]!;
       used += end - start;
     },
-    all: () => ids.slice(0, used),
+    take: () => {
+      const taken = ids.slice(0, used);
+      used = 0;
+      if (ids.length > KEPT_LENGTH) ids = new Int32Array(KEPT_LENGTH);
+      return taken;
+    },
   };
 }

@@ -28,9 +28,11 @@ export function pairTable(merges: Merges, rankIsToken: boolean): PairTable {
   const slots = new Int32Array(FIELDS * size);
   const slotOf = (left: number, right: number): number =>
     Math.imul(Math.imul(left, 0x9e3779b1) ^ right, 0x85ebca6b) >>> shift;
-  const merged = Int32Array.from({ length: count }, (_, i) => merges[3 * i + 2]!);
+  const merged = new Int32Array(count);
+  for (let i = 0; i < count; i += 1) merged[i] = merges[3 * i + 2]!;
   for (let i = 0; i < count; i += 1) {
-    const [left, right] = [merges[3 * i]!, merges[3 * i + 1]!];
+    const left = merges[3 * i]!;
+    const right = merges[3 * i + 1]!;
     let slot = slotOf(left, right);
     while (slots[FIELDS * slot] !== 0) {
       if (slots[FIELDS * slot] === left + 1 && slots[FIELDS * slot + 1] === right) break;

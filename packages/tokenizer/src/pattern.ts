@@ -56,7 +56,7 @@ function endsOf(expression: RegExp, text: string, start: number): readonly numbe
 function javascriptOf(regex: string): RegExp {
   const plain = regex
     .replace(/\(\?i:((?:[^()\\]|\\.)*)\)/g, (_, inner: string) => `(?:${eitherCase(inner)})`)
-    .replace(/([?*+}])\+/g, "$1") // possessive: the same matches, found with less retracing
+    .replace(/([?*+]|\{\d+(?:,\d*)?\})\+/g, "$1") // possessive: the same matches, found with less retracing
     .replaceAll("\\s", "\\p{White_Space}")
     .replaceAll("\\S", "\\P{White_Space}");
   try {

@@ -4,7 +4,7 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { UserError } from "@tessera/config";
 import { lastCut } from "./cut.js";
 
-const CHUNK_BYTES = 2 ** 22;
+const CHUNK_BYTES = 2 ** 20;
 /** What stands between two places where text may be cut must fit in memory. */
 const MAX_CHUNK_BYTES = 2 ** 30;
 

@@ -41,7 +41,8 @@ const File = v.object({
   pre_tokenizer: PreTokenizer,
   model: v.object({
     type: v.optional(v.literal("BPE"), "BPE"),
-    vocab: v.record(v.string(), v.number()),
+    // As it is: a record would pass over tokens such as "constructor".
+    vocab: v.unknown(),
     merges: v.array(v.union([v.string(), v.tuple([v.string(), v.string()])])),
     ignore_merges: v.optional(v.boolean(), false),
   }),

@@ -5,7 +5,6 @@
 // the one whose right token has. This is the order of Hugging Face's trainer too.
 
 import { UserError } from "@tessera/config";
-import { joined } from "./gpt2.js";
 import { gpt2ByteOrder, type BpeModel } from "./model.js";
 import { pairCounter, type Words } from "./pair_counter.js";
 import { endOfTextAmong } from "./vocabulary_files.js";
@@ -47,7 +46,7 @@ export function trainBpe(words: Words, options: TrainingOptions): BpeModel {
     if (tokens.length === vocabularySize) break;
     const best = pairs.mostFrequent();
     if (best === undefined || best.count < Math.max(1, minFrequency)) break;
-    const bytes = joined(tokens[best.left]!, tokens[best.right]!);
+    const bytes = Uint8Array.from([...tokens[best.left]!, ...tokens[best.right]!]);
     // Two pairs can make the same bytes: they are then one token.
     const id = known.get(keyOf(bytes)) ?? tokens.length;
     if (id === tokens.length) {

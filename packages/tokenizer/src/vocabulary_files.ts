@@ -68,7 +68,7 @@ export function modelOf({ name, vocab, pairs, pattern, added, wholePieces }: Voc
   const specials: Record<string, number> = { ...added };
   const tokens: Uint8Array[] = [];
   for (const [token, id] of vocab) {
-    const bytes = token in specials ? undefined : bytesOfLetters(token);
+    const bytes = Object.hasOwn(specials, token) ? undefined : bytesOfLetters(token);
     if (bytes === undefined || ENDS.includes(token)) specials[token] = id;
     else tokens[id] = bytes;
   }
