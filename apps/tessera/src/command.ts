@@ -3,11 +3,14 @@
 import { EXIT, UserError } from "@tessera/config";
 
 export interface Command {
+  /** All of it, as it is typed: `tessera data info`. */
   readonly name: string;
   readonly summary: string;
   /** Takes what stands after the command's name; returns an exit code, throws a UserError. */
   readonly run: (argv: readonly string[]) => number | Promise<number>;
 }
+
+const lastWord = ({ name }: Command): string => name.split(" ").at(-1)!;
 
 /** The command that runs the one of `commands` that the next word names. */
 export const family = (name: string, summary: string, commands: readonly Command[]): Command => ({
@@ -18,7 +21,7 @@ export const family = (name: string, summary: string, commands: readonly Command
       process.stdout.write(overview(name, summary, commands));
       return word === undefined ? EXIT.refused : EXIT.done;
     }
-    const chosen = commands.find((command) => command.name.split(" ").at(-1) === word);
+    const chosen = commands.find((command) => lastWord(command) === word);
     if (chosen === undefined) {
       throw new UserError(`${word} is not a command of ${name}; ${name} --help lists them`);
     }
@@ -27,7 +30,9 @@ export const family = (name: string, summary: string, commands: readonly Command
 });
 
 function overview(name: string, summary: string, commands: readonly Command[]): string {
-  const width = Math.max(...commands.map((command) => command.name.length));
-  const lines = commands.map((command) => `  ${command.name.padEnd(width)}  ${command.summary}`);
+  const width = Math.max(...commands.map((command) => lastWord(command).length));
+  const lines = commands.map(
+    (command) => `  ${lastWord(command).padEnd(width)}  ${command.summary}`,
+  );
   return `${summary}\n\nUsage: ${name} COMMAND [flags]\n\n${lines.join("\n")}\n\n${name} COMMAND --help tells more.\n`;
 }

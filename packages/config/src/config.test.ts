@@ -91,6 +91,35 @@ test("help lists every flag under its heading, with its default", () => {
   }
 });
 
+describe("operands stand by their place, between flags or after them", () => {
+  const groups = { Run: { seed: number("the seed", { whole: true }, 1), tags: list("tags", "T") } };
+  const program = {
+    name: "demo",
+    summary: "Shows operands.",
+    operands: [
+      { name: "OUT", help: "where it goes" },
+      { name: "IN", help: "what it takes", many: true },
+    ],
+    groups,
+  } as const;
+
+  test.each([
+    ["out a b", ["out", "a", "b"], 1],
+    ["out --seed 3 a", ["out", "a"], 3],
+    ["--seed=3 out a", ["out", "a"], 3],
+  ])("%s", (line, operands, seed) => {
+    expect(parseFlags(program, line.split(" "))).toMatchObject({ operands, values: { seed } });
+  });
+
+  test("a missing one is refused, and the help shows them", () => {
+    expect(() => parseFlags(program, ["out"])).toThrow(
+      new UserError("IN is missing; demo --help says what it is"),
+    );
+    const result = parseFlags(program, ["--help"]);
+    expect("help" in result && result.help).toContain("demo OUT IN... [flags]");
+  });
+});
+
 test("a batch is multiplied once, and a contradiction shows both numbers", () => {
   const parts = { microBatch: 3, accumulation: 4, dataRanks: 2 };
   expect(resolveBatch(parts).globalBatch).toBe(24);

@@ -22,16 +22,29 @@ interface Program<G extends FlagGroups> {
   /** Printed under the flags: examples. */
   readonly epilogue?: string;
   readonly groups: G;
+  /** What stands without a flag's name, in order; the last may stand for several. */
+  readonly operands?: readonly Operand[];
+}
+
+/** A word that is told by its place. */
+export interface Operand {
+  /** As the help shows it: `PREFIX`. */
+  readonly name: string;
+  readonly help: string;
+  /** One or more words. */
+  readonly many?: boolean;
 }
 
 /**
- * The values that `argv` gives (flags only, without the program's name), or what to print for
- * `--help`. Throws a UserError for an unknown flag, a missing value, or one out of range.
+ * The values that `argv` gives (without the program's name), or what to print for `--help`. Throws a
+ * UserError for an unknown flag, a missing value or operand, or one out of range.
  */
 export function parseFlags<G extends FlagGroups>(
   program: Program<G>,
   argv: readonly string[],
-): { readonly values: FlagValues<G> } | { readonly help: string } {
+):
+  | { readonly values: FlagValues<G>; readonly operands: readonly string[] }
+  | { readonly help: string } {
   let help = "";
   const command = commandOf(program).configureOutput({
     writeOut: (shown) => (help += shown),
@@ -44,16 +57,19 @@ export function parseFlags<G extends FlagGroups>(
     if (error.code === "commander.helpDisplayed") return { help };
     throw new UserError(oneSentence(error.message, program.name));
   }
-  return { values: command.opts() };
+  return { values: command.opts(), operands: command.args };
 }
 
-function commandOf<G extends FlagGroups>({ name, summary, epilogue, groups }: Program<G>): Command {
+function commandOf<G extends FlagGroups>(program: Program<G>): Command {
+  const { name, summary, epilogue, groups, operands = [] } = program;
+  const words = operands.map((operand) => `${operand.name}${operand.many ? "..." : ""}`);
   const command = new Command(name)
     .description(summary)
-    .usage("[flags]")
+    .usage([...words, "[flags]"].join(" "))
     .configureHelp({ helpWidth: 100, optionDescription: describe })
     .allowExcessArguments(false)
     .exitOverride();
+  operands.forEach(({ help }, i) => command.argument(`<${words[i]!}>`, help));
   for (const [heading, flags] of Object.entries(groups)) {
     for (const [flagName, flag] of Object.entries(flags)) {
       command.addOption(optionOf(flagName, flag).helpGroup(`${heading}:`));
@@ -111,5 +127,7 @@ function oneSentence(message: string, name: string): string {
     const nearest = unknown[2] === undefined ? "" : `, did you mean ${unknown[2]}?`;
     return `${unknown[1]} is not a flag of ${name}${nearest || "; --help lists them"}`;
   }
+  const missing = /^missing required argument '(.*)'$/.exec(plain);
+  if (missing) return `${missing[1]} is missing; ${name} --help says what it is`;
   return `${plain}; --help lists what ${name} takes`;
 }

@@ -1,9 +1,14 @@
-// The tokenizers that a flag can name.
+// The tokenizers that a flag can name: built in, or in a file.
 
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { UserError } from "@tessera/config";
+import { bpeTokenizer } from "./bpe.js";
 import { byteTokenizer } from "./bytes.js";
 import { gpt2Tokenizer } from "./gpt2.js";
 import type { Tokenizer } from "./tokenizer.js";
+import { readTokenizerJson } from "./tokenizer_json.js";
+import { readTiktoken, readVocabMerges } from "./vocabulary_files.js";
 
 export const tokenizerNames = ["bytes", "gpt2"] as const;
 export type TokenizerName = (typeof tokenizerNames)[number];
@@ -22,4 +27,25 @@ export function tokenizerByName(name: string): Tokenizer {
     );
   }
   return makers[known]();
+}
+
+/**
+ * The tokenizer called `name`, or the one in the file or folder of that name: a tokenizer.json, a
+ * rank file of tiktoken, or a folder with a tokenizer.json or with vocab.json and merges.txt.
+ */
+export function openTokenizer(name: string): Tokenizer {
+  const isBuiltIn = tokenizerNames.some((one) => one === name);
+  const stats = isBuiltIn ? undefined : statSync(name, { throwIfNoEntry: false });
+  if (stats === undefined) {
+    if (isBuiltIn) return tokenizerByName(name);
+    throw new UserError(
+      `tokenizer ${name}: is neither ${tokenizerNames.join(" nor ")} nor a file or folder`,
+    );
+  }
+  if (!stats.isDirectory()) {
+    return bpeTokenizer(name.endsWith(".json") ? readTokenizerJson(name) : readTiktoken(name));
+  }
+  const whole = join(name, "tokenizer.json");
+  if (existsSync(whole)) return bpeTokenizer(readTokenizerJson(whole));
+  return bpeTokenizer(readVocabMerges(join(name, "vocab.json"), join(name, "merges.txt")));
 }

@@ -1,43 +1,44 @@
-// A binary heap of plain numbers, smallest first.
+// A binary heap: what comes before all others is at hand.
 
-export interface Heap {
-  push(value: number): void;
-  /** Removes and returns the smallest, or undefined when there is none. */
-  pop(): number | undefined;
+export interface Heap<T> {
+  push(value: T): void;
+  /** Removes and returns the first, or undefined when there is none. */
+  pop(): T | undefined;
+  first(): T | undefined;
 }
 
-export function heap(): Heap {
-  const values: number[] = [];
+export function heap<T>(isBefore: (a: T, b: T) => boolean): Heap<T> {
+  const values: T[] = [];
+  /** Puts `value` at the root, and lets children that come before it rise. */
+  const sink = (value: T): void => {
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= values.length) break;
+      if (child + 1 < values.length && isBefore(values[child + 1]!, values[child]!)) child += 1;
+      if (!isBefore(values[child]!, value)) break;
+      values[at] = values[child]!;
+      at = child;
+    }
+    values[at] = value;
+  };
   return {
+    first: () => values[0],
     push: (value) => {
       let at = values.push(value) - 1;
       while (at > 0) {
         const parent = (at - 1) >> 1;
-        if (values[parent]! <= value) break;
+        if (!isBefore(value, values[parent]!)) break;
         values[at] = values[parent]!;
         at = parent;
       }
       values[at] = value;
     },
     pop: () => {
-      const smallest = values[0];
+      const first = values[0];
       const last = values.pop();
-      if (last !== undefined && values.length > 0) sink(values, last);
-      return smallest;
+      if (last !== undefined && values.length > 0) sink(last);
+      return first;
     },
   };
-}
-
-/** Puts `value` at the root, and lets smaller children rise past it. */
-function sink(values: number[], value: number): void {
-  let at = 0;
-  for (;;) {
-    let child = 2 * at + 1;
-    if (child >= values.length) break;
-    if (child + 1 < values.length && values[child + 1]! < values[child]!) child += 1;
-    if (values[child]! >= value) break;
-    values[at] = values[child]!;
-    at = child;
-  }
-  values[at] = value;
 }

@@ -5,9 +5,14 @@ import {
   byteTokenizer,
   decodeStream,
   gpt2Tokenizer,
+  paddedVocabularySize,
   tokenizerByName,
   tokenizerNames,
+  tokenOffsets,
 } from "./index.js";
+import { lastCut } from "./cut.js";
+import { fewMerger, manyMerger } from "./merge.js";
+import { pairTable } from "./pair_table.js";
 
 const gpt2 = gpt2Tokenizer();
 const both = [byteTokenizer, gpt2].map((tokenizer) => [tokenizer.name, tokenizer] as const);
@@ -138,4 +143,110 @@ test("a tokenizer is found by its name, and a wrong name is answered with the ri
   expect(() => tokenizerByName("bert")).toThrow(
     'there is no tokenizer called "bert": choose one of bytes, gpt2',
   );
+});
+
+test("gpt2 gives back any bytes, UTF-8 or not", () => {
+  const next = randomNumbers(7);
+  for (let n = 0; n < 300; n += 1) {
+    const bytes = Uint8Array.from({ length: n }, () => Math.floor(next() * 256));
+    const ids = gpt2.encodeBytes(bytes);
+    expect(Buffer.concat([...ids].map((id) => gpt2.bytesOf(id)!)).equals(bytes)).toBe(true);
+  }
+});
+
+test("both ways to merge give the same, also where a merge makes a lower rank possible", () => {
+  const next = randomNumbers(3);
+  for (let vocabulary = 0; vocabulary < 20; vocabulary += 1) {
+    const merges = Int32Array.from({ length: 3 * 40 }, (_, i) =>
+      i % 3 === 2 ? 4 + (i - 2) / 3 : Math.floor(next() * 12),
+    );
+    const pairs = pairTable(merges, false);
+    for (let length = 1; length < 60; length += 1) {
+      const few = Int32Array.from({ length }, () => Math.floor(next() * 4));
+      const many = few.slice();
+      const left = fewMerger(pairs)(few, length);
+      expect(manyMerger(pairs)(many, length)).toBe(left);
+      expect(many.slice(0, left)).toEqual(few.slice(0, left));
+    }
+  }
+});
+
+test("a text that is cut where it may be has the ids of the whole", () => {
+  const next = randomNumbers(11);
+  const parts = [
+    "a",
+    "B",
+    " ",
+    "  ",
+    "\n",
+    "'s",
+    "'",
+    "7",
+    "!",
+    "\u00e9",
+    "\u3000",
+    "\u{1f642}",
+    "\t",
+  ];
+  let cuts = 0;
+  for (let n = 0; n < 2000; n += 1) {
+    const text = Array.from({ length: 20 }, () => parts[Math.floor(next() * parts.length)]).join(
+      "",
+    );
+    const bytes = Buffer.from(text);
+    const cut = lastCut(bytes);
+    cuts += Number(cut > 0);
+    const apart = [bytes.subarray(0, cut), bytes.subarray(cut)].flatMap((part) => [
+      ...gpt2.encodeBytes(part),
+    ]);
+    expect(apart).toEqual([...gpt2.encodeBytes(bytes)]);
+  }
+  expect(cuts).toBeGreaterThan(500);
+});
+
+describe("special tokens in a text", () => {
+  const text = "a<|endoftext|>b<|endoftext|>";
+
+  test("are tokens where they are allowed", () => {
+    const [a, b] = [...gpt2.encode("a"), ...gpt2.encode("b")];
+    expect([...gpt2.encode(text, { special: "allow" })]).toEqual([a, 50_256, b, 50_256]);
+  });
+
+  test("are refused where they must not be, with their place", () => {
+    expect(() => gpt2.encode(`\u00e9${text}`, { special: "refuse" })).toThrow(
+      /has the special token <\|endoftext\|> at byte 3/,
+    );
+    expect(gpt2.encode("a", { special: "refuse" })).toEqual(gpt2.encode("a"));
+  });
+});
+
+test("offsets are where the tokens stand, and cover the text", () => {
+  const text = "Hello w\u00f6rld \u{1f642}!";
+  const ids = gpt2.encode(text);
+  const offsets = tokenOffsets(gpt2, text, ids);
+  offsets.forEach(([start, end], i) => {
+    const token = gpt2.decode([ids[i]!]);
+    if (!token.includes("\ufffd")) expect(text.slice(start, end)).toBe(token);
+  });
+  expect(offsets[0]).toEqual([0, 5]);
+  expect(offsets.at(-1)).toEqual([text.length - 1, text.length]);
+  expect(offsets.every(([start], i) => i === 0 || start <= offsets[i - 1]![1])).toBe(true);
+  expect(offsets.map(([start, end]) => text.slice(start, end))).toContain(" \u{1f642}");
+});
+
+test.each([
+  [50_257, 128, 1, 50_304],
+  [50_257, 128, 8, 51_200],
+  [50_304, 128, 1, 50_304],
+])(
+  "%d ids padded to a multiple of %d for %d ranks are %d",
+  (size, divisibleBy, tensorParallel, padded) => {
+    expect(paddedVocabularySize(size, { divisibleBy, tensorParallel })).toBe(padded);
+  },
+);
+
+test("16 million emoji are one piece, and no trouble", () => {
+  const count = 2 ** 24;
+  const bytes = Buffer.alloc(4 * count, "\u{1f642}");
+  expect(gpt2.encodeBytes(bytes)).toHaveLength(2 * count);
 });

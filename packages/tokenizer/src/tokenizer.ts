@@ -9,11 +9,8 @@ export interface Tokenizer {
   readonly vocabularySize: number;
   /** The id that stands between two documents, if the vocabulary has one. */
   readonly endOfText: number | null;
-  /**
-   * The ids of `text`. A surrogate without its partner becomes U+FFFD, as everywhere in UTF-8.
-   * Text that looks like a special token is text.
-   */
-  encode(text: string): Int32Array;
+  /** The ids of `text`. A surrogate without its partner becomes U+FFFD, as everywhere in UTF-8. */
+  encode(text: string, options?: EncodeOptions): Int32Array;
   /**
    * The text of `ids`; decode(encode(text)) is `text`. Bytes that are not UTF-8, and ids outside
    * the vocabulary, become U+FFFD, since an untrained model may say anything.
@@ -21,6 +18,14 @@ export interface Tokenizer {
   decode(ids: Iterable<number>): string;
   /** The bytes that `id` stands for, borrowed; undefined outside the vocabulary. */
   bytesOf(id: number): Uint8Array | undefined;
+}
+
+export interface EncodeOptions {
+  /**
+   * What is made of text that looks like a special token: text (the default), the token, or a
+   * UserError.
+   */
+  readonly special?: "text" | "allow" | "refuse";
 }
 
 /** Text that grows as ids arrive: a character is returned once its last byte is there. */

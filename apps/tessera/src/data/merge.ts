@@ -1,0 +1,87 @@
+// `tessera data merge`: several datasets as one file, one after another.
+
+import { EXIT, parseFlags, text, UserError } from "@tessera/config";
+import { datasetWriter, openIndexedDataset, type IndexedDataset } from "@tessera/data";
+import type { Command } from "../command.js";
+import { interruptible } from "../interrupt.js";
+import { progressOf } from "../progress.js";
+
+const program = {
+  name: "tessera data merge",
+  summary: "Makes one dataset of several, in the order given.",
+  operands: [{ name: "PREFIX", help: "datasets, without .bin or .idx", many: true }],
+  groups: { Output: { "output-prefix": text("PREFIX of the new .bin and .idx", "PREFIX") } },
+} as const;
+
+export const mergeCommand: Command = {
+  name: program.name,
+  summary: program.summary,
+  run(argv) {
+    const parsed = parseFlags(program, argv);
+    if ("help" in parsed) {
+      process.stdout.write(parsed.help);
+      return EXIT.done;
+    }
+    const output = parsed.values["output-prefix"];
+    if (output === undefined) throw new UserError("--output-prefix: say where the dataset goes");
+    return interruptible((signal) => merge(parsed.operands, output, signal));
+  },
+};
+
+async function merge(
+  prefixes: readonly string[],
+  output: string,
+  signal: AbortSignal,
+): Promise<number> {
+  const datasets = prefixes.map(openIndexedDataset);
+  for (const dataset of datasets) dataset.verify();
+  const [{ dtype }] = datasets as [IndexedDataset];
+  const other = datasets.find((dataset) => dataset.dtype !== dtype);
+  if (other !== undefined || (dtype !== "u16" && dtype !== "i32")) {
+    throw new UserError(
+      `${(other ?? datasets[0]!).prefix}: holds ${(other ?? datasets[0]!).dtype}, all must hold ` +
+        "u16 or all i32: make it again with the same tokenizer",
+    );
+  }
+  const total = datasets.reduce((sum, { tokenCount }) => sum + tokenCount, 0);
+  const progress = progressOf({ stream: process.stderr, total, scale: 1e6, unit: "M tokens" });
+  const writer = datasetWriter(output, dtype);
+  let done = 0;
+  try {
+    for (const dataset of datasets) {
+      for (const tokens of copyDocuments(dataset, writer)) {
+        done += tokens;
+        progress.update(done);
+        if (signal.aborted) return EXIT.interrupted;
+      }
+      // Signals arrive only when the loop lets them.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    progress.end();
+    writer.finish();
+    process.stderr.write(`${output}: ${total} tokens of ${datasets.length} datasets\n`);
+    return EXIT.done;
+  } finally {
+    writer.abandon();
+    for (const dataset of datasets) dataset.close();
+  }
+}
+
+/** Yields the tokens of each document once it is written. */
+function* copyDocuments(
+  { bounds, lengths, read }: IndexedDataset,
+  writer: ReturnType<typeof datasetWriter>,
+): Generator<number> {
+  for (let document = 0; document + 1 < bounds.length; document += 1) {
+    let tokens = 0;
+    for (let sequence = bounds.at(document); sequence < bounds.at(document + 1); sequence += 1) {
+      const out = new Int32Array(lengths.at(sequence));
+      read(sequence, 0, out.length, out);
+      writer.append(out);
+      writer.endSequence();
+      tokens += out.length;
+    }
+    writer.endDocument();
+    yield tokens;
+  }
+}

@@ -1,0 +1,73 @@
+// `tessera preprocess`: text to an indexed dataset.
+
+import { EXIT, choice, list, number, parseFlags, text, toggle, UserError } from "@tessera/config";
+import { chooseTokenizer, tokenizerFlags } from "../choose_tokenizer.js";
+import type { Command } from "../command.js";
+import { interruptible } from "../interrupt.js";
+import { preprocess } from "./preprocess.js";
+
+const program = {
+  name: "tessera preprocess",
+  summary: "Makes an indexed dataset (.bin and .idx) of JSON lines or plain text.",
+  groups: {
+    Input: {
+      input: list("files to read, in this order", "FILE"),
+      "json-keys": list("what of each line is taken, each to a dataset (default: text)", "KEY"),
+      format: choice("jsonl or text; by the file's ending where not given", ["jsonl", "text"]),
+      strict: toggle("stop at the first line that gives no document", false),
+    },
+    Tokenizer: {
+      ...tokenizerFlags,
+      "append-eod": toggle("end each document with the id for that", false),
+      special: choice("special tokens in text are", ["text", "allow", "refuse"], "text"),
+    },
+    Output: {
+      "output-prefix": text("PREFIX of PREFIX_text_document.bin and .idx", "PREFIX"),
+      workers: number("threads that encode", { min: 1, max: 256, whole: true }, 1),
+    },
+  },
+  epilogue: [
+    "A file that ends in .jsonl or .json has a document per line; any other is one document.",
+    "",
+    "Example:",
+    "  tessera preprocess --input corpus.jsonl --output-prefix data/corpus --append-eod --workers 8",
+  ].join("\n"),
+} as const;
+
+export const preprocessCommand: Command = {
+  name: program.name,
+  summary: program.summary,
+  run(argv) {
+    const parsed = parseFlags(program, argv);
+    if ("help" in parsed) {
+      process.stdout.write(parsed.help);
+      return EXIT.done;
+    }
+    const { values } = parsed;
+    const prefix = values["output-prefix"];
+    if (values.input.length === 0) throw new UserError("--input: name at least one file");
+    if (prefix === undefined) throw new UserError("--output-prefix: say where the dataset goes");
+    const keys = values["json-keys"].length === 0 ? ["text"] : values["json-keys"];
+    const tokenizer = chooseTokenizer(values);
+    if (values["append-eod"] && tokenizer.endOfText === null) {
+      throw new UserError(
+        `--append-eod: tokenizer ${tokenizer.name} has no id that ends a document`,
+      );
+    }
+    return interruptible((signal) =>
+      preprocess({
+        inputs: values.input,
+        format: values.format,
+        keys,
+        prefix,
+        tokenizer,
+        workers: values.workers,
+        appendEnd: values["append-eod"],
+        special: values.special,
+        strict: values.strict,
+        signal,
+        stream: process.stderr,
+      }),
+    );
+  },
+};

@@ -1,0 +1,125 @@
+// Files in, datasets out: chunks go to threads that encode, and come back in order to be written.
+
+import { statSync } from "node:fs";
+import { EXIT, UserError } from "@tessera/config";
+import { datasetWriter, tokenDtype, type DatasetWriter } from "@tessera/data";
+import {
+  encoderPool,
+  type EncodedBatch,
+  type EncodedDocuments,
+  type Tokenizer,
+} from "@tessera/tokenizer";
+import { progressOf } from "../progress.js";
+import { tasksOf, type FileTask } from "./tasks.js";
+
+export interface PreprocessOptions {
+  readonly inputs: readonly string[];
+  /** By each file's ending where undefined. */
+  readonly format: "jsonl" | "text" | undefined;
+  readonly keys: readonly string[];
+  readonly prefix: string;
+  readonly tokenizer: Tokenizer;
+  readonly workers: number;
+  readonly appendEnd: boolean;
+  readonly special: "text" | "allow" | "refuse";
+  readonly strict: boolean;
+  readonly signal: AbortSignal;
+  readonly stream: NodeJS.WriteStream;
+}
+
+/** Faults beyond these are only counted. */
+const TOLD_FAULTS = 20;
+/** Chunks that are read ahead for each thread. */
+const AHEAD = 3;
+
+/** Returns an exit code. Whatever ends it early, nothing is left under the final names. */
+export async function preprocess(options: PreprocessOptions): Promise<number> {
+  const { inputs, keys, prefix, tokenizer, workers } = options;
+  const bytes = inputs.map(sizeOf).reduce((a, b) => a + b, 0);
+  const dtype = tokenDtype(tokenizer.vocabularySize);
+  const writers: DatasetWriter[] = [];
+  const pool = encoderPool(tokenizer, workers);
+  try {
+    for (const key of keys) writers.push(datasetWriter(`${prefix}_${key}_document`, dtype));
+    const collector = collectorOf(options, writers, bytes);
+    const pending: { task: FileTask; batch: Promise<EncodedBatch> }[] = [];
+    const settleFirst = async () => {
+      const { task, batch } = pending.shift()!;
+      collector.add(task, await batch);
+    };
+    for (const task of tasksOf(options)) {
+      if (options.signal.aborted) return EXIT.interrupted;
+      pending.push({ task, batch: pool.encode(task.task) });
+      if (pending.length > AHEAD * workers) await settleFirst();
+    }
+    while (pending.length > 0 && !options.signal.aborted) await settleFirst();
+    if (options.signal.aborted) return EXIT.interrupted;
+    collector.finish();
+    return EXIT.done;
+  } finally {
+    for (const writer of writers) writer.abandon();
+    await pool.close();
+  }
+}
+
+function sizeOf(path: string): number {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) throw new UserError(`--input ${path}: there is no such file`);
+  if (stats.isDirectory()) throw new UserError(`--input ${path}: is a folder, name its files`);
+  return stats.size;
+}
+
+/** Writes what was encoded, and tells of it. */
+function collectorOf(
+  { stream, strict, prefix, keys }: PreprocessOptions,
+  writers: readonly DatasetWriter[],
+  total: number,
+) {
+  const progress = progressOf({ stream, total, scale: 1e6, unit: "MB" });
+  const began = performance.now();
+  const count = { bytes: 0, documents: 0, tokens: 0, faults: 0, lines: 0 };
+  let path = "";
+  const tell = (where: string, reason: string) => {
+    if (strict) throw new UserError(`${where}: ${reason}`);
+    count.faults += 1;
+    if (count.faults <= TOLD_FAULTS) stream.write(`${where}: ${reason}, left out\n`);
+  };
+  return {
+    add(task: FileTask, { documents, faults, lines }: EncodedBatch) {
+      if (task.path !== path) count.lines = 0;
+      path = task.path;
+      for (const { line, reason } of faults)
+        tell(`${path}: line ${count.lines + line + 1}`, reason);
+      count.lines += lines;
+      documents.forEach((some, key) => write(writers[key]!, some, task.endsDocument));
+      count.bytes += task.bytes;
+      count.documents += task.endsDocument ? documents[0]!.lengths.length : 0;
+      for (const { ids } of documents) count.tokens += ids.length;
+      progress.update(count.bytes);
+    },
+    finish() {
+      progress.end();
+      for (const writer of writers) writer.finish();
+      const seconds = (performance.now() - began) / 1000;
+      const left = count.faults === 0 ? "" : `, ${count.faults} lines left out`;
+      stream.write(
+        `${keys.map((key) => `${prefix}_${key}_document`).join(", ")}: ${count.documents} documents, ` +
+          `${count.tokens} tokens of ${(count.bytes / 1e6).toFixed(1)} MB in ${seconds.toFixed(1)} s ` +
+          `(${(count.bytes / 1e6 / seconds).toFixed(1)} MB/s)${left}\n`,
+      );
+    },
+  };
+}
+
+function write(
+  writer: DatasetWriter,
+  { ids, lengths }: EncodedDocuments,
+  endsDocument: boolean,
+): void {
+  let at = 0;
+  for (const length of lengths) {
+    writer.append(ids.subarray(at, at + length));
+    if (endsDocument) writer.endDocument();
+    at += length;
+  }
+}

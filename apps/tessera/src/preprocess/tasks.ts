@@ -1,0 +1,44 @@
+// What is to be encoded, chunk by chunk.
+
+import { fileChunks, lastLine, type Task } from "@tessera/tokenizer";
+import type { PreprocessOptions } from "./preprocess.js";
+
+export interface FileTask {
+  readonly path: string;
+  /** Of the file, in this task. */
+  readonly bytes: number;
+  readonly task: Task;
+  /** False for a part of a text that goes on. */
+  readonly endsDocument: boolean;
+}
+
+export function* tasksOf(options: PreprocessOptions): Generator<FileTask> {
+  const { inputs, format, keys, appendEnd, special } = options;
+  for (const path of inputs) {
+    const isLines = format === undefined ? /\.jsonl?$/i.test(path) : format === "jsonl";
+    if (isLines) {
+      for (const bytes of fileChunks(path, lastLine)) {
+        const task: Task = { kind: "lines", bytes, options: { keys, appendEnd, special } };
+        yield { path, bytes: bytes.length, task, endsDocument: true };
+      }
+    } else {
+      yield* textTasks(path, options);
+    }
+  }
+}
+
+/** A text is one document: its last chunk, which alone ends it, is known when none follows. */
+function* textTasks(path: string, { appendEnd, special }: PreprocessOptions): Generator<FileTask> {
+  const taskOf = (bytes: Uint8Array, isLast: boolean): FileTask => ({
+    path,
+    bytes: bytes.length,
+    task: { kind: "text", bytes, options: { appendEnd: appendEnd && isLast, special } },
+    endsDocument: isLast,
+  });
+  let last: Uint8Array | undefined;
+  for (const bytes of fileChunks(path)) {
+    if (last !== undefined) yield taskOf(last, false);
+    last = bytes;
+  }
+  if (last !== undefined) yield taskOf(last, true);
+}

@@ -1,0 +1,85 @@
+// `tessera tokenizer train`: a vocabulary of one's own.
+
+import { statSync } from "node:fs";
+import { EXIT, list, number, parseFlags, text, UserError } from "@tessera/config";
+import { countWords, fileChunks, trainBpe, writeTokenizerJson } from "@tessera/tokenizer";
+import type { Command } from "../command.js";
+import { progressOf } from "../progress.js";
+
+const program = {
+  name: "tessera tokenizer train",
+  summary: "Makes a vocabulary of text.",
+  operands: [{ name: "FILE", help: "plain text", many: true }],
+  groups: {
+    Vocabulary: {
+      "vocab-size": number(
+        "ids, with special tokens and bytes",
+        { min: 257, max: 2 ** 20, whole: true },
+        32_000,
+      ),
+      "special-tokens": list("they have the first ids (default: <|endoftext|>)", "TOKEN"),
+      "min-frequency": number("rarer pairs are not merged", { min: 1, whole: true }, 2),
+    },
+    Output: { output: text("where the tokenizer goes", "FILE", "tokenizer.json") },
+  },
+} as const;
+
+export const trainCommand: Command = {
+  name: program.name,
+  summary: program.summary,
+  run(argv) {
+    const parsed = parseFlags(program, argv);
+    if ("help" in parsed) {
+      process.stdout.write(parsed.help);
+      return EXIT.done;
+    }
+    const { values, operands } = parsed;
+    for (const path of operands) {
+      if (!statSync(path, { throwIfNoEntry: false })?.isFile()) {
+        throw new UserError(`${path}: there is no such file`);
+      }
+    }
+    train(operands, values);
+    return EXIT.done;
+  },
+};
+
+interface TrainFlags {
+  readonly "vocab-size": number;
+  readonly "special-tokens": readonly string[];
+  readonly "min-frequency": number;
+  readonly output: string;
+}
+
+function train(paths: readonly string[], flags: TrainFlags): void {
+  const began = performance.now();
+  const total = paths.reduce((sum, path) => sum + statSync(path).size, 0);
+  const reading = progressOf({ stream: process.stderr, total, scale: 1e6, unit: "MB" });
+  const words = countWords();
+  let bytes = 0;
+  for (const path of paths) {
+    for (const chunk of fileChunks(path)) {
+      words.add(chunk);
+      bytes += chunk.length;
+      reading.update(bytes);
+    }
+  }
+  reading.end();
+  if (words.size === 0) throw new UserError(`${paths.join(" ")}: there is no text to learn from`);
+  const size = flags["vocab-size"];
+  const merging = progressOf({ stream: process.stderr, total: size, scale: 1, unit: "tokens" });
+  const specials = flags["special-tokens"];
+  const model = trainBpe(words, {
+    vocabularySize: size,
+    minFrequency: flags["min-frequency"],
+    ...(specials.length > 0 && { specials }),
+    progress: (done) => merging.update(done),
+  });
+  merging.end();
+  writeTokenizerJson(flags.output, model);
+  const seconds = (performance.now() - began) / 1000;
+  process.stderr.write(
+    `${flags.output}: ${model.tokens.length} ids, ${model.merges.length / 3} merges of ` +
+      `${(bytes / 1e6).toFixed(1)} MB in ${seconds.toFixed(1)} s\n`,
+  );
+}

@@ -1,0 +1,97 @@
+// Numbers in a file as an array that stays there. Blocks that were read are kept, up to a bound, so
+// that a small array is read once and a large one takes no more memory than the bound.
+
+import { readSync } from "node:fs";
+import { UserError } from "@tessera/config";
+
+/** How numbers stand in a file: little-endian, and what they are read into. */
+export const layouts = {
+  u8: { bytes: 1, read: (b: ArrayBuffer) => new Uint8Array(b) },
+  i8: { bytes: 1, read: (b: ArrayBuffer) => new Int8Array(b) },
+  u16: { bytes: 2, read: (b: ArrayBuffer) => new Uint16Array(b) },
+  i16: { bytes: 2, read: (b: ArrayBuffer) => new Int16Array(b) },
+  u32: { bytes: 4, read: (b: ArrayBuffer) => new Uint32Array(b) },
+  i32: { bytes: 4, read: (b: ArrayBuffer) => new Int32Array(b) },
+  i64: { bytes: 8, read: doublesOf },
+} as const;
+
+export type Layout = keyof typeof layouts;
+export type Numbers =
+  Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array | Float64Array;
+
+/** Whole numbers of 64 bits as doubles: exact up to 2^53, and never small where they are large. */
+function doublesOf(buffer: ArrayBuffer): Float64Array {
+  const halves = new DataView(buffer);
+  return Float64Array.from(
+    { length: buffer.byteLength / 8 },
+    (_, i) => halves.getUint32(8 * i, true) + 2 ** 32 * halves.getInt32(8 * i + 4, true),
+  );
+}
+
+/** An array of numbers, wherever it stands. */
+export interface NumberArray {
+  readonly length: number;
+  at(index: number): number;
+  /** A copy of the numbers from `start` to before `end`. */
+  slice(start: number, end: number): Numbers;
+}
+
+const BLOCK = 2048; // numbers
+const KEPT_BLOCKS = 1024;
+
+/** The `length` numbers from byte `offset` of an open file on, which must have them. */
+export function fileArray(
+  descriptor: number,
+  { offset, length, layout, path }: ArrayPlace,
+): NumberArray {
+  const { bytes, read } = layouts[layout];
+  const slice = (start: number, end: number): Numbers => {
+    const buffer = new ArrayBuffer((end - start) * bytes);
+    readFully(descriptor, new Uint8Array(buffer), offset + start * bytes, path);
+    return read(buffer);
+  };
+  const blocks = new Map<number, Numbers>();
+  const blockAt = (block: number): Numbers => {
+    const kept = blocks.get(block);
+    if (kept !== undefined) return kept;
+    if (blocks.size === KEPT_BLOCKS) blocks.clear();
+    const start = block * BLOCK;
+    const numbers = slice(start, Math.min(start + BLOCK, length));
+    blocks.set(block, numbers);
+    return numbers;
+  };
+  return { length, slice, at: (i) => blockAt(Math.floor(i / BLOCK))[i % BLOCK]! };
+}
+
+export interface ArrayPlace {
+  /** In bytes. */
+  readonly offset: number;
+  readonly length: number;
+  readonly layout: Layout;
+  /** For the sentence that tells of a fault. */
+  readonly path: string;
+}
+
+const CHUNK = 2 ** 30;
+
+/** Fills `into` from `position` on; `readSync` may return early, and takes less than 2 GiB. */
+export function readFully(
+  descriptor: number,
+  into: Uint8Array,
+  position: number,
+  path: string,
+): void {
+  for (let done = 0; done < into.length;) {
+    const wanted = Math.min(into.length - done, CHUNK);
+    const read = readSync(descriptor, into, done, wanted, position + done);
+    if (read === 0) throw new UserError(`${path}: became shorter while it was read`);
+    done += read;
+  }
+}
+
+/** The numbers of `array`, in parts that fit in memory. */
+export function* parts(array: NumberArray, size = 2 ** 18): Generator<Numbers> {
+  for (let start = 0; start < array.length; start += size) {
+    yield array.slice(start, Math.min(start + size, array.length));
+  }
+}

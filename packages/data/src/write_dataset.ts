@@ -1,0 +1,170 @@
+// Writing Megatron's indexed dataset. Nothing stands under the final names until all of it does.
+
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { UserError } from "@tessera/config";
+import { layouts } from "./file_array.js";
+import { growingList } from "./growing.js";
+import { idxHeader } from "./idx_format.js";
+import { reasonOf } from "./text_files.js";
+
+export type WrittenDtype = "u16" | "i32";
+
+/** What Megatron stores ids below `vocabularySize` as. */
+export const tokenDtype = (vocabularySize: number): WrittenDtype =>
+  vocabularySize < 65_500 ? "u16" : "i32";
+
+export interface DatasetWriter {
+  /** Adds to the sequence that is being written. */
+  append(tokens: ArrayLike<number>): void;
+  /** Ends it where the document goes on with another. */
+  endSequence(): void;
+  /** Ends the document, and the sequence if it has begun. */
+  endDocument(): void;
+  /** Moves both files to their names. Throws a UserError if there is no document. */
+  finish(): void;
+  /** Leaves nothing behind. */
+  abandon(): void;
+}
+
+const BUFFERED_BYTES = 2 ** 20;
+const MAX_LENGTH = 2 ** 31 - 1;
+
+/** Writes PREFIX.bin and PREFIX.idx by way of temporary files beside them. */
+export function datasetWriter(prefix: string, dtype: WrittenDtype): DatasetWriter {
+  const binPath = partialPath(`${prefix}.bin`);
+  const idxPath = partialPath(`${prefix}.idx`);
+  const bin = create(binPath);
+  const tokens = tokenBuffer(bin, dtype);
+  const lengths = growingList();
+  const bounds = growingList();
+  bounds.push(0);
+  let length = 0;
+  const endSequence = () => {
+    if (length > MAX_LENGTH) {
+      throw new UserError(
+        `${prefix}: a document has ${length} tokens, the format counts up to ${MAX_LENGTH}: split it`,
+      );
+    }
+    lengths.push(length);
+    length = 0;
+  };
+  let open = true;
+  const close = () => {
+    if (open) closeSync(bin);
+    open = false;
+  };
+  const abandon = () => {
+    close();
+    for (const path of [binPath, idxPath]) rmSync(path, { force: true });
+  };
+  return {
+    append(some) {
+      tokens.push(some);
+      length += some.length;
+    },
+    endSequence,
+    endDocument() {
+      if (length > 0) endSequence();
+      bounds.push(lengths.length);
+    },
+    abandon,
+    finish() {
+      if (bounds.length === 1) {
+        abandon();
+        throw new UserError(`${prefix}: there is no document to write`);
+      }
+      tokens.flush();
+      fsyncSync(bin);
+      close();
+      writeIdx(idxPath, dtype, lengths.all(), bounds.all());
+      renameSync(binPath, `${prefix}.bin`);
+      renameSync(idxPath, `${prefix}.idx`);
+    },
+  };
+}
+
+/** A name of this process's own, so that two that write the same dataset do not mix. */
+export const partialPath = (path: string): string => `${path}.${process.pid}.partial`;
+
+function create(path: string): number {
+  try {
+    return openSync(path, "w");
+  } catch (error) {
+    throw new UserError(`${path}: cannot be written (${reasonOf(error)}), check the folder`);
+  }
+}
+
+/** Gathers short sequences, because a write for each would cost more than its tokens. */
+function tokenBuffer(bin: number, dtype: WrittenDtype) {
+  const array = (length: number) =>
+    dtype === "u16" ? new Uint16Array(length) : new Int32Array(length);
+  const buffer = array(BUFFERED_BYTES / layouts[dtype].bytes);
+  let used = 0;
+  const flush = () => {
+    writeFully(bin, buffer.subarray(0, used));
+    used = 0;
+  };
+  return {
+    flush,
+    push(tokens: ArrayLike<number>) {
+      if (used + tokens.length > buffer.length) flush();
+      if (tokens.length > buffer.length) {
+        const all = array(tokens.length);
+        all.set(tokens);
+        writeFully(bin, all);
+        return;
+      }
+      buffer.set(tokens, used);
+      used += tokens.length;
+    },
+  };
+}
+
+function writeIdx(
+  path: string,
+  dtype: WrittenDtype,
+  lengths: Int32Array,
+  bounds: Int32Array,
+): void {
+  const { bytes } = layouts[dtype];
+  const file = create(path);
+  try {
+    writeFully(
+      file,
+      idxHeader({ dtype, sequenceCount: lengths.length, boundCount: bounds.length }),
+    );
+    writeFully(file, lengths);
+    let place = 0;
+    writeLongs(file, lengths, (length) => {
+      const start = place;
+      place += length * bytes;
+      return start;
+    });
+    writeLongs(file, bounds, (bound) => bound);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Writes what `map` makes of each value as 64 bits, a part at a time. */
+function writeLongs(file: number, values: Int32Array, map: (value: number) => number): void {
+  const size = 2 ** 16;
+  for (let start = 0; start < values.length; start += size) {
+    const some = values.subarray(start, start + size);
+    writeFully(
+      file,
+      BigInt64Array.from(some, (value) => BigInt(map(value))),
+    );
+  }
+}
+
+export function writeFully(
+  file: number,
+  { buffer, byteOffset, byteLength }: ArrayBufferView,
+): void {
+  const bytes = new Uint8Array(buffer, byteOffset, byteLength);
+  for (let done = 0; done < bytes.length;) {
+    done += writeSync(file, bytes, done, Math.min(bytes.length - done, 2 ** 30));
+  }
+}

@@ -1,0 +1,102 @@
+// A set of byte strings, numbered in the order in which they came. It is what encoding asks for every
+// piece of a text, so it takes bytes where they stand, and makes no string of them.
+
+export interface ByteTable {
+  readonly size: number;
+  /** The number of the bytes from `start` to before `end`, or -1. */
+  find(bytes: Uint8Array, start: number, end: number): number;
+  /** Adds what `find` has just not found; returns its number. */
+  add(bytes: Uint8Array, start: number, end: number): number;
+  /** The bytes with this number, borrowed. */
+  at(index: number): Uint8Array;
+  clear(): void;
+}
+
+/** Differs from process to process, so that nobody can prepare a text of colliding pieces. */
+const SEED = (Math.random() * 2 ** 32) | 0;
+const PRIME = 0x01000193; // of FNV-1a
+
+/** What a slot holds: the hash, where the bytes are kept, how many, and their number + 1. */
+const FIELDS = 4;
+
+export function byteTable(expected = 1024): ByteTable {
+  let slots = new Int32Array(FIELDS * 2 ** Math.ceil(Math.log2(2 * expected)));
+  let mask = slots.length / FIELDS - 1;
+  let kept = new Uint8Array(8 * expected);
+  let starts = new Int32Array(expected + 1);
+  let size = 0;
+  let missedHash = 0;
+  let missedSlot = 0;
+
+  const growSlots = () => {
+    const old = slots;
+    slots = new Int32Array(2 * old.length);
+    mask = slots.length / FIELDS - 1;
+    for (let from = 0; from < old.length; from += FIELDS) {
+      if (old[from + 3] === 0) continue;
+      let slot = old[from]! & mask;
+      while (slots[FIELDS * slot + 3] !== 0) slot = (slot + 1) & mask;
+      slots.set(old.subarray(from, from + FIELDS), FIELDS * slot);
+    }
+  };
+
+  return {
+    get size() {
+      return size;
+    },
+    find(bytes, start, end) {
+      let hash = SEED;
+      for (let i = start; i < end; i += 1) hash = Math.imul(hash ^ bytes[i]!, PRIME);
+      hash ^= hash >>> 15;
+      const length = end - start;
+      let slot = hash & mask;
+      for (;;) {
+        const at = FIELDS * slot;
+        const index = slots[at + 3]!;
+        if (index === 0) break;
+        if (slots[at] === hash && slots[at + 2] === length) {
+          let i = 0;
+          const from = slots[at + 1]!;
+          while (i < length && kept[from + i] === bytes[start + i]) i += 1;
+          if (i === length) return index - 1;
+        }
+        slot = (slot + 1) & mask;
+      }
+      missedHash = hash;
+      missedSlot = slot;
+      return -1;
+    },
+    add(bytes, start, end) {
+      const from = starts[size]!;
+      const length = end - start;
+      if (from + length > kept.length) kept = enlarged(kept, Uint8Array, from + length);
+      for (let i = 0; i < length; i += 1) kept[from + i] = bytes[start + i]!;
+      const at = FIELDS * missedSlot;
+      slots[at] = missedHash;
+      slots[at + 1] = from;
+      slots[at + 2] = length;
+      slots[at + 3] = size + 1;
+      size += 1;
+      if (size === starts.length) starts = enlarged(starts, Int32Array, size);
+      starts[size] = from + length;
+      if (2 * size > mask) growSlots();
+      return size - 1;
+    },
+    at: (index) => kept.subarray(starts[index], starts[index + 1]),
+    clear() {
+      slots.fill(0);
+      size = 0;
+    },
+  };
+}
+
+/** A copy with room for twice `needed`. */
+export function enlarged<T extends Uint8Array | Int32Array>(
+  old: T,
+  Kind: new (length: number) => T,
+  needed: number,
+): T {
+  const larger = new Kind(2 * needed);
+  larger.set(old);
+  return larger;
+}
