@@ -1,6 +1,7 @@
 // All ranks of a job, and the groups among them.
 
 import { AXES, members, worldSize, type Axis, type Degrees } from "@tessera/mesh";
+import { EXIT } from "@tessera/config";
 import type { ProcessGroup } from "./group.js";
 
 export interface World {
@@ -56,9 +57,11 @@ export async function runRank(
   process.once("exit", leave);
   try {
     const code = await program(world);
-    if (code === 0) world.close();
+    // Ranks finish and stop together; a rank that fails does so alone.
+    const isTogether = code === EXIT.done || code === EXIT.interrupted;
+    if (isTogether) world.close();
     process.off("exit", leave);
-    if (code !== 0 && world.size > 1) leave(code);
+    if (!isTogether && world.size > 1) leave(code);
     return code;
   } catch (error) {
     process.off("exit", leave);

@@ -191,6 +191,7 @@ export function fullyShard<P extends Tree>(
 ): Sharing<P> {
   return {
     group,
+    sharesGradients: true,
     collect(held) {
       const sums = new Map<string, Tensor>();
       const late: (readonly [string, Gradient])[] = [];

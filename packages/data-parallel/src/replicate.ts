@@ -60,6 +60,7 @@ export function replicate<P extends Tree>(
 
   return {
     group,
+    sharesGradients: stage === 2,
     collect: (held) => {
       const flats = flatSums(group, isShared);
       const collector = bucketCollector(buckets, arrivals, flats.reduce);

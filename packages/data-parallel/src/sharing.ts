@@ -20,6 +20,8 @@ export interface Collector<P extends Tree> {
  */
 export interface Sharing<P extends Tree> {
   readonly group: ProcessGroup;
+  /** Whether a rank keeps only what it owns of the gradients. */
+  readonly sharesGradients: boolean;
   collect(held: P): Collector<P>;
   /** The norm of the gradients that all ranks own, together: a scalar. */
   norm(gradients: Tree): Tensor;
