@@ -3,6 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { toolchain } from "../packages/kernels-native/native/toolchain.mjs";
 import { ROOT, setUp } from "./setup.mjs";
 
 setUp();
@@ -20,6 +21,15 @@ const checks = [
   ],
 ];
 
+let skipped = 0;
+if (toolchain().missing.length === 0) {
+  const args = ["run", "@tessera/kernels-native:sanitize", "--outputStyle=static"];
+  checks.push(["native kernels under sanitizers", [bin("nx/dist/bin/nx.js"), ...args]]);
+} else {
+  process.stdout.write("skipped: native kernels under sanitizers, as there is no compiler\n");
+  skipped += 1;
+}
+
 /** Where each project leaves Jest's results. */
 const resultFiles = ["packages", "apps", "tools"].flatMap((folder) =>
   folder === "tools"
@@ -35,7 +45,6 @@ const failedChecks = checks.filter(([name, args]) => {
 
 let passed = checks.length - failedChecks.length;
 let failed = failedChecks.length;
-let skipped = 0;
 for (const file of resultFiles.filter(existsSync)) {
   const results = JSON.parse(readFileSync(file, "utf8"));
   passed += results.numPassedTests;

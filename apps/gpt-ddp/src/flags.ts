@@ -55,6 +55,14 @@ const groups = {
     weight_decay: number("pull of matrices to zero", { min: 0 }, 0.1),
     max_grad_norm: number("limit of the gradients' norm; 0 for none", { min: 0 }, 1),
   },
+  Precision: {
+    bf16: toggle("activations and products in bf16, fp32 weights (native backend)", false),
+    fp16: toggle("activations in fp16, fp32 weights, scaled losses (native backend)", false),
+    initial_loss_scale: number("the first loss scale of fp16", { min: 1 }, 2 ** 16),
+    min_loss_scale: number("the loss scale never falls below it", { above: 0 }, 1),
+    loss_scale_window: number("steps without overflow after which it doubles", count, 1000),
+    hysteresis: number("overflows borne before it is halved", count, 2),
+  },
   Output: {
     output_dir: text("where checkpoints and metrics.jsonl go", "FOLDER", "./outputs"),
     overwrite_output_dir: toggle("train anew where there are checkpoints already", false),

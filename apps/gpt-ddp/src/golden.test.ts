@@ -74,7 +74,7 @@ function relativeError(actual: Float32Array, reference: Float32Array): number {
 }
 
 /** Runs 20 steps; the loss before each, and the norm of its gradients. */
-function train({ optimizer, lr, betas, ...run }: Run) {
+function train({ optimizer, lr, betas, ...run }: Run, of = model) {
   const method = adam(
     {
       beta1: betas[0],
@@ -91,7 +91,7 @@ function train({ optimizer, lr, betas, ...run }: Run) {
   const curve = run.losses.map((_loss, i) => {
     const batch = batchOf(i);
     const { sink, take } = accumulate(params);
-    const loss = model.lossAndGradients(params, batch, sink, still);
+    const loss = of.lossAndGradients(params, batch, sink, still);
     const gradients = take();
     const norm = globalNorm(gradients);
     const scale = clipFactor(norm, run.clip_grad);
@@ -108,7 +108,8 @@ function train({ optimizer, lr, betas, ...run }: Run) {
   return curve;
 }
 
-const backends = ["cpu", "wasm", ...(loadNative(process.env) ? ["native"] : [])];
+const hasNative = loadNative(process.env);
+const backends = ["cpu", "wasm", ...(hasNative ? ["native"] : [])];
 
 describe.each(backends)("on %s", (backend) => {
   let params: GptParams;
@@ -149,5 +150,21 @@ describe.each(backends)("on %s", (backend) => {
       expect(Math.abs(loss / run.losses[i]! - 1)).toBeLessThan(1e-3);
       expect(Math.abs(norm / run.grad_norms[i]! - 1)).toBeLessThan(1e-3);
     });
+  });
+});
+
+(hasNative ? describe : describe.skip)("on native with activations in 16 bits", () => {
+  beforeAll(async () => {
+    enableProdMode();
+    await setBackend("native");
+  });
+
+  test.each(["bf16", "fp16"] as const)("20 losses in %s are within 2%% of fp32's", (storage) => {
+    for (const run of expected.runs) {
+      const curve = train(run, gpt(config, { storage }));
+      curve.forEach(({ loss }, i) => {
+        expect(Math.abs(loss / run.losses[i]! - 1)).toBeLessThan(0.02);
+      });
+    }
   });
 });

@@ -3,6 +3,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import {
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -42,13 +43,15 @@ function run(line: string) {
 const trained = (name: string, flags: string) =>
   `--text ${text} --output_dir ${at(name)} ${TINY} ${flags}`;
 
-const losses = (name: string) =>
+/** What each logged step of training told. */
+const metricsOf = (name: string) =>
   readFileSync(join(at(name), "metrics.jsonl"), "utf8")
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line) as Record<string, number>)
-    .filter((metrics) => "loss" in metrics)
-    .map(({ step, loss }) => [step, loss]);
+    .filter((metrics) => "loss" in metrics);
+
+const losses = (name: string) => metricsOf(name).map(({ step, loss }) => [step, loss]);
 
 test("--help lists the flags in groups", () => {
   const { status, stdout } = run("--help");
@@ -77,6 +80,24 @@ test("trains, saves, samples; resumes to the bit; and starts from what it saved"
   const again = run(trained("whole", flags));
   expect(again.status).toBe(2);
   expect(again.stderr).toContain("--resume_from_checkpoint to go on");
+});
+
+const native = existsSync(join(__dirname, "../../../packages/kernels-native/dist/native"));
+
+(native ? test : test.skip)("--fp16 scales its losses, and resumes to the bit", () => {
+  const flags =
+    "--fp16 --max_steps 6 --logging_steps 1 --save_steps 3 --loss_scale_window 2 --initial_loss_scale 1e12";
+  expect(run(trained("half", flags))).toMatchObject({ status: 0, stderr: "" });
+  const scales = metricsOf("half").map(({ loss_scale: scale }) => scale!);
+  expect(scales.some((scale, i) => scale < (scales[i - 1] ?? 1e12))).toBe(true);
+  mkdirSync(at("half-resumed"));
+  const saved = join(at("half"), "checkpoint-3");
+  cpSync(saved, join(at("half-resumed"), "checkpoint-3"), { recursive: true });
+  const resumed = run(trained("half-resumed", `${flags} --resume_from_checkpoint`));
+  expect(resumed).toMatchObject({ status: 0, stderr: "" });
+  const figures = (name: string) =>
+    metricsOf(name).map(({ tokens_per_second: _speed, ...rest }) => rest);
+  expect(figures("half-resumed")).toEqual(figures("half").slice(3));
 });
 
 test("Ctrl-C saves and ends with 130; the run goes on where it stopped", async () => {
@@ -131,6 +152,17 @@ describe("is refused with one sentence and code 2, before training starts:", () 
       "a backend that is not installed",
       () => fresh("--backend tensorflow"),
       /npm install @tensorflow\/tfjs-node-gpu/,
+    ],
+    ["two precisions", () => fresh("--bf16 --fp16"), /--bf16 --fp16: choose one/],
+    [
+      "16 bits where there are none",
+      () => fresh("--bf16 --backend wasm"),
+      /--bf16: needs --backend native, this run is on wasm/,
+    ],
+    [
+      "a first loss scale below the smallest",
+      () => fresh("--fp16 --backend native --initial_loss_scale 2 --min_loss_scale 4"),
+      /--initial_loss_scale 2: is below --min_loss_scale 4/,
     ],
     ["no checkpoint", () => fresh("--resume_from_checkpoint"), /has no checkpoint/],
     [

@@ -24,8 +24,8 @@ async function main(argv: readonly string[]): Promise<number> {
     return EXIT.done;
   }
   const flags = parsed.values;
-  const run = makeRun(flags);
   const backend = flags.backend ?? defaultBackend();
+  const run = makeRun(flags, backend);
   await chooseBackend(backend);
   const { plan } = run;
   const start = startingState(flags, plan.model.config, plan.optimizer, run.identity);
@@ -76,8 +76,14 @@ async function trainAndSample(flags: Flags, run: Run, start: TrainingState): Pro
     steps: plan.intervals.steps,
     startStep: start.step,
   });
-  const save = ({ params, optimizer: state, step, consumedSamples }: TrainingState): void => {
-    const progress = { step, consumedSamples, identity: { ...identity } };
+  const save = ({
+    params,
+    optimizer: state,
+    step,
+    consumedSamples,
+    lossScale,
+  }: TrainingState): void => {
+    const progress = { step, consumedSamples, lossScale, identity: { ...identity } };
     const { config } = plan.model;
     const folder = saveCheckpoint(flags.output_dir, { config, params, state, progress });
     reporter.note(`saved  ${folder}`);

@@ -14,6 +14,8 @@ import { gpt } from "@tessera/gpt";
 import { adam, decayOf, sgd, type Decays, type Optimizer } from "@tessera/optim";
 import { tokenizerByName, type Tokenizer } from "@tessera/tokenizer";
 import type { TrainingPlan } from "@tessera/trainer";
+import type { BackendName } from "./backend.js";
+import { choosePrecision } from "./precision.js";
 import { chooseConfig, resumedFolder, type Identity } from "./choose_model.js";
 import type { Flags } from "./flags.js";
 
@@ -25,8 +27,9 @@ export interface Run {
   readonly identity: Identity;
 }
 
-export function makeRun(flags: Flags): Run {
+export function makeRun(flags: Flags, backend: BackendName): Run {
   if (flags.text.length === 0) throw new UserError("--text: name at least one file to train on");
+  const { storage, lossScaling } = choosePrecision(flags, backend);
   const tokenizer = tokenizerByName(flags.tokenizer);
   const config = chooseConfig(flags, tokenizer.vocabularySize);
   checkOutput(flags);
@@ -34,7 +37,7 @@ export function makeRun(flags: Flags): Run {
   const tokens = tokensOf(texts.texts, tokenizer);
   const { max_len: length, validation_split, seed } = flags;
   const { train, validation } = splitWindows(tokens, { length, validation: validation_split });
-  const model = gpt(config);
+  const model = gpt(config, { storage });
   const plan: TrainingPlan = {
     model,
     optimizer: optimizerOf(flags, decayOf(model.spec)),
@@ -51,6 +54,7 @@ export function makeRun(flags: Flags): Run {
       dataRanks: 1,
     }),
     clipNorm: flags.max_grad_norm,
+    lossScaling,
     seed,
     train,
     order: shuffledOrder(train.count, seed),

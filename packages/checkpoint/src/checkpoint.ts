@@ -31,6 +31,15 @@ const Progress = v.object({
   step: count,
   /** Samples taken from the shuffled order: where the next batch begins. */
   consumedSamples: count,
+  /** Where the loss scale of fp16 training stands. */
+  lossScale: v.optional(
+    v.object({
+      scale: v.pipe(v.number(), v.finite(), v.gtValue(0)),
+      steadySteps: count,
+      patience: count,
+      skippedSteps: count,
+    }),
+  ),
   /** What the run must have in common with the one that continues it, by name. */
   identity: v.record(v.string(), v.union([v.string(), v.number()])),
 });

@@ -2,6 +2,7 @@
 // once; a region says what is split, and the tree of parameters what each rank holds.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
+import { call, convert, type FloatStorage } from "@tessera/kernels";
 import {
   disposeTree,
   dropout,
@@ -72,15 +73,35 @@ const tableOf = ({ embedding: { token }, head }: GptParams): VocabularyParams =>
 const tableSinkOf = ({ embedding: { token }, head }: Sink<GptParams>): Sink<VocabularyParams> =>
   "table" in head ? head : { table: token };
 
-export function gpt(config: GptConfig, region: Region = whole): Gpt {
+export interface GptOptions {
+  /** What happens around the stretches that ranks share. */
+  readonly region?: Region;
+  /**
+   * How activations are stored. Products round weights to the storage of what they multiply, so in
+   * `bf16` and `fp16` the parameters, which stay fp32, are the masters; their gradients are fp32 too.
+   */
+  readonly storage?: FloatStorage;
+}
+
+export function gpt(config: GptConfig, options: GptOptions = {}): Gpt {
+  const { region = whole, storage = "fp32" } = options;
   const { vocabularySize: vocabulary, hiddenSize: width, initDeviation: deviation } = config;
   const source = embedding({ vocabulary, positions: config.maxPositions, width, deviation });
   const layers = body(config, region);
   const head: Head<VocabularyParams> = vocabularyHead(vocabulary, width, deviation);
 
+  /** Takes ownership of x. */
+  const stored = (x: Tensor): Tensor => {
+    if (storage === "fp32") return x;
+    const { y } = call(convert, { x }, { storage });
+    x.dispose();
+    return y;
+  };
+
   /** Activations, and what backward needs of the way there. */
   const forward = (params: GptParams, ids: Tensor, at: Step) => {
-    const [x, fromSource] = source.forward(params.embedding, ids, inside(at, "embedding"));
+    const [wide, fromSource] = source.forward(params.embedding, ids, inside(at, "embedding"));
+    const x = stored(wide);
     const [y, fromBody] = layers.forward(params, x, at);
     x.dispose();
     return { y, fromSource, fromBody };

@@ -182,7 +182,7 @@ Napi::Value contract(const Napi::CallbackInfo& info) {
 
 /** memory(): {allocated, peak, pooled} in bytes */
 Napi::Value memory(const Napi::CallbackInfo& info) {
-  const Figures& figures = instance(info.Env()).pool.figures();
+  const Figures figures = instance(info.Env()).pool.figures();
   auto result = Napi::Object::New(info.Env());
   result.Set("allocated", static_cast<double>(figures.allocated));
   result.Set("peak", static_cast<double>(figures.peak));

@@ -1,6 +1,7 @@
 // Rows of a table by token id, and their gradient.
 #include <cstring>
 
+#include "elementwise.h"
 #include "sums.h"
 
 namespace tessera {
@@ -43,17 +44,33 @@ void scatter(const View& ids, const View& dy, float* sums, int64_t rows, int64_t
   });
 }
 
+/** The gradient of a table [rows, C], in `sums`, which need not be cleared. */
+void tableGradient(const View& ids, const View& dy, float* sums, int64_t rows, int64_t C) {
+  eachStretch(rows * C, [&](int64_t first, int64_t count) { std::fill_n(sums + first, count, 0.0f); });
+  scatter(ids, dy, sums, rows, C);
+}
+
 void embedGradient(const Call& call) {
   const View& dTable = call.out[0];
-  const int64_t rows = dTable.extent(0), C = dTable.extent(1);
-  float* sums = dTable.floats();
-  eachStretch(rows * C, [&](int64_t first, int64_t count) { std::fill_n(sums + first, count, 0.0f); });
-  scatter(call.in[0], call.in[1], sums, rows, C);
+  tableGradient(call.in[0], call.in[1], dTable.floats(), dTable.extent(0), dTable.extent(1));
+}
+
+float plus(float a, float b) { return a + b; }
+
+void addEmbedGradient(const Call& call) {
+  const View &ids = call.in[1], &dy = call.in[2], &total = call.out[0];
+  const int64_t rows = total.extent(0), C = total.extent(1);
+  if (total.type == Type::f32) return scatter(ids, dy, total.floats(), rows, C);
+  const Scratch<float> summand(call.pool, rows * C);
+  tableGradient(ids, dy, summand.data(), rows, C);
+  mapElements(total, {summand.data(), Type::f32, total.shape}, total, plus);
 }
 
 const Define define({"TesseraEmbed", {"table", "ids"}, {"y"}, {}, embed});
 const Define defineGradient({"TesseraEmbedGradient", {"ids", "dy"}, {"dTable"}, {"rows"}, embedGradient, {},
                              {"dTable"}});
+const Define defineAdd({"TesseraAddEmbedGradient", {"sum", "ids", "dy"}, {"total"}, {}, addEmbedGradient,
+                        {{"total", "sum"}}});
 
 }  // namespace
 }  // namespace tessera

@@ -54,8 +54,12 @@ struct Edited {
   ~Edited() { store(view, first, count, data); }
 };
 
+/** A scale that is no finite number says that the gradients are not: the step is left out. */
+bool isSkipped(float scale) { return !std::isfinite(scale); }
+
 void adamStep(const Call& call) {
   const Adam adam(call);
+  if (isSkipped(adam.scale)) return;
   const View& gradient = call.in[1];
   eachStretch(gradient.size(), [&](int64_t first, int64_t count) {
     alignas(64) float scratch[kStretch];
@@ -68,6 +72,7 @@ void adamStep(const Call& call) {
 void sgdStep(const Call& call) {
   const View& gradient = call.in[1];
   const float scale = Floats(call.in[3])[0];
+  if (isSkipped(scale)) return;
   const auto rate = static_cast<float>(call.number("learningRate"));
   const auto momentum = static_cast<float>(call.number("momentum"));
   const auto decay = static_cast<float>(call.number("weightDecay"));

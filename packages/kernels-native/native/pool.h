@@ -1,16 +1,19 @@
-// Memory for tensors and scratch: aligned blocks, kept for reuse by size class, so that a training
-// step in its steady state asks the system for nothing. One pool per JavaScript thread: no locks.
+// Memory for tensors and scratch: aligned blocks, kept for reuse, so that a training step in its steady
+// state asks the system for nothing. Small blocks are kept by size class, large ones lie in an arena.
+// One pool per JavaScript thread: no locks.
 #pragma once
 
 #include <cstddef>
 #include <map>
 #include <vector>
 
+#include "arena.h"
+
 namespace tessera {
 
 struct Block {
   void* data = nullptr;
-  /** Bytes of the size class, which is what the pool owns and counts. */
+  /** What was asked for, rounded up: what the pool lends out and counts. */
   size_t bytes = 0;
 };
 
@@ -22,7 +25,7 @@ struct Figures {
 
 class Pool {
  public:
-  Pool() = default;
+  Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
   ~Pool();
@@ -32,15 +35,16 @@ class Pool {
   void give(Block block);
   /** Returns every pooled block to the system. */
   void trim();
-  const Figures& figures() const { return figures_; }
+  Figures figures() const;
 
  private:
-  /** A pooled block of at least `bytes`, or one without data. */
-  Block reuse(size_t bytes);
-  Block fresh(size_t bytes, size_t asked);
+  /** `bytes` of memory from a free block or the system; null where there is none. */
+  void* find(size_t bytes);
 
+  /** Small blocks by size class. */
   std::map<size_t, std::vector<void*>> free_;
-  Figures figures_;
+  Arena arena_;
+  size_t allocated_ = 0, peak_ = 0, freeSmall_ = 0;
 };
 
 /** Scratch memory that returns to its pool at the end of the scope. */

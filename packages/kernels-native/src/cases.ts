@@ -4,7 +4,7 @@ import { streamKey } from "@tessera/random";
 import type { Attributes, Shape } from "@tessera/kernels";
 
 /** How an input's values are drawn. */
-export type Values = "normal" | "positive" | { readonly below: number } | "weights";
+export type Values = "normal" | "positive" | "infinite" | { readonly below: number } | "weights";
 
 export interface Case {
   readonly kernel: string;
@@ -104,6 +104,14 @@ const lookup = (ids: Shape, vocabulary: number, width: number): Case[] => [
     inputs: { ids: [ids, { below: vocabulary }], dy: [[...ids, width]] },
     attributes: { rows: vocabulary },
   },
+  {
+    kernel: "TesseraAddEmbedGradient",
+    inputs: {
+      sum: [[vocabulary, width]],
+      ids: [ids, { below: vocabulary }],
+      dy: [[...ids, width]],
+    },
+  },
 ];
 
 const head = (tokens: Shape, width: number, vocabulary: number): Case[] =>
@@ -186,7 +194,7 @@ const rule = {
   step: 3,
 };
 
-const optimizer = (shape: Shape): Case[] => [
+const optimizer = (shape: Shape, scale: Values = "positive"): Case[] => [
   ...[true, false].map((decoupled): Case => ({
     kernel: "TesseraAdamStep",
     inputs: {
@@ -194,13 +202,13 @@ const optimizer = (shape: Shape): Case[] => [
       gradient: [shape],
       mean: [shape],
       square: [shape, "positive"],
-      scale: [[], "positive"],
+      scale: [[], scale],
     },
     attributes: { ...rule, decoupled },
   })),
   {
     kernel: "TesseraSgdStep",
-    inputs: { param: [shape], gradient: [shape], velocity: [shape], scale: [[], "positive"] },
+    inputs: { param: [shape], gradient: [shape], velocity: [shape], scale: [[], scale] },
     attributes: { learningRate: 0.1, momentum: 0.9, weightDecay: 0.01 },
   },
 ];
@@ -225,4 +233,5 @@ export const cases: readonly Case[] = [
   ...drawn,
   ...optimizer([3, 5]),
   ...optimizer([2049]),
+  ...optimizer([5], "infinite"),
 ];

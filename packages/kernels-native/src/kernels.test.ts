@@ -41,6 +41,7 @@ function draw(name: string, shape: readonly number[], values: Values): Tensor {
     );
   }
   if (values === "positive") return of(uniform.map((u) => u + 0.5));
+  if (values === "infinite") return of(uniform.fill(Infinity));
   if (values === "weights") return of(uniform.map((u) => (u < 0.2 ? 0 : u)));
   const normal = new Float32Array(size(shape));
   fillNormal(normal, key, 0);

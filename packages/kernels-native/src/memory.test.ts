@@ -4,8 +4,10 @@ import { beforeAll, describe, expect, test } from "@jest/globals";
 import {
   abs,
   add,
+  all,
   engine,
   enableProdMode,
+  equal,
   fill,
   memory,
   mul,
@@ -13,8 +15,10 @@ import {
   setBackend,
   tensor,
   tidy,
+  type Tensor,
 } from "@tensorflow/tfjs-core";
 import { call, convert } from "@tessera/kernels";
+import { fillUniform, streamKey } from "@tessera/random";
 import type { MemoryFigures } from "./addon.js";
 import { isAvailable, loadNative, type NativeBackend } from "./index.js";
 
@@ -45,6 +49,23 @@ const figures = () => memory() as unknown as MemoryFigures;
     const { allocated, pooled } = figures();
     for (let i = 0; i < 5; i += 1) step();
     expect(figures()).toMatchObject({ allocated, pooled });
+  });
+
+  test("of large tensors is theirs alone, in whatever order they come and go", () => {
+    const uniform = new Float32Array(400);
+    fillUniform(uniform, streamKey(3, "arena"), 0);
+    const kept: { x: Tensor; value: number }[] = [];
+    uniform.forEach((u, value) => {
+      if (u < 0.45 && kept.length > 0) {
+        const { x, value: written } = kept.splice(Math.floor(u * kept.length), 1)[0]!;
+        const whole = tidy(() => all(equal(x, fill(x.shape, written))).dataSync()[0]);
+        expect(whole).toBe(1);
+        x.dispose();
+      } else {
+        kept.push({ x: fill([Math.ceil(u * 2e6)], value), value });
+      }
+    });
+    for (const { x } of kept) x.dispose();
   });
 
   test("that does not exist is refused with what was asked for and what is held", () => {

@@ -1,6 +1,6 @@
 // Rows of a table by token id, and their gradient, summed per id.
 
-import { gather, reshape, scatterND, type Tensor } from "@tensorflow/tfjs-core";
+import { add, gather, reshape, scatterND, type Tensor } from "@tensorflow/tfjs-core";
 import { expectShape, kernel, sizeOf } from "./kernel.js";
 
 /** y [..., C] = the rows of table [V, C] that ids [...] (int32, 0 to V - 1) name. */
@@ -32,5 +32,22 @@ export const embedGradient = kernel<"ids" | "dy", "dTable", { rows: number }>({
     return {
       dTable: scatterND(reshape(ids, [count, 1]), reshape(dy, [count, width]), [rows, width]),
     };
+  },
+});
+
+/** sum + `embedGradient`, whose rows that no id names are never touched. In place where the backend can. */
+export const addEmbedGradient = kernel({
+  name: "TesseraAddEmbedGradient",
+  inputs: ["sum", "ids", "dy"],
+  outputs: ["total"],
+  consumes: ["sum"],
+  shapes({ sum, ids, dy }) {
+    const { dTable } = embedGradient.shapes({ ids, dy }, { rows: sum[0]! });
+    expectShape("addEmbedGradient", "sum", sum, dTable);
+    return { total: sum };
+  },
+  composite({ sum, ids, dy }) {
+    const { dTable } = embedGradient.composite({ ids, dy }, { rows: sum.shape[0] });
+    return { total: add(sum, dTable) };
   },
 });

@@ -2,7 +2,7 @@ export { causalAttention, causalAttentionGradient, type AttentionAttributes } fr
 export { convert, type FloatStorage } from "./convert.js";
 export { crossEntropy, crossEntropyGradient } from "./cross_entropy.js";
 export { drawOf, dropout, randomNormal, type Draw } from "./dropout.js";
-export { embed, embedGradient } from "./embedding.js";
+export { addEmbedGradient, embed, embedGradient } from "./embedding.js";
 export { gelu, geluGradient, type GeluForm } from "./gelu.js";
 export {
   call,

@@ -1,6 +1,16 @@
 // One optimizer step for one parameter, in place where the backend can.
 
-import { add, div, mul, sqrt, square, sub } from "@tensorflow/tfjs-core";
+import {
+  add,
+  div,
+  isFinite,
+  mul,
+  sqrt,
+  square,
+  sub,
+  where,
+  type Tensor,
+} from "@tensorflow/tfjs-core";
 import { expectShape, kernel, type Shape } from "./kernel.js";
 
 /** Adam's numbers for one step; `step` counts from 1. */
@@ -22,8 +32,16 @@ function sameShapes<I extends string>(name: string, inputs: Record<I | "param", 
 }
 
 /**
+ * What the step made of a tensor, or the tensor as it was where `scale` is not finite: a gradient
+ * overflowed, and the step is left out without anyone having to read a value back.
+ */
+const unlessOverflow = (scale: Tensor, stepped: Tensor, before: Tensor): Tensor =>
+  where(isFinite(scale), stepped, before);
+
+/**
  * Adam (Kingma and Ba, 2015). The gradient is multiplied by the scalar `scale` first, which
- * carries clipping and averaging; `mean` and `square` are the running moments.
+ * carries clipping and averaging; `mean` and `square` are the running moments. A scale that is not
+ * finite leaves everything as it was.
  */
 export const adamStep = kernel<
   "param" | "gradient" | "mean" | "square" | "scale",
@@ -49,7 +67,11 @@ export const adamStep = kernel<
     const size = add(div(sqrt(moment), correction), epsilon);
     const update = mul(div(mean, size), learningRate / (1 - beta1 ** step));
     const kept = decoupled ? mul(param, 1 - learningRate * weightDecay) : param;
-    return { param: sub(kept, update), mean, square: moment };
+    return {
+      param: unlessOverflow(inputs.scale, sub(kept, update), param),
+      mean: unlessOverflow(inputs.scale, mean, inputs.mean),
+      square: unlessOverflow(inputs.scale, moment, inputs.square),
+    };
   },
 });
 
@@ -59,7 +81,10 @@ export type SgdAttributes = Readonly<{
   weightDecay: number;
 }>;
 
-/** Gradient descent with momentum: velocity = momentum velocity + gradient + L2 decay. */
+/**
+ * Gradient descent with momentum: velocity = momentum velocity + gradient + L2 decay. A scale that is
+ * not finite leaves everything as it was.
+ */
 export const sgdStep = kernel<
   "param" | "gradient" | "velocity" | "scale",
   "param" | "velocity",
@@ -76,6 +101,9 @@ export const sgdStep = kernel<
   composite({ param, gradient, velocity, scale }, { learningRate, momentum, weightDecay }) {
     const decayed = add(mul(gradient, scale), mul(param, weightDecay));
     const next = add(mul(velocity, momentum), decayed);
-    return { param: sub(param, mul(next, learningRate)), velocity: next };
+    return {
+      param: unlessOverflow(scale, sub(param, mul(next, learningRate)), param),
+      velocity: unlessOverflow(scale, next, velocity),
+    };
   },
 });

@@ -1,7 +1,7 @@
 // Where gradients go. A backward pass only sees a sink; what the sink does is its maker's secret.
 
 import { zerosLike, type Tensor } from "@tensorflow/tfjs-core";
-import { accumulate as accumulateKernel, call } from "@tessera/kernels";
+import { addGradient, computed, type Gradient } from "./gradient.js";
 import { mapTensors, mapTree, type Sink, type Tree } from "./tree.js";
 
 export interface Accumulator<P extends Tree> {
@@ -13,9 +13,9 @@ export interface Accumulator<P extends Tree> {
 /** Adds up what each parameter is given, over any number of backward passes. */
 export function accumulate<P extends Tree>(params: P): Accumulator<P> {
   const sums = new Map<string, Tensor>();
-  const sink = mapTree(params, (_leaf: Tensor, path) => (gradient: Tensor) => {
+  const sink = mapTree(params, (_leaf: Tensor, path) => (gradient: Gradient) => {
     const sum = sums.get(path);
-    sums.set(path, sum ? call(accumulateKernel, { sum, gradient }, {}).total : gradient);
+    sums.set(path, sum ? addGradient(sum, gradient) : computed(gradient));
   });
   return {
     sink: sink as unknown as Sink<P>,

@@ -4,6 +4,7 @@
 import "@tensorflow/tfjs"; // registers the gradients of all ops
 import { grads, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import type { Layer } from "./layer.js";
+import type { Gradient } from "./gradient.js";
 import type { ParamSpec } from "./spec.js";
 import type { Step } from "./step.js";
 import { leafAt, leaves, mapTensors, type Like, type Tree } from "./tree.js";
@@ -28,7 +29,9 @@ export function fromForward<P extends Tree>(
       });
       const [dx, ...gradients] = ofInputs([x, ...named.map(([, leaf]) => leaf)], dy);
       x.dispose();
-      named.forEach(([path], i) => leafAt<(gradient: Tensor) => void>(sink, path)!(gradients[i]!));
+      named.forEach(([path], i) =>
+        leafAt<(gradient: Gradient) => void>(sink, path)!(gradients[i]!),
+      );
       return dx!;
     },
   };

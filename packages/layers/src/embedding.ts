@@ -1,8 +1,9 @@
 // Token and position embeddings: where ids become activations.
 
-import { add, pad, reshape, slice, tidy, type Tensor } from "@tensorflow/tfjs-core";
-import { call, embed, embedGradient, sumRows } from "@tessera/kernels";
+import { add, range, reshape, slice, tidy, type Tensor } from "@tensorflow/tfjs-core";
+import { addEmbedGradient, call, embed, embedGradient, sumRows } from "@tessera/kernels";
 import type { Source } from "./ends.js";
+import type { LateGradient } from "./gradient.js";
 import { matrix } from "./spec.js";
 
 export type EmbeddingParams = { readonly token: Tensor; readonly position: Tensor };
@@ -32,17 +33,27 @@ export const embedding = (options: EmbeddingOptions): Source<EmbeddingParams, Em
   },
   backward({ token, position }, { ids }, dy, sink) {
     const [batch, time, width] = dy.shape as [number, number, number];
-    sink.token(call(embedGradient, { ids, dy }, { rows: token.shape[0] }).dTable);
-    ids.dispose();
+    sink.token(tableGradientOf(ids, dy.clone(), token.shape[0]!));
     sink.position(
       tidy(() => {
         const perPosition = call(sumRows, { dy: reshape(dy, [batch, time * width]) }, {}).dBias;
-        const unused = position.shape[0] - time;
-        return pad(reshape(perPosition, [time, width]), [
-          [0, unused],
-          [0, 0],
-        ]);
+        const rows = { ids: range(0, time, 1, "int32"), dy: reshape(perPosition, [time, width]) };
+        return call(embedGradient, rows, { rows: position.shape[0]! }).dTable;
       }),
     );
   },
 });
+
+/** The sums of dy's rows per id, once they are wanted. Owns both. */
+function tableGradientOf(ids: Tensor, dy: Tensor, rows: number): LateGradient {
+  const use = (make: () => Tensor): Tensor => {
+    const made = make();
+    ids.dispose();
+    dy.dispose();
+    return made;
+  };
+  return {
+    alone: () => use(() => call(embedGradient, { ids, dy }, { rows }).dTable),
+    addedTo: (sum) => use(() => call(addEmbedGradient, { sum, ids, dy }, {}).total),
+  };
+}

@@ -21,6 +21,7 @@ export {
   type VocabularyParams,
 } from "./ends.js";
 export { gelu } from "./gelu.js";
+export { addGradient, computed, type Gradient, type LateGradient } from "./gradient.js";
 export {
   identity,
   recompute,
@@ -32,6 +33,7 @@ export {
   type ParamsOf,
   type SavedOf,
 } from "./layer.js";
+export { keepInput } from "./keep_input.js";
 export { layerNorm, type LayerNormParams, type LayerNormSaved } from "./layer_norm.js";
 export { linear, type LinearOptions, type LinearParams, type LinearSaved } from "./linear.js";
 export { mlp, type MlpOptions } from "./mlp.js";

@@ -19,6 +19,7 @@ import {
   dropout,
   gelu,
   identity,
+  keepInput,
   layerNorm,
   leaves,
   linear,
@@ -62,6 +63,7 @@ const table: [name: string, layer: AnyLayer][] = [
   ["selfAttention with one key head", selfAttention({ ...heads, keyHeads: 1 })],
   ["selfAttention with dropout", selfAttention({ ...heads, dropout: 0.3 })],
   ["mlp", mlp(feed)],
+  ["keepInput", keepInput(gelu(), linear(square))],
   ["residual", residual(linear(square))],
   ["sequence", sequence({ norm: layerNorm(WIDTH), linear: linear(square), drop: dropout(0.5) })],
   [

@@ -1,8 +1,16 @@
 // y = x W + b, and W alone split by columns or by rows among the ranks of a region.
 
 import { reshape, type Tensor, type Tensor1D } from "@tensorflow/tfjs-core";
-import { call, linear as linearKernel, product, sumRows, weightGradient } from "@tessera/kernels";
+import {
+  addWeightGradient,
+  call,
+  linear as linearKernel,
+  product,
+  sumRows,
+  weightGradient,
+} from "@tessera/kernels";
 import { WHOLE, type Part } from "@tessera/mesh";
+import type { LateGradient } from "./gradient.js";
 import type { Layer } from "./layer.js";
 import { reshapeOwned } from "./owned.js";
 import { matrix, vector } from "./spec.js";
@@ -51,12 +59,28 @@ export function linear(options: LinearOptions): Layer<LinearParams, LinearSaved>
       const weight = asMatrix(params.weight);
       const dx = call(product, { x: dy, weight }, { transpose: true }).y;
       weight.dispose();
-      const { dWeight } = call(weightGradient, { x, dy }, {});
       const { dBias } = call(sumRows, { dy }, {});
-      x.dispose();
-      sink.weight(reshapeOwned(dWeight, params.weight.shape));
+      sink.weight(weightGradientOf(x, dy.clone(), params.weight.shape));
       sink.bias(reshapeOwned(dBias, params.bias.shape));
       return dx;
     },
+  };
+}
+
+/** x^T dy under `shape`, once it is wanted. Owns both. */
+function weightGradientOf(x: Tensor, dy: Tensor, shape: readonly number[]): LateGradient {
+  const use = (make: () => Tensor): Tensor => {
+    const made = make();
+    x.dispose();
+    dy.dispose();
+    return reshapeOwned(made, shape);
+  };
+  return {
+    alone: () => use(() => call(weightGradient, { x, dy }, {}).dWeight),
+    addedTo: (whole) =>
+      use(() => {
+        const sum = reshapeOwned(whole, [shape[0]!, -1]);
+        return call(addWeightGradient, { sum, x, dy }, {}).total;
+      }),
   };
 }

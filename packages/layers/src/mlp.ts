@@ -1,6 +1,7 @@
 // The feed-forward half of a transformer block.
 
 import { gelu } from "./gelu.js";
+import { keepInput } from "./keep_input.js";
 import { sequence } from "./layer.js";
 import { linear } from "./linear.js";
 import { whole, type Region } from "./region.js";
@@ -20,8 +21,10 @@ export function mlp(options: MlpOptions, region: Region = whole) {
   return sequence({
     enter,
     up: linear({ from: width, to: innerWidth, deviation, cut: "columns", inside }),
-    gelu: gelu(),
-    down: linear({ from: innerWidth, to: width, deviation: outputDeviation, cut: "rows", inside }),
+    down: keepInput(
+      gelu(),
+      linear({ from: innerWidth, to: width, deviation: outputDeviation, cut: "rows", inside }),
+    ),
     leave,
   });
 }

@@ -2,6 +2,7 @@
 // shape, so the same few functions serve them all.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
+import type { Gradient } from "./gradient.js";
 
 /** A nested record with leaves of type `L`. */
 export type TreeOf<L> = L | { readonly [name: string]: TreeOf<L> };
@@ -13,7 +14,7 @@ export type Tree = TreeOf<Tensor>;
 export type Like<P, L> = P extends Tensor ? L : { readonly [K in keyof P]: Like<P[K], L> };
 
 /** One function per leaf of `P`, which takes ownership of that leaf's gradient. */
-export type Sink<P> = Like<P, (gradient: Tensor) => void>;
+export type Sink<P> = Like<P, (gradient: Gradient) => void>;
 
 /** A leaf of a tree, and the names that lead to it, joined by dots. */
 export type Leaf<L> = readonly [path: string, leaf: L];

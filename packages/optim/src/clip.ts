@@ -1,7 +1,7 @@
 // Clipping by the norm of all gradients together (Pascanu et al., 2013). Nothing is read back: the
 // norm and the factor stay on the device.
 
-import { add, addN, div, minimum, sqrt, tidy, type Tensor } from "@tensorflow/tfjs-core";
+import { add, addN, div, minimum, mul, sqrt, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import { call, sumOfSquares } from "@tessera/kernels";
 import { leaves, type Tree } from "@tessera/layers";
 
@@ -11,6 +11,12 @@ export const globalNorm = (gradients: Tree): Tensor =>
     sqrt(addN(leaves<Tensor>(gradients).map(([, x]) => call(sumOfSquares, { x }, {}).total))),
   );
 
-/** What to multiply gradients of norm `norm` by so that it is at most `limit`; PyTorch's formula. */
+/**
+ * What to multiply gradients of norm `norm` by so that it is at most `limit` (infinite for none);
+ * PyTorch's formula. NaN where the norm is not finite: optimizers leave that step out.
+ */
 export const clipFactor = (norm: Tensor, limit: number): Tensor =>
-  tidy(() => minimum(div(limit, add(norm, 1e-6)), 1));
+  tidy(() => {
+    const factor = minimum(div(limit, add(norm, 1e-6)), 1);
+    return add(factor, mul(norm, 0));
+  });

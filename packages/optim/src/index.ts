@@ -1,5 +1,11 @@
 export { clipFactor, globalNorm } from "./clip.js";
 export {
+  initialLossScale,
+  nextLossScale,
+  type LossScale,
+  type LossScaleOptions,
+} from "./loss_scale.js";
+export {
   adam,
   decayOf,
   initialState,

@@ -142,3 +142,23 @@ describe("a schedule", () => {
     expect(learningRate({ ...schedule, warmup: 0 }, 1)).toBeGreaterThan(0.99);
   });
 });
+
+describe("where gradients overflow", () => {
+  const options = { beta1, beta2, epsilon, weightDecay: DECAY, decoupled: true };
+
+  test.each([
+    ["adam", adam(options, () => true)],
+    ["sgd", sgd({ momentum: 0.9, weightDecay: DECAY }, () => true)],
+  ])("%s leaves everything as it was", (_name, optimizer) => {
+    const gradients = { w: tensor([1, Infinity, 2]) };
+    const norm = globalNorm(gradients);
+    const scale = clipFactor(norm, 1);
+    const params = { w: tensor(START) };
+    const state = initialState(optimizer, params);
+    const next = optimizer.step(params, gradients, state, { step: 1, learningRate: RATE, scale });
+    expect([...next.params.w.dataSync()]).toEqual(START);
+    for (const slot of optimizer.slots) {
+      expect([...next.state[slot]!.w.dataSync()]).toEqual([0, 0, 0]);
+    }
+  });
+});

@@ -3,7 +3,7 @@
 import type { BatchPlan } from "@tessera/config";
 import type { SampleOrder, Samples } from "@tessera/data";
 import type { Gpt } from "@tessera/gpt";
-import type { Optimizer, Schedule } from "@tessera/optim";
+import type { LossScaleOptions, Optimizer, Schedule } from "@tessera/optim";
 
 export interface TrainingPlan {
   readonly model: Gpt;
@@ -12,6 +12,8 @@ export interface TrainingPlan {
   readonly batch: BatchPlan;
   /** The largest norm of all gradients together; 0 for no limit. */
   readonly clipNorm: number;
+  /** How losses are scaled, for models with fp16 activations; null for not at all. */
+  readonly lossScaling: LossScaleOptions | null;
   readonly seed: number;
   readonly train: Samples;
   readonly order: SampleOrder;

@@ -1,9 +1,17 @@
 // One optimizer step: gradients summed over micro-batches, clipped, and applied.
 
-import { add, scalar, type Tensor } from "@tensorflow/tfjs-core";
+import { add, div, scalar, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import type { GptParams } from "@tessera/gpt";
 import { accumulate, type Step } from "@tessera/layers";
-import { clipFactor, globalNorm, learningRate, type OptimizerState } from "@tessera/optim";
+import {
+  clipFactor,
+  globalNorm,
+  initialLossScale,
+  learningRate,
+  nextLossScale,
+  type LossScale,
+  type OptimizerState,
+} from "@tessera/optim";
 import { disposeBatch, makeBatch } from "./batch.js";
 import type { TrainingPlan } from "./plan.js";
 
@@ -11,9 +19,11 @@ import type { TrainingPlan } from "./plan.js";
 export interface TrainingState {
   readonly params: GptParams;
   readonly optimizer: OptimizerState<GptParams>;
-  /** Optimizer steps taken. */
+  /** Steps taken, those left out because of overflow among them. */
   readonly step: number;
   readonly consumedSamples: number;
+  /** Where loss scaling stands; undefined before its first step, or without it. */
+  readonly lossScale?: LossScale | undefined;
 }
 
 /** What a step tells; the scalars are the caller's, and are read back only when shown. */
@@ -28,13 +38,17 @@ export function takeStep(
   plan: TrainingPlan,
   state: TrainingState,
 ): { readonly state: TrainingState; readonly report: StepReport } {
-  const { loss, gradients } = sumGradients(plan, state);
-  const gradientNorm = globalNorm(gradients);
-  const scale = plan.clipNorm > 0 ? clipFactor(gradientNorm, plan.clipNorm) : scalar(1);
-  const step = state.step + 1;
-  const rate = learningRate(plan.schedule, step);
+  const { lossScaling, clipNorm } = plan;
+  const lossScale = lossScaling && (state.lossScale ?? initialLossScale(lossScaling));
+  const factor = lossScale?.scale ?? 1;
+  const { loss, gradients } = sumGradients(plan, state, factor);
+  const gradientNorm = tidy(() => div(globalNorm(gradients), factor));
+  const scale = tidy(() => div(clipFactor(gradientNorm, clipNorm || Infinity), factor));
+  // Learning rate and Adam's corrections count the steps that changed something.
+  const update = state.step - (lossScale?.skippedSteps ?? 0) + 1;
+  const rate = learningRate(plan.schedule, update);
   const next = plan.optimizer.step(state.params, gradients, state.optimizer, {
-    step,
+    step: update,
     learningRate: rate,
     scale,
   });
@@ -43,18 +57,29 @@ export function takeStep(
     state: {
       params: next.params,
       optimizer: next.state,
-      step,
+      step: state.step + 1,
       consumedSamples: state.consumedSamples + plan.batch.globalBatch,
+      lossScale: lossScaling
+        ? nextLossScale(lossScaling, lossScale!, !Number.isFinite(valueOf(gradientNorm)))
+        : undefined,
     },
     report: { loss, gradientNorm, learningRate: rate },
   };
 }
 
-function sumGradients(plan: TrainingPlan, { params, step, consumedSamples }: TrainingState) {
+/** Reads a scalar back. */
+export const valueOf = (scalar: Tensor): number => scalar.dataSync()[0]!;
+
+/** The mean loss, and the gradients of `factor` times it. */
+function sumGradients(
+  plan: TrainingPlan,
+  { params, step, consumedSamples }: TrainingState,
+  factor: number,
+) {
   const { microBatch, accumulation, globalBatch } = plan.batch;
   const { sink, take } = accumulate(params);
-  const weight = 1 / (globalBatch * plan.train.length);
-  let loss: Tensor = scalar(0);
+  const weight = factor / (globalBatch * plan.train.length);
+  let scaled: Tensor = scalar(0);
   for (let micro = 0; micro < accumulation; micro += 1) {
     const firstRow = micro * microBatch;
     const at: Step = {
@@ -68,11 +93,13 @@ function sumGradients(plan: TrainingPlan, { params, step, consumedSamples }: Tra
     const first = consumedSamples + firstRow;
     const batch = makeBatch(plan.train, plan.order, { first, size: microBatch, weight });
     const part = plan.model.lossAndGradients(params, batch, sink, at);
-    const sum = add(loss, part);
+    const sum = add(scaled, part);
     disposeBatch(batch);
-    loss.dispose();
+    scaled.dispose();
     part.dispose();
-    loss = sum;
+    scaled = sum;
   }
+  const loss = div<Tensor>(scaled, factor);
+  scaled.dispose();
   return { loss, gradients: take() };
 }

@@ -5,7 +5,7 @@ import { disposeTree } from "@tessera/layers";
 import { evaluate } from "./evaluate.js";
 import { isDue, type TrainingPlan } from "./plan.js";
 import type { Metrics, Reporter } from "./reporter.js";
-import { takeStep, type StepReport, type TrainingState } from "./step.js";
+import { takeStep, valueOf, type StepReport, type TrainingState } from "./step.js";
 
 export interface TrainingHooks {
   readonly reporter: Reporter;
@@ -39,16 +39,17 @@ export async function train(
   let savedStep = start.step;
   while (state.step < intervals.steps && !signal?.aborted) {
     const taken = takeStep(plan, state);
+    refuseHopelessScale(plan, state, taken.state);
     state = taken.state;
     const { step } = state;
     const isLogged = isDue(intervals.logging, step, intervals.steps) || step === start.step + 1;
-    const metrics = readBack(taken.report, isLogged);
+    const metrics = readBack(taken, isLogged);
     speed.stepTaken();
     reporter.tick(step, speed.tokensPerSecond());
     if (metrics !== null) {
       trainLoss = metrics["loss"]!;
       reporter.metrics({ step, ...metrics, tokens_per_second: speed.tokensPerSecond() });
-      refuseNonsense(trainLoss, step);
+      if (plan.lossScaling === null) refuseNonsense(metrics, step);
     }
     if (validation !== null && isDue(intervals.evaluation, step, intervals.steps)) {
       validationLoss = speed.apart(() =>
@@ -67,23 +68,47 @@ export async function train(
   return { state, interrupted, trainLoss, validationLoss };
 }
 
-/** Frees a report; its figures, if they are wanted. */
-function readBack(report: StepReport, wanted: boolean): Metrics | null {
+interface Taken {
+  readonly state: TrainingState;
+  readonly report: StepReport;
+}
+
+/** Frees a step's report; its figures, if they are wanted. */
+function readBack({ report, state: { lossScale } }: Taken, wanted: boolean): Metrics | null {
   const metrics = wanted
     ? {
-        loss: report.loss.dataSync()[0]!,
+        loss: valueOf(report.loss),
         learning_rate: report.learningRate,
-        grad_norm: report.gradientNorm.dataSync()[0]!,
+        grad_norm: valueOf(report.gradientNorm),
+        ...(lossScale && { loss_scale: lossScale.scale, skipped_steps: lossScale.skippedSteps }),
       }
     : null;
   disposeTree({ loss: report.loss, norm: report.gradientNorm });
   return metrics;
 }
 
-/** A loss that is no number never recovers. */
-function refuseNonsense(loss: number, step: number): void {
-  if (!Number.isFinite(loss)) {
-    throw new Error(`the loss of step ${step} is ${loss}: lower the learning rate`);
+/** A loss or gradient that is no number never recovers. */
+function refuseNonsense(metrics: Metrics, step: number): void {
+  for (const [name, value] of Object.entries(metrics)) {
+    if (!Number.isFinite(value)) {
+      throw new Error(`the ${name} of step ${step} is ${value}: lower the learning rate`);
+    }
+  }
+}
+
+/** Where gradients overflow at the smallest scale there is, no later step will be better. */
+function refuseHopelessScale(
+  { lossScaling }: TrainingPlan,
+  before: TrainingState,
+  after: TrainingState,
+): void {
+  const skipped = (state: TrainingState) => state.lossScale?.skippedSteps ?? 0;
+  if (lossScaling === null || skipped(after) === skipped(before)) return;
+  if (before.lossScale !== undefined && before.lossScale.scale <= lossScaling.minimum) {
+    throw new Error(
+      `the gradients of step ${after.step} overflow fp16 at the smallest loss scale, ` +
+        `${lossScaling.minimum}: lower the learning rate, or train in bf16`,
+    );
   }
 }
 

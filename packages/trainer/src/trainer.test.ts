@@ -50,6 +50,7 @@ function makePlan(dropout = 0, accumulation = 1): TrainingPlan {
     schedule: { kind: "cosine", peak: 0.01, floor: 0, warmup: 2, total: STEPS },
     batch: resolveBatch({ microBatch: 4 / accumulation, accumulation, dataRanks: 1 }),
     clipNorm: 1,
+    lossScaling: null,
     seed: 5,
     train: windows.train,
     order: shuffledOrder(windows.train.count, 5),
@@ -144,6 +145,49 @@ describe.each([0, 0.2])("with dropout %d", (dropout) => {
     });
     expect(four!.loss.dataSync()[0]).toBeCloseTo(one!.loss.dataSync()[0]!, 5);
     expect(four!.gradientNorm.dataSync()[0]).toBeCloseTo(one!.gradientNorm.dataSync()[0]!, 5);
+  });
+});
+
+describe("with a loss scale", () => {
+  const scaled = (initial: number, minimum = 1): TrainingPlan => ({
+    ...makePlan(),
+    lossScaling: { initial, minimum, window: 4, hysteresis: 1 },
+  });
+
+  test("that fits, training is what it is without, and the scale grows", async () => {
+    const [without, with_] = [recorder(), recorder()];
+    await train(makePlan(), start(makePlan()), { reporter: without, save: () => undefined });
+    const plan = scaled(1024);
+    const { state } = await train(plan, start(plan), { reporter: with_, save: () => undefined });
+    expect(lossesOf(with_.told)).toEqual(lossesOf(without.told));
+    expect(state.lossScale).toMatchObject({ scale: 2048, skippedSteps: 0 });
+  });
+
+  test("that is too large, steps are left out until it fits", () => {
+    const plan = scaled(2 ** 68);
+    let state = start(plan);
+    const first = bits(state.params);
+    const before = memory().numTensors;
+    const moved: boolean[] = [];
+    for (let i = 0; i < 8; i += 1) {
+      const taken = takeStep(plan, state);
+      state = taken.state;
+      moved.push(JSON.stringify(bits(state.params)) !== JSON.stringify(first));
+      disposeTree({ loss: taken.report.loss, norm: taken.report.gradientNorm });
+      expect(memory().numTensors).toBe(before);
+    }
+    const { skippedSteps } = state.lossScale!;
+    expect(skippedSteps).toBeGreaterThan(0);
+    expect(moved).toEqual(moved.map((_one, i) => i >= skippedSteps));
+    expect(state.consumedSamples).toBe(8 * 4);
+  });
+
+  test("that is too large and may not shrink, training ends and says why", async () => {
+    const plan = scaled(2 ** 100, 2 ** 100);
+    const hooks = { reporter: silent, save: () => undefined };
+    await expect(train(plan, start(plan), hooks)).rejects.toThrow(
+      /overflow fp16 at the smallest loss scale.*or train in bf16/,
+    );
   });
 });
 

@@ -1,0 +1,50 @@
+// One stretch of address space out of which large blocks are cut, and into which they grow together
+// again. Blocks kept by size would not fit one another: a step's activations leave room for its
+// gradients only if neighbours can be joined and divided.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <set>
+#include <utility>
+
+namespace tessera {
+
+class Arena {
+ public:
+  /** Reserves addresses, not memory; fewer where the system limits them. */
+  explicit Arena(size_t addresses);
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+  ~Arena();
+
+  /** `bytes`, a multiple of `kPage`: the smallest hole that fits, else at the end. Null if full. */
+  void* take(size_t bytes);
+  void give(void* data, size_t bytes);
+  /** Returns the memory of all holes to the system. */
+  void trim();
+  /** Bytes of all holes. */
+  size_t free() const { return free_; }
+
+  /** What sizes are multiples of. */
+  static constexpr size_t kPage = size_t{1} << 16;
+
+ private:
+  using Hole = std::pair<const size_t, size_t>;  // offset, bytes
+
+  void* extend(size_t bytes);
+  void addHole(size_t offset, size_t bytes);
+  void removeHole(const Hole& hole);
+
+  char* base_ = nullptr;
+  size_t reserved_ = 0;
+  /** Where the last block ends; all before it is block or hole. */
+  size_t end_ = 0;
+  /** Up to where memory may be touched. */
+  size_t open_ = 0;
+  size_t free_ = 0;
+  std::map<size_t, size_t> holes_;               // offset to bytes
+  std::set<std::pair<size_t, size_t>> bySize_;  // bytes, offset
+};
+
+}  // namespace tessera

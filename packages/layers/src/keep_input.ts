@@ -1,0 +1,34 @@
+// Half of recomputation, where it is nearly free: what a cheap layer hands to a linear one is not
+// kept, but made again from the cheap layer's input.
+
+import type { Tensor } from "@tensorflow/tfjs-core";
+import type { Layer, Nothing } from "./layer.js";
+import type { LinearParams, LinearSaved } from "./linear.js";
+import { disposeTree, type Tree } from "./tree.js";
+
+/**
+ * linear(cheap(x)). A linear layer's record is its input alone, so backward runs `cheap` once more,
+ * but not the product.
+ */
+export const keepInput = <S extends Tree>(
+  cheap: Layer<Nothing, S>,
+  linear: Layer<LinearParams, LinearSaved>,
+): Layer<LinearParams, { readonly x: Tensor }> => ({
+  spec: linear.spec,
+  forward(params, x, at) {
+    const [h, ofCheap] = cheap.forward({}, x, at);
+    disposeTree(ofCheap);
+    const [y, ofLinear] = linear.forward(params, h, at);
+    disposeTree(ofLinear);
+    h.dispose();
+    return [y, { x: x.clone() }];
+  },
+  backward(params, { x }, dy, sink, at) {
+    const [h, ofCheap] = cheap.forward({}, x, at);
+    x.dispose();
+    const dh = linear.backward(params, { x: h }, dy, sink, at);
+    const dx = cheap.backward({}, ofCheap, dh, {}, at);
+    dh.dispose();
+    return dx;
+  },
+});
