@@ -1,6 +1,5 @@
 import { afterAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { UserError } from "@tessera/config";
-import { execFile, execFileSync } from "node:child_process";
 import {
   copyFileSync,
   mkdtempSync,
@@ -8,31 +7,22 @@ import {
   readFileSync,
   rmSync,
   truncateSync,
-  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
-import { promisify } from "node:util";
 import {
-  batchAt,
   datasetWriter,
   maskDocuments,
-  openGptData,
   openGptDataset,
   openIndexedDataset,
   parseDataPath,
   rankSamples,
-  sequentialOrder,
   splitDocuments,
   tokenDtype,
 } from "./index.js";
-import { cachedIndices } from "./index_cache.js";
-import { buildIndices } from "./gpt_indices.js";
 
 const FIXTURES = join(__dirname, "../fixtures/megatron");
-const BUILT = join(__dirname, "../dist/index.js");
 
 const made: string[] = [];
 let folder = "";
@@ -192,91 +182,6 @@ test("a writer that is abandoned leaves nothing", () => {
   expect(readdirSync(folder)).toEqual(before);
 });
 
-describe("the cache of indices", () => {
-  const contents = async (): Promise<readonly number[]> => {
-    const dataset = (await openGptDataset(options()))!;
-    const out = new Int32Array(33);
-    const tokens = Array.from({ length: dataset.count }, (_, i) => {
-      dataset.read(i, out);
-      return [...out];
-    });
-    dataset.close();
-    return tokens.flat();
-  };
-  const files = () => readdirSync(at("index-cache"));
-
-  test("is built once, and built again where it is damaged or the data changed", async () => {
-    const expected = await contents();
-    const [npy] = files().filter((name) => name.endsWith("shuffle_idx.npy"));
-    const path = join("index-cache", npy!);
-    patch(path, 200, [0xaa]);
-    expect(await contents()).toEqual(expected);
-    truncateSync(at(path), 150);
-    expect(await contents()).toEqual(expected);
-    utimesSync(at(path), 1, 1); // an old file that stays: nobody writes it again
-    await contents();
-    const { mtimeMs } = (await import("node:fs")).statSync(at(path));
-    expect(mtimeMs).toBe(1000);
-    utimesSync(at("notes.bin"), 5, 5);
-    expect(await contents()).toEqual(expected);
-    expect(files().filter((name) => name.endsWith(".json"))).toHaveLength(2);
-  });
-
-  const build = () => ({
-    ...buildIndices({
-      lengths: [5, 5],
-      first: 0,
-      end: 2,
-      sampleCount: 4,
-      sequenceLength: 2,
-      seed: 1,
-    }),
-    largestToken: null,
-  });
-  const lockOf = (description: string) =>
-    execFileSync("sh", ["-c", `printf %s ${description} | md5sum | cut -c1-32`])
-      .toString()
-      .trim();
-
-  test("waits for who builds, and goes on when that one is done", async () => {
-    const lock = at(`${lockOf("waiting")}.lock`);
-    writeFileSync(lock, "");
-    let done = false;
-    const waiting = cachedIndices({ folder, description: "waiting", build }).then((found) => {
-      done = true;
-      return found;
-    });
-    await pause(200);
-    expect(done).toBe(false);
-    rmSync(lock);
-    expect((await waiting).shuffleIndex.array.length).toBe(4);
-  });
-
-  test("takes over from a builder that shows no sign of life", async () => {
-    writeFileSync(at(`${lockOf("stale")}.lock`), "");
-    const found = await cachedIndices({ folder, description: "stale", build, patience: 100 });
-    expect(found.documentIndex.array.length).toBe(2);
-  });
-
-  test("gives every process the same, whoever was first", async () => {
-    const script = `
-      import { openGptDataset } from ${JSON.stringify(BUILT)};
-      const dataset = await openGptDataset(${JSON.stringify(options())});
-      const out = new Int32Array(33);
-      dataset.read(3, out);
-      console.log(dataset.count, out.join(" "));`;
-    const run = promisify(execFile);
-    const answers = await Promise.all(
-      Array.from({ length: 4 }, () =>
-        run(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" }),
-      ),
-    );
-    expect(new Set(answers.map(({ stdout }) => stdout)).size).toBe(1);
-    expect(files().filter((name) => /lock|partial/.test(name))).toEqual([]);
-    expect(files()).toHaveLength(4);
-  });
-});
-
 describe("a run that is resumed goes on with the next sample", () => {
   test.each([
     [2, 4, 4, 2],
@@ -317,58 +222,4 @@ test("the end of a document masks its loss, and resets positions and attention",
     1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 2, 3, 0, 1, 2, 3,
   ]);
   expect(plain.documents.every((document) => document === 0)).toBe(true);
-});
-
-describe("a blend of datasets", () => {
-  const data = (paths: string) => ({
-    paths: parseDataPath(paths.split(" ")),
-    split: "90,10,0",
-    sampleCounts: { train: 60, valid: 5, test: 5 },
-    sequenceLength: 16,
-    seed: 3,
-    cacheFolder: at("cache"),
-  });
-
-  test("has the samples of its parts by weight, and no part where the split leaves none", async () => {
-    const { parts, close } = await openGptData(
-      data(`0.7 ${join(FIXTURES, "prose")} 0.3 ${at("notes")}`),
-    );
-    expect(parts.train).toMatchObject({ count: 60, length: 16 });
-    expect(parts.test).toBeNull();
-    const own = await openGptData(data(join(FIXTURES, "prose")));
-    const [blended, alone] = [new Int32Array(17), new Int32Array(17)];
-    parts.train!.read(0, blended);
-    own.parts.train!.read(0, alone);
-    expect(blended).toEqual(alone); // the heavier part comes first
-    close();
-    own.close();
-  });
-
-  test("is read ahead by a thread, batch for batch", async () => {
-    const given = data(`0.7 ${join(FIXTURES, "prose")} 0.3 ${at("notes")}`);
-    const { parts, close } = await openGptData(given);
-    const expected = [8, 24, 40].map((first) => [
-      ...batchAt(parts.train!, sequentialOrder(60), first + 4, 4).inputs,
-    ]);
-    close();
-    const sampler = { consumedSamples: 8, microBatch: 4, dataRank: 1, dataRanks: 4 };
-    const script = `
-      import { prefetchBatches } from ${JSON.stringify(BUILT)};
-      const start = (options) => prefetchBatches({ ...options, part: "train", depth: 2 });
-      const ahead = start(${JSON.stringify({ ...sampler, data: given })});
-      const batches = [];
-      for (let batch = ahead.next(); batch !== null; batch = ahead.next()) batches.push([...batch.inputs]);
-      await ahead.close();
-      const bad = start(${JSON.stringify({ ...sampler, consumedSamples: 60, data: given })});
-      let message = "";
-      try { bad.next(); } catch (error) { message = error.name + ": " + error.message; }
-      await bad.close();
-      console.log(JSON.stringify({ batches, message }));`;
-    const shown = execFileSync(process.execPath, ["--input-type=module", "-e", script], {
-      encoding: "utf8",
-    });
-    const { batches, message } = JSON.parse(shown) as { batches: number[][]; message: string };
-    expect(batches).toEqual(expected);
-    expect(message).toMatch(/^UserError: 60 of 60 samples are taken/);
-  });
 });
