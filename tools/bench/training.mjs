@@ -161,7 +161,7 @@ async function main(argv) {
   for (const { name, ...sizes } of cases.filter((one) => names.includes(one.name))) {
     for (const precision of precisions) {
       const { backend, threads } = flags;
-      const settings = { case: name, ...sizes, backend, precision, threads };
+      const settings = { case: name, ...sizes, backend, precision, threads, profile: true };
       results.push(resultOf(settings, await measure(settings, flags)));
     }
   }

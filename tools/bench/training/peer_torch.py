@@ -1,12 +1,14 @@
-"""PyTorch's side of the training suite: the same model, the same step, answering the same words.
+"""PyTorch's side of the training suites: the same model, the same step, answering the same words.
 
-Written for speed on processors: fused attention and a fused optimizer where this version has them,
+With several ranks (DDP over gloo) the first one starts the others and tells them what it is told. Written for speed on processors: fused attention and a fused optimizer where this version has them,
 gradients dropped instead of zeroed, one cast of weights per step under autocast.
 """
 
 import json
 import math
+import os
 import resource
+import subprocess
 import sys
 import time
 
@@ -16,6 +18,8 @@ from torch.nn import functional as F
 
 settings = json.loads(sys.argv[1])
 sizes = settings["model"]
+ranks = settings.get("ranks", 1)
+rank = int(os.environ.get("RANK", 0))
 torch.set_num_threads(settings["threads"])
 torch.manual_seed(1)
 
@@ -69,10 +73,24 @@ class Gpt(nn.Module):
         return F.cross_entropy(logits.view(-1, logits.shape[-1]), targets.view(-1))
 
 
+def join(rank):
+    """Makes this process a rank; the first starts the others."""
+    if rank == 0:
+        os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
+        os.environ.setdefault("MASTER_PORT", str(settings["port"]))
+        for other in range(1, ranks):
+            environment = {**os.environ, "RANK": str(other)}
+            subprocess.Popen([sys.executable, *sys.argv], env=environment, stdin=subprocess.DEVNULL)
+    torch.distributed.init_process_group("gloo", rank=rank, world_size=ranks)
+
+
+if ranks > 1:
+    join(rank)
 model = Gpt(**sizes)
 version = tuple(int(part) for part in torch.__version__.split(".")[:2])
 options = {"fused": True} if version >= (2, 4) else {"foreach": True}
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, betas=(0.9, 0.95), weight_decay=0.1, **options)
+parallel = nn.parallel.DistributedDataParallel(model) if ranks > 1 else model
 tokens = torch.randint(sizes["vocabulary"], (settings["batch"], settings["time"] + 1))
 ids, targets = tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous()
 
@@ -80,7 +98,7 @@ ids, targets = tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous()
 def step():
     began = time.perf_counter()
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=settings["precision"] == "bf16"):
-        loss = model(ids, targets)
+        loss = parallel(ids, targets)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
@@ -89,10 +107,28 @@ def step():
     return {"seconds": time.perf_counter() - began, "loss": value}
 
 
-for line in sys.stdin:
-    if line.strip() == "end":
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        answer = {"name": "torch", "version": torch.__version__, "peakBytes": peak}
-    else:
-        answer = step()
-    print(json.dumps(answer), flush=True)
+WORDS = ["step", "end"]
+
+
+def shared(word):
+    """What the first rank was told, on every rank."""
+    if ranks == 1:
+        return word
+    told = torch.tensor([WORDS.index(word) if rank == 0 else 0])
+    torch.distributed.broadcast(told, 0)
+    return WORDS[told.item()]
+
+
+def answer(word):
+    if word == "step":
+        return step()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return {"name": "torch", "version": torch.__version__, "peakBytes": peak}
+
+
+word = ""
+while word != "end":
+    word = shared(sys.stdin.readline().strip() if rank == 0 else "")
+    answered = answer(word)
+    if rank == 0:
+        print(json.dumps(answered), flush=True)

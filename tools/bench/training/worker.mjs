@@ -1,20 +1,24 @@
-// Our side of the training suite: takes a training step each time it is told to, and tells at the
-// end where the time went and how fast its matrix products are on their own.
+// Our side of the training suites: takes a training step each time it is told to, and tells at the
+// end where the time went and how fast its matrix products are on their own. Started as several ranks,
+// the first one listens and the others follow it.
 
 import { createInterface } from "node:readline";
-import { enableProdMode, setBackend } from "@tensorflow/tfjs-core";
+import { enableProdMode, scalar, setBackend } from "@tensorflow/tfjs-core";
+import { joinWorld } from "@tessera/collectives-mpi";
 import { resolveBatch } from "@tessera/config";
 import { sequentialOrder } from "@tessera/data";
+import { fullyShard, replicate, shardAll } from "@tessera/data-parallel";
 import { gpt, gptConfig } from "@tessera/gpt";
 import { disposeTree, materialize } from "@tessera/layers";
-import { adam, decayOf, initialState } from "@tessera/optim";
-import { takeStep } from "@tessera/trainer";
+import { adam, decayOf } from "@tessera/optim";
+import { freshState, takeStep } from "@tessera/trainer";
 import { profile } from "./profile.mjs";
 import { medianOf } from "./median.mjs";
 import { flopsOf, productsAlone } from "./products.mjs";
 
 const settings = JSON.parse(process.argv[2]);
-const { model: sizes, batch, time, precision } = settings;
+const { model: sizes, batch, time, precision, stage = 0 } = settings;
+const world = joinWorld(process.env);
 
 enableProdMode();
 if (settings.backend === "native") {
@@ -32,7 +36,8 @@ const config = gptConfig({
   vocabularySize: sizes.vocabulary,
   maxPositions: sizes.positions,
 });
-const model = gpt(config, { storage: precision });
+const around = stage === 3 ? { around: shardAll(world.all) } : {};
+const model = gpt(config, { storage: precision, ...around });
 
 /** Tokens that look random and are the same in every run. */
 const samples = {
@@ -53,7 +58,9 @@ const plan = {
     decayOf(model.spec),
   ),
   schedule: { kind: "constant", peak: 1e-4, floor: 0, warmup: 0, total: 1000 },
-  batch: resolveBatch({ microBatch: batch, accumulation: 1, dataRanks: 1 }),
+  batch: resolveBatch({ microBatch: batch, accumulation: 1, dataRanks: world.size }),
+  sharing:
+    stage === 3 ? fullyShard(model.spec, world.all) : replicate(model.spec, world.all, { stage }),
   clipNorm: 1,
   lossScaling: null,
   seed: 1,
@@ -64,13 +71,7 @@ const plan = {
   intervals: { steps: 1000, logging: 1, evaluation: 0, saving: 0 },
 };
 
-const params = materialize(model.spec, plan.seed);
-let state = {
-  params,
-  optimizer: initialState(plan.optimizer, params),
-  step: 0,
-  consumedSamples: 0,
-};
+let state = freshState(plan, materialize(model.spec, plan.seed));
 
 /** A step, whole: what it computed is read back. Its seconds. */
 function step() {
@@ -88,6 +89,7 @@ const ROUNDS = 5;
 /** Steps and their products alone in turn, so that both meet the same machine. */
 function end() {
   const peakBytes = process.resourceUsage().maxRSS * 1024;
+  if (!settings.profile) return { peakBytes };
   const { calls, parts } = profile(step);
   if (calls.length === 0) return { peakBytes, parts, flops: null, matmulFraction: null };
   const flops = calls.reduce((sum, call) => sum + flopsOf(call), 0);
@@ -102,7 +104,34 @@ function end() {
   return { peakBytes, parts, flops, matmulFraction };
 }
 
-for await (const word of createInterface({ input: process.stdin })) {
-  process.stdout.write(`${JSON.stringify(word === "end" ? end() : step())}\n`);
-  if (word === "end") break;
+/** What of the time of communication passed behind computation, over all steps. */
+function hidden() {
+  const { busySeconds, waitedSeconds } = world.all.traffic;
+  return busySeconds === 0 ? 1 : 1 - waitedSeconds / busySeconds;
 }
+
+const WORDS = ["step", "end"];
+
+/** What the first rank was told, on every rank. */
+function shared(word) {
+  const number = scalar(WORDS.indexOf(word));
+  const [told] = world.all.broadcast(number, 0).wait().dataSync();
+  return WORDS[told];
+}
+
+/** What the first rank answers. */
+const answer = (word) => (word === "step" ? step() : { ...end(), hidden: hidden() });
+
+if (world.rank === 0) {
+  for await (const word of createInterface({ input: process.stdin })) {
+    shared(word);
+    process.stdout.write(`${JSON.stringify(answer(word))}\n`);
+    if (word === "end") break;
+  }
+} else {
+  for (let word = ""; word !== "end";) {
+    word = shared("");
+    answer(word);
+  }
+}
+world.close();
