@@ -10,7 +10,7 @@ const below = (floor) => Array.from({ length: floor }, (_, i) => `floor:${i}`);
  * be built upon (`kind:base`). Engines are chosen by apps: libraries see contracts.
  */
 const floors = [
-  { sourceTag: "floor:0", onlyDependOnLibsWithTags: [] },
+  { sourceTag: "floor:0", onlyDependOnLibsWithTags: ["base:0"] },
   ...[1, 2, 3, 4].map((floor) => ({
     sourceTag: `floor:${floor}`,
     onlyDependOnLibsWithTags: [...below(floor), ...(floor < 3 ? [`base:${floor}`] : [])],

@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
+import { toolchain as mpiToolchain } from "../packages/collectives-mpi/native/toolchain.mjs";
 import { toolchain } from "../packages/kernels-native/native/toolchain.mjs";
 
 export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -52,25 +53,48 @@ function installDependencies() {
   writeFileSync(STAMP, lock);
 }
 
-/**
- * What the native engine is built from. As root on Debian or Ubuntu it is installed; elsewhere the
- * engine's own build says what to do, and everything works without it.
- */
+/** What the native engines are built from. */
 function installToolchain() {
-  const { missing } = toolchain();
+  const missing = new Set([...toolchain().missing, ...mpiToolchain().missing]);
+  install([...missing], "the native engines", "without them, the slower wasm backend computes");
+}
+
+/** The commands that only tests need, and the Debian package of each. */
+const TEST_COMMANDS = {
+  slurmctld: "slurm-wlm",
+  munged: "munge",
+  ip: "iproute2",
+  pgrep: "procps",
+  shellcheck: "shellcheck",
+};
+
+/** What the tests of launching run on. Where it cannot be had, those tests say that they are skipped. */
+export function installForTests() {
+  const isMissing = (command) => spawnSync("sh", ["-c", `command -v ${command}`]).status !== 0;
+  const missing = Object.entries(TEST_COMMANDS).filter(([command]) => isMissing(command));
+  install(
+    missing.map(([, name]) => name),
+    "the tests of launching",
+    "without them, tests on a Slurm cluster are skipped",
+  );
+}
+
+/**
+ * Installs Debian packages as root on Debian or Ubuntu. Elsewhere the packages' own builds say what to do,
+ * and everything works without them.
+ */
+function install(missing, purpose, otherwise) {
   const mayInstall = process.getuid?.() === 0 && existsSync("/usr/bin/apt-get");
   if (missing.length === 0 || !mayInstall) return;
-  process.stdout.write(`installing ${missing.join(", ")} for the native engine\n`);
+  process.stdout.write(`installing ${missing.join(", ")} for ${purpose}\n`);
   const apt = (...args) =>
-    spawnSync("apt-get", ["-qq", ...args], {
+    spawnSync("apt-get", ["-qq", "-o", "DPkg::Lock::Timeout=300", ...args], {
       stdio: ["ignore", "ignore", "inherit"],
       env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
     });
   apt("update");
   if (apt("install", "-y", "--no-install-recommends", ...missing).status !== 0) {
-    process.stdout.write(
-      "apt-get failed: the slower wasm backend takes the native engine's place\n",
-    );
+    process.stdout.write(`apt-get failed: ${otherwise}\n`);
   }
 }
 

@@ -4,9 +4,10 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { toolchain } from "../packages/kernels-native/native/toolchain.mjs";
-import { ROOT, setUp } from "./setup.mjs";
+import { installForTests, ROOT, setUp } from "./setup.mjs";
 
 setUp();
+installForTests();
 
 const node = (args) =>
   spawnSync(process.execPath, args, { cwd: ROOT, stdio: "inherit" }).status === 0;

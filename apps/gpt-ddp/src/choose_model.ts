@@ -10,8 +10,7 @@ import {
 import { UserError } from "@tessera/config";
 import { evenDropout, gpt, preset, type GptConfig, type GptParams } from "@tessera/gpt";
 import { materialize } from "@tessera/layers";
-import { initialState, type Optimizer } from "@tessera/optim";
-import type { TrainingState } from "@tessera/trainer";
+import { freshState, resumedState, type TrainingPlan, type TrainingState } from "@tessera/trainer";
 import type { Flags } from "./flags.js";
 
 /** The model's sizes: a folder's, or those named, changed by flags. */
@@ -60,28 +59,20 @@ export function resumedFolder(flags: Flags): string | undefined {
 }
 
 /** Where training starts: fresh, from a model's folder, or where a checkpoint left off. */
-export function startingState(
-  flags: Flags,
-  config: GptConfig,
-  optimizer: Optimizer,
-  identity: Identity,
-): TrainingState {
+export function startingState(flags: Flags, plan: TrainingPlan, identity: Identity): TrainingState {
+  const { config } = plan.model;
   const resumed = resumedFolder(flags);
-  if (resumed !== undefined) return resumedState(resumed, config, optimizer, identity);
+  if (resumed !== undefined) return stateIn(resumed, plan, identity);
   const { model_name_or_path: folder, seed } = flags;
   const params =
     folder === undefined
       ? materialize<GptParams>(gpt(config).spec, seed)
       : readModel(folder, config);
-  return { params, optimizer: initialState(optimizer, params), step: 0, consumedSamples: 0 };
+  return freshState(plan, params);
 }
 
-function resumedState(
-  folder: string,
-  config: GptConfig,
-  optimizer: Optimizer,
-  identity: Identity,
-): TrainingState {
+function stateIn(folder: string, plan: TrainingPlan, identity: Identity): TrainingState {
+  const { config } = plan.model;
   const saved = { ...sizesOf(readModelConfig(folder)), ...readProgress(folder).identity };
   for (const [name, value] of Object.entries({ ...sizesOf(config), ...identity })) {
     if (saved[name] !== value) {
@@ -90,8 +81,9 @@ function resumedState(
       );
     }
   }
-  const { params, state, progress } = loadCheckpoint(folder, optimizer.slots);
-  return { params, optimizer: state, ...progress };
+  const { params, state, progress } = loadCheckpoint(folder, plan.optimizer.slots);
+  const { step, consumedSamples, lossScale } = progress;
+  return resumedState(plan, { params, optimizer: state }, { step, consumedSamples, lossScale });
 }
 
 /** The sizes that say which tensors a model has. */

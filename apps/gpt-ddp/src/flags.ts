@@ -63,6 +63,18 @@ const groups = {
     loss_scale_window: number("steps without overflow after which it doubles", count, 1000),
     hysteresis: number("overflows borne before it is halved", count, 2),
   },
+  Ranks: {
+    deepspeed: text("a DeepSpeed configuration, whose values stand beside the flags", "FILE"),
+    strict: toggle("refuse keys of it that mean nothing here; else they are named once", false),
+    zero_stage: choice(
+      "what data-parallel ranks share out: 1 moments, 2 gradients too, 3 weights too",
+      ["0", "1", "2", "3"],
+      "0",
+    ),
+    ddp_bucket_cap_mb: number("gradients smaller than this travel together", { above: 0 }, 1),
+    ddp_timeout_minutes: number("what ranks may wait for each other", { above: 0 }, 10),
+    master_addr: text("taken for the sake of scripts; MPI finds the ranks", "HOST"),
+  },
   Output: {
     output_dir: text("where checkpoints and metrics.jsonl go", "FOLDER", "./outputs"),
     overwrite_output_dir: toggle("train anew where there are checkpoints already", false),

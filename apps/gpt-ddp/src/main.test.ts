@@ -14,6 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { isAvailable as isMpiAvailable } from "@tessera/collectives-mpi";
 
 const MAIN = join(__dirname, "../dist/main.js");
 const GOLDEN = join(__dirname, "../../../fixtures/golden");
@@ -51,7 +52,7 @@ const metricsOf = (name: string) =>
     .map((line) => JSON.parse(line) as Record<string, number>)
     .filter((metrics) => "loss" in metrics);
 
-const losses = (name: string) => metricsOf(name).map(({ step, loss }) => [step, loss]);
+const losses = (name: string) => metricsOf(name).map(({ step, loss }) => [step!, loss!]);
 
 test("--help lists the flags in groups", () => {
   const { status, stdout } = run("--help");
@@ -98,6 +99,47 @@ const native = existsSync(join(__dirname, "../../../packages/kernels-native/dist
   const figures = (name: string) =>
     metricsOf(name).map(({ tokens_per_second: _speed, ...rest }) => rest);
   expect(figures("half-resumed")).toEqual(figures("half").slice(3));
+});
+
+const withRanks = isMpiAvailable() ? test : test.skip;
+
+withRanks("ranks train as one does, and resume on other numbers of ranks", () => {
+  const LAUNCH = join(__dirname, "../../tessera/dist/main.js");
+  /** As `run`, on several ranks. */
+  const launch = (ranks: number, line: string) => {
+    const words_ = ["launch", "--nproc-per-node", String(ranks), "--", "node", MAIN];
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [LAUNCH, ...words_, ...words(line)],
+      {
+        encoding: "utf8",
+        timeout: 60_000,
+        env: { ...process.env, OMP_NUM_THREADS: "1" },
+      },
+    );
+    return { status, stdout, stderr };
+  };
+  const flags = "--max_steps 4 --logging_steps 1 --save_steps 2 --dropout 0.1";
+  run(trained("one", `${flags} --gradient_accumulation_steps 2`));
+  const two = launch(2, trained("two", `${flags} --zero_stage 2`));
+  expect(two).toMatchObject({ status: 0 });
+  expect(two.stdout).toMatch(/batch {2}2 samples x 1 accumulated x 2 ranks = 4/);
+  const close = (actual: number[][], expected: number[][]) => {
+    expect(actual.map(([step]) => step)).toEqual(expected.map(([step]) => step));
+    actual.forEach(([, loss], i) =>
+      expect(Math.abs(loss! / expected[i]![1]! - 1)).toBeLessThan(1e-5),
+    );
+  };
+  close(losses("two"), losses("one"));
+  for (const [name, go] of [
+    ["on-one", (line: string) => run(`${line} --gradient_accumulation_steps 2`)],
+    ["on-two", (line: string) => launch(2, `${line} --zero_stage 3`)],
+  ] as const) {
+    mkdirSync(at(name));
+    cpSync(join(at("two"), "checkpoint-2"), join(at(name), "checkpoint-2"), { recursive: true });
+    expect(go(trained(name, `${flags} --resume_from_checkpoint`))).toMatchObject({ status: 0 });
+    close(losses(name), losses("one").slice(2));
+  }
 });
 
 test("Ctrl-C saves and ends with 130; the run goes on where it stopped", async () => {

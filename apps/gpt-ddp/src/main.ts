@@ -5,14 +5,30 @@
 import { join } from "node:path";
 import { writeFileSync } from "node:fs";
 import { saveCheckpoint } from "@tessera/checkpoint";
-import { endWith, EXIT, parseFlags } from "@tessera/config";
-import { isAvailable } from "@tessera/kernels-native";
-import { generate, parameterCount } from "@tessera/gpt";
+import { runRank } from "@tessera/collectives";
+import { joinWorld } from "@tessera/collectives-mpi";
+import { endWith, EXIT, parseFlags, UserError } from "@tessera/config";
+import { disagreement } from "@tessera/data-parallel";
+import { generate } from "@tessera/gpt";
+import { disposeTree } from "@tessera/layers";
 import { decodeStream } from "@tessera/tokenizer";
-import { consoleReporter, duration, evaluate, train, type TrainingState } from "@tessera/trainer";
-import { chooseBackend, defaultBackend, type BackendName } from "./backend.js";
+import {
+  consoleReporter,
+  duration,
+  evaluate,
+  silent,
+  train,
+  wholeState,
+  type Reporter,
+  type TrainingPlan,
+  type TrainingResult,
+  type TrainingState,
+} from "@tessera/trainer";
+import { chooseBackend, defaultBackend } from "./backend.js";
 import { startingState } from "./choose_model.js";
+import { withDeepSpeed } from "./deepspeed.js";
 import { program, type Flags } from "./flags.js";
+import { introduce } from "./introduce.js";
 import { makeRun, type Run } from "./plan.js";
 
 const { stdout } = process;
@@ -23,85 +39,99 @@ async function main(argv: readonly string[]): Promise<number> {
     stdout.write(parsed.help);
     return EXIT.done;
   }
-  const flags = parsed.values;
-  const backend = flags.backend ?? defaultBackend();
-  const run = makeRun(flags, backend);
-  await chooseBackend(backend);
-  const { plan } = run;
-  const start = startingState(flags, plan.model.config, plan.optimizer, run.identity);
-  introduce(backend, run, start);
-  if (!flags.do_train) {
-    if (plan.validation !== null) {
-      const loss = evaluate(plan.model, start.params, plan.validation, plan.evalBatch);
-      stdout.write(`validation loss ${loss.toFixed(4)}\n`);
-    }
-    sample(flags, run, start);
-    return EXIT.done;
-  }
-  return trainAndSample(flags, run, start);
+  const { flags, notes, globalBatch } = withDeepSpeed(parsed.values, parsed.given);
+  const timeoutMinutes = flags.ddp_timeout_minutes;
+  const world = joinWorld(process.env, { timeoutMinutes });
+  return runRank(world, async () => {
+    const backend = flags.backend ?? defaultBackend();
+    const run = makeRun(flags, backend, world);
+    refuseOtherBatch(globalBatch, flags, run.plan);
+    await chooseBackend(backend);
+    const start = startingState(flags, run.plan, run.identity);
+    refuseDisagreement(run.plan, start);
+    if (world.rank === 0) introduce({ backend, run, start, world, notes });
+    return flags.do_train
+      ? trainAndSample(flags, run, start)
+      : evaluateAndSample(flags, run, start);
+  });
 }
 
-/** One line each for the model, the text and the batch. */
-function introduce(
-  backend: BackendName,
-  { plan, texts, tokenizer }: Run,
-  start: TrainingState,
-): void {
-  const { config } = plan.model;
-  const { microBatch, accumulation, dataRanks, globalBatch } = plan.batch;
-  const skipped = texts.skipped.length === 0 ? "" : `, ${texts.skipped.length} skipped`;
-  const lines = [
-    `model  ${(parameterCount(config) / 1e6).toFixed(2)}M parameters: ${config.layerCount} layers, ` +
-      `${config.hiddenSize} wide, ${config.headCount} heads, ${config.vocabularySize} ids`,
-    `text   ${texts.texts.length} files${skipped}, ${(texts.bytes / 1e6).toFixed(2)} MB: ` +
-      `${plan.train.count} samples of ${plan.train.length} tokens (${tokenizer.name}), ` +
-      `${plan.validation?.count ?? 0} for validation`,
-    `batch  ${microBatch} samples x ${accumulation} accumulated x ${dataRanks} ranks = ` +
-      `${globalBatch}; ${plan.intervals.steps} steps on ${backend}`,
-  ];
-  if (backend === "wasm" && !isAvailable()) {
-    lines.push("native engine: not built, so the slower wasm computes; npm run setup builds it");
-  }
-  if (start.step > 0) lines.push(`resume from step ${start.step}`);
-  stdout.write(`${lines.join("\n")}\n`);
+/** The batch that a DeepSpeed configuration says must be the product of its parts. */
+function refuseOtherBatch(said: number | null, flags: Flags, { batch }: TrainingPlan): void {
+  const { microBatch, accumulation, dataRanks, globalBatch } = batch;
+  if (said === null || said === globalBatch) return;
+  throw new UserError(
+    `${flags.deepspeed}: train_batch_size is ${said}, but ${microBatch} per device x ` +
+      `${accumulation} accumulated x ${dataRanks} ranks = ${globalBatch}`,
+  );
 }
+
+/** Weights are a function of the seed or of a file, so ranks that differ have not read the same. */
+function refuseDisagreement({ sharing }: TrainingPlan, { params }: TrainingState): void {
+  if (sharing.group.size === 1) return;
+  const whole = sharing.whole(params);
+  const path = disagreement(whole, sharing.group);
+  disposeTree(whole);
+  if (path !== null) {
+    throw new UserError(`${path}: is not the same on all ranks; give all of them the same files`);
+  }
+}
+
+function evaluateAndSample(flags: Flags, run: Run, start: TrainingState): number {
+  const { plan } = run;
+  if (plan.validation !== null) {
+    const loss = evaluate(plan, start.params, plan.validation);
+    if (isFirst(plan)) stdout.write(`validation loss ${loss.toFixed(4)}\n`);
+  }
+  sample(flags, run, start);
+  return EXIT.done;
+}
+
+/** Whether this rank is the one that speaks and writes. */
+const isFirst = ({ sharing }: TrainingPlan): boolean => sharing.group.rank === 0;
 
 async function trainAndSample(flags: Flags, run: Run, start: TrainingState): Promise<number> {
   const { plan, identity } = run;
-  const metricsFile = join(flags.output_dir, "metrics.jsonl");
-  if (start.step === 0) writeFileSync(metricsFile, "");
-  const reporter = consoleReporter({
-    stream: stdout,
-    metricsFile,
-    steps: plan.intervals.steps,
-    startStep: start.step,
-  });
-  const save = ({
-    params,
-    optimizer: state,
-    step,
-    consumedSamples,
-    lossScale,
-  }: TrainingState): void => {
+  const reporter = reporterOf(flags, plan, start);
+  const save = (state: TrainingState): void => {
+    const { step, consumedSamples, lossScale } = state;
     const progress = { step, consumedSamples, lossScale, identity: { ...identity } };
-    const { config } = plan.model;
-    const folder = saveCheckpoint(flags.output_dir, { config, params, state, progress });
-    reporter.note(`saved  ${folder}`);
+    const whole = wholeState(plan, state);
+    if (isFirst(plan)) {
+      const checkpoint = { ...whole, state: whole.optimizer, config: plan.model.config, progress };
+      reporter.note(`saved  ${saveCheckpoint(flags.output_dir, checkpoint)}`);
+    }
+    disposeTree(whole.params);
+    disposeTree(whole.optimizer);
   };
   const signal = stopOnSignal((text) => reporter.note(text));
   const began = performance.now();
   const result = await train(plan, start, { reporter, save, signal });
   reporter.end();
   if (result.interrupted) {
-    stdout.write("stopped; --resume_from_checkpoint goes on from here\n");
+    if (isFirst(plan)) stdout.write("stopped; --resume_from_checkpoint goes on from here\n");
     return EXIT.interrupted;
   }
-  stdout.write(
-    `done   in ${duration((performance.now() - began) / 1000)}: training loss ` +
-      `${result.trainLoss.toFixed(4)}, validation loss ${result.validationLoss.toFixed(4)} nats per token\n`,
-  );
+  if (isFirst(plan)) summarize(result, (performance.now() - began) / 1000);
   sample(flags, run, result.state);
   return EXIT.done;
+}
+
+function summarize({ trainLoss, validationLoss }: TrainingResult, seconds: number): void {
+  stdout.write(
+    `done   in ${duration(seconds)}: training loss ` +
+      `${trainLoss.toFixed(4)}, validation loss ${validationLoss.toFixed(4)} nats per token\n`,
+  );
+}
+
+/** The first rank tells and writes; the others are silent. */
+function reporterOf(flags: Flags, plan: TrainingPlan, start: TrainingState): Reporter {
+  if (!isFirst(plan)) return silent;
+  const metricsFile = join(flags.output_dir, "metrics.jsonl");
+  if (start.step === 0) writeFileSync(metricsFile, "");
+  const { steps } = plan.intervals;
+  const isTerminal = stdout.isTTY && plan.sharing.group.size === 1;
+  return consoleReporter({ stream: stdout, metricsFile, steps, startStep: start.step, isTerminal });
 }
 
 /** Aborted by the first Ctrl-C or SIGTERM; the second ends the process at once. */
@@ -117,17 +147,20 @@ function stopOnSignal(say: (text: string) => void): AbortSignal {
   return controller.signal;
 }
 
-/** Prints the prompt and what the model makes of it, as it is made. */
+/** Prints the prompt and what the model makes of it, as it is made. All ranks compute it. */
 function sample(flags: Flags, { plan, tokenizer }: Run, { params }: TrainingState): void {
+  const write = (shown: string): void => {
+    if (isFirst(plan)) stdout.write(shown);
+  };
   if (flags.sample_len === 0) return;
   const sampling = { temperature: flags.temperature, topK: flags.top_k, seed: flags.seed };
   const prompt = [...tokenizer.encode(flags.prompt)];
   const text = decodeStream(tokenizer);
-  stdout.write(`\n--- a sample ---\n${flags.prompt}`);
+  write(`\n--- a sample ---\n${flags.prompt}`);
   for (const id of generate(plan.model, params, prompt, flags.sample_len, sampling)) {
-    stdout.write(text.push(id));
+    write(text.push(id));
   }
-  stdout.write(`${text.end()}\n----------------\n`);
+  write(`${text.end()}\n----------------\n`);
 }
 
 await endWith("gpt-ddp", () => main(process.argv.slice(2)));

@@ -10,10 +10,12 @@ import {
   tokensOf,
   type TextCollection,
 } from "@tessera/data";
-import { gpt } from "@tessera/gpt";
+import { gpt, type Gpt, type GptParams } from "@tessera/gpt";
 import { adam, decayOf, sgd, type Decays, type Optimizer } from "@tessera/optim";
 import { tokenizerByName, type Tokenizer } from "@tessera/tokenizer";
 import type { TrainingPlan } from "@tessera/trainer";
+import type { ProcessGroup, World } from "@tessera/collectives";
+import { fullyShard, replicate, shardAll, type Sharing } from "@tessera/data-parallel";
 import type { BackendName } from "./backend.js";
 import { choosePrecision } from "./precision.js";
 import { chooseConfig, resumedFolder, type Identity } from "./choose_model.js";
@@ -27,17 +29,18 @@ export interface Run {
   readonly identity: Identity;
 }
 
-export function makeRun(flags: Flags, backend: BackendName): Run {
+export function makeRun(flags: Flags, backend: BackendName, world: World): Run {
   if (flags.text.length === 0) throw new UserError("--text: name at least one file to train on");
   const { storage, lossScaling } = choosePrecision(flags, backend);
   const tokenizer = tokenizerByName(flags.tokenizer);
   const config = chooseConfig(flags, tokenizer.vocabularySize);
-  checkOutput(flags);
+  if (world.rank === 0) checkOutput(flags);
   const texts = readTexts(flags.text);
   const tokens = tokensOf(texts.texts, tokenizer);
   const { max_len: length, validation_split, seed } = flags;
   const { train, validation } = splitWindows(tokens, { length, validation: validation_split });
-  const model = gpt(config, { storage });
+  const isSharded = flags.zero_stage === "3";
+  const model = gpt(config, { storage, ...(isSharded && { around: shardAll(world.all) }) });
   const plan: TrainingPlan = {
     model,
     optimizer: optimizerOf(flags, decayOf(model.spec)),
@@ -51,8 +54,9 @@ export function makeRun(flags: Flags, backend: BackendName): Run {
     batch: resolveBatch({
       microBatch: flags.per_device_train_batch_size,
       accumulation: flags.gradient_accumulation_steps,
-      dataRanks: 1,
+      dataRanks: world.size,
     }),
+    sharing: sharingOf(flags, model.spec, world.all),
     clipNorm: flags.max_grad_norm,
     lossScaling,
     seed,
@@ -69,6 +73,13 @@ export function makeRun(flags: Flags, backend: BackendName): Run {
   };
   const identity = { seed, tokenizer: tokenizer.name, max_len: length, tokens: tokens.length };
   return { plan, tokenizer, texts, identity: { ...identity, optim: flags.optim } };
+}
+
+function sharingOf(flags: Flags, spec: Gpt["spec"], group: ProcessGroup): Sharing<GptParams> {
+  const stage = Number(flags.zero_stage) as 0 | 1 | 2 | 3;
+  if (stage === 3) return fullyShard<GptParams>(spec, group);
+  const bucketBytes = flags.ddp_bucket_cap_mb * 2 ** 20;
+  return replicate<GptParams>(spec, group, { stage, bucketBytes });
 }
 
 function optimizerOf(flags: Flags, decays: Decays): Optimizer {

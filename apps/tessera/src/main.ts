@@ -2,15 +2,23 @@
 // tessera: the project's command-line tool. Each command stands in a file of its own.
 
 import { endWith } from "@tessera/config";
+import { checkRanks } from "./check_ranks.js";
 import { family } from "./command.js";
 import { infoCommand } from "./data/info.js";
 import { mergeCommand } from "./data/merge.js";
 import { orderCommand } from "./data/order.js";
+import { doctor } from "./doctor.js";
+import { launch } from "./launch.js";
 import { preprocessCommand } from "./preprocess/command.js";
+import { sbatch } from "./sbatch.js";
 import { decodeCommand, encodeCommand } from "./tokenizer/encode.js";
 import { trainCommand } from "./tokenizer/train.js";
 
 const tessera = family("tessera", "Tessera's command-line tool.", [
+  launch,
+  sbatch,
+  doctor,
+  checkRanks,
   preprocessCommand,
   family("tessera data", "Looks at datasets, and merges them.", [
     orderCommand,

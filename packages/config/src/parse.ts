@@ -43,7 +43,12 @@ export function parseFlags<G extends FlagGroups>(
   program: Program<G>,
   argv: readonly string[],
 ):
-  | { readonly values: FlagValues<G>; readonly operands: readonly string[] }
+  | {
+      readonly values: FlagValues<G>;
+      readonly operands: readonly string[];
+      /** The flags that `argv` names; the others have their defaults. */
+      readonly given: ReadonlySet<string>;
+    }
   | { readonly help: string } {
   let help = "";
   const command = commandOf(program).configureOutput({
@@ -57,7 +62,9 @@ export function parseFlags<G extends FlagGroups>(
     if (error.code === "commander.helpDisplayed") return { help };
     throw new UserError(oneSentence(error.message, program.name));
   }
-  return { values: command.opts(), operands: command.args };
+  const values = command.opts<FlagValues<G>>();
+  const given = Object.keys(values).filter((name) => command.getOptionValueSource(name) === "cli");
+  return { values, operands: command.args, given: new Set(given) };
 }
 
 function commandOf<G extends FlagGroups>(program: Program<G>): Command {

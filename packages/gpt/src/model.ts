@@ -4,6 +4,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { call, convert, type FloatStorage } from "@tessera/kernels";
 import {
+  bare,
   disposeTree,
   dropout,
   embedding,
@@ -23,6 +24,7 @@ import {
   type Step,
   type Targets,
   type VocabularyParams,
+  type Wrapping,
 } from "@tessera/layers";
 import { block, type BlockParams } from "./block.js";
 import type { GptConfig } from "./config.js";
@@ -56,13 +58,13 @@ export interface Gpt {
   logits(params: GptParams, x: Tensor): Tensor;
 }
 
-function body(config: GptConfig, region: Region) {
+function body(config: GptConfig, region: Region, around: Wrapping) {
   const names = Array.from({ length: config.layerCount }, (_, i) => String(i));
   const one = block(config, region);
   return sequence({
     drop: dropout(config.dropout.embedding, region.outside),
-    blocks: sequence(Object.fromEntries(names.map((name) => [name, one]))),
-    norm: layerNorm(config.hiddenSize, config.layerNormEpsilon),
+    blocks: around.stack(Object.fromEntries(names.map((name) => [name, one]))),
+    norm: around.layer(layerNorm(config.hiddenSize, config.layerNormEpsilon)),
   });
 }
 
@@ -81,14 +83,17 @@ export interface GptOptions {
    * `bf16` and `fp16` the parameters, which stay fp32, are the masters; their gradients are fp32 too.
    */
   readonly storage?: FloatStorage;
+  /** What a strategy puts around the model's parts. */
+  readonly around?: Wrapping;
 }
 
 export function gpt(config: GptConfig, options: GptOptions = {}): Gpt {
-  const { region = whole, storage = "fp32" } = options;
+  const { region = whole, storage = "fp32", around = bare } = options;
   const { vocabularySize: vocabulary, hiddenSize: width, initDeviation: deviation } = config;
-  const source = embedding({ vocabulary, positions: config.maxPositions, width, deviation });
-  const layers = body(config, region);
-  const head: Head<VocabularyParams> = vocabularyHead(vocabulary, width, deviation);
+  const positions = config.maxPositions;
+  const source = around.source(embedding({ vocabulary, positions, width, deviation }));
+  const layers = body(config, region, around);
+  const head: Head<VocabularyParams> = around.head(vocabularyHead(vocabulary, width, deviation));
 
   /** Takes ownership of x. */
   const stored = (x: Tensor): Tensor => {

@@ -76,6 +76,12 @@ Napi::Value release(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+/** address(slot): where the block lies, for addons that read and write it while it is held */
+Napi::Value address(const Napi::CallbackInfo& info) {
+  const Block& block = instance(info.Env()).block(slotOf(info[0]));
+  return Napi::Number::New(info.Env(), static_cast<double>(reinterpret_cast<uintptr_t>(block.data)));
+}
+
 struct Span {
   void* data;
   size_t bytes;
@@ -206,6 +212,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Instance);
   exports.Set("allocate", Napi::Function::New<guarded<allocate>>(env));
   exports.Set("release", Napi::Function::New<guarded<release>>(env));
+  exports.Set("address", Napi::Function::New<guarded<address>>(env));
   exports.Set("write", Napi::Function::New<guarded<write>>(env));
   exports.Set("read", Napi::Function::New<guarded<read>>(env));
   exports.Set("run", Napi::Function::New<guarded<run>>(env));

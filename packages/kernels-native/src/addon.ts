@@ -34,6 +34,8 @@ export interface MemoryFigures {
 export interface Addon {
   allocate(bytes: number): number;
   release(slot: number): void;
+  /** Below 2^53 on every system that Node runs on. */
+  address(slot: number): number;
   write(slot: number, values: ArrayBufferView): void;
   read(slot: number, values: ArrayBufferView): void;
   run(

@@ -9,9 +9,16 @@ import {
   type DataType,
   type TensorInfo,
 } from "@tensorflow/tfjs-core";
-import type { Attributes, FloatStorage, Shape } from "@tessera/kernels";
+import {
+  dtypeOf,
+  type Attributes,
+  type FloatStorage,
+  type HostMemory,
+  type Shape,
+  type Storage,
+} from "@tessera/kernels";
 import type { Addon, MemoryFigures, NativeContract, NativeTensor } from "./addon.js";
-import { isFloat, STORAGES, type Storage } from "./storage.js";
+import { isFloat, STORAGES } from "./storage.js";
 import { TensorData, type Source } from "./tensor_data.js";
 
 export interface OutputInfo {
@@ -25,7 +32,7 @@ interface IndexedContract extends NativeContract {
   readonly index: number;
 }
 
-export class NativeBackend extends MathBackendCPU {
+export class NativeBackend extends MathBackendCPU implements HostMemory {
   readonly contracts: ReadonlyMap<string, IndexedContract>;
   private readonly source: Source;
   private nextId = 0;
@@ -73,6 +80,20 @@ export class NativeBackend extends MathBackendCPU {
     return this.dataOf(tensor).storage;
   }
 
+  /** Where the elements lie, for as long as a tensor holds them. Native memory is never moved. */
+  address(tensor: Pick<TensorInfo, "dataId">): number {
+    return this.addon.address(this.dataOf(tensor).slot());
+  }
+
+  /** A tensor whose contents are undefined, for whoever writes to its address. */
+  allocate(shape: Shape, storage: Storage): TensorInfo {
+    const dtype = dtypeOf(storage);
+    const dataId = { id: this.nextId++ };
+    const size = util.sizeFromShape([...shape]);
+    this.data.set(dataId, TensorData.allocate(this.source, dtype, storage, size));
+    return { dataId, shape: [...shape], dtype };
+  }
+
   /**
    * Runs the native kernel `name`. Outputs are fp32 where the kernel says so, or of the storage
    * that the attribute `storage` names, or of that of the first input of floats.
@@ -111,11 +132,7 @@ export class NativeBackend extends MathBackendCPU {
   }
 
   private create({ shape, dtype }: OutputInfo, storage: FloatStorage): TensorInfo {
-    const stored = dtype === "float32" ? storage : (dtype as Storage);
-    const size = util.sizeFromShape([...shape]);
-    const dataId = { id: this.nextId++ };
-    this.data.set(dataId, TensorData.allocate(this.source, dtype, stored, size));
-    return { dataId, shape: [...shape], dtype };
+    return this.allocate(shape, dtype === "float32" ? storage : (dtype as Storage));
   }
 
   private reuse({ dataId, shape, dtype }: TensorInfo): TensorInfo {

@@ -114,6 +114,12 @@ const lookup = (ids: Shape, vocabulary: number, width: number): Case[] => [
   },
 ];
 
+const written = (whole: Shape, part: Shape, first: number): Case => ({
+  kernel: "TesseraPut",
+  inputs: { whole: [whole], part: [part] },
+  attributes: { first },
+});
+
 const head = (tokens: Shape, width: number, vocabulary: number): Case[] =>
   ["TesseraCrossEntropy", "TesseraCrossEntropyGradient"].map((kernel) => ({
     kernel,
@@ -224,6 +230,9 @@ export const cases: readonly Case[] = [
   ...rows.flatMap(elementwise),
   ...lookup([2, 9], 5, 7),
   ...lookup([1], 3, 1),
+  written([20], [3, 5], 4),
+  written([3, 1000], [2, 3], 2994),
+  written([4], [0], 4),
   ...head([2, 5], 7, 11),
   ...head([1], 16, 65),
   ...attention({ batch: 2, time: 5, heads: 2, groups: 2, depth: 3, rate: 0 }),

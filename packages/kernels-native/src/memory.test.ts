@@ -17,7 +17,7 @@ import {
   tidy,
   type Tensor,
 } from "@tensorflow/tfjs-core";
-import { call, convert } from "@tessera/kernels";
+import { call, convert, hostMemory } from "@tessera/kernels";
 import { fillUniform, streamKey } from "@tessera/random";
 import type { MemoryFigures } from "./addon.js";
 import { isAvailable, loadNative, type NativeBackend } from "./index.js";
@@ -88,5 +88,20 @@ const figures = () => memory() as unknown as MemoryFigures;
       // A kernel of tfjs's CPU backend reads it too.
       expect([...abs(y).dataSync()].slice(0, 2)).toEqual([1, 2.5]);
     }
+  });
+
+  test("has one address for as long as a tensor holds it", () => {
+    const host = hostMemory()!;
+    const x = tensor([1, 2, 3]);
+    const address = host.address(x);
+    expect(address).toBeGreaterThan(0);
+    expect(address % 64).toBe(0);
+    const view = x.clone();
+    x.dispose();
+    expect(host.address(view)).toBe(address);
+    const blank = engine().makeTensorFromTensorInfo(host.allocate([2, 3], "bf16"));
+    expect([blank.shape, host.storage(blank)]).toEqual([[2, 3], "bf16"]);
+    view.dispose();
+    blank.dispose();
   });
 });

@@ -2,12 +2,10 @@
 // may be stored in 16 bits, and is brought back to 32 when JavaScript reads it.
 
 import type { DataType } from "@tensorflow/tfjs-core";
-import type { FloatStorage } from "@tessera/kernels";
+import type { FloatStorage, Storage } from "@tessera/kernels";
 
 /** In the order of `Type` in native/kernel.h. */
-export const STORAGES = ["fp32", "int32", "bool", "bf16", "fp16"] as const;
-
-export type Storage = (typeof STORAGES)[number];
+export const STORAGES: readonly Storage[] = ["fp32", "int32", "bool", "bf16", "fp16"];
 
 export const isFloat = (storage: Storage): storage is FloatStorage =>
   storage !== "int32" && storage !== "bool";

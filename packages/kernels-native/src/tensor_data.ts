@@ -2,8 +2,9 @@
 // kernel needs them; what a native kernel made stays native until JavaScript reads it.
 
 import type { backend_util, DataType, TensorInfo } from "@tensorflow/tfjs-core";
+import type { Storage } from "@tessera/kernels";
 import type { Addon } from "./addon.js";
-import { arrayFor, bytesOf, storageOf, type NativeValues, type Storage } from "./storage.js";
+import { arrayFor, bytesOf, storageOf, type NativeValues } from "./storage.js";
 
 type Values = backend_util.BackendValues;
 

@@ -24,5 +24,7 @@ export {
   weightGradient,
 } from "./product.js";
 export { rmsNorm, rmsNormGradient } from "./rms_norm.js";
+export { put } from "./put.js";
 export { rotary, type RotaryAttributes } from "./rotary.js";
 export { silu, siluGradient, swiglu, swigluGradient } from "./swiglu.js";
+export { dtypeOf, hostMemory, type HostMemory, type Storage } from "./host_memory.js";

@@ -32,6 +32,7 @@ export {
   type Nothing,
   type ParamsOf,
   type SavedOf,
+  type SequenceOf,
 } from "./layer.js";
 export { keepInput } from "./keep_input.js";
 export { layerNorm, type LayerNormParams, type LayerNormSaved } from "./layer_norm.js";
@@ -49,6 +50,7 @@ export {
   type ParamSpec,
 } from "./spec.js";
 export { inside, keyAt, still, type Step } from "./step.js";
+export { bare, type Wrapping } from "./wrapping.js";
 export {
   disposeTree,
   joinPath,

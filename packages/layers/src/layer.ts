@@ -39,13 +39,13 @@ type Layers = Readonly<Record<string, AnyLayer>>;
 type SequenceParams<L extends Layers> = { readonly [K in keyof L]: ParamsOf<L[K]> };
 type SequenceSaved<L extends Layers> = { readonly [K in keyof L]: SavedOf<L[K]> };
 
+export type SequenceOf<L extends Layers> = Layer<SequenceParams<L>, SequenceSaved<L>>;
+
 /** Runs the layers in the order written. Their names become the names of their parameters. */
-export function sequence<const L extends Layers>(
-  layers: L,
-): Layer<SequenceParams<L>, SequenceSaved<L>> {
+export function sequence<const L extends Layers>(layers: L): SequenceOf<L> {
   const chain = chainOf(Object.entries(layers));
   // The entries of `layers` lose their names' types; the records built from them have them again.
-  return chain as unknown as Layer<SequenceParams<L>, SequenceSaved<L>>;
+  return chain as unknown as SequenceOf<L>;
 }
 
 function chainOf(layers: readonly (readonly [name: string, layer: AnyLayer])[]) {

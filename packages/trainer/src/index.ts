@@ -9,5 +9,6 @@ export {
   type Reporter,
   type ReporterOptions,
 } from "./reporter.js";
+export { freshState, resumedState, wholeState, type WholeState } from "./state.js";
 export { takeStep, type StepReport, type TrainingState } from "./step.js";
 export { train, type TrainingHooks, type TrainingResult } from "./train.js";

@@ -2,7 +2,8 @@
 
 import type { BatchPlan } from "@tessera/config";
 import type { SampleOrder, Samples } from "@tessera/data";
-import type { Gpt } from "@tessera/gpt";
+import type { Sharing } from "@tessera/data-parallel";
+import type { Gpt, GptParams } from "@tessera/gpt";
 import type { LossScaleOptions, Optimizer, Schedule } from "@tessera/optim";
 
 export interface TrainingPlan {
@@ -10,6 +11,8 @@ export interface TrainingPlan {
   readonly optimizer: Optimizer;
   readonly schedule: Schedule;
   readonly batch: BatchPlan;
+  /** How the ranks that train together share weights, gradients and moments. */
+  readonly sharing: Sharing<GptParams>;
   /** The largest norm of all gradients together; 0 for no limit. */
   readonly clipNorm: number;
   /** How losses are scaled, for models with fp16 activations; null for not at all. */

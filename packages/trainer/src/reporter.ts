@@ -22,17 +22,19 @@ export interface ReporterOptions {
   readonly metricsFile: string | undefined;
   readonly steps: number;
   readonly startStep: number;
+  /** Whether a person looks at a terminal; launchers of ranks make theirs look like one. */
+  readonly isTerminal?: boolean;
 }
 
 /** A bar with speed and time left on a terminal, plain lines elsewhere. */
 export function consoleReporter(options: ReporterOptions): Reporter {
-  const { stream, metricsFile, steps, startStep } = options;
-  const { say, tick, end } = stream.isTTY ? terminal(options) : plain(stream);
+  const { stream, metricsFile, steps, startStep, isTerminal = stream.isTTY } = options;
+  const { say, tick, end } = isTerminal ? terminal(options) : plain(stream);
   const started = performance.now();
   const timeLeft = (step: number): string => {
     const done = step - startStep;
     const seconds = (performance.now() - started) / 1000;
-    const isShown = !stream.isTTY && done > 0 && step < steps;
+    const isShown = !isTerminal && done > 0 && step < steps;
     return isShown ? `, ${duration(((steps - step) * seconds) / done)} left` : "";
   };
   return {

@@ -2,10 +2,9 @@
 
 import { add, div, scalar, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import type { GptParams } from "@tessera/gpt";
-import { accumulate, type Step } from "@tessera/layers";
+import type { Step, Tree } from "@tessera/layers";
 import {
   clipFactor,
-  globalNorm,
   initialLossScale,
   learningRate,
   nextLossScale,
@@ -17,8 +16,10 @@ import type { TrainingPlan } from "./plan.js";
 
 /** What training changes. */
 export interface TrainingState {
+  /** What this rank holds of the weights. */
   readonly params: GptParams;
-  readonly optimizer: OptimizerState<GptParams>;
+  /** What this rank's optimizer remembers. */
+  readonly optimizer: OptimizerState<Tree>;
   /** Steps taken, those left out because of overflow among them. */
   readonly step: number;
   readonly consumedSamples: number;
@@ -38,16 +39,19 @@ export function takeStep(
   plan: TrainingPlan,
   state: TrainingState,
 ): { readonly state: TrainingState; readonly report: StepReport } {
-  const { lossScaling, clipNorm } = plan;
+  const { lossScaling, clipNorm, sharing } = plan;
   const lossScale = lossScaling && (state.lossScale ?? initialLossScale(lossScaling));
   const factor = lossScale?.scale ?? 1;
   const { loss, gradients } = sumGradients(plan, state, factor);
-  const gradientNorm = tidy(() => div(globalNorm(gradients), factor));
+  const scaledNorm = sharing.norm(gradients);
+  const gradientNorm = div<Tensor>(scaledNorm, factor);
+  scaledNorm.dispose();
   const scale = tidy(() => div(clipFactor(gradientNorm, clipNorm || Infinity), factor));
   // Learning rate and Adam's corrections count the steps that changed something.
   const update = state.step - (lossScale?.skippedSteps ?? 0) + 1;
   const rate = learningRate(plan.schedule, update);
-  const next = plan.optimizer.step(state.params, gradients, state.optimizer, {
+  const owned = sharing.own(state.params);
+  const next = plan.optimizer.step(owned, gradients, state.optimizer, {
     step: update,
     learningRate: rate,
     scale,
@@ -55,7 +59,7 @@ export function takeStep(
   scale.dispose();
   return {
     state: {
-      params: next.params,
+      params: sharing.release(next.params),
       optimizer: next.state,
       step: state.step + 1,
       consumedSamples: state.consumedSamples + plan.batch.globalBatch,
@@ -70,18 +74,20 @@ export function takeStep(
 /** Reads a scalar back. */
 export const valueOf = (scalar: Tensor): number => scalar.dataSync()[0]!;
 
-/** The mean loss, and the gradients of `factor` times it. */
+/** The mean loss over all ranks, and this rank's share of the gradients of `factor` times it. */
 function sumGradients(
   plan: TrainingPlan,
   { params, step, consumedSamples }: TrainingState,
   factor: number,
 ) {
   const { microBatch, accumulation, globalBatch } = plan.batch;
-  const { sink, take } = accumulate(params);
+  const { group } = plan.sharing;
+  const { sink, take } = plan.sharing.collect(params);
   const weight = factor / (globalBatch * plan.train.length);
   let scaled: Tensor = scalar(0);
   for (let micro = 0; micro < accumulation; micro += 1) {
-    const firstRow = micro * microBatch;
+    // A micro-batch of each rank, side by side, then the next of each.
+    const firstRow = (micro * group.size + group.rank) * microBatch;
     const at: Step = {
       seed: plan.seed,
       index: step,
@@ -92,7 +98,7 @@ function sumGradients(
     };
     const first = consumedSamples + firstRow;
     const batch = makeBatch(plan.train, plan.order, { first, size: microBatch, weight });
-    const part = plan.model.lossAndGradients(params, batch, sink, at);
+    const part = plan.model.lossAndGradients(params, batch, sink(micro === accumulation - 1), at);
     const sum = add(scaled, part);
     disposeBatch(batch);
     scaled.dispose();
@@ -101,5 +107,8 @@ function sumGradients(
   }
   const loss = div<Tensor>(scaled, factor);
   scaled.dispose();
-  return { loss, gradients: take() };
+  const gradients = take();
+  const total = group.allReduce(loss).wait();
+  loss.dispose();
+  return { loss: total, gradients };
 }

@@ -4,6 +4,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { disposeTree } from "@tessera/layers";
 import { evaluate } from "./evaluate.js";
 import { isDue, type TrainingPlan } from "./plan.js";
+import { overRanks } from "./over_ranks.js";
 import type { Metrics, Reporter } from "./reporter.js";
 import { takeStep, valueOf, type StepReport, type TrainingState } from "./step.js";
 
@@ -37,7 +38,8 @@ export async function train(
   let trainLoss = NaN;
   let validationLoss = NaN;
   let savedStep = start.step;
-  while (state.step < intervals.steps && !signal?.aborted) {
+  let isStopped = false;
+  while (state.step < intervals.steps && !isStopped) {
     const taken = takeStep(plan, state);
     refuseHopelessScale(plan, state, taken.state);
     state = taken.state;
@@ -52,16 +54,15 @@ export async function train(
       if (plan.lossScaling === null) refuseNonsense(metrics, step);
     }
     if (validation !== null && isDue(intervals.evaluation, step, intervals.steps)) {
-      validationLoss = speed.apart(() =>
-        evaluate(plan.model, state.params, validation, plan.evalBatch),
-      );
+      validationLoss = speed.apart(() => evaluate(plan, state.params, validation));
       reporter.metrics({ step, eval_loss: validationLoss });
     }
     if (isDue(intervals.saving, step, intervals.steps)) {
       speed.apart(() => save(state));
       savedStep = step;
     }
-    await nextTurn(); // signals arrive between steps
+    await nextTurn(); // signals arrive between steps, and not on all ranks in the same one
+    isStopped = overRanks(plan.sharing.group, signal?.aborted ? 1 : 0, "max") > 0;
   }
   const interrupted = state.step < intervals.steps;
   if (interrupted && savedStep !== state.step) save(state);

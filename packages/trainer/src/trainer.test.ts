@@ -6,14 +6,17 @@ import { beforeAll, describe, expect, test } from "@jest/globals";
 import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, memory, setBackend, type Tensor } from "@tensorflow/tfjs-core";
 import { resolveBatch } from "@tessera/config";
+import { replicate } from "@tessera/data-parallel";
+import { singleGroup } from "@tessera/collectives";
 import { shuffledOrder, splitWindows } from "@tessera/data";
 import { evenDropout, gpt, gptConfig, type GptParams } from "@tessera/gpt";
 import { disposeTree, leaves, mapTensors, materialize, type Tree } from "@tessera/layers";
-import { adam, decayOf, initialState } from "@tessera/optim";
+import { adam, decayOf } from "@tessera/optim";
 import {
   consoleReporter,
   duration,
   evaluate,
+  freshState,
   silent,
   takeStep,
   train,
@@ -49,6 +52,7 @@ function makePlan(dropout = 0, accumulation = 1): TrainingPlan {
     optimizer: adam(options, decayOf(model.spec)),
     schedule: { kind: "cosine", peak: 0.01, floor: 0, warmup: 2, total: STEPS },
     batch: resolveBatch({ microBatch: 4 / accumulation, accumulation, dataRanks: 1 }),
+    sharing: replicate<GptParams>(model.spec, singleGroup(), { stage: 0 }),
     clipNorm: 1,
     lossScaling: null,
     seed: 5,
@@ -60,11 +64,8 @@ function makePlan(dropout = 0, accumulation = 1): TrainingPlan {
   };
 }
 
-function start(plan: TrainingPlan): TrainingState {
-  const params = materialize<GptParams>(plan.model.spec, plan.seed);
-  const optimizer = initialState(plan.optimizer, params);
-  return { params, optimizer, step: 0, consumedSamples: 0 };
-}
+const start = (plan: TrainingPlan): TrainingState =>
+  freshState(plan, materialize<GptParams>(plan.model.spec, plan.seed));
 
 /** A copy that shares nothing, as a checkpoint makes. */
 const copy = (state: TrainingState): TrainingState => {
@@ -95,7 +96,7 @@ test("live tensors after a step equal live tensors before it", () => {
     disposeTree({ loss: taken.report.loss, norm: taken.report.gradientNorm });
     expect(memory().numTensors).toBe(before);
   }
-  evaluate(plan.model, state.params, plan.validation!, 3);
+  evaluate(plan, state.params, plan.validation!);
   expect(memory().numTensors).toBe(before);
 });
 
@@ -194,7 +195,9 @@ describe("with a loss scale", () => {
 test("evaluation does not depend on how rows are batched", () => {
   const plan = makePlan();
   const { params } = start(plan);
-  const [a, b] = [1, 7].map((rows) => evaluate(plan.model, params, plan.validation!, rows));
+  const [a, b] = [1, 7].map((evalBatch) =>
+    evaluate({ ...plan, evalBatch }, params, plan.validation!),
+  );
   expect(a).toBeCloseTo(b!, 5);
 });
 

@@ -1,0 +1,78 @@
+// The same seed gives the same training under every layout: ranks, ZeRO stages, accumulation, buckets.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { expect, test } from "@jest/globals";
+import { runThreads } from "@tessera/collectives";
+import type { Job, Layout, Trained } from "./programs/layouts.js";
+
+const folder = join(__dirname, "../../../fixtures/golden");
+const { tokens } = JSON.parse(readFileSync(join(folder, "expected.json"), "utf8")) as {
+  tokens: number[][][];
+};
+
+const TOLERANCE = 1e-5;
+
+const GOLDEN = { dropout: 0, steps: 20 };
+const WITH_DROPOUT = { dropout: 0.1, steps: 6 };
+
+const layouts: Layout[] = ([0, 1, 2, 3] as const).flatMap((stage) => [
+  { stage, accumulation: 1, ...GOLDEN, bucketBytes: 2 ** 14 },
+  { stage, accumulation: 4, ...GOLDEN, bucketBytes: 2 ** 14 },
+  { stage, accumulation: 2, ...WITH_DROPOUT, bucketBytes: 2 ** 12 },
+]);
+
+const nameOf = ({ stage, accumulation, dropout }: Layout): string =>
+  `ZeRO ${stage}, accumulation ${accumulation}, dropout ${dropout}`;
+
+const run = (ranks: number, of: readonly Layout[]): Promise<Trained[][]> => {
+  const job: Job = { folder, tokens: tokens.flat(), layouts: of };
+  const program = pathToFileURL(join(__dirname, "../dist/programs/layouts.js"));
+  return runThreads<Trained[]>({ program, ranks, data: job });
+};
+
+/** The norm of the difference over the norm of what is expected. */
+function apart(actual: Float32Array, expected: Float32Array): number {
+  const norm = (values: Float32Array) => Math.sqrt(values.reduce((sum, x) => sum + x * x, 0));
+  return norm(actual.map((value, i) => value - expected[i]!)) / norm(expected);
+}
+
+/**
+ * The part of a parameter that its gradient determines. A bias of all keys alike changes no softmax, so
+ * the gradient of keys' biases is rounding alone, which Adam makes steps of.
+ */
+const determined = (path: string, values: Float32Array): Float32Array =>
+  path.endsWith("keyValue.bias") ? values.subarray(values.length / 2) : values;
+
+const references = run(
+  1,
+  [GOLDEN, WITH_DROPOUT].map((of) => ({ stage: 0, accumulation: 1, ...of, bucketBytes: 0 })),
+);
+
+test.each([1, 2, 4, 8])(
+  "%s ranks train as one does, in every ZeRO stage",
+  async (ranks) => {
+    const [reference] = await references;
+    const all = await run(ranks, layouts);
+    layouts.forEach((layout, i) => {
+      const expected = reference![layout.dropout === 0 ? 0 : 1]!;
+      for (const rank of all) {
+        const { losses, norms, weights, leaked, disagreement } = rank[i]!;
+        const worst = Math.max(
+          ...losses.map((loss, step) => Math.abs(loss / expected.losses[step]! - 1)),
+          ...norms.map((norm, step) => Math.abs(norm / expected.norms[step]! - 1) / 10),
+          ...Object.entries(expected.weights).map(([path, values]) =>
+            apart(determined(path, weights[path]!), determined(path, values)),
+          ),
+        );
+        expect([nameOf(layout), worst < TOLERANCE ? "equal" : worst]).toEqual([
+          nameOf(layout),
+          "equal",
+        ]);
+        expect({ leaked, disagreement }).toEqual({ leaked: 0, disagreement: null });
+      }
+    });
+  },
+  240_000,
+);

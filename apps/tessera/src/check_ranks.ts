@@ -1,0 +1,56 @@
+// tessera check-ranks: whether the ranks that this is started as talk as they must, on the memory and
+// the network that training will use.
+
+import { setBackend } from "@tensorflow/tfjs-core";
+import { runRank } from "@tessera/collectives";
+import { checkLaws, EVERYTHING } from "@tessera/collectives/laws";
+import { joinWorld } from "@tessera/collectives-mpi";
+import { EXIT, number, parseFlags, UserError } from "@tessera/config";
+import { loadNative } from "@tessera/kernels-native";
+import type { Command } from "./command.js";
+
+const program = {
+  name: "tessera check-ranks",
+  summary:
+    "Checks every collective, on every storage, against plain arithmetic. Run it as the ranks of a job.",
+  epilogue:
+    "Examples: tessera launch --nproc-per-node 4 -- tessera check-ranks\n" +
+    "          srun --mpi=pmix -N 2 -n 4 tessera check-ranks",
+  groups: {
+    Check: {
+      elements: number(
+        "the size of the largest tensors",
+        { min: 1, max: 1e9, whole: true },
+        200_001,
+      ),
+      "distributed-timeout-minutes": number("the limit of each call", { above: 0 }, 1),
+    },
+  },
+} as const;
+
+export const checkRanks: Command = {
+  name: "check-ranks",
+  summary: "check that the ranks of a job talk to one another as they must",
+  async run(argv) {
+    const parsed = parseFlags(program, argv);
+    if ("help" in parsed) {
+      process.stdout.write(parsed.help);
+      return EXIT.done;
+    }
+    if (!loadNative(process.env)) {
+      throw new UserError("the native engine is not built here; npm run setup builds it");
+    }
+    await setBackend("native");
+    const { elements, "distributed-timeout-minutes": timeoutMinutes } = parsed.values;
+    const sizes = [...EVERYTHING.sizes.filter((size) => size < 1000), elements];
+    return runRank(joinWorld(process.env, { timeoutMinutes }), (world) => {
+      const { checked, digest } = checkLaws(world, { ...EVERYTHING, sizes });
+      const host = world.hosts[world.rank]!;
+      process.stdout.write(
+        `rank ${world.rank} of ${world.size} on ${host}, ${world.engine}: ${checked} results are right, ` +
+          `digest ${digest}\n`,
+      );
+      return EXIT.done;
+    });
+  },
+};

@@ -1,0 +1,301 @@
+// How elements travel. Everything is made of sends and receives, and reductions are done by one rank
+// for each element, in rank order: so all ranks get the same bits, in every run, on every MPI.
+#include <algorithm>
+#include <cstring>
+
+#include "group.h"
+
+namespace tessera {
+namespace {
+
+/** Tags of a group's communicator. Messages of one tag between two ranks keep their order. */
+enum Tag { kCompare, kVerdict, kPartial, kResult, kGather, kBroadcast, kBarrier, kMessage };
+
+/** Larger messages are cut, because MPI counts in int. */
+constexpr size_t kLongest = size_t{1} << 30;
+/** What one rank reduces at a time: small enough for the cache, large enough to hide latency. */
+constexpr size_t kPiece = size_t{1} << 18;
+/** Scratch memory of a reduction. */
+constexpr size_t kScratch = size_t{1} << 23;
+/** Pieces whose parts are on their way while an earlier one is reduced. */
+constexpr size_t kAhead = 2;
+/** Reductions this small are sent to everybody whole: one hop in place of two. */
+constexpr size_t kSmall = size_t{1} << 12;
+/** Partners that a gather talks to at once. */
+constexpr int kPartners = 16;
+
+struct Span {
+  size_t first, size;
+};
+
+/** Part `index` of `count` of [0, size), as even as whole numbers allow. */
+Span partOf(size_t size, size_t index, size_t count) {
+  const auto at = [&](size_t i) {
+    return static_cast<size_t>(static_cast<unsigned __int128>(size) * i / count);
+  };
+  return {at(index), at(index + 1) - at(index)};
+}
+
+class Channel {
+ public:
+  Channel(const Call& call, int tag) : comm_(call.group.communicator), tag_(tag) {}
+
+  void send(Requests& requests, const void* data, size_t bytes, int to) const {
+    for (size_t at = 0; at < bytes; at += kLongest) {
+      const auto count = static_cast<int>(std::min(kLongest, bytes - at));
+      requests.emplace_back();
+      check(MPI_Isend(static_cast<const char*>(data) + at, count, MPI_BYTE, to, tag_, comm_, &requests.back()), "MPI_Isend");
+    }
+  }
+
+  void receive(Requests& requests, void* data, size_t bytes, int from) const {
+    for (size_t at = 0; at < bytes; at += kLongest) {
+      const auto count = static_cast<int>(std::min(kLongest, bytes - at));
+      requests.emplace_back();
+      check(MPI_Irecv(static_cast<char*>(data) + at, count, MPI_BYTE, from, tag_, comm_, &requests.back()), "MPI_Irecv");
+    }
+  }
+
+ private:
+  MPI_Comm comm_;
+  int tag_;
+};
+
+/** The bytes of a slice of elements. */
+Span bytesOf(const Call& call, Span elements) {
+  const size_t each = bytesPer(call.signature.storage);
+  return {elements.first * each, elements.size * each};
+}
+
+/**
+ * A reduction of which rank r makes part r, a piece at a time, while the parts of later pieces are
+ * under way. With `share`, each finished piece goes to all ranks; else rank r keeps only part r.
+ */
+Program reduceParts(Call& call, bool share) {
+  const auto ranks = static_cast<size_t>(call.group.size());
+  const auto own = static_cast<size_t>(call.group.rank);
+  const size_t size = share ? call.signature.size : call.signature.size * ranks;
+  const size_t each = bytesPer(call.signature.storage);
+  const size_t largest = (size + ranks - 1) / ranks;
+  const size_t room = std::max<size_t>(kScratch / ((kAhead + 1) * ranks), 4096);
+  const size_t pieceSize = std::min(kPiece, room) / each;
+  const size_t pieces = (largest + pieceSize - 1) / pieceSize;
+  const Channel partial(call, kPartial), result(call, kResult);
+
+  /** Piece `k` of the part that rank `r` makes. */
+  const auto span = [=](size_t r, size_t k) {
+    const Span part = partOf(size, r, ranks);
+    const size_t first = std::min(k * pieceSize, part.size);
+    return Span{part.first + first, std::min(pieceSize, part.size - first)};
+  };
+  std::vector<char> scratch((kAhead + 1) * ranks * std::min(pieceSize, largest) * each);
+  const auto slot = [&](size_t k, size_t r) {
+    return scratch.data() + ((k % (kAhead + 1)) * ranks + r) * std::min(pieceSize, largest) * each;
+  };
+
+  std::vector<Requests> arriving(kAhead + 1);
+  Requests leaving, results;
+  const auto post = [&](size_t k) {
+    if (k >= pieces) return;
+    for (size_t step = 1; step < ranks; ++step) {
+      const size_t r = (own + ranks - step) % ranks;
+      partial.receive(arriving[k % (kAhead + 1)], slot(k, r), span(own, k).size * each, static_cast<int>(r));
+    }
+    for (size_t step = 1; step < ranks; ++step) {
+      const size_t r = (own + step) % ranks;
+      const Span bytes = bytesOf(call, span(r, k));
+      partial.send(leaving, call.from + bytes.first, bytes.size, static_cast<int>(r));
+    }
+    if (!share) return;
+    for (size_t step = 1; step < ranks; ++step) {
+      const size_t r = (own + ranks - step) % ranks;
+      const Span bytes = bytesOf(call, span(r, k));
+      result.receive(results, call.to + bytes.first, bytes.size, static_cast<int>(r));
+    }
+  };
+
+  for (size_t k = 0; k < kAhead; ++k) post(k);
+  for (size_t k = 0; k < pieces; ++k) {
+    post(k + kAhead);
+    co_await call.all(arriving[k % (kAhead + 1)]);
+    const Span mine = span(own, k);
+    const Span bytes = bytesOf(call, mine);
+    std::vector<const void*> parts(ranks);
+    for (size_t r = 0; r < ranks; ++r) parts[r] = r == own ? call.from + bytes.first : slot(k, r);
+    char* made = share ? call.to + bytes.first : call.to + bytes.first - bytesOf(call, partOf(size, own, ranks)).first;
+    reduce(call.signature.storage, call.signature.op, made, parts.data(), ranks, mine.size);
+    if (!share) continue;
+    for (size_t step = 1; step < ranks; ++step) {
+      result.send(results, made, bytes.size, static_cast<int>((own + step) % ranks));
+    }
+  }
+  co_await call.all(leaving);
+  co_await call.all(results);
+}
+
+Program reduceSmall(Call& call) {
+  const auto ranks = static_cast<size_t>(call.group.size());
+  const size_t bytes = call.bytes();
+  std::vector<char> scratch(ranks * bytes);
+  std::vector<const void*> parts(ranks);
+  Requests requests;
+  const Channel channel(call, kPartial);
+  for (size_t r = 0; r < ranks; ++r) {
+    const bool own = static_cast<int>(r) == call.group.rank;
+    parts[r] = own ? call.from : scratch.data() + r * bytes;
+    if (own) continue;
+    channel.receive(requests, scratch.data() + r * bytes, bytes, static_cast<int>(r));
+    channel.send(requests, call.from, bytes, static_cast<int>(r));
+  }
+  co_await call.all(requests);
+  reduce(call.signature.storage, call.signature.op, call.to, parts.data(), ranks, call.signature.size);
+}
+
+Program allGather(Call& call) {
+  const int ranks = call.group.size(), own = call.group.rank;
+  const size_t bytes = call.bytes();
+  const Channel channel(call, kGather);
+  Requests requests;
+  for (int step = 1; step < ranks; ++step) {
+    const int to = (own + step) % ranks, from = (own + ranks - step) % ranks;
+    channel.receive(requests, call.to + static_cast<size_t>(from) * bytes, bytes, from);
+    channel.send(requests, call.from, bytes, to);
+    if (step % kPartners == 0) co_await call.all(requests);
+  }
+  if (bytes > 0) std::memcpy(call.to + static_cast<size_t>(own) * bytes, call.from, bytes);
+  co_await call.all(requests);
+}
+
+/** The binomial tree over a group, as seen from place `at` (the root is 0): parent, and children. */
+struct Tree {
+  int parent = -1;
+  std::vector<int> children;
+
+  Tree(int at, int size) {
+    int bit = 1;
+    for (; bit < size && (at & bit) == 0; bit *= 2) {
+      if (at + bit < size) children.push_back(at + bit);
+    }
+    if (at != 0) parent = at - (at & -at);
+  }
+};
+
+Program broadcast(Call& call) {
+  const int ranks = call.group.size(), root = call.signature.root;
+  const auto rankAt = [=](int place) { return (place + root) % ranks; };
+  const Tree tree((call.group.rank - root + ranks) % ranks, ranks);
+  const size_t bytes = call.bytes();
+  const Channel channel(call, kBroadcast);
+  Requests sending;
+  if (tree.parent < 0 && bytes > 0) std::memcpy(call.to, call.from, bytes);
+  for (size_t at = 0; at < bytes; at += kPiece) {
+    const size_t width = std::min(kPiece, bytes - at);
+    if (tree.parent >= 0) {
+      Requests arriving;
+      channel.receive(arriving, call.to + at, width, rankAt(tree.parent));
+      co_await call.all(arriving);
+    }
+    for (const int child : tree.children) channel.send(sending, call.to + at, width, rankAt(child));
+  }
+  co_await call.all(sending);
+}
+
+/** Dissemination: after round k each rank has heard, through others, of 2^(k+1) ranks. */
+Program barrier(Call& call) {
+  const int ranks = call.group.size(), own = call.group.rank;
+  const Channel channel(call, kBarrier);
+  for (int far = 1; far < ranks; far *= 2) {
+    char sent = 0, got = 0;
+    Requests requests;
+    channel.receive(requests, &got, 1, (own + ranks - far) % ranks);
+    channel.send(requests, &sent, 1, (own + far) % ranks);
+    co_await call.all(requests);
+  }
+}
+
+Program message(Call& call) {
+  const Channel channel(call, kMessage + call.tag);
+  Requests requests;
+  // An empty message is sent as one byte, so that receiving it waits for it.
+  char nothing = 0;
+  const size_t bytes = std::max<size_t>(call.bytes(), 1);
+  if (call.signature.kind == Kind::send) {
+    channel.send(requests, call.bytes() == 0 ? &nothing : call.from, bytes, call.peer);
+  } else {
+    channel.receive(requests, call.bytes() == 0 ? &nothing : call.to, bytes, call.peer);
+  }
+  co_await call.all(requests);
+}
+
+/** What goes up and down the tree: that a subtree agrees, or two ranks that do not. */
+struct Report {
+  Signature first, other;
+  int32_t firstRank = 0, otherRank = 0;
+  bool agrees = true;
+};
+
+}  // namespace
+
+Program compare(Call& call) {
+  const Tree tree(call.group.rank, call.group.size());
+  const Channel up(call, kCompare), down(call, kVerdict);
+  const auto& ranks = call.group.ranks;
+  Report report{call.signature, {}, ranks[static_cast<size_t>(call.group.rank)], 0, true};
+  std::vector<Report> heard(tree.children.size());
+  Requests requests;
+  for (size_t i = 0; i < heard.size(); ++i) up.receive(requests, &heard[i], sizeof(Report), tree.children[i]);
+  co_await call.all(requests);
+  for (const Report& child : heard) {
+    if (!report.agrees) break;
+    if (!child.agrees) {
+      report = child;
+    } else if (child.first != report.first) {
+      report.other = child.first;
+      report.otherRank = child.firstRank;
+      report.agrees = false;
+    }
+  }
+  if (tree.parent >= 0) {
+    up.send(requests, &report, sizeof(Report), tree.parent);
+    co_await call.all(requests);
+    down.receive(requests, &report, sizeof(Report), tree.parent);
+    co_await call.all(requests);
+  }
+  for (const int child : tree.children) down.send(requests, &report, sizeof(Report), child);
+  co_await call.all(requests);
+  if (report.agrees) co_return;
+  throw std::runtime_error("ranks made different calls: rank " + std::to_string(report.firstRank) + " calls " +
+                           report.first.text() + ", but rank " + std::to_string(report.otherRank) + " calls " +
+                           report.other.text());
+}
+
+Program programOf(Call& call) {
+  if (!call.isMessage() && call.group.compares) co_await compare(call);
+  switch (call.signature.kind) {
+    case Kind::allReduce:
+      if (call.bytes() <= kSmall) {
+        co_await reduceSmall(call);
+      } else {
+        co_await reduceParts(call, true);
+      }
+      break;
+    case Kind::reduceScatter:
+      co_await reduceParts(call, false);
+      break;
+    case Kind::allGather:
+      co_await allGather(call);
+      break;
+    case Kind::broadcast:
+      co_await broadcast(call);
+      break;
+    case Kind::barrier:
+      co_await barrier(call);
+      break;
+    case Kind::send:
+    case Kind::receive:
+      co_await message(call);
+      break;
+  }
+}
+
+}  // namespace tessera

@@ -1,0 +1,68 @@
+// Finds and loads the addon, and says what it offers. native/addon.cc is the other side.
+
+import { existsSync } from "node:fs";
+import { constants } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Call, Values } from "@tessera/collectives";
+
+/** In the order of `Kind` in native/call.h. */
+export const KINDS: readonly Call["kind"][] = [
+  "allReduce",
+  "reduceScatter",
+  "allGather",
+  "broadcast",
+  "send",
+  "receive",
+  "barrier",
+];
+/** In the order of `Storage` and `Op` in native/reduce.h. */
+export const STORAGES = ["fp32", "int32", "bool", "bf16", "fp16"] as const;
+export const OPS = ["sum", "mean", "max", "min"] as const;
+
+export interface Facts {
+  readonly rank: number;
+  readonly size: number;
+  readonly hosts: readonly string[];
+  readonly library: string;
+  readonly threadLevel: number;
+}
+
+type Memory = number | Values;
+
+export interface Addon {
+  connect(limitSeconds: number, compares: boolean): Facts;
+  group(name: string, ranks: readonly number[]): number;
+  post(
+    ...call: readonly [
+      group: number,
+      kind: number,
+      storage: number,
+      op: number,
+      size: number,
+      from: Memory,
+      to: Memory,
+      peer: number,
+      tag: number,
+      limitSeconds: number,
+    ]
+  ): number;
+  isDone(call: number): boolean;
+  wait(call: number): number;
+  abort(code: number): never;
+  close(): void;
+}
+
+/** Where the addon lies, or null where none is built. */
+export function findAddon(): string | null {
+  const root = fileURLToPath(new URL("..", import.meta.url));
+  const file = path.join(root, "dist", "native", "tessera_mpi.node");
+  return existsSync(file) ? file : null;
+}
+
+/** MPI loads parts of itself that look for its symbols among the global ones. */
+export function loadAddon(file: string): Addon {
+  const holder = { exports: {} };
+  process.dlopen(holder, file, constants.dlopen.RTLD_NOW | constants.dlopen.RTLD_GLOBAL);
+  return holder.exports as Addon;
+}

@@ -1,0 +1,1 @@
+export { isAvailable, joinWorld, type WorldOptions } from "./join_world.js";

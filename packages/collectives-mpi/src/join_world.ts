@@ -1,0 +1,69 @@
+// One call that makes a process a rank of the job that it was started in.
+
+import { hostname } from "node:os";
+import { UserError } from "@tessera/config";
+import { singleGroup, singleWorld, tensorGroup, type World } from "@tessera/collectives";
+import { resolveWorld, type Environment, type Place } from "@tessera/launcher";
+import { findAddon, loadAddon, type Addon } from "./addon.js";
+import { mpiEngine } from "./engine.js";
+
+export interface WorldOptions {
+  /** What any call may take before it is an error. */
+  readonly timeoutMinutes?: number;
+  /** Whether ranks compare their calls before each collective. */
+  readonly compareCalls?: boolean;
+}
+
+/** Whether `joinWorld` can join a job of several ranks on this machine. */
+export const isAvailable = (): boolean => findAddon() !== null;
+
+/**
+ * The world that `env` (`process.env`) says this process is part of: of one process where no
+ * launcher started it, else on MPI. Throws a UserError where MPI is not built, does not start, or
+ * does not find the ranks that the launcher tells of: a job never turns into worlds of one.
+ */
+export function joinWorld(env: Environment, options: WorldOptions = {}): World {
+  const place = resolveWorld(env);
+  if (place.size === 1) return singleWorld(hostname());
+  const file = findAddon();
+  if (file === null) {
+    throw new UserError(
+      `${place.launcher} started ${place.size} ranks, but the MPI engine is not built here: ` +
+        "npm run setup builds it; tessera doctor says what it needs",
+    );
+  }
+  return connect(loadAddon(file), place, options);
+}
+
+function connect(addon: Addon, place: Place, options: WorldOptions): World {
+  const { timeoutMinutes = 10, compareCalls = true } = options;
+  const { rank, size, hosts, library } = addon.connect(60 * timeoutMinutes, compareCalls);
+  if (size !== place.size || rank !== place.rank) {
+    throw new UserError(
+      `${place.launcher} says rank ${place.rank} of ${place.size}, but ${library} says rank ${rank} ` +
+        `of ${size}: start the ranks by srun --mpi=pmix or by this MPI's own mpirun`,
+    );
+  }
+  const group: World["group"] = (name, ranks) => {
+    if (ranks.length === 1 && ranks[0] === rank) return singleGroup(rank, name);
+    const id = addon.group(name, ranks);
+    return tensorGroup({ name, rank: ranks.indexOf(rank), ranks }, mpiEngine(addon, id));
+  };
+  const all = group(
+    "the world",
+    Array.from({ length: size }, (_, each) => each),
+  );
+  return {
+    rank,
+    size,
+    hosts,
+    engine: library,
+    all,
+    group,
+    abort: () => addon.abort(1),
+    close() {
+      all.barrier();
+      addon.close();
+    },
+  };
+}

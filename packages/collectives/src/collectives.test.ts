@@ -1,0 +1,77 @@
+// Threads as ranks: the laws, and what a mistake of one rank becomes.
+
+import "@tensorflow/tfjs-backend-cpu";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { beforeAll, expect, test } from "@jest/globals";
+import { setBackend } from "@tensorflow/tfjs-core";
+import { meshGroups, runRank, runThreads, singleWorld } from "./index.js";
+import { checkLaws, type Verdict } from "./laws.js";
+import type { Mistake } from "./programs/mistakes.js";
+
+beforeAll(() => setBackend("cpu"));
+
+const program = (name: string) => pathToFileURL(join(__dirname, `../dist/programs/${name}.js`));
+
+test("one process keeps the laws of groups", () => {
+  expect(checkLaws(singleWorld()).checked).toBeGreaterThan(50);
+});
+
+test.each([1, 2, 3, 4, 8])(
+  "%s threads keep the laws, with the same bits on all ranks and in two runs",
+  async (ranks) => {
+    const run = () => runThreads<Verdict>({ program: program("laws"), ranks });
+    const verdicts = [...(await run()), ...(await run())];
+    expect(verdicts).toHaveLength(2 * ranks);
+    expect(verdicts[0]!.checked).toBeGreaterThan(100);
+    for (let parity = 0; parity < Math.min(ranks, 2); parity += 1) {
+      const digests = verdicts.filter((_, i) => (i % ranks) % 2 === parity);
+      expect(new Set(digests.map(({ digest }) => digest)).size).toBe(1);
+    }
+  },
+  120_000,
+);
+
+test.each<readonly [Mistake, RegExp]>([
+  ["throw", /rank 1: out of patience/],
+  ["sleep", /allReduce #2 of the world .*time is up; ranks 0, 2 called it, ranks 1 did not/],
+  ["size", /rank \d calls allReduce \(sum\) of \d fp32, but rank \d calls allReduce/],
+  ["call", /rank \d calls all\w+ .*, but rank \d calls all\w+ /],
+  ["message", /receive from 1 of 4 fp32 in the world: rank 1 sent 3 fp32/],
+])("%s: all ranks end, and the error says who", async (mistake, said) => {
+  const run = runThreads({
+    program: program("mistakes"),
+    ranks: 3,
+    data: mistake,
+    limitSeconds: 2,
+  });
+  await expect(run).rejects.toThrow(said);
+});
+
+test("degrees that do not make the world are refused", () => {
+  expect(() => meshGroups(singleWorld(), { pipeline: 2, data: 1, tensor: 3 })).toThrow(
+    "pipeline 2 x data 1 x tensor 3 is 6 ranks, but the job has 1",
+  );
+});
+
+test("a rank that throws tells its name and host, then aborts", async () => {
+  const said: string[] = [];
+  const world = {
+    ...singleWorld(),
+    rank: 1,
+    size: 2,
+    hosts: ["n0", "n1"],
+    abort: (): never => {
+      throw new Error("aborted");
+    },
+  };
+  const run = runRank(
+    world,
+    () => {
+      throw new Error("no memory");
+    },
+    (line) => said.push(line),
+  );
+  await expect(run).rejects.toThrow("aborted");
+  expect(said.join("\n")).toMatch(/^ {4}at [^]*\nrank 1 \(host n1\): no memory$/);
+});

@@ -1,0 +1,206 @@
+// What is true of every engine, as a program that all ranks of a world run: each collective, storage,
+// reduction and size against plain arithmetic; sends in any order; groups; no tensor left behind.
+
+import { memory, tensor, type Tensor } from "@tensorflow/tfjs-core";
+import { call, convert, dtypeOf, type Storage } from "@tessera/kernels";
+import type { ProcessGroup, ReduceOp } from "./group.js";
+import { storageOf } from "./staging.js";
+import type { World } from "./world.js";
+
+export interface LawOptions {
+  readonly storages: readonly Storage[];
+  /** Elements per tensor; those of scattered ones are multiplied by the group's size. */
+  readonly sizes: readonly number[];
+}
+
+export interface Verdict {
+  /** How many results were compared. */
+  readonly checked: number;
+  /** A hash over the bits of all reductions: equal on all ranks, from run to run. */
+  readonly digest: string;
+}
+
+export const EVERYTHING: LawOptions = {
+  storages: ["fp32", "bf16", "fp16", "int32", "bool"],
+  sizes: [0, 1, 7, 130, 65_537],
+};
+
+/** Throws at the first law that is broken on this rank. Called by all ranks. */
+export function checkLaws(world: World, options: LawOptions = EVERYTHING): Verdict {
+  const before = memory().numTensors;
+  const tally = new Tally();
+  const ranks = world.all.ranks;
+  const reversed = world.group("reversed", [...ranks].reverse());
+  const parity = world.group(
+    "parity",
+    ranks.filter((rank) => rank % 2 === world.rank % 2),
+  );
+  for (const group of [world.all, reversed, parity]) {
+    for (const storage of options.storages) {
+      for (const size of options.sizes) checkGroup(tally, { group, storage, size });
+    }
+    if (group.size > 1) checkMessages(tally, group);
+    group.barrier();
+  }
+  tally.equal("tensors left behind", [memory().numTensors - before], [0]);
+  return { checked: tally.checked, digest: tally.digest.toString(16) };
+}
+
+interface Case {
+  readonly group: ProcessGroup;
+  readonly storage: Storage;
+  readonly size: number;
+}
+
+class Tally {
+  checked = 0;
+  digest = 2166136261;
+
+  equal(what: string, actual: ArrayLike<number>, expected: ArrayLike<number>): void {
+    if (actual.length !== expected.length) {
+      throw new Error(`${what}: ${actual.length} elements, must be ${expected.length}`);
+    }
+    for (let i = 0; i < expected.length; i += 1) {
+      if (Object.is(actual[i]! + 0, expected[i]! + 0)) continue;
+      throw new Error(`${what}: element ${i} is ${actual[i]!}, must be ${expected[i]!}`);
+    }
+    this.checked += 1;
+  }
+
+  add(values: ArrayLike<number>): void {
+    const bits = new Uint8Array(Float32Array.from(values).buffer);
+    for (const byte of bits) this.digest = Math.imul(this.digest ^ byte, 16777619) >>> 0;
+  }
+}
+
+const TINY: Readonly<Record<Storage, number>> = { fp32: 13, bf16: 7, fp16: 10, int32: 0, bool: 0 };
+
+/** Values of rank `rank` from place `start` on, that `storage` holds exactly, of several magnitudes. */
+function valuesOf(storage: Storage, size: number, rank: number, start = 0): Float32Array {
+  return new Float32Array(size).map((_, i) => {
+    const noise = Math.imul(start + i + 1, 2654435761) ^ Math.imul(rank + 3, 40503);
+    const mixed = Math.imul(noise ^ (noise >>> 15), 2246822519) >>> 8;
+    if (storage === "bool") return mixed & 1;
+    if (storage === "int32") return (mixed % 2001) - 1000;
+    const digits = 2 ** TINY[storage];
+    const mantissa = 1 + (mixed % digits) / digits;
+    return ((mixed >> 4) & 1 ? -1 : 1) * mantissa * 2 ** ((mixed >> 16) % 6);
+  });
+}
+
+function make(storage: Storage, values: Float32Array, shape: readonly number[]): Tensor {
+  const dtype = dtypeOf(storage);
+  const x = tensor(dtype === "bool" ? Uint8Array.from(values) : values, [...shape], dtype);
+  if (storage !== "bf16" && storage !== "fp16") return x;
+  const { y } = call(convert, { x }, { storage });
+  x.dispose();
+  return y;
+}
+
+/** The reduction in rank order, each step in fp32, as the contract says; rounded to `storage`. */
+function plain(all: readonly Float32Array[], op: ReduceOp, storage: Storage): Float32Array {
+  const [first, ...others] = all;
+  const result = first!.slice();
+  const two = (a: number, b: number) =>
+    op === "max" ? Math.max(a, b) : op === "min" ? Math.min(a, b) : Math.fround(a + b);
+  for (const other of others) other.forEach((value, i) => (result[i] = two(result[i]!, value)));
+  if (op === "mean") result.forEach((value, i) => (result[i] = Math.fround(value / all.length)));
+  const rounded = make(storage, result, [result.length]);
+  const values = Float32Array.from(rounded.dataSync());
+  rounded.dispose();
+  return values;
+}
+
+const opsOf = (storage: Storage): readonly ReduceOp[] =>
+  storage === "bool"
+    ? ["max", "min"]
+    : storage === "int32"
+      ? ["sum", "max", "min"]
+      : ["sum", "mean", "max", "min"];
+
+/** Reads and frees x, and checks that its storage is `storage` where the backend can tell. */
+function read(x: Tensor, storage: Storage): Float32Array {
+  const found = storageOf(x);
+  if (found !== storage && found !== "fp32") throw new Error(`a result is in ${found}`);
+  const values = Float32Array.from(x.dataSync());
+  x.dispose();
+  return values;
+}
+
+function checkGroup(tally: Tally, { group, storage, size }: Case): void {
+  const count = group.size;
+  const seed = (index: number) => group.ranks[index]!;
+  const at = (what: string) => `${what} of ${size} ${storage} among ${group.ranks.join(", ")}`;
+  const all = group.ranks.map((_, index) => valuesOf(storage, size, seed(index)));
+  const x = make(storage, all[group.rank]!, [size]);
+  // All under way at once, waited for in another order than they began.
+  const reductions = opsOf(storage).map((op) => [op, group.allReduce(x, op)] as const);
+  const gathered = group.allGather(x, 0);
+  const sent = group.ranks.map((_, root) => group.broadcast(x, root));
+  x.dispose();
+  sent.forEach((work, root) => {
+    tally.equal(at(`broadcast from ${root}`), read(work.wait(), storage), all[root]!);
+  });
+  const joined = read(gathered.wait(), storage);
+  const whole = new Float32Array(size * count);
+  all.forEach((values, index) => whole.set(values, index * size));
+  tally.equal(at("allGather"), joined, whole);
+  for (const [op, work] of reductions.reverse()) {
+    const values = read(work.wait(), storage);
+    tally.equal(at(`allReduce ${op}`), values, plain(all, op, storage));
+    tally.add(values);
+  }
+  if (size <= 130) checkAxes(tally, { group, storage, size });
+  checkScatter(tally, { group, storage, size });
+}
+
+function checkScatter(tally: Tally, { group, storage, size }: Case): void {
+  const whole = valuesOf(storage, size * group.size, group.ranks[group.rank]!);
+  const y = make(storage, whole, [size * group.size]);
+  // Of the others' values this rank only needs what comes to it.
+  const parts = group.ranks.map((rank) => valuesOf(storage, size, rank, group.rank * size));
+  for (const op of opsOf(storage)) {
+    const own = read(group.reduceScatter(y, 0, op).wait(), storage);
+    tally.equal(`reduceScatter ${op} of ${size} ${storage}`, own, plain(parts, op, storage));
+  }
+  y.dispose();
+}
+
+/** Along the middle of three dimensions: [2, size, 3] and back. */
+function checkAxes(tally: Tally, { group, storage, size }: Case): void {
+  const x = make(storage, valuesOf(storage, 6 * size, group.rank), [2, size, 3]);
+  const gathered = group.allGather(x, 1).wait(); // [2, size * count, 3]
+  tally.equal("gathered shape", gathered.shape, [2, size * group.size, 3]);
+  const back = group.reduceScatter(gathered, 1, "max").wait();
+  gathered.dispose();
+  tally.equal("gather and scatter along 1", read(back, storage), x.dataSync());
+  x.dispose();
+}
+
+/** Large and small messages to all others at once, sent before anybody receives, on two tags. */
+function checkMessages(tally: Tally, group: ProcessGroup): void {
+  const size = 300_000;
+  const others = group.ranks.map((_, index) => index).filter((index) => index !== group.rank);
+  const sends = others.flatMap((to) =>
+    [0, 1, 2].map((tag) => {
+      const x = make("fp32", valuesOf("fp32", size, 10 * group.rank + tag), [size]);
+      const work = group.send(x, to, tag % 2);
+      x.dispose();
+      return work;
+    }),
+  );
+  const received = others.map((from) => [
+    group.receive([size], from, { tag: 1 }),
+    group.receive([size], from),
+    group.receive([size], from),
+  ]);
+  received.forEach((works, i) => {
+    // The later one first: waiting in another order than that of posting must not matter.
+    [2, 1, 0].forEach((k) => {
+      const tag = [1, 0, 2][k]!;
+      const expected = valuesOf("fp32", size, 10 * others[i]! + tag);
+      tally.equal(`message ${tag}`, read(works[k]!.wait(), "fp32"), expected);
+    });
+  });
+  for (const work of sends) work.wait();
+}

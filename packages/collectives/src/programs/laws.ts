@@ -1,0 +1,11 @@
+// A rank of the laws' test: plain tfjs, in a thread.
+
+import "@tensorflow/tfjs-backend-cpu";
+import { setBackend } from "@tensorflow/tfjs-core";
+import { checkLaws, type Verdict } from "../laws.js";
+import type { World } from "../world.js";
+
+export async function main(world: World): Promise<Verdict> {
+  await setBackend("cpu");
+  return checkLaws(world, { storages: ["fp32", "int32", "bool"], sizes: [0, 1, 7, 1000] });
+}

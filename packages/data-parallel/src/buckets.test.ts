@@ -1,0 +1,57 @@
+import { describe, expect, test } from "@jest/globals";
+import { matrix, vector, type ParamSpec, type TreeOf } from "@tessera/layers";
+import { planBuckets } from "./index.js";
+
+const spec: TreeOf<ParamSpec> = {
+  embedding: matrix([50, 8], 0, 1),
+  block: {
+    gain: vector([8], null, 1),
+    weight: matrix([8, 5], null, 1),
+    bias: vector([5], null, 0),
+  },
+  norm: vector([8], null, 1),
+};
+
+const pathsOf = (bytes: number, ranks = 1) =>
+  planBuckets(spec, { ranks, bytes }).map(({ places }) => places.map(({ path }) => path));
+
+describe("buckets", () => {
+  test("hold every parameter once, last layers first", () => {
+    expect(pathsOf(0)).toEqual([
+      ["norm"],
+      ["block.bias"],
+      ["block.weight"],
+      ["block.gain"],
+      ["embedding"],
+    ]);
+  });
+
+  test("join small parameters of one kind of weight decay, up to their size", () => {
+    expect(pathsOf(400)).toEqual([
+      ["embedding"],
+      ["norm", "block.bias", "block.gain"],
+      ["block.weight"],
+    ]);
+    expect(pathsOf(48)).toEqual([
+      ["norm", "block.bias"],
+      ["block.weight"],
+      ["embedding"],
+      ["block.gain"],
+    ]);
+  });
+
+  test.each([1, 2, 3, 8])(
+    "have pieces of one size for %s ranks, and places that do not overlap",
+    (ranks) => {
+      for (const { places, size } of planBuckets(spec, { ranks, bytes: 100 })) {
+        expect(size % ranks).toBe(0);
+        let end = 0;
+        for (const { first, size: taken } of places) {
+          expect(first).toBe(end);
+          end = first + taken;
+        }
+        expect(size - end).toBeLessThan(ranks);
+      }
+    },
+  );
+});

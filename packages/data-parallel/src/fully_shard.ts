@@ -1,0 +1,225 @@
+// ZeRO stage 3 (Rajbhandari et al., 2020; PyTorch's FSDP): a rank keeps a piece of each parameter. The
+// others' are gathered around the calls of the layer that needs them, one layer ahead.
+
+import { reshape, slice, tidy, zerosLike, type Tensor } from "@tensorflow/tfjs-core";
+import type { ProcessGroup, Work } from "@tessera/collectives";
+import {
+  addGradient,
+  computed,
+  disposeTree,
+  inside,
+  leafAt,
+  leaves,
+  mapTensors,
+  type AnyLayer,
+  type Gradient,
+  type Layer,
+  type Like,
+  type ParamSpec,
+  type Sink,
+  type Tree,
+  type Wrapping,
+} from "@tessera/layers";
+import { sinkInto } from "./collect.js";
+import { flatten, pieceOf } from "./flat.js";
+import { normOverRanks } from "./norm.js";
+import type { Sharing } from "./sharing.js";
+
+const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+
+/** Pieces under way to whole parameters. */
+interface Gathering<P extends Tree> {
+  wait(): P;
+}
+
+function gather<P extends Tree>(
+  spec: Like<P, ParamSpec>,
+  pieces: P,
+  group: ProcessGroup,
+): Gathering<P> {
+  const works = new Map<string, Work>();
+  for (const [path, piece] of leaves<Tensor>(pieces)) works.set(path, group.allGather(piece, 0));
+  const shapes = new Map(leaves<ParamSpec>(spec));
+  return {
+    wait: () =>
+      mapTensors(pieces, (_piece, path) => {
+        const flat = works.get(path)!.wait();
+        const { shape } = shapes.get(path)!;
+        const size = sizeOf(shape);
+        const whole = tidy(() =>
+          reshape(size === flat.size ? flat : slice(flat, [0], [size]), [...shape]),
+        );
+        flat.dispose();
+        return whole;
+      }),
+  };
+}
+
+/** Sends each gradient, as a piece of the sum over ranks that is yet to arrive, to `sink`. */
+function scattered<P extends Tree>(params: P, sink: Sink<P>, group: ProcessGroup): Sink<P> {
+  return sinkInto(params, (path, gradient) => {
+    const made = computed(gradient);
+    const flat = flatten(made, group.size);
+    made.dispose();
+    const work = group.reduceScatter(flat, 0);
+    flat.dispose();
+    leafAt<(gradient: Gradient) => void>(sink, path)!({
+      alone: () => work.wait(),
+      addedTo: (sum) => addGradient(sum, work.wait()),
+    });
+  });
+}
+
+/** Calls `use` with the whole parameters, which are there for that long. */
+function withWhole<P extends Tree, R>(gathering: Gathering<P>, use: (params: P) => R): R {
+  const params = gathering.wait();
+  const result = use(params);
+  disposeTree(params);
+  return result;
+}
+
+function shardLayer<P extends Tree, S extends Tree>(
+  layer: Layer<P, S>,
+  group: ProcessGroup,
+): Layer<P, S> {
+  const whole = <R>(pieces: P, use: (params: P) => R) =>
+    withWhole(gather(layer.spec, pieces, group), use);
+  return {
+    spec: layer.spec,
+    forward: (pieces, x, at) => whole(pieces, (params) => layer.forward(params, x, at)),
+    backward: (pieces, saved, dy, sink, at) =>
+      whole(pieces, (params) =>
+        layer.backward(params, saved, dy, scattered(params, sink, group), at),
+      ),
+  };
+}
+
+type Branches = Readonly<Record<string, Tree>>;
+
+/** `sequence`, with the next layer's parameters on their way while one computes. */
+function shardStack(
+  layers: Readonly<Record<string, AnyLayer>>,
+  group: ProcessGroup,
+): Layer<Branches, Branches> {
+  const named = Object.entries(layers);
+  /** Calls `use` for each layer in order, its parameters whole. */
+  const each = (
+    order: readonly (readonly [string, AnyLayer])[],
+    pieces: Branches,
+    use: (name: string, layer: AnyLayer, params: Tree) => void,
+  ): void => {
+    const start = (i: number): Gathering<Tree> | null => {
+      const [name, layer] = order[i] ?? [];
+      return name === undefined ? null : gather(layer!.spec, pieces[name]!, group);
+    };
+    let next = start(0);
+    order.forEach(([name, layer], i) => {
+      const params = next!.wait();
+      next = start(i + 1);
+      use(name, layer, params);
+      disposeTree(params);
+    });
+  };
+  return {
+    spec: Object.fromEntries(named.map(([name, { spec }]) => [name, spec])),
+    forward(pieces, x, at) {
+      const saved: Record<string, Tree> = {};
+      let h = x.clone();
+      each(named, pieces, (name, layer, params) => {
+        const [y, kept] = layer.forward(params, h, inside(at, name));
+        h.dispose();
+        h = y;
+        saved[name] = kept;
+      });
+      return [h, saved];
+    },
+    backward(pieces, saved, dy, sink, at) {
+      let dh = dy.clone();
+      each(named.toReversed(), pieces, (name, layer, params) => {
+        const into = scattered(params, sink[name]!, group);
+        const dx = layer.backward(params, saved[name]!, dh, into, inside(at, name));
+        dh.dispose();
+        dh = dx;
+      });
+      return dh;
+    },
+  };
+}
+
+/** What is put around the parts of a model whose parameters are `fullyShard`'s pieces. */
+export const shardAll = (group: ProcessGroup): Wrapping => ({
+  layer: (layer) => shardLayer(layer, group),
+  stack: ((layers: Readonly<Record<string, AnyLayer>>) =>
+    shardStack(layers, group)) as unknown as Wrapping["stack"],
+  source: (source) => ({
+    spec: source.spec,
+    forward: (pieces, ids, at) =>
+      withWhole(gather(source.spec, pieces, group), (params) => source.forward(params, ids, at)),
+    backward: (pieces, saved, dy, sink, at) =>
+      withWhole(gather(source.spec, pieces, group), (params) =>
+        source.backward(params, saved, dy, scattered(params, sink, group), at),
+      ),
+  }),
+  head(head) {
+    const whole = <R>(
+      pieces: Parameters<typeof head.loss>[0],
+      use: (params: typeof pieces) => R,
+    ): R => withWhole(gather(head.spec, pieces, group), use);
+    return {
+      spec: head.spec,
+      loss: (pieces, x, targets) => whole(pieces, (params) => head.loss(params, x, targets)),
+      lossAndGradient: (pieces, x, targets, sink) =>
+        whole(pieces, (params) =>
+          head.lossAndGradient(params, x, targets, scattered(params, sink, group)),
+        ),
+      logits: (pieces, x) => whole(pieces, (params) => head.logits(params, x)),
+    };
+  },
+});
+
+/** Reductions that may be under way before the oldest is waited for. */
+const UNDER_WAY = 16;
+
+/** Everything in pieces: weights, gradients, moments. The model is made with `shardAll(group)`. */
+export function fullyShard<P extends Tree>(
+  spec: Like<P, ParamSpec>,
+  group: ProcessGroup,
+): Sharing<P> {
+  return {
+    group,
+    sharesGradients: true,
+    collect(held) {
+      const sums = new Map<string, Tensor>();
+      const late: (readonly [string, Gradient])[] = [];
+      const settle = (most: number): void => {
+        while (late.length > most) {
+          const [path, gradient] = late.shift()!;
+          const sum = sums.get(path);
+          sums.set(path, sum ? addGradient(sum, gradient) : computed(gradient));
+        }
+      };
+      return {
+        sink: () =>
+          sinkInto(held, (path, gradient) => {
+            late.push([path, gradient]);
+            settle(UNDER_WAY);
+          }),
+        take() {
+          settle(0);
+          return mapTensors(held, (piece, path) => sums.get(path) ?? zerosLike(piece));
+        },
+      };
+    },
+    norm: (gradients) => normOverRanks(gradients, group),
+    hold: (whole) =>
+      mapTensors(whole, (leaf) => {
+        const piece = tidy(() => pieceOf(flatten(leaf, group.size), group.rank, group.size));
+        leaf.dispose();
+        return piece;
+      }),
+    own: (held) => held,
+    release: (owned) => owned as P,
+    whole: (held) => gather(spec, held, group).wait(),
+    gather: (owned) => gather(spec, owned as P, group).wait(),
+  };
+}

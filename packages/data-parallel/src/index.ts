@@ -1,0 +1,5 @@
+export { disagreement } from "./agree.js";
+export { planBuckets, type Bucket, type BucketOptions, type Place } from "./buckets.js";
+export { fullyShard, shardAll } from "./fully_shard.js";
+export { DEFAULT_BUCKET_BYTES, replicate, type ReplicateOptions } from "./replicate.js";
+export { type Collector, type Sharing } from "./sharing.js";

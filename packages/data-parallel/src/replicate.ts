@@ -1,0 +1,132 @@
+// ZeRO stages 0 to 2 (Rajbhandari et al., 2020): every rank holds all weights. What they share out is
+// the optimizer's state (from stage 1 on) and the gradients (in stage 2).
+
+import { type Tensor } from "@tensorflow/tfjs-core";
+import type { ProcessGroup, Work } from "@tessera/collectives";
+import { accumulate as add, call } from "@tessera/kernels";
+import {
+  disposeTree,
+  leaves,
+  mapTensors,
+  type Like,
+  type ParamSpec,
+  type Tree,
+} from "@tessera/layers";
+import { globalNorm } from "@tessera/optim";
+import { planBuckets, type Bucket } from "./buckets.js";
+import { bucketCollector, sinkInto, type Arrivals } from "./collect.js";
+import { pack, pieceOf, unpack } from "./flat.js";
+import { normOverRanks } from "./norm.js";
+import type { Sharing } from "./sharing.js";
+
+export interface ReplicateOptions {
+  /** 0: nothing is shared out. 1: moments. 2: moments and gradients. */
+  readonly stage: 0 | 1 | 2;
+  /** Gradients smaller than this travel together; larger ones alone, uncopied. */
+  readonly bucketBytes?: number;
+}
+
+export const DEFAULT_BUCKET_BYTES = 2 ** 20;
+
+/** Trees of flat tensors by bucket. */
+type Flats = Readonly<Record<string, Tensor>>;
+
+/** Whole weights on every rank of `group`; gradients are reduced while backward goes on. */
+export function replicate<P extends Tree>(
+  spec: Like<P, ParamSpec>,
+  group: ProcessGroup,
+  { stage, bucketBytes = DEFAULT_BUCKET_BYTES }: ReplicateOptions,
+): Sharing<P> {
+  const buckets = planBuckets(spec, {
+    ranks: group.size,
+    bytes: group.size === 1 ? 0 : bucketBytes,
+  });
+  const arrivals: Arrivals = new Map();
+  const isShared = stage > 0;
+
+  /** A tree like `spec` from flat buckets, which it uses up. */
+  const unpacked = (flats: Flats): P => {
+    const byPath = new Map(buckets.flatMap((bucket) => unpack(bucket, flats[bucket.name]!)));
+    disposeTree(flats);
+    return mapTensors(spec as unknown as P, (_leaf, path) => byPath.get(path)!);
+  };
+
+  const gatherAll = (owned: Flats): P => {
+    const works = buckets.map(({ name }) => [name, group.allGather(owned[name]!, 0)] as const);
+    return unpacked(Object.fromEntries(works.map(([name, work]) => [name, work.wait()])));
+  };
+
+  return {
+    group,
+    sharesGradients: stage === 2,
+    collect: (held) => {
+      const flats = flatSums(group, isShared);
+      const collector = bucketCollector(buckets, arrivals, flats.reduce);
+      const settled = (): Tree => {
+        collector.finish();
+        const sums = flats.take();
+        return isShared ? sums : unpacked(sums);
+      };
+      const sink = (isLast: boolean) => {
+        collector.begin(isLast || stage === 2);
+        if (stage === 2) flats.nextPass();
+        return sinkInto(held, collector.receive);
+      };
+      return { sink, take: settled };
+    },
+    norm: (gradients) => (isShared ? normOverRanks(gradients, group) : globalNorm(gradients)),
+    hold: (whole) => whole,
+    own: (held) => (isShared ? piecesOf(held, buckets, group) : held),
+    release(owned) {
+      if (!isShared) return owned as P;
+      const whole = gatherAll(owned as Flats);
+      disposeTree(owned);
+      return whole;
+    },
+    whole: shared,
+    gather: (owned) => (isShared ? gatherAll(owned as Flats) : shared(owned as P)),
+  };
+}
+
+/** This rank's piece of each bucket. Uses up `held`. */
+function piecesOf(held: Tree, buckets: readonly Bucket[], group: ProcessGroup): Flats {
+  const byPath = new Map(leaves<Tensor>(held));
+  const pieces = buckets.map((bucket) => {
+    const flat = pack(bucket, (path) => byPath.get(path)!);
+    const piece = pieceOf(flat, group.rank, group.size);
+    flat.dispose();
+    return [bucket.name, piece] as const;
+  });
+  disposeTree(held);
+  return Object.fromEntries(pieces);
+}
+
+/** The same tensors once more; nothing is copied. */
+const shared = <T extends Tree>(tree: T): T => mapTensors(tree, (leaf) => leaf.clone());
+
+/** Flat sums over ranks: whole ones, or this rank's pieces of them. */
+function flatSums(group: ProcessGroup, isShared: boolean) {
+  const sums = new Map<string, Tensor>();
+  let under: (readonly [string, Work])[] = [];
+  const settle = (): void => {
+    for (const [name, work] of under) {
+      const gradient = work.wait();
+      const sum = sums.get(name);
+      sums.set(name, sum ? call(add, { sum, gradient }, {}).total : gradient);
+    }
+    under = [];
+  };
+  const reduce = ({ name }: Bucket, flat: Tensor): void => {
+    const work = isShared ? group.reduceScatter(flat, 0) : group.allReduce(flat);
+    under.push([name, work]);
+    flat.dispose();
+  };
+  return {
+    reduce,
+    nextPass: settle,
+    take(): Flats {
+      settle();
+      return Object.fromEntries(sums);
+    },
+  };
+}

@@ -1,0 +1,38 @@
+// What a data-parallel strategy is: who holds which gradients, weights and moments. Training asks it
+// at four places in a step, and is otherwise the same on one rank and on many.
+
+import type { Tensor } from "@tensorflow/tfjs-core";
+import type { ProcessGroup } from "@tessera/collectives";
+import type { Sink, Tree } from "@tessera/layers";
+
+/** The gradients of one step. */
+export interface Collector<P extends Tree> {
+  /** Where a backward pass sends gradients; `isLast` says that the step's last pass fills it. */
+  readonly sink: (isLast: boolean) => Sink<P>;
+  /** This rank's share of the sums over micro-batches and ranks. The caller owns it. */
+  readonly take: () => Tree;
+}
+
+/**
+ * A tree is _whole_ where all parameters are there, _held_ where it is what a rank keeps between steps
+ * and computes with, _owned_ where it is what a rank's optimizer steps. Every method is called by all
+ * ranks of the group, in the same order.
+ */
+export interface Sharing<P extends Tree> {
+  readonly group: ProcessGroup;
+  /** Whether a rank keeps only what it owns of the gradients. */
+  readonly sharesGradients: boolean;
+  readonly collect: (held: P) => Collector<P>;
+  /** The norm of the gradients that all ranks own, together: a scalar. */
+  readonly norm: (gradients: Tree) => Tensor;
+  /** Whole to held. Uses up `whole`. */
+  readonly hold: (whole: P) => P;
+  /** Held to owned. Uses up `held`. */
+  readonly own: (held: P) => Tree;
+  /** Owned to held. Uses up `owned`. */
+  readonly release: (owned: Tree) => P;
+  /** Held to whole, on every rank. Borrows `held`. */
+  readonly whole: (held: P) => P;
+  /** Owned, of parameters or of a slot of the optimizer, to whole, on every rank. Borrows `owned`. */
+  readonly gather: (owned: Tree) => P;
+}

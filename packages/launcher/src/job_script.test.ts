@@ -1,0 +1,69 @@
+// Job scripts that bash and shellcheck accept, and values that cannot leave their quotes.
+
+import { spawnSync } from "node:child_process";
+import { describe, expect, test } from "@jest/globals";
+import { jobScript, quoted, SITES, type JobRequest } from "./index.js";
+
+const request: JobRequest = {
+  site: SITES.frontier,
+  name: "gpt",
+  nodes: 2,
+  time: "2:00:00",
+  account: "abc123",
+  logFolder: "logs",
+  warningSeconds: 120,
+  program: ["node", "app.js", "--prompt", "it's two words & more"],
+};
+
+const check = (command: string, args: string[], input: string) => {
+  const { status, stdout, stderr } = spawnSync(command, args, { input, encoding: "utf8" });
+  expect(`${stdout}${stderr}`).toBe("");
+  expect(status).toBe(0);
+};
+
+const hasShellcheck = spawnSync("shellcheck", ["--version"]).status === 0;
+if (!hasShellcheck) {
+  process.stdout.write("job_script.test: shellcheck is skipped, for it is not installed\n");
+}
+
+describe.each(Object.values(SITES))("$name", (site) => {
+  const scripts = [2, 4, 24, 64].flatMap((nodes) =>
+    [0, 120].map((warningSeconds) => jobScript({ ...request, site, nodes, warningSeconds })),
+  );
+
+  test("is bash", () => scripts.forEach((script) => check("bash", ["-n"], script)));
+  (hasShellcheck ? test : test.skip)("is clean to shellcheck", () => {
+    scripts.forEach((script) => check("shellcheck", ["-"], script));
+  });
+});
+
+test("frontier's script asks for eight ranks with a GPU and seven cores each", () => {
+  const script = jobScript({ ...request, nodes: 24 });
+  expect(script).toContain("#SBATCH --nodes=24\n#SBATCH --ntasks-per-node=8\n");
+  expect(script).toContain("#SBATCH --cpus-per-task=7\n#SBATCH --gpus-per-node=8\n");
+  expect(script).toContain("#SBATCH --requeue\n#SBATCH --signal=B:USR1@120\n");
+});
+
+test.each(["plain", "two words", "it's", "$(rm -rf x)", "`x`", 'a"b', "new\nline", "", "-x", "*"])(
+  "the shell reads %j as one word",
+  (word) => {
+    const { stdout } = spawnSync("bash", ["-c", `printf %s ${quoted(word)}`], { encoding: "utf8" });
+    expect(stdout).toBe(word);
+  },
+);
+
+test.each([
+  [{ account: "a b" }, "--account a b"],
+  [{ account: "x\n#SBATCH --nodes=999" }, "must be letters"],
+  [{ time: "soon" }, "--time soon"],
+  [{ logFolder: "my logs" }, "--log-folder"],
+  [{ environment: { "A=1;B": "2" } }, "--env A=1;B"],
+  [{ program: [] }, "needs a program"],
+])("%j is refused", (change, said) => {
+  expect(() => jobScript({ ...request, ...change })).toThrow(said);
+});
+
+test("a site that charges for jobs wants an account", () => {
+  const { account: _, ...without } = request;
+  expect(() => jobScript(without)).toThrow("--account: frontier charges each job to a project");
+});
