@@ -21,11 +21,13 @@ export type Numbers =
 
 /** Whole numbers of 64 bits as doubles: exact up to 2^53, and never small where they are large. */
 function doublesOf(buffer: ArrayBuffer): Float64Array {
-  const halves = new DataView(buffer);
-  return Float64Array.from(
-    { length: buffer.byteLength / 8 },
-    (_, i) => halves.getUint32(8 * i, true) + 2 ** 32 * halves.getInt32(8 * i + 4, true),
-  );
+  const low = new Uint32Array(buffer);
+  const high = new Int32Array(buffer);
+  const doubles = new Float64Array(low.length / 2);
+  for (let i = 0; i < doubles.length; i += 1) {
+    doubles[i] = low[2 * i]! + 2 ** 32 * high[2 * i + 1]!;
+  }
+  return doubles;
 }
 
 /** An array of numbers, wherever it stands. */
@@ -36,8 +38,8 @@ export interface NumberArray {
   slice(start: number, end: number): Numbers;
 }
 
-const BLOCK = 2048; // numbers
-const KEPT_BLOCKS = 1024;
+const BLOCK = 256; // numbers: few enough that one at random is read in no time
+const KEPT_BLOCKS = 8192;
 
 /** The `length` numbers from byte `offset` of an open file on, which must have them. */
 export function fileArray(

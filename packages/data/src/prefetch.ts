@@ -23,7 +23,7 @@ export interface Prefetch {
 
 /** Where the counters stand in the shared memory. */
 export const COUNTERS = { produced: 0, consumed: 1, state: 2, messageBytes: 3 } as const;
-export const STATES = { reading: 0, ended: 1, refused: 2, failed: 3 } as const;
+export const STATES = { starting: 0, reading: 1, ended: 2, refused: 3, failed: 4 } as const;
 const COUNTER_COUNT = 4;
 const MESSAGE_BYTES = 4096;
 
@@ -56,12 +56,18 @@ export function prefetchBatches(options: PrefetchOptions): Prefetch {
   const start: PrefetchStart = { options: { ...options, depth }, shared };
   const worker = new Worker(new URL("./prefetch_worker.js", import.meta.url), {
     workerData: start,
+    execArgv: [], // those of a program given as text would keep the thread from starting
   });
+  const began = performance.now();
   let taken = 0;
   return {
     next() {
       while (Atomics.load(counters, COUNTERS.produced) === taken) {
-        if (Atomics.load(counters, COUNTERS.state) !== STATES.reading) {
+        const state = Atomics.load(counters, COUNTERS.state);
+        if (state === STATES.starting && performance.now() - began > START_MS) {
+          throw new Error(`the thread that reads ahead has not started in ${START_MS / 1000} s`);
+        }
+        if (state > STATES.reading) {
           // It may have produced one more before it ended.
           if (Atomics.load(counters, COUNTERS.produced) !== taken) break;
           return endOf(shared);
@@ -80,6 +86,9 @@ export function prefetchBatches(options: PrefetchOptions): Prefetch {
     },
   };
 }
+
+/** While `next` waits, nobody is told that a thread cannot start. */
+const START_MS = 60_000;
 
 /** A thread that ends is noticed after this long. */
 const POLL_MS = 20;

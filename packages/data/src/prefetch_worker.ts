@@ -39,6 +39,7 @@ async function readAhead(): Promise<void> {
   }
 }
 
+Atomics.store(counters, COUNTERS.state, STATES.reading);
 try {
   await readAhead();
   end(STATES.ended);

@@ -41,7 +41,10 @@ export function encoderPool(tokenizer: Tokenizer | BpeTokenizer, threads: number
   const queue: Waiting[] = [];
   const idle: ((next: Waiting) => void)[] = [];
   const workers = Array.from({ length: threads }, () => {
-    const worker = new Worker(new URL("./worker.js", import.meta.url), { workerData: start });
+    const worker = new Worker(new URL("./worker.js", import.meta.url), {
+      workerData: start,
+      execArgv: [],
+    });
     let current: Waiting | undefined;
     const take = (next: Waiting): void => {
       current = next;
