@@ -40,7 +40,7 @@ async function main(argv: readonly string[]): Promise<number> {
     return EXIT.done;
   }
   const { flags, notes, globalBatch } = withDeepSpeed(parsed.values, parsed.given);
-  const timeoutMinutes = flags.ddp_timeout_minutes;
+  const timeoutMinutes = flags.distributed_timeout_minutes;
   const world = joinWorld(process.env, { timeoutMinutes });
   return runRank(world, async () => {
     const backend = flags.backend ?? defaultBackend();
