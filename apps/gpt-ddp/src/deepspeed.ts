@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { UserError } from "@tessera/config";
 import type { Flags } from "./flags.js";
 
-type FlagName = keyof Flags & string;
+type FlagName = keyof Flags;
 type Value = string | number | boolean;
 
 /** How the value at a key of the file becomes a flag's. Keys that mean nothing here are not in it. */

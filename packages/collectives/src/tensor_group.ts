@@ -69,7 +69,7 @@ class TensorGroup implements ProcessGroup {
     return this.work(call, from, () => {
       const parts = to.take(); // [size, ...shape]
       const whole = x.shape.with(axis, extent * this.size);
-      const joined = tidy(() => reshape(transpose(parts, moved(0, axis, parts.rank)), whole));
+      const joined = tidy(() => reshape(reordered(parts, moved(0, axis, parts.rank)), whole));
       parts.dispose();
       return joined;
     });
@@ -170,8 +170,12 @@ function extentOf(call: string, { shape }: Tensor, axis: number): number {
 function partsFirst(x: Tensor, axis: number, count: number): Tensor {
   const { shape } = x;
   const cut = [...shape.slice(0, axis), count, shape[axis]! / count, ...shape.slice(axis + 1)];
-  return tidy(() => transpose(reshape(x, cut), moved(axis, 0, cut.length)));
+  return tidy(() => reordered(reshape(x, cut), moved(axis, 0, cut.length)));
 }
+
+/** x with its dimensions in `order`; not copied where they are in it already. */
+const reordered = (x: Tensor, order: readonly number[]): Tensor =>
+  order.every((dim, i) => dim === i) ? x : transpose(x, [...order]);
 
 /** The order of dimensions in which `from` stands at `to`. */
 function moved(from: number, to: number, rank: number): number[] {

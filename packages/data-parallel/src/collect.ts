@@ -17,10 +17,10 @@ export type Arrivals = Map<string, number>;
 
 export interface BucketCollector {
   /** Whether full buckets go on at the end of this pass, or sums wait for the next. */
-  begin(handsOn: boolean): void;
-  receive(path: string, gradient: Gradient): void;
+  readonly begin: (handsOn: boolean) => void;
+  readonly receive: (path: string, gradient: Gradient) => void;
   /** Hands on what is left: parameters that had no gradient count as zeros. */
-  finish(): void;
+  readonly finish: () => void;
 }
 
 /**
@@ -87,7 +87,4 @@ export const sinkInto = <P extends Tree>(
   params: P,
   receive: (path: string, gradient: Gradient) => void,
 ): Sink<P> =>
-  mapTree(
-    params,
-    (_leaf: Tensor, path) => (gradient: Gradient) => receive(path, gradient),
-  ) as unknown as Sink<P>;
+  mapTree(params, (_leaf: Tensor, path) => (gradient: Gradient) => receive(path, gradient));

@@ -2,7 +2,7 @@
 
 import "@tensorflow/tfjs-backend-cpu";
 import { beforeAll, expect, test } from "@jest/globals";
-import { memory, ones, setBackend, type Tensor } from "@tensorflow/tfjs-core";
+import { enableProdMode, memory, ones, setBackend, type Tensor } from "@tensorflow/tfjs-core";
 import { runThreads, singleGroup } from "@tessera/collectives";
 import { disposeTree, leaves, materialize, matrix, type ParamSpec } from "@tessera/layers";
 import { join } from "node:path";
@@ -15,7 +15,10 @@ const spec: Readonly<Record<keyof Params, ParamSpec>> = {
   b: matrix([5], null, 1),
 };
 
-beforeAll(() => setBackend("cpu"));
+beforeAll(async () => {
+  enableProdMode(); // no advice to install another backend
+  await setBackend("cpu");
+});
 
 const sharings: [string, () => Sharing<Params>][] = [
   ...([0, 1, 2] as const).map((stage): [string, () => Sharing<Params>] => [

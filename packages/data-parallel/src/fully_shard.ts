@@ -18,7 +18,6 @@ import {
   type ParamSpec,
   type Sink,
   type Tree,
-  type TreeOf,
   type Wrapping,
 } from "@tessera/layers";
 import { sinkInto } from "./collect.js";
@@ -40,7 +39,7 @@ function gather<P extends Tree>(
 ): Gathering<P> {
   const works = new Map<string, Work>();
   for (const [path, piece] of leaves<Tensor>(pieces)) works.set(path, group.allGather(piece, 0));
-  const shapes = new Map(leaves<ParamSpec>(spec as TreeOf<ParamSpec>));
+  const shapes = new Map(leaves<ParamSpec>(spec));
   return {
     wait: () =>
       mapTensors(pieces, (_piece, path) => {
@@ -64,10 +63,7 @@ function scattered<P extends Tree>(params: P, sink: Sink<P>, group: ProcessGroup
     made.dispose();
     const work = group.reduceScatter(flat, 0);
     flat.dispose();
-    leafAt<(gradient: Gradient) => void>(
-      sink as unknown as TreeOf<(gradient: Gradient) => void>,
-      path,
-    )!({
+    leafAt<(gradient: Gradient) => void>(sink, path)!({
       alone: () => work.wait(),
       addedTo: (sum) => addGradient(sum, work.wait()),
     });

@@ -17,7 +17,7 @@ import { planBuckets, type Bucket } from "./buckets.js";
 import { bucketCollector, sinkInto, type Arrivals } from "./collect.js";
 import { pack, pieceOf, unpack } from "./flat.js";
 import { normOverRanks } from "./norm.js";
-import type { Collector, Sharing } from "./sharing.js";
+import type { Sharing } from "./sharing.js";
 
 export interface ReplicateOptions {
   /** 0: nothing is shared out. 1: moments. 2: moments and gradients. */
@@ -44,18 +44,16 @@ export function replicate<P extends Tree>(
   const arrivals: Arrivals = new Map();
   const isShared = stage > 0;
 
-  /** A tree like `spec` from flat buckets. */
-  const unpackAll = (flats: Flats): P => {
+  /** A tree like `spec` from flat buckets, which it uses up. */
+  const unpacked = (flats: Flats): P => {
     const byPath = new Map(buckets.flatMap((bucket) => unpack(bucket, flats[bucket.name]!)));
+    disposeTree(flats);
     return mapTensors(spec as unknown as P, (_leaf, path) => byPath.get(path)!);
   };
 
   const gatherAll = (owned: Flats): P => {
     const works = buckets.map(({ name }) => [name, group.allGather(owned[name]!, 0)] as const);
-    const flats = Object.fromEntries(works.map(([name, work]) => [name, work.wait()]));
-    const whole = unpackAll(flats);
-    disposeTree(flats);
-    return whole;
+    return unpacked(Object.fromEntries(works.map(([name, work]) => [name, work.wait()])));
   };
 
   return {
@@ -64,36 +62,21 @@ export function replicate<P extends Tree>(
     collect: (held) => {
       const flats = flatSums(group, isShared);
       const collector = bucketCollector(buckets, arrivals, flats.reduce);
-      return {
-        sink(isLast) {
-          collector.begin(isLast || stage === 2);
-          if (stage === 2) flats.nextPass();
-          return sinkInto(held, collector.receive);
-        },
-        take() {
-          collector.finish();
-          const sums = flats.take();
-          if (isShared) return sums;
-          const whole = unpackAll(sums);
-          disposeTree(sums);
-          return whole;
-        },
-      } satisfies Collector<P>;
+      const settled = (): Tree => {
+        collector.finish();
+        const sums = flats.take();
+        return isShared ? sums : unpacked(sums);
+      };
+      const sink = (isLast: boolean) => {
+        collector.begin(isLast || stage === 2);
+        if (stage === 2) flats.nextPass();
+        return sinkInto(held, collector.receive);
+      };
+      return { sink, take: settled };
     },
     norm: (gradients) => (isShared ? normOverRanks(gradients, group) : globalNorm(gradients)),
     hold: (whole) => whole,
-    own(held) {
-      if (!isShared) return held;
-      const byPath = new Map(leaves<Tensor>(held));
-      const pieces = buckets.map((bucket) => {
-        const flat = pack(bucket, (path) => byPath.get(path)!);
-        const piece = pieceOf(flat, group.rank, group.size);
-        flat.dispose();
-        return [bucket.name, piece] as const;
-      });
-      disposeTree(held);
-      return Object.fromEntries(pieces);
-    },
+    own: (held) => (isShared ? piecesOf(held, buckets, group) : held),
     release(owned) {
       if (!isShared) return owned as P;
       const whole = gatherAll(owned as Flats);
@@ -103,6 +86,19 @@ export function replicate<P extends Tree>(
     whole: shared,
     gather: (owned) => (isShared ? gatherAll(owned as Flats) : shared(owned as P)),
   };
+}
+
+/** This rank's piece of each bucket. Uses up `held`. */
+function piecesOf(held: Tree, buckets: readonly Bucket[], group: ProcessGroup): Flats {
+  const byPath = new Map(leaves<Tensor>(held));
+  const pieces = buckets.map((bucket) => {
+    const flat = pack(bucket, (path) => byPath.get(path)!);
+    const piece = pieceOf(flat, group.rank, group.size);
+    flat.dispose();
+    return [bucket.name, piece] as const;
+  });
+  disposeTree(held);
+  return Object.fromEntries(pieces);
 }
 
 /** The same tensors once more; nothing is copied. */
@@ -120,12 +116,13 @@ function flatSums(group: ProcessGroup, isShared: boolean) {
     }
     under = [];
   };
+  const reduce = ({ name }: Bucket, flat: Tensor): void => {
+    const work = isShared ? group.reduceScatter(flat, 0) : group.allReduce(flat);
+    under.push([name, work]);
+    flat.dispose();
+  };
   return {
-    reduce({ name }: Bucket, flat: Tensor): void {
-      const work = isShared ? group.reduceScatter(flat, 0) : group.allReduce(flat);
-      under.push([name, work]);
-      flat.dispose();
-    },
+    reduce,
     nextPass: settle,
     take(): Flats {
       settle();

@@ -8,9 +8,9 @@ import type { Sink, Tree } from "@tessera/layers";
 /** The gradients of one step. */
 export interface Collector<P extends Tree> {
   /** Where a backward pass sends gradients; `isLast` says that the step's last pass fills it. */
-  sink(isLast: boolean): Sink<P>;
+  readonly sink: (isLast: boolean) => Sink<P>;
   /** This rank's share of the sums over micro-batches and ranks. The caller owns it. */
-  take(): Tree;
+  readonly take: () => Tree;
 }
 
 /**
@@ -22,17 +22,17 @@ export interface Sharing<P extends Tree> {
   readonly group: ProcessGroup;
   /** Whether a rank keeps only what it owns of the gradients. */
   readonly sharesGradients: boolean;
-  collect(held: P): Collector<P>;
+  readonly collect: (held: P) => Collector<P>;
   /** The norm of the gradients that all ranks own, together: a scalar. */
-  norm(gradients: Tree): Tensor;
+  readonly norm: (gradients: Tree) => Tensor;
   /** Whole to held. Uses up `whole`. */
-  hold(whole: P): P;
+  readonly hold: (whole: P) => P;
   /** Held to owned. Uses up `held`. */
-  own(held: P): Tree;
+  readonly own: (held: P) => Tree;
   /** Owned to held. Uses up `owned`. */
-  release(owned: Tree): P;
+  readonly release: (owned: Tree) => P;
   /** Held to whole, on every rank. Borrows `held`. */
-  whole(held: P): P;
+  readonly whole: (held: P) => P;
   /** Owned, of parameters or of a slot of the optimizer, to whole, on every rank. Borrows `owned`. */
-  gather(owned: Tree): P;
+  readonly gather: (owned: Tree) => P;
 }

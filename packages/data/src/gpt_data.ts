@@ -19,7 +19,7 @@ export interface GptDataOptions extends Pick<
 export interface GptData {
   /** Null where there is nothing for it. */
   readonly parts: Readonly<Record<SplitName, Samples | null>>;
-  close(): void;
+  readonly close: () => void;
 }
 
 const whole: Readonly<Record<SplitName, string>> = {

@@ -14,7 +14,7 @@ export interface GptIndices {
 
 export interface IndicesOptions {
   /** Of every document of the dataset, in tokens. */
-  readonly lengths: { readonly [document: number]: number };
+  readonly lengths: Readonly<Record<number, number>>;
   /** The documents of the split: from `first` to before `end`. */
   readonly first: number;
   readonly end: number;

@@ -15,6 +15,7 @@ export type { TokenDtype } from "./idx_format.js";
 export { openIndexedDataset, type IndexedDataset } from "./indexed_dataset.js";
 export { maskDocuments, type MaskOptions, type Masks } from "./masks.js";
 export { sequentialOrder, shuffledOrder } from "./order.js";
+export { prefetchBatches, type Prefetch, type PrefetchOptions } from "./prefetch.js";
 export { readTexts, type SkippedFile, type Text, type TextCollection } from "./read_texts.js";
 export { rankSamples, type SamplerOptions } from "./sampler.js";
 export type { SampleOrder, Samples } from "./samples.js";

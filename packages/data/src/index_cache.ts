@@ -67,12 +67,7 @@ export async function cachedIndices(options: CacheOptions): Promise<IndexFiles> 
     const found = openIndices(stem, description);
     if (found !== undefined) return found;
     if (claim(`${stem}.lock`)) {
-      try {
-        // Another may have finished between the look and the claim.
-        if (openIndices(stem, description) === undefined) buildInto(stem, options);
-      } finally {
-        rmSync(`${stem}.lock`, { force: true });
-      }
+      buildClaimed(stem, options);
       continue;
     }
     const sign = statSync(`${stem}.lock`, { throwIfNoEntry: false })?.mtimeMs ?? -1;
@@ -107,6 +102,17 @@ function claim(lock: string): boolean {
   } catch (error) {
     if (reasonOf(error) === "EEXIST") return false;
     throw cannotWrite(lock, error);
+  }
+}
+
+function buildClaimed(stem: string, options: CacheOptions): void {
+  try {
+    // Another may have finished between the look and the claim.
+    const found = openIndices(stem, options.description);
+    if (found === undefined) buildInto(stem, options);
+    else for (const part of partNames) found[part].close();
+  } finally {
+    rmSync(`${stem}.lock`, { force: true });
   }
 }
 

@@ -3,7 +3,14 @@
 
 import { closeSync, fstatSync, openSync } from "node:fs";
 import { UserError } from "@tessera/config";
-import { fileArray, layouts, parts, readFully, type NumberArray } from "./file_array.js";
+import {
+  fileArray,
+  layouts,
+  parts,
+  readFully,
+  type NumberArray,
+  type Numbers,
+} from "./file_array.js";
 import { type Progress } from "./mt19937.js";
 import { HEADER_BYTES, idxPlaces, parseIdxHeader, type TokenDtype } from "./idx_format.js";
 import { reasonOf } from "./text_files.js";
@@ -124,7 +131,7 @@ function verifySequences(file: TokenFile): void {
   let sequence = 0;
   const places = parts(file.places);
   for (const lengths of parts(file.lengths)) {
-    const starts = places.next().value!;
+    const { value: starts } = places.next() as IteratorYieldResult<Numbers>;
     for (let i = 0; i < lengths.length; i += 1, sequence += 1) {
       checkSequence(file, sequence, lengths[i]!, starts[i]!);
     }
@@ -176,7 +183,7 @@ function largestToken(bin: number, { prefix, dtype, binBytes }: TokenFile, progr
   let largest = -1;
   let done = 0;
   for (const some of parts(tokens, 2 ** 20)) {
-    for (let i = 0; i < some.length; i += 1) if (some[i]! > largest) largest = some[i]!;
+    for (const token of some) if (token > largest) largest = token;
     done += some.length;
     progress?.(done, length);
   }

@@ -33,12 +33,12 @@ export const embedding = (options: EmbeddingOptions): Source<EmbeddingParams, Em
   },
   backward({ token, position }, { ids }, dy, sink) {
     const [batch, time, width] = dy.shape as [number, number, number];
-    sink.token(tableGradientOf(ids, dy.clone(), token.shape[0]!));
+    sink.token(tableGradientOf(ids, dy.clone(), token.shape[0]));
     sink.position(
       tidy(() => {
         const perPosition = call(sumRows, { dy: reshape(dy, [batch, time * width]) }, {}).dBias;
         const rows = { ids: range(0, time, 1, "int32"), dy: reshape(perPosition, [time, width]) };
-        return call(embedGradient, rows, { rows: position.shape[0]! }).dTable;
+        return call(embedGradient, rows, { rows: position.shape[0] }).dTable;
       }),
     );
   },

@@ -20,25 +20,13 @@ const PRIME = 0x01000193; // of FNV-1a
 const FIELDS = 4;
 
 export function byteTable(expected = 1024): ByteTable {
-  let slots = new Int32Array(FIELDS * 2 ** Math.ceil(Math.log2(2 * expected)));
+  let slots: Int32Array = new Int32Array(FIELDS * 2 ** Math.ceil(Math.log2(2 * expected)));
   let mask = slots.length / FIELDS - 1;
   let kept = new Uint8Array(8 * expected);
   let starts = new Int32Array(expected + 1);
   let size = 0;
   let missedHash = 0;
   let missedSlot = 0;
-
-  const growSlots = () => {
-    const old = slots;
-    slots = new Int32Array(2 * old.length);
-    mask = slots.length / FIELDS - 1;
-    for (let from = 0; from < old.length; from += FIELDS) {
-      if (old[from + 3] === 0) continue;
-      let slot = old[from]! & mask;
-      while (slots[FIELDS * slot + 3] !== 0) slot = (slot + 1) & mask;
-      slots.set(old.subarray(from, from + FIELDS), FIELDS * slot);
-    }
-  };
 
   return {
     get size() {
@@ -79,7 +67,10 @@ export function byteTable(expected = 1024): ByteTable {
       size += 1;
       if (size === starts.length) starts = enlarged(starts, Int32Array, size);
       starts[size] = from + length;
-      if (2 * size > mask) growSlots();
+      if (2 * size > mask) {
+        slots = spread(slots);
+        mask = slots.length / FIELDS - 1;
+      }
       return size - 1;
     },
     at: (index) => kept.subarray(starts[index], starts[index + 1]),
@@ -88,6 +79,19 @@ export function byteTable(expected = 1024): ByteTable {
       size = 0;
     },
   };
+}
+
+/** The same entries in twice as many slots. */
+function spread(old: Int32Array): Int32Array {
+  const slots = new Int32Array(2 * old.length);
+  const mask = slots.length / FIELDS - 1;
+  for (let from = 0; from < old.length; from += FIELDS) {
+    if (old[from + 3] === 0) continue;
+    let slot = old[from]! & mask;
+    while (slots[FIELDS * slot + 3] !== 0) slot = (slot + 1) & mask;
+    slots.set(old.subarray(from, from + FIELDS), FIELDS * slot);
+  }
+  return slots;
 }
 
 /** A copy with room for twice `needed`. */

@@ -33,7 +33,7 @@ function pieceEncoder(model: BpeModel): EncodeBytes {
   const known = byteTable(CACHED_PIECES);
   /** Of a known piece: its id, or minus one minus where its ids stand in `lists`, led by a count. */
   const values = new Int32Array(CACHED_PIECES);
-  let lists = new Int32Array(4 * CACHED_PIECES);
+  const lists = new Int32Array(4 * CACHED_PIECES);
   let used = 0;
   let tokens = new Int32Array(256);
 

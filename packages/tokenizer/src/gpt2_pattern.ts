@@ -54,7 +54,7 @@ function spacesEnd(bytes: Uint8Array, start: number, end: number): number {
 /** Bytes of s, t, m, d, re, ve or ll at `at`; 0 for none of them. */
 function contraction(bytes: Uint8Array, at: number, end: number): number {
   if (at >= end) return 0;
-  switch (bytes[at]) {
+  switch (bytes[at]!) {
     case 0x73: // s
     case 0x74: // t
     case 0x6d: // m

@@ -45,7 +45,7 @@ const isBefore = (a: Offer, b: Offer): boolean => {
 };
 
 export function pairCounter(words: Words, idOfByte: Int32Array): PairCounter {
-  const { tokens, starts, sizes } = tokensOfWords(words, idOfByte);
+  const row = tokensOfWords(words, idOfByte);
   const pairs = new Map<number, Pair>();
   const queue = heap<Offer>(isBefore);
   let changed = new Set<Pair>();
@@ -68,34 +68,13 @@ export function pairCounter(words: Words, idOfByte: Int32Array): PairCounter {
     changed = new Set();
   };
   for (let word = 0; word < words.size; word += 1) {
-    const start = starts[word]!;
-    for (let i = start; i < start + sizes[word]! - 1; i += 1) {
-      add(tokens[i]!, tokens[i + 1]!, words.count(word), word);
+    const start = row.starts[word]!;
+    for (let i = start; i < start + row.sizes[word]! - 1; i += 1) {
+      add(row.tokens[i]!, row.tokens[i + 1]!, words.count(word), word);
     }
   }
   offerChanged();
 
-  /** Merges in one word, and tells what stands side by side before and after. */
-  const mergeIn = (word: number, { left, right }: CountedPair, id: number): void => {
-    const count = words.count(word);
-    const start = starts[word]!;
-    let end = start + sizes[word]!;
-    for (let i = start; i < end - 1; i += 1) {
-      if (tokens[i] !== left || tokens[i + 1] !== right) continue;
-      if (i > start) {
-        add(tokens[i - 1]!, left, -count, word);
-        add(tokens[i - 1]!, id, count, word);
-      }
-      if (i + 2 < end) {
-        add(right, tokens[i + 2]!, -count, word);
-        add(id, tokens[i + 2]!, count, word);
-      }
-      tokens[i] = id;
-      tokens.copyWithin(i + 1, i + 2, end);
-      end -= 1;
-    }
-    sizes[word] = end - start;
-  };
   return {
     mostFrequent() {
       for (let best = queue.pop(); best !== undefined; best = queue.pop()) {
@@ -109,16 +88,58 @@ export function pairCounter(words: Words, idOfByte: Int32Array): PairCounter {
     },
     merge(pair, id) {
       const key = pair.left * IDS + pair.right;
-      const held = pairs.get(key)!.words;
+      const { words: held } = pairs.get(key)!;
       pairs.delete(key);
-      for (const word of held) mergeIn(word, pair, id);
+      for (const word of held) {
+        const count = words.count(word);
+        mergeWord(row, word, { ...pair, id }, (left, right, sign) =>
+          add(left, right, sign * count, word),
+        );
+      }
       pairs.delete(key); // what merging took from it
       offerChanged();
     },
   };
 }
 
-function tokensOfWords(words: Words, idOfByte: Int32Array) {
+/** The tokens of all words: those of word w are the first `sizes[w]` from `starts[w]` on. */
+interface WordTokens {
+  readonly tokens: Int32Array;
+  readonly starts: Int32Array;
+  readonly sizes: Int32Array;
+}
+
+/** Merges in one word; tells which pairs stand there no more (-1), and which now do (1). */
+function mergeWord(
+  { tokens, starts, sizes }: WordTokens,
+  word: number,
+  { left, right, id }: { readonly left: number; readonly right: number; readonly id: number },
+  tell: (left: number, right: number, sign: 1 | -1) => void,
+): void {
+  const start = starts[word]!;
+  const end = start + sizes[word]!;
+  let kept = start;
+  for (let at = start; at < end; kept += 1) {
+    if (tokens[at] !== left || at + 1 === end || tokens[at + 1] !== right) {
+      tokens[kept] = tokens[at]!;
+      at += 1;
+      continue;
+    }
+    if (kept > start) {
+      tell(tokens[kept - 1]!, left, -1);
+      tell(tokens[kept - 1]!, id, 1);
+    }
+    if (at + 2 < end) {
+      tell(right, tokens[at + 2]!, -1);
+      tell(id, tokens[at + 2]!, 1);
+    }
+    tokens[kept] = id;
+    at += 2;
+  }
+  sizes[word] = kept - start;
+}
+
+function tokensOfWords(words: Words, idOfByte: Int32Array): WordTokens {
   const starts = new Int32Array(words.size + 1);
   for (let i = 0; i < words.size; i += 1) starts[i + 1] = starts[i]! + words.at(i).length;
   const tokens = new Int32Array(starts[words.size]!);

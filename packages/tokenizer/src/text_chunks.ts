@@ -29,10 +29,9 @@ export function* fileChunks(
       buffer.set(pending);
       const read = fill(file, buffer, pending.length, path);
       const bytes = buffer.subarray(0, pending.length + read);
-      if (bytes.length < buffer.length) {
-        if (bytes.length > 0) yield bytes.slice();
-        return;
-      }
+      const isLast = bytes.length < buffer.length;
+      if (isLast && bytes.length > 0) yield bytes.slice();
+      if (isLast) return;
       const end = cut(bytes);
       if (end === 0 && bytes.length >= MAX_CHUNK_BYTES) {
         throw new UserError(`${path}: has no line or word to cut it at for a GiB, break it up`);

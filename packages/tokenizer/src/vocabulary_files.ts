@@ -83,7 +83,7 @@ export function modelOf({ name, vocab, pairs, pattern, added, wholePieces }: Voc
   });
   return checkModel({
     name,
-    tokens: Array.from(tokens, (token) => token ?? new Uint8Array()),
+    tokens: withoutHoles(tokens),
     merges,
     rankIsToken: false,
     wholePieces,
@@ -92,6 +92,9 @@ export function modelOf({ name, vocab, pairs, pattern, added, wholePieces }: Voc
     endOfText: endOfTextAmong(specials),
   });
 }
+
+const withoutHoles = (tokens: readonly (Uint8Array | undefined)[]): Uint8Array[] =>
+  Array.from(tokens, (token) => token ?? new Uint8Array());
 
 /** Every byte must have an id, so that no text is outside the vocabulary. */
 function checkModel(model: BpeModel): BpeModel {
@@ -132,12 +135,12 @@ export function readTiktoken(path: string, options: TiktokenOptions = {}): BpeMo
     }
     tokens[id] = Uint8Array.from(Buffer.from(base64, "base64"));
   });
-  const ranked = Array.from(tokens, (token) => token ?? new Uint8Array());
+  const ranked = withoutHoles(tokens);
   const merges = everySplit(ranked);
   for (const [token, id] of Object.entries(specials)) ranked[id] = new TextEncoder().encode(token);
   return checkModel({
     name: path,
-    tokens: Array.from(ranked, (token) => token ?? new Uint8Array()),
+    tokens: withoutHoles(ranked),
     merges,
     rankIsToken: true,
     wholePieces: true,

@@ -75,11 +75,12 @@ function lengthsOf({ lengths }: IndexedDataset): Lengths {
   return { tokens, shortest, longest, histogram: histogram.slice(first, last + 1) };
 }
 
-function firstTokens({ bounds, lengths, read }: IndexedDataset, document: number, count: number) {
+function firstTokens(dataset: IndexedDataset, document: number, count: number): Int32Array {
+  const { bounds, lengths } = dataset;
   const [first, end] = [bounds.at(document), bounds.at(document + 1)];
   if (first === end) return new Int32Array();
   const out = new Int32Array(Math.min(count, lengths.at(first)));
-  read(first, 0, out.length, out);
+  dataset.read(first, 0, out.length, out);
   return out;
 }
 

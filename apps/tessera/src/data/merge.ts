@@ -1,7 +1,13 @@
 // `tessera data merge`: several datasets as one file, one after another.
 
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { EXIT, parseFlags, text, UserError } from "@tessera/config";
-import { datasetWriter, openIndexedDataset, type IndexedDataset } from "@tessera/data";
+import {
+  datasetWriter,
+  openIndexedDataset,
+  type DatasetWriter,
+  type IndexedDataset,
+} from "@tessera/data";
 import type { Command } from "../command.js";
 import { interruptible } from "../interrupt.js";
 import { progressOf } from "../progress.js";
@@ -46,16 +52,13 @@ async function merge(
   const total = datasets.reduce((sum, { tokenCount }) => sum + tokenCount, 0);
   const progress = progressOf({ stream: process.stderr, total, scale: 1e6, unit: "M tokens" });
   const writer = datasetWriter(output, dtype);
-  let done = 0;
   try {
-    for (const dataset of datasets) {
-      for (const tokens of copyDocuments(dataset, writer)) {
-        done += tokens;
-        progress.update(done);
-        if (signal.aborted) return EXIT.interrupted;
-      }
-      // Signals arrive only when the loop lets them.
-      await new Promise((resolve) => setImmediate(resolve));
+    let done = 0;
+    for (const tokens of copyDocuments(datasets, writer)) {
+      done += tokens;
+      progress.update(done);
+      if (tokens === 0) await nextTurn(); // signals arrive between them
+      if (signal.aborted) return EXIT.interrupted;
     }
     progress.end();
     writer.finish();
@@ -67,21 +70,32 @@ async function merge(
   }
 }
 
-/** Yields the tokens of each document once it is written. */
+/** Yields the tokens of each document once it is written, and 0 after every so many. */
 function* copyDocuments(
-  { bounds, lengths, read }: IndexedDataset,
-  writer: ReturnType<typeof datasetWriter>,
+  datasets: readonly IndexedDataset[],
+  writer: DatasetWriter,
 ): Generator<number> {
-  for (let document = 0; document + 1 < bounds.length; document += 1) {
-    let tokens = 0;
-    for (let sequence = bounds.at(document); sequence < bounds.at(document + 1); sequence += 1) {
-      const out = new Int32Array(lengths.at(sequence));
-      read(sequence, 0, out.length, out);
-      writer.append(out);
-      writer.endSequence();
-      tokens += out.length;
+  for (const dataset of datasets) {
+    for (let document = 0; document + 1 < dataset.bounds.length; document += 1) {
+      yield copyDocument(dataset, document, writer);
+      if (document % PAUSE_EVERY === 0) yield 0;
     }
-    writer.endDocument();
-    yield tokens;
   }
+}
+
+const PAUSE_EVERY = 1024;
+
+function copyDocument(dataset: IndexedDataset, document: number, writer: DatasetWriter): number {
+  const { bounds, lengths } = dataset;
+  const end = bounds.at(document + 1);
+  let tokens = 0;
+  for (let sequence = bounds.at(document); sequence < end; sequence += 1) {
+    const out = new Int32Array(lengths.at(sequence));
+    dataset.read(sequence, 0, out.length, out);
+    writer.append(out);
+    writer.endSequence();
+    tokens += out.length;
+  }
+  writer.endDocument();
+  return tokens;
 }

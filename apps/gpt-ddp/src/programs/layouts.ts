@@ -11,7 +11,7 @@ import { evenDropout, gpt, type GptParams } from "@tessera/gpt";
 import { loadNative } from "@tessera/kernels-native";
 import { disposeTree, leaves } from "@tessera/layers";
 import { adam, decayOf } from "@tessera/optim";
-import { freshState, takeStep, wholeState, type TrainingPlan } from "../index.js";
+import { freshState, takeStep, wholeState, type TrainingPlan } from "@tessera/trainer";
 
 export interface Layout {
   readonly stage: 0 | 1 | 2 | 3;

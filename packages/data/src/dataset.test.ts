@@ -1,0 +1,225 @@
+import { afterAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { UserError } from "@tessera/config";
+import {
+  copyFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  datasetWriter,
+  maskDocuments,
+  openGptDataset,
+  openIndexedDataset,
+  parseDataPath,
+  rankSamples,
+  splitDocuments,
+  tokenDtype,
+} from "./index.js";
+
+const FIXTURES = join(__dirname, "../fixtures/megatron");
+
+const made: string[] = [];
+let folder = "";
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "tessera-dataset-"));
+  made.push(folder);
+  for (const name of ["notes.bin", "notes.idx"]) copyFileSync(join(FIXTURES, name), at(name));
+});
+afterAll(() => {
+  for (const path of made) rmSync(path, { recursive: true });
+});
+
+const at = (name: string): string => join(folder, name);
+
+const options = () => ({
+  prefix: at("notes"),
+  name: "train" as const,
+  split: "1",
+  sampleCount: 50,
+  sequenceLength: 32,
+  seed: 7,
+});
+
+async function refusal(work: () => unknown): Promise<string> {
+  try {
+    await work();
+  } catch (error) {
+    if (error instanceof UserError) return error.message.replaceAll(folder, "DIR");
+    throw error;
+  }
+  return "no error";
+}
+
+/** Writes `bytes` at `position` of a file. */
+function patch(name: string, position: number, bytes: readonly number[]): void {
+  const content = readFileSync(at(name));
+  content.set(bytes, position);
+  writeFileSync(at(name), content);
+}
+
+describe("data that cannot be trained on is refused in one sentence", () => {
+  const cases: readonly (readonly [string, () => void, RegExp])[] = [
+    [
+      "a .bin cut short",
+      () => truncateSync(at("notes.bin"), 1000),
+      /notes.bin: has 1000 bytes, but/,
+    ],
+    [
+      "an .idx cut short",
+      () => truncateSync(at("notes.idx"), 200),
+      /has 200 bytes, but 60 sequences/,
+    ],
+    [
+      "an .idx of a few bytes",
+      () => truncateSync(at("notes.idx"), 20),
+      /has 20 bytes, an index has/,
+    ],
+    ["a wrong magic", () => patch("notes.idx", 0, [0x58]), /is not an index of a Megatron dataset/],
+    ["a wrong version", () => patch("notes.idx", 9, [2]), /has version 2 of the index format/],
+    ["an unknown dtype", () => patch("notes.idx", 17, [99]), /has dtype 99, which the format/],
+    ["floating-point numbers", () => patch("notes.idx", 17, [7]), /holds floating-point numbers/],
+    ["a count that is huge", () => patch("notes.idx", 24, [0xff]), /it is cut short or damaged/],
+    [
+      "an offset outside",
+      () => patch("notes.idx", 34 + 60 * 4 + 8 * 5 + 3, [1]),
+      /puts sequence 5 at bytes/,
+    ],
+    [
+      "a negative length",
+      () => patch("notes.idx", 34 + 4 * 7 + 3, [0xff]),
+      /puts sequence 7 at bytes/,
+    ],
+    [
+      "a bound outside",
+      () => patch("notes.idx", 34 + 60 * 12 + 8 * 3 + 2, [1]),
+      /a document begins at/,
+    ],
+    ["a missing .idx", () => rmSync(at("notes.idx")), /notes.idx: cannot be opened \(ENOENT\)/],
+  ];
+
+  test.each(cases)("%s", async (_what, damage, message) => {
+    damage();
+    const sentence = await refusal(() => openGptDataset(options()));
+    expect(sentence).toMatch(message);
+    expect(sentence).toMatch(/^DIR\/notes/);
+    expect(readdirSync(folder).filter((name) => name.startsWith("index-cache"))).toHaveLength(
+      Number(readdirSync(folder).includes("index-cache")),
+    );
+  });
+
+  test("a token over the vocabulary, also by who finds the indices built", async () => {
+    const open = () => openGptDataset({ ...options(), vocabularySize: 1000 });
+    const first = await refusal(open);
+    expect(first).toMatch(/notes: has token \d+, but the vocabulary ends before 1000/);
+    expect(await refusal(open)).toBe(first);
+    expect(await refusal(() => openGptDataset({ ...options(), vocabularySize: 50_257 }))).toBe(
+      "no error",
+    );
+  });
+
+  test("an empty dataset", () => {
+    const writer = datasetWriter(at("empty"), "u16");
+    expect(() => writer.finish()).toThrow(/empty: there is no document to write/);
+    const header = readFileSync(at("notes.idx")).subarray(0, 34);
+    header.writeBigUInt64LE(0n, 18);
+    header.writeBigUInt64LE(1n, 26);
+    writeFileSync(at("empty.idx"), Buffer.concat([header, Buffer.alloc(8)]));
+    writeFileSync(at("empty.bin"), "");
+    expect(() => openIndexedDataset(at("empty"))).toThrow(/empty: the dataset is empty/);
+  });
+
+  test.each([
+    ["-0.3 a 0.7 b", /blend weights -0.3 0.7: none may be negative/],
+    ["0 a 0 b", /none may be negative, nor all 0/],
+    ["0.3 a b", /weights and paths do not match/],
+    ["0.3 a 0.7", /weights and paths do not match/],
+    ["a 0.7 b", /weights and paths do not match/],
+    ["0.3 0.7", /weights and paths do not match/],
+  ])("--data-path %s", async (line, message) => {
+    expect(await refusal(() => parseDataPath(line.split(" ")))).toMatch(message);
+  });
+
+  test.each(["", "-1,2", "0,0,0", "a", "1,1,1,1", "1,,1"])("--split %p", async (split) => {
+    expect(await refusal(() => splitDocuments(split, 10))).toMatch(/must be one to three shares/);
+  });
+});
+
+test("what is written is read, in documents of several sequences, and nothing half stands there", () => {
+  const documents = [[[1, 2, 3], [4]], [[65_000]], [[7, 8]]];
+  const writer = datasetWriter(at("new"), tokenDtype(50_257));
+  for (const sequences of documents) {
+    for (const tokens of sequences) {
+      writer.append(tokens);
+      writer.endSequence();
+    }
+    writer.endDocument();
+  }
+  expect(readdirSync(folder).filter((name) => /^new\.(bin|idx)$/.test(name))).toEqual([]);
+  writer.finish();
+  const dataset = openIndexedDataset(at("new"));
+  dataset.verify();
+  expect([...dataset.bounds.slice(0, dataset.bounds.length)]).toEqual([0, 2, 3, 4]);
+  const read = documents.flat().map((tokens, sequence) => {
+    const out = new Int32Array(tokens.length);
+    dataset.read(sequence, 0, tokens.length, out);
+    return [...out];
+  });
+  expect(read).toEqual(documents.flat());
+  expect(readdirSync(folder).filter((name) => name.includes("partial"))).toEqual([]);
+});
+
+test("a writer that is abandoned leaves nothing", () => {
+  const before = readdirSync(folder);
+  const writer = datasetWriter(at("new"), "i32");
+  writer.append([1, 2, 3]);
+  writer.abandon();
+  expect(readdirSync(folder)).toEqual(before);
+});
+
+describe("a run that is resumed goes on with the next sample", () => {
+  test.each([
+    [2, 4, 4, 2],
+    [4, 2, 1, 8],
+    [1, 8, 8, 1],
+  ])(
+    "after %d ranks of %d samples, with %d ranks of %d",
+    (ranks, micro, laterRanks, laterMicro) => {
+      const taken = (dataRanks: number, microBatch: number, consumedSamples: number) => {
+        const rows = Array.from({ length: dataRanks }, (_, dataRank) => [
+          ...rankSamples({ count: 40, consumedSamples, microBatch, dataRank, dataRanks }),
+        ]);
+        return rows[0]!.map((_, step) => rows.flatMap((own) => own[step]!)).flat();
+      };
+      const first = taken(ranks, micro, 0).slice(0, 16);
+      expect([...first, ...taken(laterRanks, laterMicro, 16)]).toEqual(
+        Array.from({ length: 40 }, (_, i) => i),
+      );
+    },
+  );
+
+  test("and says so where none is left", () => {
+    const none = { count: 10, consumedSamples: 8, microBatch: 2, dataRank: 0, dataRanks: 2 };
+    expect(() => [...rankSamples(none)]).toThrow(/8 of 10 samples are taken/);
+  });
+});
+
+test("the end of a document masks its loss, and resets positions and attention", () => {
+  const inputs = Int32Array.of(5, 9, 6, 7, 9, 9, 1, 2); // [2, 4], 9 ends a document
+  const all = { endOfDocument: 9, maskLoss: true, resetPositions: true, resetAttention: true };
+  const masks = maskDocuments(inputs, 4, all);
+  expect([...masks.loss]).toEqual([1, 0, 1, 1, 0, 0, 1, 1]);
+  expect([...masks.positions]).toEqual([0, 1, 0, 1, 0, 0, 0, 1]);
+  expect([...masks.documents]).toEqual([0, 0, 1, 1, 0, 1, 2, 2]);
+  const none = { endOfDocument: 9, maskLoss: false, resetPositions: false, resetAttention: false };
+  const plain = maskDocuments(inputs, 4, none);
+  expect([...plain.loss, ...plain.positions]).toEqual([
+    1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 2, 3, 0, 1, 2, 3,
+  ]);
+  expect(plain.documents.every((document) => document === 0)).toBe(true);
+});
