@@ -2,12 +2,14 @@
 
 import { enableProdMode, setBackend } from "@tensorflow/tfjs-core";
 import { UserError } from "@tessera/config";
-import { isAvailable, loadNative } from "@tessera/kernels-native";
+import { isAvailable, loadNative, type ThreadEnvironment } from "@tessera/kernels-native";
 
 export const backendNames = ["native", "wasm", "cpu", "tensorflow"] as const;
 export type BackendName = (typeof backendNames)[number];
 
-const load: Readonly<Record<BackendName, () => Promise<unknown>>> = {
+type Load = (environment: ThreadEnvironment) => Promise<unknown>;
+
+const load: Readonly<Record<BackendName, Load>> = {
   native: loadNativeEngine,
   wasm: () => import("@tensorflow/tfjs-backend-wasm"),
   cpu: () => import("@tensorflow/tfjs-backend-cpu"),
@@ -17,17 +19,23 @@ const load: Readonly<Record<BackendName, () => Promise<unknown>>> = {
 /** The engine that is used where none is named: native where it is built. */
 export const defaultBackend = (): BackendName => (isAvailable() ? "native" : "wasm");
 
-/** Loads `name` and makes it the one that computes. Throws a UserError where it is not there. */
-export async function chooseBackend(name: BackendName): Promise<void> {
+/**
+ * Loads `name`, with the threads that `environment` grants, and makes it the one that computes. Throws a
+ * UserError where it is not there.
+ */
+export async function chooseBackend(
+  name: BackendName,
+  environment: ThreadEnvironment,
+): Promise<void> {
   enableProdMode(); // else tfjs advises to install another backend
-  await load[name]();
+  await load[name](environment);
   if (!(await setBackend(name))) {
     throw new UserError(`--backend ${name}: does not start on this machine; try --backend wasm`);
   }
 }
 
-function loadNativeEngine(): Promise<void> {
-  if (!loadNative(process.env)) {
+function loadNativeEngine(environment: ThreadEnvironment): Promise<void> {
+  if (!loadNative(environment)) {
     throw new UserError(
       "--backend native: is not built on this machine; npm run setup says what it needs",
     );

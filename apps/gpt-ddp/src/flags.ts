@@ -72,7 +72,7 @@ const groups = {
       "0",
     ),
     ddp_bucket_cap_mb: number("gradients smaller than this travel together", { above: 0 }, 1),
-    ddp_timeout_minutes: number("what ranks may wait for each other", { above: 0 }, 10),
+    distributed_timeout_minutes: number("what ranks may wait for each other", { above: 0 }, 10),
     master_addr: text("taken for the sake of scripts; MPI finds the ranks", "HOST"),
   },
   Output: {

@@ -11,6 +11,8 @@ import type { Run } from "./plan.js";
 
 interface Introduced {
   readonly backend: BackendName;
+  /** That a rank of the native backend computes with. */
+  readonly threads: number;
   readonly run: Run;
   readonly start: TrainingState;
   readonly world: World;
@@ -19,11 +21,12 @@ interface Introduced {
 }
 
 /** A few lines on the model, the text, the batch, the ranks and their memory. */
-export function introduce({ backend, run, start, world, notes }: Introduced): void {
+export function introduce({ backend, threads, run, start, world, notes }: Introduced): void {
   const { plan, texts, tokenizer } = run;
   const { config } = plan.model;
   const { microBatch, accumulation, dataRanks, globalBatch } = plan.batch;
   const skipped = texts.skipped.length === 0 ? "" : `, ${texts.skipped.length} skipped`;
+  const each = backend === "native" ? `, threads of each: ${threads}` : "";
   const lines = [
     `model  ${(parameterCount(config) / 1e6).toFixed(2)}M parameters: ${config.layerCount} layers, ` +
       `${config.hiddenSize} wide, ${config.headCount} heads, ${config.vocabularySize} ids`,
@@ -33,7 +36,7 @@ export function introduce({ backend, run, start, world, notes }: Introduced): vo
     `batch  ${microBatch} samples x ${accumulation} accumulated x ${dataRanks} ranks = ` +
       `${globalBatch}; ${plan.intervals.steps} steps on ${backend}`,
     `memory ${memoryLine(plan, start)}`,
-    ...(world.size > 1 ? [`ranks  ${ranksLine(world)}, by ${world.engine}`] : []),
+    ...(world.size > 1 ? [`ranks  ${ranksLine(world)}, by ${world.engine}${each}`] : []),
     ...notes,
   ];
   if (backend === "wasm" && !isAvailable()) {

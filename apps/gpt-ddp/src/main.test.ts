@@ -11,10 +11,11 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { isAvailable as isMpiAvailable } from "@tessera/collectives-mpi";
+import { isAvailable as isNativeAvailable } from "@tessera/kernels-native";
 
 const MAIN = join(__dirname, "../dist/main.js");
 const GOLDEN = join(__dirname, "../../../fixtures/golden");
@@ -140,6 +141,27 @@ withRanks("ranks train as one does, and resume on other numbers of ranks", () =>
     expect(go(trained(name, `${flags} --resume_from_checkpoint`))).toMatchObject({ status: 0 });
     close(losses(name), losses("one").slice(2));
   }
+});
+
+const withNativeRanks = isNativeAvailable() ? withRanks : test.skip;
+
+withNativeRanks("ranks that a bare mpirun starts share the processors of their node", () => {
+  const { OMP_NUM_THREADS: _granted, ...env } = process.env;
+  const flags = trained("bare", "--max_steps 1 --distributed_timeout_minutes 1");
+  const { status, stdout } = spawnSync("mpirun", ["-n", "2", "node", MAIN, ...words(flags)], {
+    encoding: "utf8",
+    timeout: 60_000,
+    env: {
+      ...env,
+      OMPI_ALLOW_RUN_AS_ROOT: "1",
+      OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1",
+      OMPI_MCA_rmaps_base_oversubscribe: "1",
+      OMPI_MCA_hwloc_base_binding_policy: "none",
+    },
+  });
+  expect(status).toBe(0);
+  const share = Math.max(1, Math.floor(availableParallelism() / 2));
+  expect(stdout).toMatch(new RegExp(`ranks .*, threads of each: ${share}$`, "m"));
 });
 
 test("Ctrl-C saves and ends with 130; the run goes on where it stopped", async () => {

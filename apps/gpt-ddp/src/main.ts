@@ -4,12 +4,15 @@
 
 import { join } from "node:path";
 import { writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { saveCheckpoint } from "@tessera/checkpoint";
 import { runRank } from "@tessera/collectives";
 import { joinWorld } from "@tessera/collectives-mpi";
 import { endWith, EXIT, parseFlags, UserError } from "@tessera/config";
 import { disagreement } from "@tessera/data-parallel";
 import { generate } from "@tessera/gpt";
+import { threadCount } from "@tessera/kernels-native";
+import { bind } from "@tessera/launcher";
 import { disposeTree } from "@tessera/layers";
 import { decodeStream } from "@tessera/tokenizer";
 import {
@@ -40,16 +43,21 @@ async function main(argv: readonly string[]): Promise<number> {
     return EXIT.done;
   }
   const { flags, notes, globalBatch } = withDeepSpeed(parsed.values, parsed.given);
-  const timeoutMinutes = flags.ddp_timeout_minutes;
+  const timeoutMinutes = flags.distributed_timeout_minutes;
   const world = joinWorld(process.env, { timeoutMinutes });
   return runRank(world, async () => {
     const backend = flags.backend ?? defaultBackend();
     const run = makeRun(flags, backend, world);
     refuseOtherBatch(globalBatch, flags, run.plan);
-    await chooseBackend(backend);
+    const processors = availableParallelism();
+    const environment = bind(process.env, processors);
+    await chooseBackend(backend, environment);
     const start = startingState(flags, run.plan, run.identity);
     refuseDisagreement(run.plan, start);
-    if (world.rank === 0) introduce({ backend, run, start, world, notes });
+    if (world.rank === 0) {
+      const threads = threadCount(environment, processors);
+      introduce({ backend, threads, run, start, world, notes });
+    }
     return flags.do_train
       ? trainAndSample(flags, run, start)
       : evaluateAndSample(flags, run, start);

@@ -1,12 +1,14 @@
 // tessera check-ranks: whether the ranks that this is started as talk as they must, on the memory and
 // the network that training will use.
 
+import { availableParallelism } from "node:os";
 import { setBackend } from "@tensorflow/tfjs-core";
 import { runRank } from "@tessera/collectives";
 import { checkLaws, EVERYTHING } from "@tessera/collectives/laws";
 import { joinWorld } from "@tessera/collectives-mpi";
 import { EXIT, number, parseFlags, UserError } from "@tessera/config";
 import { loadNative } from "@tessera/kernels-native";
+import { bind } from "@tessera/launcher";
 import type { Command } from "./command.js";
 
 const program = {
@@ -37,7 +39,7 @@ export const checkRanks: Command = {
       process.stdout.write(parsed.help);
       return EXIT.done;
     }
-    if (!loadNative(process.env)) {
+    if (!loadNative(bind(process.env, availableParallelism()))) {
       throw new UserError("the native engine is not built here; npm run setup builds it");
     }
     await setBackend("native");

@@ -3,8 +3,8 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { isAvailable as isMpiBuilt } from "@tessera/collectives-mpi";
-import { EXIT, parseFlags } from "@tessera/config";
+import { surveyMpi } from "@tessera/collectives-mpi";
+import { EXIT, parseFlags, UserError } from "@tessera/config";
 import { isAvailable as isNativeBuilt } from "@tessera/kernels-native";
 import type { Command } from "./command.js";
 
@@ -12,21 +12,37 @@ interface Finding {
   readonly what: string;
   /** What there is; null where it is missing. */
   readonly found: string | null;
-  /** The command that mends it. */
+  /** The command that brings it, and what goes without it. */
   readonly remedy: string;
+  readonly otherwise: string;
 }
 
-/** The first line that a command prints, or null where there is none. */
-function ask(command: string, ...args: string[]): string | null {
-  const { status, stdout } = spawnSync(command, args, { encoding: "utf8", timeout: 10_000 });
-  return status === 0 ? (stdout.split("\n", 1)[0] ?? null) : null;
-}
+const there = (what: string, found: string): Finding => ({
+  what,
+  found,
+  remedy: "",
+  otherwise: "",
+});
 
-/** Slurm's commands tell nothing, not even their version, where no cluster is configured. */
-function slurm(): string | null {
-  const { error, status, stdout } = spawnSync("srun", ["--version"], { encoding: "utf8" });
+/** What the command `name --version` says first, `silent` where it fails, null where there is none. */
+function versionOf(name: string, silent: string): string | null {
+  const { error, status, stdout } = spawnSync(name, ["--version"], {
+    encoding: "utf8",
+    timeout: 10_000,
+  });
   if (error !== undefined) return null;
-  return status === 0 ? stdout.trim() : "installed, but no cluster is configured";
+  return status === 0 ? (stdout.split("\n", 1)[0] ?? "") : silent;
+}
+
+/** The engine of jobs with several ranks; MPI itself says what it lets threads do. */
+function mpiEngine(): string | null {
+  try {
+    const mpi = surveyMpi();
+    return mpi && `built, on ${mpi.library}, thread level ${mpi.threadLevel}`;
+  } catch (error) {
+    if (error instanceof UserError) return `built, but ${error.message}`;
+    throw error;
+  }
 }
 
 function processor(): string {
@@ -45,26 +61,41 @@ function gpus(): string | null {
 }
 
 const findings = (): readonly Finding[] => [
-  { what: "processor", found: processor(), remedy: "" },
+  there("processor", processor()),
   {
     what: "native engine",
     found: isNativeBuilt() ? "built" : null,
     remedy: "apt-get install -y g++ cmake make libdnnl-dev && npm run setup",
+    otherwise: "the slower wasm backend computes",
   },
   {
     what: "MPI",
-    found: ask("mpirun", "--version"),
+    found: versionOf("mpirun", "mpirun is installed, but does not say its version"),
     remedy: "apt-get install -y openmpi-bin libopenmpi-dev",
+    otherwise: "tessera launch has nothing to start ranks with",
   },
-  { what: "MPI engine", found: isMpiBuilt() ? "built" : null, remedy: "npm run setup" },
+  {
+    what: "MPI engine",
+    found: mpiEngine(),
+    remedy: "npm run setup",
+    otherwise: "jobs are of one process",
+  },
   {
     what: "Slurm",
-    found: slurm(),
-    remedy: "apt-get install -y slurm-wlm munge (only to run jobs here)",
+    // Its commands tell nothing, not even their version, before they know a cluster.
+    found: versionOf("srun", "installed, but no cluster is configured"),
+    remedy: "apt-get install -y slurm-wlm munge",
+    otherwise: "jobs go to clusters from elsewhere, and tests on one are skipped",
   },
   // None is needed: training runs on processors.
-  { what: "GPUs", found: gpus() ?? "none", remedy: "" },
+  there("GPUs", gpus() ?? "none"),
 ];
+
+function lineOf({ what, found, remedy, otherwise }: Finding): string {
+  const label = what.padEnd(15);
+  if (found !== null) return `${label}${found}\n`;
+  return `${label}missing: ${otherwise}\n${" ".repeat(15)}to have it: ${remedy}\n`;
+}
 
 export const doctor: Command = {
   name: "doctor",
@@ -76,9 +107,7 @@ export const doctor: Command = {
       process.stdout.write(parsed.help);
       return EXIT.done;
     }
-    for (const { what, found, remedy } of findings()) {
-      process.stdout.write(`${what.padEnd(14)} ${found ?? `missing: ${remedy}`}\n`);
-    }
+    for (const finding of findings()) process.stdout.write(lineOf(finding));
     return EXIT.done;
   },
 };

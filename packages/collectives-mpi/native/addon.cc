@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "engine.h"
+#include "survey.h"
 
 using namespace tessera;
 
@@ -45,7 +46,7 @@ char* memoryOf(const Napi::Value& value) {
   return static_cast<char*>(array.ArrayBuffer().Data()) + array.ByteOffset();
 }
 
-/** connect(limitSeconds, compares): {rank, size, hosts, library, threadLevel} */
+/** connect(limitSeconds, compares): {rank, size, hosts, library} */
 Napi::Value connect(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Instance& held = instance(env);
@@ -59,7 +60,15 @@ Napi::Value connect(const Napi::CallbackInfo& info) {
   result.Set("size", facts.size);
   result.Set("hosts", hosts);
   result.Set("library", facts.library);
-  result.Set("threadLevel", facts.threadLevel);
+  return result;
+}
+
+/** survey(): {library, threadLevel} */
+Napi::Value survey(const Napi::CallbackInfo& info) {
+  const Survey found = tessera::survey();
+  auto result = Napi::Object::New(info.Env());
+  result.Set("library", found.library);
+  result.Set("threadLevel", found.threadLevel);
   return result;
 }
 
@@ -131,6 +140,7 @@ Napi::Value close(const Napi::CallbackInfo& info) {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Instance);
   exports.Set("connect", Napi::Function::New<guarded<connect>>(env));
+  exports.Set("survey", Napi::Function::New<guarded<survey>>(env));
   exports.Set("group", Napi::Function::New<guarded<group>>(env));
   exports.Set("post", Napi::Function::New<guarded<post>>(env));
   exports.Set("isDone", Napi::Function::New<guarded<isDone>>(env));

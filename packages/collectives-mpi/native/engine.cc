@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "survey.h"
+
 namespace tessera {
 namespace {
 
@@ -93,14 +95,13 @@ Engine::Engine(Options options) : options_(options) {
 }
 
 void Engine::start() {
-  check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &facts_.threadLevel), "MPI_Init_thread");
+  int level = MPI_THREAD_SINGLE;
+  check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &level), "MPI_Init_thread");
+  if (level < MPI_THREAD_FUNNELED) throw std::runtime_error("this MPI's thread level is single, but must be funneled or higher");
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   MPI_Comm_rank(MPI_COMM_WORLD, &facts_.rank);
   MPI_Comm_size(MPI_COMM_WORLD, &facts_.size);
-  char text[MPI_MAX_LIBRARY_VERSION_STRING] = {};
-  int length = 0;
-  MPI_Get_library_version(text, &length);
-  facts_.library = std::string(text).substr(0, std::string(text).find_first_of(",\n"));
+  facts_.library = libraryName();
   facts_.hosts = gatherHosts(facts_.size);
   MPI_Comm control;
   check(MPI_Comm_dup(MPI_COMM_WORLD, &control), "MPI_Comm_dup");

@@ -23,7 +23,6 @@ struct WorldFacts {
   int rank = 0, size = 1;
   std::vector<std::string> hosts;
   std::string library;
-  int threadLevel = 0;
 };
 
 class Engine {

@@ -25,13 +25,20 @@ export interface Facts {
   readonly size: number;
   readonly hosts: readonly string[];
   readonly library: string;
-  readonly threadLevel: number;
+}
+
+/** What this machine's MPI is, and the highest of MPI's four thread levels that it gives. */
+export interface Survey {
+  readonly library: string;
+  readonly threadLevel: "single" | "funneled" | "serialized" | "multiple";
 }
 
 type Memory = number | Values;
 
 export interface Addon {
   connect(limitSeconds: number, compares: boolean): Facts;
+  /** Starts MPI and ends it: this process can then be no rank. */
+  survey(): Survey;
   group(name: string, ranks: readonly number[]): number;
   post(
     ...call: readonly [

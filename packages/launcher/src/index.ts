@@ -1,4 +1,4 @@
-export { bindingFor, gpuFor, threadsFor } from "./binding.js";
+export { bind, gpuFor, threadsFor } from "./binding.js";
 export { expandCounts, expandHosts } from "./host_list.js";
 export { resolveWorld, type Environment, type Place } from "./resolve_world.js";
 export {

@@ -1,7 +1,7 @@
 // Environments as the launchers' documentation gives them, and what contradicts itself.
 
 import { describe, expect, test } from "@jest/globals";
-import { bindingFor, expandCounts, expandHosts, gpuFor, resolveWorld } from "./index.js";
+import { bind, expandCounts, expandHosts, gpuFor, resolveWorld } from "./index.js";
 
 const slurm = {
   SLURM_JOB_ID: "7",
@@ -127,9 +127,35 @@ describe("host lists", () => {
   });
 });
 
-test("a rank gets an even share of the processors, unless it was told one", () => {
-  expect(bindingFor({ localRank: 1, localSize: 4 }, 10, {})).toEqual({ OMP_NUM_THREADS: "2" });
-  expect(bindingFor({ localRank: 1, localSize: 4 }, 2, {})).toEqual({ OMP_NUM_THREADS: "1" });
-  expect(bindingFor({ localRank: 1, localSize: 4 }, 8, { SLURM_CPUS_PER_TASK: "7" })).toEqual({});
+describe("a rank gets an even share of its node's processors,", () => {
+  const threads = (env: Record<string, string>, processors: number) =>
+    bind(env, processors)["OMP_NUM_THREADS"];
+  test.each([
+    ["rounded down", openMpi, 5, "2"],
+    ["one at least", openMpi, 1, "1"],
+    ["of what Slurm gave the node, where each rank is pinned", twoOnNode("16"), 8, "8"],
+    ["of what Slurm gave the node, where it gave it a part", twoOnNode("4"), 64, "2"],
+  ])("%s", (_name, env, processors, share) => {
+    expect(threads(env, processors)).toBe(share);
+  });
+
+  test.each([
+    ["OMP_NUM_THREADS", { ...openMpi, OMP_NUM_THREADS: "3" }],
+    ["Slurm", { ...twoOnNode("16"), SLURM_CPUS_PER_TASK: "7" }],
+    ["nobody, as it is alone", {}],
+  ])("unless it was granted threads by %s", (_name, env) => {
+    expect(bind(env, 8)).toBe(env);
+  });
+
+  test("and a count that is none is refused", () => {
+    expect(() => bind(twoOnNode("many"), 8)).toThrow('SLURM_CPUS_ON_NODE is "many", must be');
+  });
+
+  function twoOnNode(processors: string) {
+    return { ...slurm, SLURM_STEP_TASKS_PER_NODE: "2(x2),2", SLURM_CPUS_ON_NODE: processors };
+  }
+});
+
+test("ranks take a node's GPUs in turn", () => {
   expect([gpuFor(5, 4), gpuFor(0, 0)]).toEqual([1, null]);
 });

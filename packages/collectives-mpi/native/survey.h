@@ -1,0 +1,20 @@
+// What this machine's MPI is, and what it lets threads do.
+#pragma once
+
+#include <string>
+
+namespace tessera {
+
+struct Survey {
+  std::string library;
+  /** MPI's own word: single, funneled, serialized or multiple. */
+  std::string threadLevel;
+};
+
+/** Starts MPI and ends it, after which it cannot start again in this process. */
+Survey survey();
+
+/** The library's name and version; known before MPI starts. */
+std::string libraryName();
+
+}  // namespace tessera
