@@ -79,9 +79,10 @@ class ProbabilityDropout {
 };
 
 /** scores [kTile, kTileStep] = q k^T, minus infinity where a key comes after its query. */
-void scoreTile(const Heads& at, const float* q, const float* keyT, bool diagonal, float* scores) {
+void scoreTile(const Heads& at, float* q, float* keyT, bool diagonal, float* scores) {
   std::memset(scores, 0, kTile * kTileStep * sizeof(float));
-  addProduct({q, at.step, 1}, keyT, kTileStep, scores, kTileStep, kTile, at.depth);
+  addProduct({q, at.step, 1}, {keyT, kTileStep}, {scores, kTileStep}, kTile, at.depth,
+             diagonal ? Zeros::resultAbove : Zeros::none);
   if (!diagonal) return;
   for (int64_t r = 0; r < kTile; ++r) {
     for (int64_t c = r + 1; c < kTile; ++c) scores[r * kTileStep + c] = -kInfinity;
@@ -147,7 +148,8 @@ void attend(const Heads& at, const ForwardSpace& space, const ProbabilityDropout
         dropout.mask(b, h, t, s, mask);
         multiplyTile(scores, mask);
       }
-      addProduct({scores, kTileStep, 1}, space.value + s * at.step, at.step, sums.data(), at.step, at.depth, kTile);
+      addProduct({scores, kTileStep, 1}, {space.value + s * at.step, at.step}, {sums.data(), at.step}, at.depth, kTile,
+                 s == t ? Zeros::leftAbove : Zeros::none);
     }
     for (int64_t r = 0; r < std::min(kTile, at.T - t); ++r) {
       const HeadRows row{y.view, y.first + (t + r) * y.step, 0, 1, at.D};
@@ -204,7 +206,7 @@ void rowProducts(const HeadRows& y, const float* dy, const Heads& at, float* del
   thread_local std::vector<float> scratch;
   scratch.resize(at.depth);
   for (int64_t t = 0; t < at.T; ++t) {
-    const float* row = load(y.view, y.first + t * y.step, at.D, scratch.data());
+    const float* row = y.row(t, scratch.data());
     float sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (int64_t d = 0; d < at.D; ++d) sum += row[d] * dy[t * at.step + d];
@@ -236,16 +238,20 @@ void attendGradient(const Heads& at, const BackwardSpace& space, const Probabili
   std::fill_n(mask, kTile * kTileStep, 1.0f);
   std::fill_n(space.dQuery, at.elements(), 0.0f);
   for (int64_t s = 0; s < at.T; s += kTile) {
+    const Packed key{space.key + s * step, step}, dKey{space.dKey + s * step, step}, dValue{space.dValue + s * step, step};
     for (int64_t t = s; t < at.T; t += kTile) {
-      const float *q = space.query + t * step, *dy = space.dy + t * step;
-      scoreTile(at, q, space.keyT + at.tileAt(s), s == t, scores);
+      const bool diagonal = s == t;
+      const Zeros above = diagonal ? Zeros::leftAbove : Zeros::none, below = diagonal ? Zeros::leftBelow : Zeros::none;
+      const Packed q{space.query + t * step, step}, dy{space.dy + t * step, step};
+      scoreTile(at, q.data, space.keyT + at.tileAt(s), diagonal, scores);
       std::memset(dp, 0, sizeof(dp));
-      addProduct({dy, step, 1}, space.valueT + at.tileAt(s), kTileStep, dp, kTileStep, kTile, depth);
+      addProduct({dy.data, step, 1}, {space.valueT + at.tileAt(s), kTileStep}, {dp, kTileStep}, kTile, depth,
+                 diagonal ? Zeros::resultAbove : Zeros::none);
       if (dropout.active()) dropout.mask(b, h, t, s, mask);
       scoreGradient(scores, dp, mask, logSumExp + t, space.delta + t, at.T - t);
-      addProduct({scores, 1, kTileStep}, dy, step, space.dValue + s * step, step, depth, kTile);
-      addProduct({dp, 1, kTileStep}, q, step, space.dKey + s * step, step, depth, kTile);
-      addProduct({dp, kTileStep, 1}, space.key + s * step, step, space.dQuery + t * step, step, depth, kTile);
+      addProduct({scores, 1, kTileStep}, dy, dValue, depth, kTile, below);
+      addProduct({dp, 1, kTileStep}, q, dKey, depth, kTile, below);
+      addProduct({dp, kTileStep, 1}, key, {space.dQuery + t * step, step}, depth, kTile, above);
     }
   }
 }

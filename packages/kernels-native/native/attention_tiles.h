@@ -2,6 +2,7 @@
 // and rows packed for them as fp32, padded with zeros to whole tiles.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 
 #include "lanes.h"
@@ -30,16 +31,25 @@ struct Scattered {
   int64_t row, column;  // steps
 };
 
+/** A matrix whose rows are whole lanes. */
+struct Packed {
+  float* data;
+  int64_t step;
+
+  Packed from(int64_t row, int64_t column) const { return {data + row * step + column, step}; }
+  Lanes& lanes(int64_t row, int v) const { return *reinterpret_cast<Lanes*>(data + row * step + v * kLanes); }
+};
+
 /** c[0..kTileRows, 0..V lanes] += a b, over `depth`. */
 template <int V>
-inline void microProduct(Scattered a, const float* b, int64_t stepB, float* c, int64_t stepC, int64_t depth) {
+inline void microProduct(Scattered a, Packed b, Packed c, int64_t depth) {
   Lanes sums[kTileRows][V];
   for (int r = 0; r < kTileRows; ++r) {
-    for (int v = 0; v < V; ++v) sums[r][v] = *reinterpret_cast<const Lanes*>(c + r * stepC + v * kLanes);
+    for (int v = 0; v < V; ++v) sums[r][v] = c.lanes(r, v);
   }
   for (int64_t k = 0; k < depth; ++k) {
     Lanes right[V];
-    for (int v = 0; v < V; ++v) right[v] = *reinterpret_cast<const Lanes*>(b + k * stepB + v * kLanes);
+    for (int v = 0; v < V; ++v) right[v] = b.lanes(k, v);
 #pragma GCC unroll 8
     for (int r = 0; r < kTileRows; ++r) {
       const float left = a.data[r * a.row + k * a.column];
@@ -47,32 +57,43 @@ inline void microProduct(Scattered a, const float* b, int64_t stepB, float* c, i
     }
   }
   for (int r = 0; r < kTileRows; ++r) {
-    for (int v = 0; v < V; ++v) *reinterpret_cast<Lanes*>(c + r * stepC + v * kLanes) = sums[r][v];
+    for (int v = 0; v < V; ++v) c.lanes(r, v) = sums[r][v];
+  }
+}
+
+/** What is zero in a product of diagonal tiles, and need not be multiplied. */
+enum class Zeros { none, resultAbove, leftAbove, leftBelow };
+
+/** Columns [column, column + V lanes) of `addProduct`. */
+template <int V>
+inline void addColumns(Scattered a, Packed b, Packed c, int64_t column, int64_t depth, Zeros zeros) {
+  for (int64_t row = zeros == Zeros::resultAbove ? column : 0; row < kTile; row += kTileRows) {
+    const int64_t first = zeros == Zeros::leftBelow ? row : 0;
+    const int64_t last = zeros == Zeros::leftAbove ? row + kTileRows : depth;
+    microProduct<V>({a.data + row * a.row + first * a.column, a.row, a.column}, b.from(first, column),
+                    c.from(row, column), last - first);
   }
 }
 
 /** c [kTile, columns] += a [kTile, depth] b [depth, columns]; columns are whole lanes. */
-inline void addProduct(Scattered a, const float* b, int64_t stepB, float* c, int64_t stepC, int64_t columns,
-                       int64_t depth) {
+inline void addProduct(Scattered a, Packed b, Packed c, int64_t columns, int64_t depth, Zeros zeros) {
   int64_t column = 0;
-  for (; column + 2 * kLanes <= columns; column += 2 * kLanes) {
-    for (int64_t row = 0; row < kTile; row += kTileRows) {
-      microProduct<2>({a.data + row * a.row, a.row, a.column}, b + column, stepB, c + row * stepC + column, stepC,
-                      depth);
-    }
-  }
-  for (; column < columns; column += kLanes) {
-    for (int64_t row = 0; row < kTile; row += kTileRows) {
-      microProduct<1>({a.data + row * a.row, a.row, a.column}, b + column, stepB, c + row * stepC + column, stepC,
-                      depth);
-    }
-  }
+  for (; column + 2 * kLanes <= columns; column += 2 * kLanes) addColumns<2>(a, b, c, column, depth, zeros);
+  for (; column < columns; column += kLanes) addColumns<1>(a, b, c, column, depth, zeros);
 }
 
 /** Rows of one head: row t starts at element first + t step, and has `depth` elements. */
 struct HeadRows {
   const View& view;
   int64_t first, step, time, depth;
+
+  /** Row t as floats, perhaps in `scratch`. Asks for a later one: processors foresee no steps this long. */
+  const float* row(int64_t t, float* scratch) const {
+    constexpr int64_t kAhead = 12, kLine = 64;
+    const char* later = at(view, first + std::min(t + kAhead, time - 1) * step);
+    for (int64_t byte = 0; byte < depth * bytesPer(view.type); byte += kLine) __builtin_prefetch(later + byte);
+    return load(view, first + t * step, depth, scratch);
+  }
 };
 
 /** rows times `factor` -> out [padded time, step], zeros where there is nothing. */
@@ -80,7 +101,7 @@ inline void pack(const HeadRows& rows, float factor, float* out, int64_t step) {
   const int64_t whole = padded(rows.time, kTile);
   for (int64_t t = 0; t < rows.time; ++t) {
     float* to = out + t * step;
-    const float* from = load(rows.view, rows.first + t * rows.step, rows.depth, to);
+    const float* from = rows.row(t, to);
 #pragma omp simd
     for (int64_t d = 0; d < rows.depth; ++d) to[d] = from[d] * factor;
     std::memset(to + rows.depth, 0, (step - rows.depth) * sizeof(float));

@@ -6,26 +6,26 @@
 
 namespace tessera {
 
-/** e^x. Below -86.6 it is 0, above 88.7 infinity; NaN stays NaN. */
+/** e^x. Below -87 it is 0, above 88.7 infinity; NaN stays NaN. */
 inline float fastExp(float x) {
-  constexpr float kLow = -86.6f, kHigh = 88.722839f;
-  const float clamped = x < kLow ? kLow : (x > kHigh ? kHigh : x);
-  // x = n ln 2 + r with |r| <= ln 2 / 2; adding 1.5 2^23 rounds to a whole number.
+  constexpr float kLow = -87.3f, kHigh = 89.0f;
+  const float above = x < kLow ? kLow : x;
+  const float clamped = above > kHigh ? kHigh : above;
+  // x = n ln 2 + r with |r| <= ln 2 / 2; adding 1.5 2^23 rounds to a whole number, in the last bits.
   constexpr float kRounder = 12582912.0f;
-  const float n = (clamped * 1.44269504f + kRounder) - kRounder;
+  const float rounded = clamped * 1.44269504f + kRounder;
+  const float n = rounded - kRounder;
   const float r = (clamped - n * 0.693359375f) + n * 2.12194440e-4f;
-  float p = 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * r * r + r + 1.0f;
-  // Two factors, so that neither leaves the range of exponents.
-  const int32_t whole = static_cast<int32_t>(n);
-  const float half = std::bit_cast<float>((whole + 126) << 23);
-  const float y = p * half * 2.0f;
-  return x < kLow ? 0.0f : (x > kHigh ? __builtin_inff() : y);
+  // 2 e^r, so that 2^(n - 1) stays in the range of exponents; it is 0 at the low end.
+  float p = 3.9751383000e-4f;
+  p = p * r + 2.7963999014e-3f;
+  p = p * r + 1.6666906382e-2f;
+  p = p * r + 8.3331591788e-2f;
+  p = p * r + 3.3333330918e-1f;
+  p = p * r + 1.0000000240f;
+  p = p * r + 2.0f;
+  p = p * r + 2.0f;
+  return p * std::bit_cast<float>((std::bit_cast<uint32_t>(rounded) + 126) << 23);
 }
 
 /** 1 / (1 + e^-x). */
