@@ -27,6 +27,7 @@ function tessera(line: string, input = "") {
     cwd: folder,
     input,
     encoding: "utf8",
+    timeout: 120_000,
   });
   return { status, stdout, stderr };
 }

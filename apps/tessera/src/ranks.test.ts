@@ -28,6 +28,7 @@ const launchArgs = (ranks: number, ...program: string[]) => [
 const verdicts = (ranks: number): string[] =>
   execFileSync(process.execPath, launchArgs(ranks, TESSERA, "check-ranks", "--elements", "30001"), {
     encoding: "utf8",
+    timeout: 300_000,
   })
     .trim()
     .split("\n")
@@ -68,7 +69,10 @@ const processesWith = (mark: string): string =>
   ])("%s", (mistake, said) => {
     const program = join(PROGRAMS, "mistakes.js");
     const began = Date.now();
-    const run = spawnSync(process.execPath, launchArgs(3, program, mistake), { encoding: "utf8" });
+    const run = spawnSync(process.execPath, launchArgs(3, program, mistake), {
+      encoding: "utf8",
+      timeout: 120_000,
+    });
     expect(run.status).toBeGreaterThan(0);
     expect(run.stderr.trim().split("\n").at(-1)).toMatch(said);
     expect(Date.now() - began).toBeLessThan(30_000);

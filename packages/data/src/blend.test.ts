@@ -68,6 +68,7 @@ describe("a blend of datasets", () => {
       console.log(JSON.stringify({ batches, message }));`;
     const shown = execFileSync(process.execPath, ["--input-type=module", "-e", script], {
       encoding: "utf8",
+      timeout: 60_000,
     });
     const { batches, message } = JSON.parse(shown) as { batches: number[][]; message: string };
     expect(batches).toEqual(expected);
