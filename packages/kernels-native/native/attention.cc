@@ -148,8 +148,8 @@ void attend(const Heads& at, const ForwardSpace& space, const ProbabilityDropout
         dropout.mask(b, h, t, s, mask);
         multiplyTile(scores, mask);
       }
-      addProduct({scores, kTileStep, 1}, {space.value + s * at.step, at.step}, {sums.data(), at.step}, at.depth, kTile,
-                 s == t ? Zeros::leftAbove : Zeros::none);
+      addProduct({scores, kTileStep, 1}, {space.value + s * at.step, at.step}, {sums.data(), at.step}, at.depth,
+                 kTile, s == t ? Zeros::leftAbove : Zeros::none);
     }
     for (int64_t r = 0; r < std::min(kTile, at.T - t); ++r) {
       const HeadRows row{y.view, y.first + (t + r) * y.step, 0, 1, at.D};
@@ -238,10 +238,12 @@ void attendGradient(const Heads& at, const BackwardSpace& space, const Probabili
   std::fill_n(mask, kTile * kTileStep, 1.0f);
   std::fill_n(space.dQuery, at.elements(), 0.0f);
   for (int64_t s = 0; s < at.T; s += kTile) {
-    const Packed key{space.key + s * step, step}, dKey{space.dKey + s * step, step}, dValue{space.dValue + s * step, step};
+    const Packed key{space.key + s * step, step}, dKey{space.dKey + s * step, step};
+    const Packed dValue{space.dValue + s * step, step};
     for (int64_t t = s; t < at.T; t += kTile) {
       const bool diagonal = s == t;
-      const Zeros above = diagonal ? Zeros::leftAbove : Zeros::none, below = diagonal ? Zeros::leftBelow : Zeros::none;
+      const Zeros above = diagonal ? Zeros::leftAbove : Zeros::none;
+      const Zeros below = diagonal ? Zeros::leftBelow : Zeros::none;
       const Packed q{space.query + t * step, step}, dy{space.dy + t * step, step};
       scoreTile(at, q.data, space.keyT + at.tileAt(s), diagonal, scores);
       std::memset(dp, 0, sizeof(dp));
