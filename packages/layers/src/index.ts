@@ -4,6 +4,7 @@ export {
   type AttentionOptions,
   type AttentionParams,
   type AttentionSaved,
+  type Rotary,
 } from "./attention.js";
 export { dropout } from "./dropout.js";
 export {
@@ -18,6 +19,7 @@ export {
   type LossAndGradient,
   type Source,
   type Targets,
+  type VocabularyOptions,
   type VocabularyParams,
 } from "./ends.js";
 export { gelu } from "./gelu.js";
@@ -27,6 +29,7 @@ export {
   recompute,
   residual,
   sequence,
+  sideBySide,
   type AnyLayer,
   type Layer,
   type Nothing,
@@ -37,7 +40,9 @@ export {
 export { keepInput } from "./keep_input.js";
 export { layerNorm, type LayerNormParams, type LayerNormSaved } from "./layer_norm.js";
 export { linear, type LinearOptions, type LinearParams, type LinearSaved } from "./linear.js";
-export { mlp, type MlpOptions } from "./mlp.js";
+export { mlp, type Activation, type MlpOptions } from "./mlp.js";
+export { rmsNorm, type RmsNormParams, type RmsNormSaved } from "./rms_norm.js";
+export { swiglu } from "./swiglu.js";
 export { whole, type Boundary, type Region } from "./region.js";
 export {
   constant,
