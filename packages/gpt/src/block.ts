@@ -15,7 +15,7 @@ import type { GptConfig } from "./config.js";
 
 export function block(config: GptConfig, region: Region) {
   const { hiddenSize: width, initDeviation: deviation, layerNormEpsilon } = config;
-  const { enter, leave, inside, outside } = region;
+  const { inside, outside } = region;
   // Two sublayers of each block add to the residual stream; this keeps its variance near 1.
   const outputDeviation = deviation / Math.sqrt(2 * config.layerCount);
   const shared = { width, deviation, outputDeviation, inside };
@@ -23,21 +23,21 @@ export function block(config: GptConfig, region: Region) {
     attention: residual(
       sequence({
         norm: layerNorm(width, layerNormEpsilon),
-        enter,
-        heads: selfAttention({
-          ...shared,
-          heads: config.headCount,
-          keyHeads: config.keyHeadCount,
-          dropout: config.dropout.attention,
-        }),
-        leave,
+        heads: region.across(
+          selfAttention({
+            ...shared,
+            heads: config.headCount,
+            keyHeads: config.keyHeadCount,
+            dropout: config.dropout.attention,
+          }),
+        ),
         drop: dropout(config.dropout.residual, outside),
       }),
     ),
     mlp: residual(
       sequence({
         norm: layerNorm(width, layerNormEpsilon),
-        feed: mlp({ ...shared, innerWidth: config.innerSize }, region),
+        feed: region.across(mlp({ ...shared, innerWidth: config.innerSize })),
         drop: dropout(config.dropout.residual, outside),
       }),
     ),

@@ -11,7 +11,6 @@ import {
   inside,
   layerNorm,
   sequence,
-  vocabularyHead,
   whole,
   type EmbeddingParams,
   type Head,
@@ -91,9 +90,9 @@ export function gpt(config: GptConfig, options: GptOptions = {}): Gpt {
   const { region = whole, storage = "fp32", around = bare } = options;
   const { vocabularySize: vocabulary, hiddenSize: width, initDeviation: deviation } = config;
   const positions = config.maxPositions;
-  const source = around.source(embedding({ vocabulary, positions, width, deviation }));
+  const source = around.source(embedding({ vocabulary, positions, width, deviation }, region));
   const layers = body(config, region, around);
-  const head: Head<VocabularyParams> = around.head(vocabularyHead(vocabulary, width, deviation));
+  const head: Head<VocabularyParams> = around.head(region.head(vocabulary, width, deviation));
 
   /** Takes ownership of x. */
   const stored = (x: Tensor): Tensor => {

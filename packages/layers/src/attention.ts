@@ -62,13 +62,16 @@ export function selfAttention(options: AttentionOptions): Layer<AttentionParams,
   const keyHeads = options.keyHeads ?? heads;
   const depth = width / heads;
   const columns = { from: width, deviation, cut: "columns", inside } as const;
-  const query = linear({ ...columns, to: width });
-  const keyValue = linear({ ...columns, to: [2, keyHeads * depth] });
+  const whole = { units: heads, of: "heads" };
+  const query = linear({ ...columns, to: width, units: whole });
+  const keyUnits = { units: keyHeads, of: "key heads", rule: "shared" } as const;
+  const keyValue = linear({ ...columns, to: [2, keyHeads * depth], units: keyUnits });
   const output = linear({
     from: width,
     to: width,
     deviation: outputDeviation,
     cut: "rows",
+    units: whole,
     inside,
   });
 

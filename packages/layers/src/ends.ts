@@ -2,6 +2,7 @@
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { call, crossEntropy, crossEntropyGradient, product } from "@tessera/kernels";
+import { vocabularyCut } from "./cut.js";
 import type { ParamSpec } from "./spec.js";
 import { matrix } from "./spec.js";
 import type { Step } from "./step.js";
@@ -48,7 +49,7 @@ export const vocabularyHead = (
   width: number,
   deviation: number,
 ): Head<VocabularyParams> => ({
-  spec: { table: matrix([vocabulary, width], 0, deviation) },
+  spec: { table: matrix([vocabulary, width], vocabularyCut(vocabulary), deviation) },
   loss: ({ table }, x, { ids, weights }) =>
     call(crossEntropy, { x, table, targets: ids, weights }, {}).loss,
   lossAndGradient({ table }, x, { ids, weights }, sink) {

@@ -1,10 +1,10 @@
 // The feed-forward half of a transformer block.
 
+import type { Part } from "@tessera/mesh";
 import { gelu } from "./gelu.js";
 import { keepInput } from "./keep_input.js";
 import { sequence } from "./layer.js";
 import { linear } from "./linear.js";
-import { whole, type Region } from "./region.js";
 
 export interface MlpOptions {
   readonly width: number;
@@ -12,19 +12,16 @@ export interface MlpOptions {
   readonly innerWidth: number;
   readonly deviation: number;
   readonly outputDeviation: number;
+  readonly inside?: Part;
 }
 
-/** x [batch, time, width] -> y of the same shape: up, GELU, down, split inside the region. */
-export function mlp(options: MlpOptions, region: Region = whole) {
-  const { width, innerWidth, deviation, outputDeviation } = options;
-  const { enter, leave, inside } = region;
+/** x [batch, time, width] -> y of the same shape, up, GELU, down: partial sums where columns are split. */
+export function mlp({ width, innerWidth, deviation, outputDeviation, inside }: MlpOptions) {
   return sequence({
-    enter,
     up: linear({ from: width, to: innerWidth, deviation, cut: "columns", inside }),
     down: keepInput(
       gelu(),
       linear({ from: innerWidth, to: width, deviation: outputDeviation, cut: "rows", inside }),
     ),
-    leave,
   });
 }
