@@ -4,7 +4,6 @@
 
 import {
   dropout,
-  identity,
   layerNorm,
   mlp,
   residual,
@@ -18,6 +17,7 @@ import {
   type Region,
   type Tree,
 } from "@tessera/layers";
+import type { Part } from "@tessera/mesh";
 import type { GptConfig } from "./config.js";
 
 /** A bias only in layer normalization. */
@@ -28,12 +28,12 @@ export function normOf({ norm, hiddenSize, normEpsilon }: GptConfig): Layer<Norm
   return norm === "rms" ? rmsNorm(hiddenSize, normEpsilon) : layerNorm(hiddenSize, normEpsilon);
 }
 
-/** Attention and MLP as `config` has them. The MLP brings the region's boundaries, attention does not. */
-function partsOf(config: GptConfig, region: Region) {
+/** Attention and MLP as `config` has them: what `inside` holds of them. */
+function partsOf(config: GptConfig, inside: Part) {
   const { hiddenSize: width, initDeviation: deviation, positions } = config;
   // Two sublayers of each block add to the residual stream; this keeps its variance near 1.
   const outputDeviation = deviation / Math.sqrt(2 * config.layerCount);
-  const shared = { width, deviation, outputDeviation };
+  const shared = { width, deviation, outputDeviation, inside };
   const heads = selfAttention({
     ...shared,
     heads: config.headCount,
@@ -41,29 +41,27 @@ function partsOf(config: GptConfig, region: Region) {
     rotary: positions.kind === "rotary" ? positions : null,
     bias: config.biases.attention,
     dropout: config.dropout.attention,
-    inside: region.inside,
   });
   const { innerSize: innerWidth, activation } = config;
-  const feed = mlp({ ...shared, innerWidth, activation, bias: config.biases.mlp }, region);
+  const feed = mlp({ ...shared, innerWidth, activation, bias: config.biases.mlp });
   return { heads, feed };
 }
 
-function oneAfterTheOther(config: GptConfig, region: Region) {
-  const { enter, leave, outside } = region;
-  const { heads, feed } = partsOf(config, region);
+function oneAfterTheOther(config: GptConfig, { inside, outside, across }: Region) {
+  const parts = partsOf(config, inside);
+  const [heads, feed] = [across(parts.heads), across(parts.feed)];
   const [norm, drop] = [normOf(config), dropout(config.dropout.residual, outside)];
   return sequence({
-    attention: residual(sequence({ norm, enter, heads, leave, drop })),
+    attention: residual(sequence({ norm, heads, drop })),
     mlp: residual(sequence({ norm, feed, drop })),
   });
 }
 
 /** One stretch holds both, so a split block sends half as often. */
-function bothAtOnce(config: GptConfig, region: Region) {
-  const { enter, leave, outside } = region;
-  const both = sideBySide(partsOf(config, { ...region, enter: identity, leave: identity }));
+function bothAtOnce(config: GptConfig, { inside, outside, across }: Region) {
+  const both = across(sideBySide(partsOf(config, inside)));
   const drop = dropout(config.dropout.residual, outside);
-  return residual(sequence({ norm: normOf(config), enter, both, leave, drop }));
+  return residual(sequence({ norm: normOf(config), both, drop }));
 }
 
 export type BlockParams = ParamsOf<ReturnType<typeof oneAfterTheOther | typeof bothAtOnce>>;

@@ -10,7 +10,6 @@ import {
   embedding,
   inside,
   sequence,
-  vocabularyHead,
   whole,
   type EmbeddingParams,
   type Head,
@@ -89,10 +88,10 @@ export function gpt(config: GptConfig, options: GptOptions = {}): Gpt {
   const { region = whole, storage = "fp32", around = bare } = options;
   const { vocabularySize: vocabulary, hiddenSize: width, initDeviation: deviation } = config;
   const positions = config.positions.kind === "learned" ? config.maxPositions : null;
-  const source = around.source(embedding({ vocabulary, positions, width, deviation }));
+  const source = around.source(embedding({ vocabulary, positions, width, deviation }, region));
   const layers = body(config, region, around);
   const head: Head<VocabularyParams> = around.head(
-    vocabularyHead({ vocabulary, width, deviation, bias: config.biases.head }),
+    region.head({ vocabulary, width, deviation, bias: config.biases.head }),
   );
 
   /** Takes ownership of x. */

@@ -97,10 +97,12 @@ function projectionsOf(options: AttentionOptions) {
   const { width, heads, keyHeads = heads, deviation, outputDeviation, bias, inside } = options;
   const columns = { from: width, deviation, bias, cut: "columns", inside } as const;
   const rows = { from: width, deviation: outputDeviation, bias, cut: "rows", inside } as const;
+  const units = { units: heads, of: "heads" };
+  const keyUnits = { units: keyHeads, of: "key heads", rule: "shared" } as const;
   return {
-    query: linear({ ...columns, to: width }),
-    keyValue: linear({ ...columns, to: [2, (keyHeads * width) / heads] }),
-    output: linear({ ...rows, to: width }),
+    query: linear({ ...columns, to: width, units }),
+    keyValue: linear({ ...columns, to: [2, (keyHeads * width) / heads], units: keyUnits }),
+    output: linear({ ...rows, to: width, units }),
   };
 }
 

@@ -9,6 +9,7 @@ import {
   crossEntropyGradient,
   product,
 } from "@tessera/kernels";
+import { vocabularyCut } from "./cut.js";
 import { addOwned } from "./owned.js";
 import type { ParamSpec } from "./spec.js";
 import { matrix, vector } from "./spec.js";
@@ -58,12 +59,17 @@ export interface VocabularyOptions {
   readonly bias?: boolean;
 }
 
+export function vocabularySpec({ vocabulary, width, deviation, bias }: VocabularyOptions) {
+  const cut = vocabularyCut(vocabulary);
+  return {
+    table: matrix([vocabulary, width], cut, deviation),
+    ...(bias && { bias: vector([vocabulary], cut, 0) }),
+  };
+}
+
 /** Logits by a table [vocabulary, width], which may be the embedding's, then cross-entropy. */
 export const vocabularyHead = (options: VocabularyOptions): Head<VocabularyParams> => ({
-  spec: {
-    table: matrix([options.vocabulary, options.width], 0, options.deviation),
-    ...(options.bias && { bias: vector([options.vocabulary], 0, 0) }),
-  },
+  spec: vocabularySpec(options),
   loss({ table, bias }, x, { ids, weights }) {
     const inputs = { x, table, targets: ids, weights };
     return bias === undefined

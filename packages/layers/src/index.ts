@@ -6,12 +6,16 @@ export {
   type AttentionSaved,
   type Rotary,
 } from "./attention.js";
+export { copiesOf, spanOf, vocabularyCut, vocabularySpan, type Cut } from "./cut.js";
 export { dropout } from "./dropout.js";
 export {
   embedding,
+  tokenEmbedding,
   type EmbeddingOptions,
   type EmbeddingParams,
   type EmbeddingSaved,
+  type TokenOptions,
+  type TokenParams,
 } from "./embedding.js";
 export {
   vocabularyHead,
@@ -39,16 +43,24 @@ export {
 } from "./layer.js";
 export { keepInput } from "./keep_input.js";
 export { layerNorm, type LayerNormParams, type LayerNormSaved } from "./layer_norm.js";
-export { linear, type LinearOptions, type LinearParams, type LinearSaved } from "./linear.js";
+export {
+  linear,
+  type LinearOptions,
+  type LinearParams,
+  type LinearSaved,
+  type Units,
+} from "./linear.js";
 export { mlp, type Activation, type MlpOptions } from "./mlp.js";
 export { rmsNorm, type RmsNormParams, type RmsNormSaved } from "./rms_norm.js";
 export { swiglu } from "./swiglu.js";
-export { whole, type Boundary, type Region } from "./region.js";
+export { whole, type Region } from "./region.js";
 export {
   constant,
+  kindOf,
   materialize,
   matrix,
   normal,
+  refuseCuts,
   vector,
   windowOf,
   type Initializer,

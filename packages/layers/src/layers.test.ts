@@ -131,7 +131,7 @@ describe.each(table)("%s", (_name, layer) => {
     const parts = [0, 1].map((index) => {
       const spec = Object.fromEntries(
         leaves<ParamSpec>(layer.spec).filter(
-          ([, { shape, cut }]) => cut === null || shape[cut]! % 2 === 0,
+          ([, { cut }]) => cut === null || cut.rule === "ragged" || cut.units % 2 === 0,
         ),
       );
       return new Map(
@@ -141,16 +141,16 @@ describe.each(table)("%s", (_name, layer) => {
     for (const [path, spec] of leaves<ParamSpec>(layer.spec)) {
       const shards = parts.map((part) => part.get(path)).filter((shard) => shard !== undefined);
       if (shards.length === 0) continue;
-      const joined = spec.cut === null ? shards[1]! : concat(shards, spec.cut);
+      const joined = spec.cut === null ? shards[1]! : concat(shards, spec.cut.dim);
       expect(joined.dataSync()).toEqual(whole.get(path)!.dataSync());
     }
   });
 });
 
 test("initial weights are a function of seed, name and global index", () => {
-  const spec = (cut: number | null): ParamSpec => ({
+  const spec = (dim: number | null): ParamSpec => ({
     shape: [8, 6],
-    cut,
+    cut: dim === null ? null : { dim, units: 2, of: "halves", rule: "even" },
     init: { kind: "normal", deviation: 1 },
     decay: true,
   });
@@ -168,7 +168,7 @@ test("initial weights are a function of seed, name and global index", () => {
 test("a share that does not divide is refused by name", () => {
   const { spec } = linear({ from: 4, to: 6, deviation: 1, cut: "columns" });
   expect(() => windowOf(spec.weight, { index: 0, count: 4 }, "up.weight")).toThrow(
-    "up.weight: dimension 1 is 6, which 4 ranks cannot share evenly",
+    "up.weight: 6 columns cannot be shared out to 4 tensor-parallel ranks, which must divide them",
   );
 });
 

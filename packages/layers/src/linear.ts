@@ -1,6 +1,6 @@
 // y = x W + b, and W alone split by columns or by rows among the ranks of a region.
 
-import { reshape, type Tensor } from "@tensorflow/tfjs-core";
+import { reshape, zerosLike, type Tensor } from "@tensorflow/tfjs-core";
 import {
   addWeightGradient,
   call,
@@ -10,6 +10,7 @@ import {
   weightGradient,
 } from "@tessera/kernels";
 import { WHOLE, type Part } from "@tessera/mesh";
+import type { Cut } from "./cut.js";
 import type { LateGradient } from "./gradient.js";
 import type { Layer } from "./layer.js";
 import { reshapeOwned } from "./owned.js";
@@ -29,22 +30,28 @@ export interface LinearOptions {
   readonly deviation: number;
   /** `columns`: each rank makes its part of y. `rows`: each adds its part of the sum to y. */
   readonly cut?: "columns" | "rows" | undefined;
+  /** What is cut, in pieces that stay on one rank: single columns or rows, unless it is said. */
+  readonly units?: Units | undefined;
   readonly inside?: Part | undefined;
 }
+
+export type Units = Pick<Cut, "units" | "of"> & Partial<Pick<Cut, "rule">>;
 
 /** x [..., from] -> y [..., to], with weight [from, ...to] and perhaps bias [...to]. */
 export function linear(options: LinearOptions): Layer<LinearParams, LinearSaved> {
   const { from, cut, inside = WHOLE, deviation } = options;
   const to = typeof options.to === "number" ? [options.to] : options.to;
-  const lastOf = (dims: readonly number[]) => (cut === "columns" ? dims.length - 1 : null);
   const shape = [from, ...to];
+  const units = options.units ?? { units: cut === "rows" ? from : to.at(-1)!, of: cut ?? "" };
+  const cutAt = (dim: number): Cut => ({ rule: "even", ...units, dim });
+  const lastOf = ({ length }: readonly number[]) => (cut === "columns" ? cutAt(length - 1) : null);
   // Partial sums are added up where the region ends, so one rank adds the bias for all.
   const addsBias = cut !== "rows" || inside.index === 0;
   const asMatrix = (weight: Tensor): Tensor => reshape(weight, [weight.shape[0], -1]);
 
   return {
     spec: {
-      weight: matrix(shape, cut === "rows" ? 0 : lastOf(shape), deviation),
+      weight: matrix(shape, cut === "rows" ? cutAt(0) : lastOf(shape), deviation),
       ...(options.bias !== false && { bias: vector(to, lastOf(to), 0) }),
     },
     forward(params, x) {
@@ -64,7 +71,8 @@ export function linear(options: LinearOptions): Layer<LinearParams, LinearSaved>
       weight.dispose();
       sink.weight(weightGradientOf(x, dy.clone(), params.weight.shape));
       if (params.bias !== undefined) {
-        sink.bias!(reshapeOwned(call(sumRows, { dy }, {}).dBias, params.bias.shape));
+        const dBias = addsBias ? call(sumRows, { dy }, {}).dBias : zerosLike(params.bias);
+        sink.bias!(reshapeOwned(dBias, params.bias.shape));
       }
       return dx;
     },
