@@ -13,7 +13,9 @@ export const meanings: Meanings<Flags> = {
   "fp16.min_loss_scale": [{ flag: "min-loss-scale", read: numeric }],
   "bf16.enabled": [{ flag: "bf16", read: logical }],
   "zero_optimization.stage": [{ flag: "zero-stage", read: numeric }],
-  "optimizer.type": [{ flag: "optimizer", read: word({ adam: "adam", adamw: "adam", sgd: "sgd" }) }],
+  "optimizer.type": [
+    { flag: "optimizer", read: word({ adam: "adam", adamw: "adam", sgd: "sgd" }) },
+  ],
   "optimizer.params.adam_w_mode": [{ flag: "adam-w-mode", read: logical }],
   "optimizer.params.lr": [{ flag: "lr", read: numeric }],
   "optimizer.params.betas": [

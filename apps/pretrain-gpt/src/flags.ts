@@ -27,11 +27,19 @@ const model = {
   "num-query-groups": number("heads with keys and values of their own, if they are shared", count),
   "seq-length": number("tokens of a sample", count),
   "max-position-embeddings": number("the longest sequence; at least seq-length", count),
-  "position-embedding-type": choice("how a token knows its place", ["learned_absolute", "rope", "none"]),
+  "position-embedding-type": choice("how a token knows its place", [
+    "learned_absolute",
+    "rope",
+    "none",
+  ]),
   "use-rotary-position-embeddings": toggle("the same as --position-embedding-type rope", false),
   "rotary-percent": number("part of each head that rotary positions turn", { above: 0, max: 1 }, 1),
   "rotary-base": number("base of the rotary angles", { above: 1 }, 10_000),
-  normalization: choice("what stands before attention and MLP", ["LayerNorm", "RMSNorm"], "LayerNorm"),
+  normalization: choice(
+    "what stands before attention and MLP",
+    ["LayerNorm", "RMSNorm"],
+    "LayerNorm",
+  ),
   "layernorm-epsilon": number("guard against division by 0", { above: 0 }, 1e-5),
   swiglu: toggle("gate the MLP by SiLU", false),
   "disable-bias-linear": toggle("leave the biases of products out", false),
@@ -44,7 +52,10 @@ const model = {
 const batch = {
   "micro-batch-size": number("samples that a rank takes through the model at once", count),
   "global-batch-size": number("samples of a step; micro-batch x data ranks if not said", count),
-  "rampup-batch-size": list("START INCREMENT SAMPLES: raise the global batch over these samples", "N"),
+  "rampup-batch-size": list(
+    "START INCREMENT SAMPLES: raise the global batch over these samples",
+    "N",
+  ),
   "train-iters": number("steps to train for", count),
   "train-samples": number("samples to train for, in place of steps", count),
   seed: number("what weights, order and dropout are a function of", interval, 1234),
@@ -76,7 +87,9 @@ const optimizer = {
 const precision = {
   fp16: toggle("activations in fp16, fp32 weights, scaled losses", false),
   bf16: toggle("activations in bf16, fp32 weights", false),
-  "loss-scale": number("a loss scale that does not change; else it follows overflows", { above: 0 }),
+  "loss-scale": number("a loss scale that does not change; else it follows overflows", {
+    above: 0,
+  }),
   "initial-loss-scale": number("the first loss scale", { min: 1 }, 2 ** 16),
   "min-loss-scale": number("the loss scale never falls below it", { above: 0 }, 1),
   "loss-scale-window": number("steps without overflow after which it doubles", count, 1000),
@@ -86,7 +99,10 @@ const precision = {
 const parallel = {
   "tensor-model-parallel-size": number("ranks that share each product", count, 1),
   "pipeline-model-parallel-size": number("ranks that share the layers", count, 1),
-  "num-layers-per-virtual-pipeline-stage": number("layers of a chunk: stages then have several", count),
+  "num-layers-per-virtual-pipeline-stage": number(
+    "layers of a chunk: stages then have several",
+    count,
+  ),
   "sequence-parallel": toggle("tensor ranks share the tokens too, outside of products", false),
   "use-distributed-optimizer": toggle("ZeRO 1: data ranks share out the optimizer's state", false),
   "zero-stage": number("what data ranks share out: 1 moments, 2 gradients, 3 weights", {
@@ -102,10 +118,10 @@ const parallel = {
 const memory = {
   "recompute-granularity": choice("what backward computes again", ["full", "selective"]),
   "recompute-activations": toggle("the same as --recompute-granularity selective", false),
-  "recompute-method": choice("of full: units of equal size, or only the first layers of each stage", [
-    "uniform",
-    "block",
-  ]),
+  "recompute-method": choice(
+    "of full: units of equal size, or only the first layers of each stage",
+    ["uniform", "block"],
+  ),
   "recompute-num-layers": number("layers of a unit, or of each stage's block", count, 1),
   "checkpoint-activations": toggle("the same as --recompute-granularity full, uniform", false),
   "deepspeed-activation-checkpointing": toggle("the same as --checkpoint-activations", false),
@@ -118,7 +134,11 @@ const data = {
   "test-data-path": list("the same for the test alone", "PART"),
   split: text("parts for training, validation and test", "A,B,C", "969, 30, 1"),
   "data-cache-path": text("where index files are kept; beside the data if not said", "FOLDER"),
-  "tokenizer-type": choice("whose ids the data has", ["GPT2BPETokenizer", "HuggingFaceTokenizer", "NullTokenizer"], "GPT2BPETokenizer"),
+  "tokenizer-type": choice(
+    "whose ids the data has",
+    ["GPT2BPETokenizer", "HuggingFaceTokenizer", "NullTokenizer"],
+    "GPT2BPETokenizer",
+  ),
   "vocab-file": text("GPT-2's vocab.json; built in if not said", "FILE"),
   "merge-file": text("GPT-2's merges.txt", "FILE"),
   "tokenizer-model": text("a tokenizer.json, for HuggingFaceTokenizer", "FILE"),
@@ -146,9 +166,19 @@ const output = {
 };
 
 const ours = {
-  preset: choice("the arguments of one of OLCF's examples; flags that follow change them", presetNames),
-  "pipeline-schedule": choice("1f1b, or interleaved where stages have chunks, if not said", scheduleKinds),
-  "pipeline-layout": text("layers of each part: even, cost, or their numbers, as 3,4,4,3", "LAYERS", "even"),
+  preset: choice(
+    "the arguments of one of OLCF's examples; flags that follow change them",
+    presetNames,
+  ),
+  "pipeline-schedule": choice(
+    "1f1b, or interleaved where stages have chunks, if not said",
+    scheduleKinds,
+  ),
+  "pipeline-layout": text(
+    "layers of each part: even, cost, or their numbers, as 3,4,4,3",
+    "LAYERS",
+    "even",
+  ),
   "print-config": toggle("print what would run, and its arithmetic, and end", false),
   "world-size": number("ranks, for --print-config; those of the job if not said", count),
   "peak-tflops": number("of a rank, to tell utilization by", { above: 0 }),

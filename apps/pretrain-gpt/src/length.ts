@@ -24,7 +24,13 @@ export function lengthOf(flags: Flags, { data }: Degrees): LengthConfig {
   const unit = samples === undefined ? "steps" : "samples";
   refuseOtherUnit(flags, unit);
   const total = samples ?? iterations!;
-  return { microBatch, ramp: rampOf(flags, microBatch * data), unit, total, schedule: scheduleOf(flags, unit, total) };
+  return {
+    microBatch,
+    ramp: rampOf(flags, microBatch * data),
+    unit,
+    total,
+    schedule: scheduleOf(flags, unit, total),
+  };
 }
 
 /** Flags that count in steps do not go with a run that is counted in samples. */
@@ -38,7 +44,9 @@ function refuseOtherUnit(flags: Flags, unit: LengthConfig["unit"]): void {
     throw new UserError(`--${wrong}: the run is counted in ${unit}; give that in ${unit} too`);
   }
   if (unit === "steps" && flags["rampup-batch-size"].length > 0) {
-    throw new UserError("--rampup-batch-size: goes with --train-samples, as steps then differ in size");
+    throw new UserError(
+      "--rampup-batch-size: goes with --train-samples, as steps then differ in size",
+    );
   }
 }
 
@@ -73,11 +81,15 @@ function scheduleOf(flags: Flags, unit: LengthConfig["unit"], total: number): Sc
   const said = flags[isSteps ? "lr-warmup-iters" : "lr-warmup-samples"];
   const fraction = flags["lr-warmup-fraction"];
   if (fraction !== undefined && said > 0) {
-    throw new UserError("--lr-warmup-fraction: says again how long the rate rises; drop one of the flags");
+    throw new UserError(
+      "--lr-warmup-fraction: says again how long the rate rises; drop one of the flags",
+    );
   }
   const warmup = fraction === undefined ? said : fraction * decay;
   if (warmup >= decay) {
-    throw new UserError(`the learning rate rises over ${warmup} ${unit}: must be below its decay's ${decay}`);
+    throw new UserError(
+      `the learning rate rises over ${warmup} ${unit}: must be below its decay's ${decay}`,
+    );
   }
   const [peak, floor] = [needed(flags, "lr"), flags["min-lr"]];
   if (floor > peak) throw new UserError(`--min-lr ${floor}: is above --lr ${peak}`);

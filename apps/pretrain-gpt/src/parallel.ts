@@ -2,12 +2,11 @@
 
 import { UserError } from "@tessera/config";
 import type { GptConfig } from "@tessera/gpt";
-import type { Degrees } from "@tessera/mesh";
+import type { Degrees, Span } from "@tessera/mesh";
 import {
   splitAsWritten,
   splitByCost,
   splitEvenly,
-  type LayerSpan,
   type ScheduleKind,
 } from "@tessera/pipeline-parallel";
 import type { Flags } from "./flags.js";
@@ -19,7 +18,7 @@ export interface ParallelConfig {
   /** Parts of the model on each stage. */
   readonly chunks: number;
   /** Of each part: chunk c of stage s is part c x stages + s. */
-  readonly layers: readonly LayerSpan[];
+  readonly layers: readonly Span[];
   readonly zeroStage: 0 | 1 | 2 | 3;
 }
 
@@ -76,7 +75,7 @@ function sequenceParallelOf(flags: Flags): boolean {
   );
 }
 
-function layersOf(flags: Flags, model: GptConfig, parts: number): LayerSpan[] {
+function layersOf(flags: Flags, model: GptConfig, parts: number): Span[] {
   const { layerCount } = model;
   const layout = flags["pipeline-layout"];
   if (layout === "even") return splitEvenly(layerCount, parts);
@@ -91,7 +90,13 @@ function layersOf(flags: Flags, model: GptConfig, parts: number): LayerSpan[] {
 }
 
 /** Multiplications of a token, in units of width squared: what layers and head cost by count. */
-function operationsOf({ layerCount, hiddenSize, innerSize, vocabularySize, activation }: GptConfig) {
+function operationsOf({
+  layerCount,
+  hiddenSize,
+  innerSize,
+  vocabularySize,
+  activation,
+}: GptConfig) {
   const matrices = activation === "swiglu" ? 3 : 2;
   const layer = 4 + (matrices * innerSize) / hiddenSize;
   return {
@@ -104,7 +109,9 @@ function operationsOf({ layerCount, hiddenSize, innerSize, vocabularySize, activ
 function zeroStageOf(flags: Flags): 0 | 1 | 2 | 3 {
   const said = flags["zero-stage"] as 0 | 1 | 2 | 3 | undefined;
   if (said === 0 && flags["use-distributed-optimizer"]) {
-    throw new UserError("--use-distributed-optimizer is ZeRO 1, but --zero-stage is 0: drop one of them");
+    throw new UserError(
+      "--use-distributed-optimizer is ZeRO 1, but --zero-stage is 0: drop one of them",
+    );
   }
   return said ?? (flags["use-distributed-optimizer"] ? 1 : 0);
 }

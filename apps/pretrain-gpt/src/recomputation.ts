@@ -14,7 +14,8 @@ export type Recomputation =
 export function recomputationOf(flags: Flags): Recomputation {
   const said = flags["recompute-granularity"];
   const full = flags["checkpoint-activations"] || flags["deepspeed-activation-checkpointing"];
-  const granularity = said ?? (flags["recompute-activations"] ? "selective" : full ? "full" : undefined);
+  const granularity =
+    said ?? (flags["recompute-activations"] ? "selective" : full ? "full" : undefined);
   const { "recompute-method": method, "recompute-num-layers": layers } = flags;
   if (granularity === undefined) return { kind: "none" };
   if (granularity === "selective") {

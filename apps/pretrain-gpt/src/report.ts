@@ -80,7 +80,10 @@ const padded = (width: number) => (value: number) => String(value).padStart(widt
 const fixed = (digits: number) => (value: number) => value.toFixed(digits);
 /** 1.500E-04, as C prints it. */
 const scientific = (digits: number) => (value: number) =>
-  value.toExponential(digits).toUpperCase().replace(/E([+-])(\d)$/, "E$10$2");
+  value
+    .toExponential(digits)
+    .toUpperCase()
+    .replace(/E([+-])(\d)$/, "E$10$2");
 
 /** By what the trainer calls them, in the order of the line. */
 const FIGURES: Readonly<Record<string, Figure>> = {
@@ -90,7 +93,11 @@ const FIGURES: Readonly<Record<string, Figure>> = {
     show: fixed(1),
     tag: "iteration-time/iteration-time",
   },
-  learning_rate: { label: "learning rate", show: scientific(3), tag: "learning-rate/learning-rate" },
+  learning_rate: {
+    label: "learning rate",
+    show: scientific(3),
+    tag: "learning-rate/learning-rate",
+  },
   global_batch: { label: "global batch size", show: padded(5), tag: "batch-size/batch-size" },
   loss: { label: "lm loss", show: scientific(6), tag: "lm-loss-training/lm loss" },
   loss_scale: { label: "loss scale", show: fixed(1), tag: "loss-scale/loss-scale" },
@@ -132,5 +139,8 @@ function write(events: EventFile, figures: Metrics): void {
   });
   events.scalars(step, Object.fromEntries(tagged));
   if (samples === undefined) return;
-  events.scalars(samples, Object.fromEntries(tagged.map(([tag, value]) => [`${tag} vs samples`, value])));
+  events.scalars(
+    samples,
+    Object.fromEntries(tagged.map(([tag, value]) => [`${tag} vs samples`, value])),
+  );
 }

@@ -39,7 +39,10 @@ export function resolve(flags: Flags, ranks: number, vocabulary: number): RunCon
 }
 
 /** The interleaved schedule takes micro-batches in groups of as many as there are stages. */
-function refuseUneven({ schedule, degrees }: ParallelConfig, { ramp, microBatch }: LengthConfig): void {
+function refuseUneven(
+  { schedule, degrees }: ParallelConfig,
+  { ramp, microBatch }: LengthConfig,
+): void {
   if (schedule !== "interleaved") return;
   for (let size = ramp.start; size <= ramp.full; size += ramp.increment) {
     const micros = size / (microBatch * degrees.data);

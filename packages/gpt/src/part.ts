@@ -134,7 +134,7 @@ function sourceOf(config: GptConfig, { region = whole, around = bare }: GptOptio
   const { vocabularySize: vocabulary, hiddenSize: width, initDeviation: deviation } = config;
   const positions = config.positions.kind === "learned" ? config.maxPositions : null;
   const source = around.source(embedding({ vocabulary, positions, width, deviation }, region));
-  return source as FirstSource; // the first part's parameters have all that it needs
+  return source;
 }
 
 function headOf(config: GptConfig, { region = whole, around = bare }: GptOptions) {
