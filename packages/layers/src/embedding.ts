@@ -1,4 +1,4 @@
-// Token and position embeddings: where ids become activations.
+// The token embedding, with or without one of positions: where ids become activations.
 
 import {
   add,
@@ -24,7 +24,7 @@ import { whole, type Region } from "./region.js";
 import { matrix } from "./spec.js";
 
 export type TokenParams = { readonly token: Tensor };
-export type EmbeddingParams = TokenParams & { readonly position: Tensor };
+export type EmbeddingParams = TokenParams & { readonly position?: Tensor };
 export type EmbeddingSaved = { readonly ids: Tensor };
 
 export interface TokenOptions {
@@ -34,8 +34,8 @@ export interface TokenOptions {
 }
 
 export interface EmbeddingOptions extends TokenOptions {
-  /** Positions there are: the longest sequence. */
-  readonly positions: number;
+  /** Positions that are learned: the longest sequence; null where the model knows them otherwise. */
+  readonly positions: number | null;
 }
 
 /**
@@ -76,7 +76,7 @@ export function tokenEmbedding(
   };
 }
 
-/** ids [batch, time] (int32) -> y [batch, held time, width] = token[ids] + position[their places]. */
+/** ids [batch, time] (int32) -> y [batch, held time, width] = token[ids], plus position[their places] if learned. */
 export function embedding(
   { positions, ...options }: EmbeddingOptions,
   region: Region = whole,
@@ -85,28 +85,34 @@ export function embedding(
   const tokens = region.source(tokenEmbedding(options, region.inside));
   const first = (time: number): number => time * region.outside.index;
   return {
-    spec: { ...tokens.spec, position: matrix([positions, width], null, deviation) },
+    spec: {
+      ...tokens.spec,
+      ...(positions !== null && { position: matrix([positions, width], null, deviation) }),
+    },
     forward({ token, position }, ids, at) {
       const [rows, saved] = tokens.forward({ token }, ids, at);
+      if (position === undefined) return [rows, saved];
       const time = rows.shape[1]!;
       const y = tidy(() => add(rows, slice(position, [first(time), 0], [time, width])));
       rows.dispose();
       return [y, saved];
     },
     backward({ token, position }, saved, dy, sink, at) {
-      const [batch, time] = dy.shape as [number, number, number];
       tokens.backward({ token }, saved, dy, { token: sink.token }, at);
-      sink.position(
-        tidy(() => {
-          const perPosition = call(sumRows, { dy: reshape(dy, [batch, time * width]) }, {}).dBias;
-          const ids = range(first(time), first(time) + time, 1, "int32");
-          const rows = { ids, dy: reshape(perPosition, [time, width]) };
-          return call(embedGradient, rows, { rows: position.shape[0] }).dTable;
-        }),
-      );
+      if (position === undefined) return;
+      sink.position!(positionGradientOf(dy, first(dy.shape[1]!), position.shape[0]));
     },
   };
 }
+
+/** The sums of dy [batch, time, width] per position, as rows of `rows` from `first` on. */
+const positionGradientOf = (dy: Tensor, first: number, rows: number): Tensor =>
+  tidy(() => {
+    const [batch, time, width] = dy.shape as [number, number, number];
+    const perPosition = call(sumRows, { dy: reshape(dy, [batch, time * width]) }, {}).dBias;
+    const ids = range(first, first + time, 1, "int32");
+    return call(embedGradient, { ids, dy: reshape(perPosition, [time, width]) }, { rows }).dTable;
+  });
 
 /** The sums of dy's rows per id, once they are wanted. Owns both. */
 function tableGradientOf(ids: Tensor, dy: Tensor, rows: number): LateGradient {

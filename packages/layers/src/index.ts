@@ -4,6 +4,7 @@ export {
   type AttentionOptions,
   type AttentionParams,
   type AttentionSaved,
+  type Rotary,
 } from "./attention.js";
 export { copiesOf, spanOf, vocabularyCut, vocabularySpan, type Cut } from "./cut.js";
 export { dropout } from "./dropout.js";
@@ -22,6 +23,7 @@ export {
   type LossAndGradient,
   type Source,
   type Targets,
+  type VocabularyOptions,
   type VocabularyParams,
 } from "./ends.js";
 export { gelu } from "./gelu.js";
@@ -31,6 +33,7 @@ export {
   recompute,
   residual,
   sequence,
+  sideBySide,
   type AnyLayer,
   type Layer,
   type Nothing,
@@ -47,7 +50,9 @@ export {
   type LinearSaved,
   type Units,
 } from "./linear.js";
-export { mlp, type MlpOptions } from "./mlp.js";
+export { mlp, type Activation, type MlpOptions } from "./mlp.js";
+export { rmsNorm, type RmsNormParams, type RmsNormSaved } from "./rms_norm.js";
+export { swiglu } from "./swiglu.js";
 export { whole, type Region } from "./region.js";
 export {
   constant,

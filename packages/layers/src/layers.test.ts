@@ -27,9 +27,12 @@ import {
   mlp,
   recompute,
   residual,
+  rmsNorm,
   selfAttention,
   sequence,
+  sideBySide,
   still,
+  swiglu,
   vector,
   windowOf,
   type AnyLayer,
@@ -42,6 +45,8 @@ const WIDTH = 6;
 const training = { ...still, training: true, rows: 8, firstRow: 3, seed: 5 };
 
 const heads = { width: WIDTH, heads: 3, deviation: 0.5, outputDeviation: 0.5 };
+const llama = { base: 10_000, share: 1, pairs: "halves" } as const;
+const gptj = { base: 10_000, share: 2 / 3, pairs: "neighbours" } as const;
 const feed = { width: WIDTH, innerWidth: 10, deviation: 0.5, outputDeviation: 0.5 };
 const square = { from: WIDTH, to: WIDTH, deviation: 0.5 };
 
@@ -58,11 +63,24 @@ const table: [name: string, layer: AnyLayer][] = [
   ["layerNorm", layerNorm(WIDTH)],
   ["gelu, tanh", gelu()],
   ["gelu, erf", gelu("erf")],
+  ["swiglu", sequence({ wide: linear({ ...square, to: 2 * WIDTH }), swiglu: swiglu() })],
+  ["linear without a bias", linear({ ...square, bias: false })],
+  ["rmsNorm", rmsNorm(WIDTH)],
   ["dropout", dropout(0.4)],
   ["selfAttention", selfAttention(heads)],
   ["selfAttention with one key head", selfAttention({ ...heads, keyHeads: 1 })],
   ["selfAttention with dropout", selfAttention({ ...heads, dropout: 0.3 })],
+  ["selfAttention with rotary positions", selfAttention({ ...heads, keyHeads: 1, rotary: llama })],
+  [
+    "selfAttention with some of them, as GPT-J",
+    selfAttention({ ...heads, heads: 1, bias: false, rotary: gptj }),
+  ],
   ["mlp", mlp(feed)],
+  [
+    "mlp of SwiGLU without biases",
+    mlp({ ...feed, innerWidth: 5, activation: "swiglu", bias: false }),
+  ],
+  ["sideBySide", sideBySide({ heads: selfAttention(heads), feed: mlp(feed) })],
   ["keepInput", keepInput(gelu(), linear(square))],
   ["residual", residual(linear(square))],
   ["sequence", sequence({ norm: layerNorm(WIDTH), linear: linear(square), drop: dropout(0.5) })],

@@ -2,7 +2,13 @@
 // where its vocabulary is; the region decides what is sent there, and who holds which part.
 
 import { WHOLE, type Part } from "@tessera/mesh";
-import { vocabularyHead, type Head, type Source, type VocabularyParams } from "./ends.js";
+import {
+  vocabularyHead,
+  type Head,
+  type Source,
+  type VocabularyOptions,
+  type VocabularyParams,
+} from "./ends.js";
 import type { Layer } from "./layer.js";
 import type { Tree } from "./tree.js";
 
@@ -19,7 +25,7 @@ export interface Region {
   /** The same for where ids become activations, of which `source` makes partial sums. */
   source<P extends Tree, S extends Tree>(source: Source<P, S>): Source<P, S>;
   /** Logits by a table [vocabulary, width] whose rows ranks may share, then cross-entropy. */
-  head(vocabulary: number, width: number, deviation: number): Head<VocabularyParams>;
+  head(options: VocabularyOptions): Head<VocabularyParams>;
 }
 
 /** Nothing is split, nothing is sent. */

@@ -32,8 +32,7 @@ function regionOf(group: ProcessGroup, border: Border): Region {
     outside: border.outside,
     across: (layer) => acrossBorder(layer, border),
     source: (source) => sourceBehind(source, border),
-    head: (vocabulary, width, deviation) =>
-      sharedVocabularyHead({ vocabulary, width, deviation }, border, group),
+    head: (options) => sharedVocabularyHead(options, border, group),
   };
 }
 

@@ -18,6 +18,7 @@ import {
   type Tensor,
 } from "@tensorflow/tfjs-core";
 import type { ProcessGroup } from "@tessera/collectives";
+import { UserError } from "@tessera/config";
 import { call, product, vocabularySlice, vocabularySliceGradient } from "@tessera/kernels";
 import {
   matrix,
@@ -25,6 +26,7 @@ import {
   vocabularySpan,
   type Head,
   type Targets,
+  type VocabularyOptions,
   type VocabularyParams,
 } from "@tessera/layers";
 import type { Span } from "@tessera/mesh";
@@ -33,17 +35,12 @@ import type { Border } from "./border.js";
 /** How much memory the logits of a chunk may take. */
 const LOGIT_BYTES = 64 * 2 ** 20;
 
-export interface VocabularySizes {
-  readonly vocabulary: number;
-  readonly width: number;
-  readonly deviation: number;
-}
-
 export function sharedVocabularyHead(
-  { vocabulary, width, deviation }: VocabularySizes,
+  { vocabulary, width, deviation, bias }: VocabularyOptions,
   border: Border,
   group: ProcessGroup,
 ): Head<VocabularyParams> {
+  if (bias) throw new UserError("a head with a bias cannot be shared out to tensor-parallel ranks");
   const cut = vocabularyCut(vocabulary);
   const held = vocabularySpan(vocabulary, { index: group.rank, count: group.size });
   const gathered = <R>(x: Tensor, use: (whole: Tensor) => R): R => {
