@@ -77,7 +77,7 @@ export function takeStep(
 export const valueOf = (scalar: Tensor): number => scalar.dataSync()[0]!;
 
 /** The mean loss over all ranks, and this rank's share of the gradients of `factor` times it. */
-function sumGradients(
+export function sumGradients(
   plan: TrainingPlan,
   { params, step, consumedSamples }: TrainingState,
   factor: number,
