@@ -43,7 +43,13 @@ export interface Batch {
   /** [batch, time] (int32). */
   readonly ids: Tensor;
   readonly targets: Targets;
+  /** Where documents that share a row are apart, as `Step` has it; absent where they are not. */
+  readonly positions?: Tensor;
+  readonly starts?: Tensor;
 }
+
+/** The call `at`, of the rows of a batch. */
+const atRows = (at: Step, { positions, starts }: Batch): Step => ({ ...at, positions, starts });
 
 export interface Gpt {
   readonly config: GptConfig;
@@ -126,13 +132,16 @@ export function gpt(config: GptConfig, options: GptOptions = {}): Gpt {
       ...layers.spec,
       head: config.tiedEmbeddings ? {} : head.spec,
     },
-    loss(params, { ids, targets }, at) {
-      const y = activations(params, ids, at);
+    loss(params, batch, at) {
+      const { ids, targets } = batch;
+      const y = activations(params, ids, atRows(at, batch));
       const loss = head.loss(tableOf(params), y, targets);
       y.dispose();
       return loss;
     },
-    lossAndGradients(params, { ids, targets }, sink, at) {
+    lossAndGradients(params, batch, sink, call) {
+      const { ids, targets } = batch;
+      const at = atRows(call, batch);
       const { y, fromSource, fromBody } = forward(params, ids, at);
       const ofHead = head.lossAndGradient(tableOf(params), y, targets, tableSinkOf(sink));
       y.dispose();

@@ -1,4 +1,10 @@
-export { causalAttention, causalAttentionGradient, type AttentionAttributes } from "./attention.js";
+export {
+  causalAttention,
+  causalAttentionGradient,
+  documentAttention,
+  documentAttentionGradient,
+  type AttentionAttributes,
+} from "./attention.js";
 export { convert, type FloatStorage } from "./convert.js";
 export { crossEntropy, crossEntropyGradient } from "./cross_entropy.js";
 export { drawOf, dropout, randomNormal, type Draw } from "./dropout.js";

@@ -6,6 +6,8 @@ import {
   call,
   causalAttention,
   causalAttentionGradient,
+  documentAttention,
+  documentAttentionGradient,
   drawOf,
   type AttentionAttributes,
   type Draw,
@@ -56,6 +58,27 @@ function drawFor(q: Tensor, heads: number, inside: Part, at: Step): Draw {
   return drawOf(window, keyAt(at));
 }
 
+type Inputs<N extends string> = Readonly<Record<N, Tensor>>;
+
+/** Each position sees those of its row before it, or with `starts` those of its document. */
+const attend = (
+  inputs: Inputs<"query" | "keyValue">,
+  attributes: AttentionAttributes,
+  { starts }: Step,
+) =>
+  starts === undefined
+    ? call(causalAttention, inputs, attributes)
+    : call(documentAttention, { ...inputs, starts }, attributes);
+
+const attendGradient = (
+  inputs: Inputs<"query" | "keyValue" | "y" | "logSumExp" | "dy">,
+  attributes: AttentionAttributes,
+  { starts }: Step,
+) =>
+  starts === undefined
+    ? call(causalAttentionGradient, inputs, attributes)
+    : call(documentAttentionGradient, { ...inputs, starts }, attributes);
+
 /** x [batch, time, width] -> y of the same shape: partial sums where the heads are split. */
 export function selfAttention(options: AttentionOptions): Layer<AttentionParams, AttentionSaved> {
   const { width, heads, deviation, outputDeviation, dropout = 0, inside = WHOLE } = options;
@@ -86,7 +109,7 @@ export function selfAttention(options: AttentionOptions): Layer<AttentionParams,
       const [kvFlat, keyValueSaved] = keyValue.forward(params.keyValue, x, under(at, "keyValue"));
       const q = reshapeOwned(qFlat, [batch, time, -1, depth]);
       const kv = reshapeOwned(kvFlat, [batch, time, 2, kvFlat.shape[2]! / (2 * depth), depth]);
-      const attended = call(causalAttention, { query: q, keyValue: kv }, attributes(q, at));
+      const attended = attend({ query: q, keyValue: kv }, attributes(q, at), at);
       const merged = reshape(attended.y, [batch, time, -1]);
       const [y, outputSaved] = output.forward(params.output, merged, under(at, "output"));
       merged.dispose();
@@ -101,7 +124,7 @@ export function selfAttention(options: AttentionOptions): Layer<AttentionParams,
       const dMerged = output.backward(params.output, saved.output, dy, sink.output, at);
       const dAttended = reshapeOwned(dMerged, q.shape);
       const inputs = { query: q, keyValue: kv, y, logSumExp, dy: dAttended };
-      const { dQuery, dKeyValue } = call(causalAttentionGradient, inputs, attributes(q, at));
+      const { dQuery, dKeyValue } = attendGradient(inputs, attributes(q, at), at);
       for (const spent of Object.values(inputs)) spent.dispose();
       const dq = reshapeOwned(dQuery, [batch, time, -1]);
       const dkv = reshapeOwned(dKeyValue, [batch, time, -1]);
