@@ -99,7 +99,7 @@ export function sumGradients(
       path: "",
     };
     const first = consumedSamples + firstRow;
-    const batch = makeBatch(plan.train, plan.order, { first, size: microBatch, weight });
+    const batch = makeBatch(plan.train.batch(first, microBatch), weight);
     const part = plan.model.lossAndGradients(params, batch, sink(micro === accumulation - 1), at);
     const sum = add(scaled, part);
     disposeBatch(batch);
