@@ -1,4 +1,5 @@
 export { causalAttention, causalAttentionGradient, type AttentionAttributes } from "./attention.js";
+export { cachedAttention, type CachedAttentionAttributes } from "./cached_attention.js";
 export { convert, type FloatStorage } from "./convert.js";
 export { crossEntropy, crossEntropyGradient } from "./cross_entropy.js";
 export { drawOf, dropout, randomNormal, type Draw } from "./dropout.js";
