@@ -61,6 +61,7 @@ export function selfAttention(options: AttentionOptions): Layer<AttentionParams,
   const { width, heads, deviation, outputDeviation, dropout = 0, inside = WHOLE } = options;
   const keyHeads = options.keyHeads ?? heads;
   const depth = width / heads;
+  const scale = 1 / Math.sqrt(depth);
   const columns = { from: width, deviation, cut: "columns", inside } as const;
   const query = linear({ ...columns, to: width });
   const keyValue = linear({ ...columns, to: [2, keyHeads * depth] });
@@ -74,7 +75,7 @@ export function selfAttention(options: AttentionOptions): Layer<AttentionParams,
 
   const attributes = (q: Tensor, at: Step): AttentionAttributes => ({
     ...drawFor(q, heads, inside, at),
-    scale: 1 / Math.sqrt(depth),
+    scale,
     rate: at.training ? dropout : 0,
   });
 
@@ -86,7 +87,9 @@ export function selfAttention(options: AttentionOptions): Layer<AttentionParams,
       const [kvFlat, keyValueSaved] = keyValue.forward(params.keyValue, x, under(at, "keyValue"));
       const q = reshapeOwned(qFlat, [batch, time, -1, depth]);
       const kv = reshapeOwned(kvFlat, [batch, time, 2, kvFlat.shape[2]! / (2 * depth), depth]);
-      const attended = call(causalAttention, { query: q, keyValue: kv }, attributes(q, at));
+      const attended = at.past
+        ? at.past.attend(at.path, q, kv, scale)
+        : call(causalAttention, { query: q, keyValue: kv }, attributes(q, at));
       const merged = reshape(attended.y, [batch, time, -1]);
       const [y, outputSaved] = output.forward(params.output, merged, under(at, "output"));
       merged.dispose();

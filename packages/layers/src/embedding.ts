@@ -1,6 +1,6 @@
 // Token and position embeddings: where ids become activations.
 
-import { add, range, reshape, slice, tidy, type Tensor } from "@tensorflow/tfjs-core";
+import { add, range, reshape, slice, tensor, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import { addEmbedGradient, call, embed, embedGradient, sumRows } from "@tessera/kernels";
 import type { Source } from "./ends.js";
 import type { LateGradient } from "./gradient.js";
@@ -23,11 +23,14 @@ export const embedding = (options: EmbeddingOptions): Source<EmbeddingParams, Em
     token: matrix([options.vocabulary, options.width], 0, options.deviation),
     position: matrix([options.positions, options.width], null, options.deviation),
   },
-  forward({ token, position }, ids) {
+  forward({ token, position }, ids, { past }) {
     const time = ids.shape[1]!;
     const y = tidy(() => {
       const rows = call(embed, { table: token, ids }, {}).y;
-      return add(rows, slice(position, [0, 0], [time, options.width]));
+      const places = past
+        ? call(embed, { table: position, ids: placesOf(past.lengths, time) }, {}).y
+        : slice(position, [0, 0], [time, options.width]);
+      return add(rows, places);
     });
     return [y, { ids: ids.clone() }];
   },
@@ -43,6 +46,10 @@ export const embedding = (options: EmbeddingOptions): Source<EmbeddingParams, Em
     );
   },
 });
+
+/** The positions [batch, time] of tokens that come after `lengths` others. */
+const placesOf = (lengths: readonly number[], time: number): Tensor =>
+  add(tensor([...lengths], [lengths.length, 1], "int32"), range(0, time, 1, "int32"));
 
 /** The sums of dy's rows per id, once they are wanted. Owns both. */
 function tableGradientOf(ids: Tensor, dy: Tensor, rows: number): LateGradient {

@@ -38,6 +38,7 @@ export { keepInput } from "./keep_input.js";
 export { layerNorm, type LayerNormParams, type LayerNormSaved } from "./layer_norm.js";
 export { linear, type LinearOptions, type LinearParams, type LinearSaved } from "./linear.js";
 export { mlp, type MlpOptions } from "./mlp.js";
+export { keyValueCache, type Attended, type KeyValueCache, type Past } from "./past.js";
 export { whole, type Boundary, type Region } from "./region.js";
 export {
   constant,

@@ -1,6 +1,7 @@
 // Where in a training run a layer is called: what its random numbers are a function of.
 
 import { streamKey, type Key } from "@tessera/random";
+import type { Past } from "./past.js";
 import { joinPath } from "./tree.js";
 
 export interface Step {
@@ -15,6 +16,8 @@ export interface Step {
   readonly rows: number;
   /** Names that lead to the layer being called, as they lead to its parameters. */
   readonly path: string;
+  /** What the rows continue, where text is written: a call without backward. */
+  readonly past?: Past;
 }
 
 /** A call without randomness: evaluation, generation. */
