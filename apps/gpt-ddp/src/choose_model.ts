@@ -86,6 +86,12 @@ function stateIn(folder: string, plan: TrainingPlan, identity: Identity): Traini
   return resumedState(plan, { params, optimizer: state }, { step, consumedSamples, lossScale });
 }
 
-/** The sizes that say which tensors a model has. */
+/** What says which tensors a model has, and what it makes of them. */
 const sizesOf = ({ dropout: _dropout, ...sizes }: GptConfig): Identity =>
-  Object.fromEntries(Object.entries(sizes).map(([name, value]) => [name, Number(value)]));
+  Object.fromEntries(
+    Object.entries(sizes).flatMap(([name, value]) =>
+      typeof value === "object"
+        ? Object.entries(value).map(([key, part]) => [`${name}.${key}`, String(part)])
+        : [[name, String(value)]],
+    ),
+  );

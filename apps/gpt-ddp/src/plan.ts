@@ -11,6 +11,7 @@ import {
   type TextCollection,
 } from "@tessera/data";
 import { gpt, type Gpt, type GptParams } from "@tessera/gpt";
+import { alone } from "@tessera/tensor-parallel";
 import { adam, decayOf, sgd, type Decays, type Optimizer } from "@tessera/optim";
 import { tokenizerByName, type Tokenizer } from "@tessera/tokenizer";
 import type { TrainingPlan } from "@tessera/trainer";
@@ -57,6 +58,7 @@ export function makeRun(flags: Flags, backend: BackendName, world: World): Run {
       dataRanks: world.size,
     }),
     sharing: sharingOf(flags, model.spec, world.all),
+    tensor: alone,
     clipNorm: flags.max_grad_norm,
     lossScaling,
     seed,

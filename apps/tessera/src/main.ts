@@ -11,6 +11,7 @@ import { doctor } from "./doctor.js";
 import { launch } from "./launch.js";
 import { preprocessCommand } from "./preprocess/command.js";
 import { sbatch } from "./sbatch.js";
+import { schedule } from "./schedule.js";
 import { decodeCommand, encodeCommand } from "./tokenizer/encode.js";
 import { trainCommand } from "./tokenizer/train.js";
 
@@ -19,6 +20,7 @@ const tessera = family("tessera", "Tessera's command-line tool.", [
   sbatch,
   doctor,
   checkRanks,
+  schedule,
   preprocessCommand,
   family("tessera data", "Looks at datasets, and merges them.", [
     orderCommand,

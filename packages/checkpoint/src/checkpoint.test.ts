@@ -85,9 +85,24 @@ describe("a model folder", () => {
     expect(values(readModel(folder, of))).toEqual(values(params));
   });
 
-  test("with key heads of its own is refused by GPT-2's layout", () => {
-    const grouped = gptConfig({ ...config, keyHeadCount: 1 });
-    expect(() => writeModel(folder, grouped, make(grouped, 1))).toThrow(UserError);
+  test.each<[string, Partial<GptConfig>]>([
+    ["shared key heads", { keyHeadCount: 1 }],
+    [
+      "rotary positions and no biases",
+      {
+        positions: { kind: "rotary", base: 10_000, share: 1, pairs: "halves" },
+        biases: { attention: false, mlp: false, head: false },
+      },
+    ],
+  ])("of a model that is no GPT-2 loses nothing: %s", (_name, change) => {
+    const of = gptConfig({ ...config, ...change });
+    const params = make(of, 5);
+    writeModel(folder, of, params);
+    expect(readModelConfig(folder)).toEqual(of);
+    expect(values(readModel(folder, of))).toEqual(values(params));
+    const path = join(folder, "config.json");
+    writeFileSync(path, readFileSync(path, "utf8").replace('"hiddenSize": 8', '"hiddenSize": "8"'));
+    expect(() => readModelConfig(folder)).toThrow(/config\.json: config\.hiddenSize/);
   });
 });
 

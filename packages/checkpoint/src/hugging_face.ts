@@ -70,14 +70,8 @@ const ConfigFile = v.object({
   scale_attn_by_inverse_layer_idx: v.optional(v.literal(false), false),
 });
 
-/** The model that a config.json describes. Throws a UserError that names `path` and the key. */
-export function fromConfigFile(text: string, path: string): GptConfig {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    throw new UserError(`${path}: is not JSON`);
-  }
+/** The model that a config.json of GPT-2 describes. Throws a UserError that names `path` and the key. */
+export function fromConfigFile(json: unknown, path: string): GptConfig {
   const parsed = v.safeParse(ConfigFile, json);
   if (!parsed.success) {
     const issue = parsed.issues[0];
@@ -98,15 +92,23 @@ export function fromConfigFile(text: string, path: string): GptConfig {
     },
     tiedEmbeddings: file.tie_word_embeddings,
     initDeviation: file.initializer_range,
-    layerNormEpsilon: file.layer_norm_epsilon,
+    normEpsilon: file.layer_norm_epsilon,
   });
 }
 
-/** The config.json that describes `config`. Throws a UserError where GPT-2 has no such model. */
+/** Whether GPT-2's layout has a place for every parameter of such a model, and words for its shape. */
+export const isGpt2 = ({ headCount, keyHeadCount, ...config }: GptConfig): boolean =>
+  keyHeadCount === headCount &&
+  config.positions.kind === "learned" &&
+  config.activation === "gelu" &&
+  config.norm === "layer" &&
+  !config.parallelBlock &&
+  config.biases.attention &&
+  config.biases.mlp &&
+  !config.biases.head;
+
+/** The config.json that describes `config`, which `isGpt2`. */
 export function toConfigFile(config: GptConfig): string {
-  if (config.keyHeadCount !== config.headCount) {
-    throw new UserError("GPT-2's layout has as many key heads as query heads; this model does not");
-  }
   const file: v.InferInput<typeof ConfigFile> & { architectures: string[]; torch_dtype: string } = {
     architectures: ["GPT2LMHeadModel"],
     model_type: "gpt2",
@@ -117,7 +119,7 @@ export function toConfigFile(config: GptConfig): string {
     n_head: config.headCount,
     n_inner: config.innerSize,
     activation_function: "gelu_new",
-    layer_norm_epsilon: config.layerNormEpsilon,
+    layer_norm_epsilon: config.normEpsilon,
     initializer_range: config.initDeviation,
     embd_pdrop: config.dropout.embedding,
     attn_pdrop: config.dropout.attention,

@@ -1,4 +1,5 @@
-// A model as a folder: config.json and model.safetensors, which `transformers` loads as it is.
+// A model as a folder: config.json and model.safetensors. A GPT-2 lies there as `transformers` loads it;
+// other models have a layout of their own.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,7 +8,8 @@ import { UserError } from "@tessera/config";
 import { gpt, type GptConfig, type GptParams } from "@tessera/gpt";
 import { leaves, mapTree, type ParamSpec } from "@tessera/layers";
 import { putColumns, takeColumns } from "./columns.js";
-import { fromConfigFile, placeOf, toConfigFile, type Place } from "./hugging_face.js";
+import { fromConfigFile, isGpt2, placeOf, toConfigFile, type Place } from "./hugging_face.js";
+import { fromOwnConfig, OWN_TYPE, toOwnConfig } from "./own_layout.js";
 import {
   openSafetensors,
   writeSafetensors,
@@ -27,18 +29,30 @@ export function readModelConfig(folder: string): GptConfig {
     const { code } = error as NodeJS.ErrnoException;
     throw new UserError(`${path}: cannot be read (${code}); a model folder has one`);
   }
-  return fromConfigFile(text, path);
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw new UserError(`${path}: is not JSON`);
+  }
+  const { model_type: type } = (json ?? {}) as { readonly model_type?: unknown };
+  return type === OWN_TYPE ? fromOwnConfig(json, path) : fromConfigFile(json, path);
 }
+
+/** Where each parameter of such a model stands. */
+const placesOf = (config: GptConfig): ((path: string) => Place) =>
+  isGpt2(config) ? placeOf : (path) => ({ name: path });
 
 /** The parameters of the model in `folder`, which has `config`. The caller owns them. */
 export function readModel(folder: string, config: GptConfig): GptParams {
   const file = openSafetensors(join(folder, WEIGHTS));
   try {
     const { spec } = gpt(config);
+    const placeAt = placesOf(config);
     // All names and shapes are checked before memory is taken.
-    for (const [path, leaf] of leaves<ParamSpec>(spec)) nameIn(file, placeOf(path), leaf.shape);
+    for (const [path, leaf] of leaves<ParamSpec>(spec)) nameIn(file, placeAt(path), leaf.shape);
     return mapTree(spec, (leaf: ParamSpec, path): Tensor => {
-      const place = placeOf(path);
+      const place = placeAt(path);
       const stored = file.read(nameIn(file, place, leaf.shape));
       const values = place.columns
         ? takeColumns(stored, place.columns, unitOf(leaf.shape))
@@ -78,15 +92,18 @@ function nameIn(file: SafetensorsFile, place: Place, shape: readonly number[]): 
 
 /** Writes config.json and model.safetensors into `folder`. */
 export function writeModel(folder: string, config: GptConfig, params: GptParams): void {
-  writeFileSync(join(folder, "config.json"), toConfigFile(config));
-  writeSafetensors(join(folder, WEIGHTS), tensorsOf(params), { format: "pt" });
+  writeFileSync(
+    join(folder, "config.json"),
+    isGpt2(config) ? toConfigFile(config) : toOwnConfig(config),
+  );
+  writeSafetensors(join(folder, WEIGHTS), tensorsOf(params, placesOf(config)), { format: "pt" });
 }
 
 /** The tensors of the file, each made from one parameter or from those that share it. */
-function tensorsOf(params: GptParams): Written[] {
+function tensorsOf(params: GptParams, placeAt: (path: string) => Place): Written[] {
   const byName = new Map<string, { place: Place; leaf: Tensor }[]>();
   for (const [path, leaf] of leaves<Tensor>(params)) {
-    const place = placeOf(path);
+    const place = placeAt(path);
     byName.set(place.name, [...(byName.get(place.name) ?? []), { place, leaf }]);
   }
   return [...byName].map(([name, parts]) => {

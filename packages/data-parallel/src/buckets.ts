@@ -1,6 +1,7 @@
 // Which gradients travel together. Pure arithmetic on shapes: every rank plans the same.
 
-import { leaves, type ParamSpec, type TreeOf } from "@tessera/layers";
+import { kindOf, leaves, windowOf, type ParamSpec, type TreeOf } from "@tessera/layers";
+import { WHOLE, type Part } from "@tessera/mesh";
 
 /** Where a parameter lies in a bucket's flat memory, in elements. */
 export interface Place {
@@ -12,7 +13,7 @@ export interface Place {
 
 /** Parameters that are reduced by one call. */
 export interface Bucket {
-  /** The path of its first parameter, whose weight decay all of them share. */
+  /** The path of its first parameter, of whose kind all of them are. */
   readonly name: string;
   readonly places: readonly Place[];
   /** Elements, padded so that all ranks' pieces are of one size. */
@@ -23,6 +24,8 @@ export interface BucketOptions {
   readonly ranks: number;
   /** Parameters of this size or more travel alone, without being copied; smaller ones together. */
   readonly bytes: number;
+  /** What this rank's group holds of parameters that tensor parallelism splits. */
+  readonly part?: Part;
 }
 
 const BYTES_PER_ELEMENT = 4;
@@ -30,29 +33,34 @@ const BYTES_PER_ELEMENT = 4;
 const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
 /** Buckets in the order in which backward fills them: the model's last parameters come first. */
-export function planBuckets(spec: TreeOf<ParamSpec>, { ranks, bytes }: BucketOptions): Bucket[] {
+export function planBuckets(
+  spec: TreeOf<ParamSpec>,
+  { ranks, bytes, part = WHOLE }: BucketOptions,
+): Bucket[] {
   const buckets: Bucket[] = [];
-  const open = new Map<boolean, Place[]>();
+  const open = new Map<string, Place[]>();
   const close = (places: readonly Place[]): void => {
     if (places.length === 0) return;
     const used = places.at(-1)!.first + places.at(-1)!.size;
     const size = Math.ceil(used / ranks) * ranks;
     buckets.push({ name: places[0]!.path, places, size });
   };
-  for (const [path, { shape, decay }] of leaves<ParamSpec>(spec).toReversed()) {
+  for (const [path, leaf] of leaves<ParamSpec>(spec).toReversed()) {
+    const shape = windowOf(leaf, part, path).size;
+    const kind = kindOf(leaf);
     const size = sizeOf(shape);
     if (size * BYTES_PER_ELEMENT >= bytes) {
       close([{ path, shape, first: 0, size }]);
       continue;
     }
-    const places = open.get(decay) ?? [];
+    const places = open.get(kind) ?? [];
     const last = places.at(-1);
     const first = last === undefined ? 0 : last.first + last.size;
     places.push({ path, shape, first, size });
-    open.set(decay, places);
+    open.set(kind, places);
     if ((first + size) * BYTES_PER_ELEMENT >= bytes) {
       close(places);
-      open.delete(decay);
+      open.delete(kind);
     }
   }
   for (const places of open.values()) close(places);

@@ -11,6 +11,7 @@ import {
   leafAt,
   leaves,
   mapTensors,
+  windowOf,
   type AnyLayer,
   type Gradient,
   type Layer,
@@ -20,12 +21,19 @@ import {
   type Tree,
   type Wrapping,
 } from "@tessera/layers";
+import { WHOLE, type Part } from "@tessera/mesh";
 import { sinkInto } from "./collect.js";
 import { flatten, pieceOf } from "./flat.js";
-import { normOverRanks } from "./norm.js";
+import { squaresOver } from "./squares.js";
 import type { Sharing } from "./sharing.js";
 
 const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+
+/** Among whom parameters are shared out in pieces, and what all of them have of split ones. */
+interface Holders {
+  readonly group: ProcessGroup;
+  readonly part: Part;
+}
 
 /** Pieces under way to whole parameters. */
 interface Gathering<P extends Tree> {
@@ -35,7 +43,7 @@ interface Gathering<P extends Tree> {
 function gather<P extends Tree>(
   spec: Like<P, ParamSpec>,
   pieces: P,
-  group: ProcessGroup,
+  { group, part }: Holders,
 ): Gathering<P> {
   const works = new Map<string, Work>();
   for (const [path, piece] of leaves<Tensor>(pieces)) works.set(path, group.allGather(piece, 0));
@@ -44,7 +52,7 @@ function gather<P extends Tree>(
     wait: () =>
       mapTensors(pieces, (_piece, path) => {
         const flat = works.get(path)!.wait();
-        const { shape } = shapes.get(path)!;
+        const shape = windowOf(shapes.get(path)!, part, path).size;
         const size = sizeOf(shape);
         const whole = tidy(() =>
           reshape(size === flat.size ? flat : slice(flat, [0], [size]), [...shape]),
@@ -80,16 +88,16 @@ function withWhole<P extends Tree, R>(gathering: Gathering<P>, use: (params: P) 
 
 function shardLayer<P extends Tree, S extends Tree>(
   layer: Layer<P, S>,
-  group: ProcessGroup,
+  holders: Holders,
 ): Layer<P, S> {
   const whole = <R>(pieces: P, use: (params: P) => R) =>
-    withWhole(gather(layer.spec, pieces, group), use);
+    withWhole(gather(layer.spec, pieces, holders), use);
   return {
     spec: layer.spec,
     forward: (pieces, x, at) => whole(pieces, (params) => layer.forward(params, x, at)),
     backward: (pieces, saved, dy, sink, at) =>
       whole(pieces, (params) =>
-        layer.backward(params, saved, dy, scattered(params, sink, group), at),
+        layer.backward(params, saved, dy, scattered(params, sink, holders.group), at),
       ),
   };
 }
@@ -99,7 +107,7 @@ type Branches = Readonly<Record<string, Tree>>;
 /** `sequence`, with the next layer's parameters on their way while one computes. */
 function shardStack(
   layers: Readonly<Record<string, AnyLayer>>,
-  group: ProcessGroup,
+  holders: Holders,
 ): Layer<Branches, Branches> {
   const named = Object.entries(layers);
   /** Calls `use` for each layer in order, its parameters whole. */
@@ -110,7 +118,7 @@ function shardStack(
   ): void => {
     const start = (i: number): Gathering<Tree> | null => {
       const [name, layer] = order[i] ?? [];
-      return name === undefined ? null : gather(layer!.spec, pieces[name]!, group);
+      return name === undefined ? null : gather(layer!.spec, pieces[name]!, holders);
     };
     let next = start(0);
     order.forEach(([name, layer], i) => {
@@ -136,7 +144,7 @@ function shardStack(
     backward(pieces, saved, dy, sink, at) {
       let dh = dy.clone();
       each(named.toReversed(), pieces, (name, layer, params) => {
-        const into = scattered(params, sink[name]!, group);
+        const into = scattered(params, sink[name]!, holders.group);
         const dx = layer.backward(params, saved[name]!, dh, into, inside(at, name));
         dh.dispose();
         dh = dx;
@@ -147,30 +155,33 @@ function shardStack(
 }
 
 /** What is put around the parts of a model whose parameters are `fullyShard`'s pieces. */
-export const shardAll = (group: ProcessGroup): Wrapping => ({
-  layer: (layer) => shardLayer(layer, group),
+export const shardAll = (group: ProcessGroup, part = WHOLE): Wrapping =>
+  shardParts({ group, part });
+
+const shardParts = (holders: Holders): Wrapping => ({
+  layer: (layer) => shardLayer(layer, holders),
   stack: ((layers: Readonly<Record<string, AnyLayer>>) =>
-    shardStack(layers, group)) as unknown as Wrapping["stack"],
+    shardStack(layers, holders)) as unknown as Wrapping["stack"],
   source: (source) => ({
     spec: source.spec,
     forward: (pieces, ids, at) =>
-      withWhole(gather(source.spec, pieces, group), (params) => source.forward(params, ids, at)),
+      withWhole(gather(source.spec, pieces, holders), (params) => source.forward(params, ids, at)),
     backward: (pieces, saved, dy, sink, at) =>
-      withWhole(gather(source.spec, pieces, group), (params) =>
-        source.backward(params, saved, dy, scattered(params, sink, group), at),
+      withWhole(gather(source.spec, pieces, holders), (params) =>
+        source.backward(params, saved, dy, scattered(params, sink, holders.group), at),
       ),
   }),
   head(head) {
     const whole = <R>(
       pieces: Parameters<typeof head.loss>[0],
       use: (params: typeof pieces) => R,
-    ): R => withWhole(gather(head.spec, pieces, group), use);
+    ): R => withWhole(gather(head.spec, pieces, holders), use);
     return {
       spec: head.spec,
       loss: (pieces, x, targets) => whole(pieces, (params) => head.loss(params, x, targets)),
       lossAndGradient: (pieces, x, targets, sink) =>
         whole(pieces, (params) =>
-          head.lossAndGradient(params, x, targets, scattered(params, sink, group)),
+          head.lossAndGradient(params, x, targets, scattered(params, sink, holders.group)),
         ),
       logits: (pieces, x) => whole(pieces, (params) => head.logits(params, x)),
     };
@@ -180,11 +191,16 @@ export const shardAll = (group: ProcessGroup): Wrapping => ({
 /** Reductions that may be under way before the oldest is waited for. */
 const UNDER_WAY = 16;
 
-/** Everything in pieces: weights, gradients, moments. The model is made with `shardAll(group)`. */
+/**
+ * Everything in pieces: weights, gradients, moments. The model is made with `shardAll(group, part)`, of
+ * the same part: what the ranks of `group` hold of parameters that tensor parallelism splits.
+ */
 export function fullyShard<P extends Tree>(
   spec: Like<P, ParamSpec>,
   group: ProcessGroup,
+  part: Part = WHOLE,
 ): Sharing<P> {
+  const holders: Holders = { group, part };
   return {
     group,
     sharesGradients: true,
@@ -210,7 +226,7 @@ export function fullyShard<P extends Tree>(
         },
       };
     },
-    norm: (gradients) => normOverRanks(gradients, group),
+    squares: (gradients, share) => squaresOver(group, gradients, share),
     hold: (whole) =>
       mapTensors(whole, (leaf) => {
         const piece = tidy(() => pieceOf(flatten(leaf, group.size), group.rank, group.size));
@@ -219,7 +235,7 @@ export function fullyShard<P extends Tree>(
       }),
     own: (held) => held,
     release: (owned) => owned as P,
-    whole: (held) => gather(spec, held, group).wait(),
-    gather: (owned) => gather(spec, owned as P, group).wait(),
+    whole: (held) => gather(spec, held, holders).wait(),
+    gather: (owned) => gather(spec, owned as P, holders).wait(),
   };
 }

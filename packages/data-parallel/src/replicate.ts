@@ -12,11 +12,11 @@ import {
   type ParamSpec,
   type Tree,
 } from "@tessera/layers";
-import { globalNorm } from "@tessera/optim";
+import { WHOLE, type Part } from "@tessera/mesh";
 import { planBuckets, type Bucket } from "./buckets.js";
 import { bucketCollector, sinkInto, type Arrivals } from "./collect.js";
 import { pack, pieceOf, unpack } from "./flat.js";
-import { normOverRanks } from "./norm.js";
+import { squaresOver } from "./squares.js";
 import type { Sharing } from "./sharing.js";
 
 export interface ReplicateOptions {
@@ -24,6 +24,8 @@ export interface ReplicateOptions {
   readonly stage: 0 | 1 | 2;
   /** Gradients smaller than this travel together; larger ones alone, uncopied. */
   readonly bucketBytes?: number;
+  /** What the ranks of `group` hold of parameters that tensor parallelism splits. */
+  readonly part?: Part;
 }
 
 export const DEFAULT_BUCKET_BYTES = 2 ** 20;
@@ -35,9 +37,10 @@ type Flats = Readonly<Record<string, Tensor>>;
 export function replicate<P extends Tree>(
   spec: Like<P, ParamSpec>,
   group: ProcessGroup,
-  { stage, bucketBytes = DEFAULT_BUCKET_BYTES }: ReplicateOptions,
+  { stage, bucketBytes = DEFAULT_BUCKET_BYTES, part = WHOLE }: ReplicateOptions,
 ): Sharing<P> {
   const buckets = planBuckets(spec, {
+    part,
     ranks: group.size,
     bytes: group.size === 1 ? 0 : bucketBytes,
   });
@@ -74,7 +77,7 @@ export function replicate<P extends Tree>(
       };
       return { sink, take: settled };
     },
-    norm: (gradients) => (isShared ? normOverRanks(gradients, group) : globalNorm(gradients)),
+    squares: (gradients, share) => squaresOver(isShared ? group : null, gradients, share),
     hold: (whole) => whole,
     own: (held) => (isShared ? piecesOf(held, buckets, group) : held),
     release(owned) {

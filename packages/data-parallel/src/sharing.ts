@@ -23,8 +23,11 @@ export interface Sharing<P extends Tree> {
   /** Whether a rank keeps only what it owns of the gradients. */
   readonly sharesGradients: boolean;
   readonly collect: (held: P) => Collector<P>;
-  /** The norm of the gradients that all ranks own, together: a scalar. */
-  readonly norm: (gradients: Tree) => Tensor;
+  /**
+   * The sum of squares of the gradients that all ranks of the group own, together: a scalar. Each leaf
+   * counts `share` of its path: less than one where ranks of other groups own the same.
+   */
+  readonly squares: (gradients: Tree, share: (path: string) => number) => Tensor;
   /** Whole to held. Uses up `whole`. */
   readonly hold: (whole: P) => P;
   /** Held to owned. Uses up `held`. */

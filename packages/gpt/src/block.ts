@@ -1,4 +1,5 @@
-// One transformer block (Radford et al., 2019): attention, then the MLP, each behind a norm and
+// One transformer block: attention and MLP, behind norms of their own and one after the other (Radford
+// et al., 2019), or side by side behind one norm (GPT-J; Wang and Komatsuzaki, 2021). What they make is
 // added to what came in. The region marks the stretches that tensor parallelism may split.
 
 import {
@@ -6,42 +7,65 @@ import {
   layerNorm,
   mlp,
   residual,
+  rmsNorm,
   selfAttention,
   sequence,
+  sideBySide,
+  type Layer,
+  type LayerNormParams,
   type ParamsOf,
   type Region,
+  type Tree,
 } from "@tessera/layers";
+import type { Part } from "@tessera/mesh";
 import type { GptConfig } from "./config.js";
 
-export function block(config: GptConfig, region: Region) {
-  const { hiddenSize: width, initDeviation: deviation, layerNormEpsilon } = config;
-  const { enter, leave, inside, outside } = region;
+/** A bias only in layer normalization. */
+export type NormParams = Omit<LayerNormParams, "bias"> & Partial<LayerNormParams>;
+
+/** x [batch, time, hidden] -> y of the same shape. */
+export function normOf({ norm, hiddenSize, normEpsilon }: GptConfig): Layer<NormParams, Tree> {
+  return norm === "rms" ? rmsNorm(hiddenSize, normEpsilon) : layerNorm(hiddenSize, normEpsilon);
+}
+
+/** Attention and MLP as `config` has them: what `inside` holds of them. */
+function partsOf(config: GptConfig, inside: Part) {
+  const { hiddenSize: width, initDeviation: deviation, positions } = config;
   // Two sublayers of each block add to the residual stream; this keeps its variance near 1.
   const outputDeviation = deviation / Math.sqrt(2 * config.layerCount);
   const shared = { width, deviation, outputDeviation, inside };
+  const heads = selfAttention({
+    ...shared,
+    heads: config.headCount,
+    keyHeads: config.keyHeadCount,
+    rotary: positions.kind === "rotary" ? positions : null,
+    bias: config.biases.attention,
+    dropout: config.dropout.attention,
+  });
+  const { innerSize: innerWidth, activation } = config;
+  const feed = mlp({ ...shared, innerWidth, activation, bias: config.biases.mlp });
+  return { heads, feed };
+}
+
+function oneAfterTheOther(config: GptConfig, { inside, outside, across }: Region) {
+  const parts = partsOf(config, inside);
+  const [heads, feed] = [across(parts.heads), across(parts.feed)];
+  const [norm, drop] = [normOf(config), dropout(config.dropout.residual, outside)];
   return sequence({
-    attention: residual(
-      sequence({
-        norm: layerNorm(width, layerNormEpsilon),
-        enter,
-        heads: selfAttention({
-          ...shared,
-          heads: config.headCount,
-          keyHeads: config.keyHeadCount,
-          dropout: config.dropout.attention,
-        }),
-        leave,
-        drop: dropout(config.dropout.residual, outside),
-      }),
-    ),
-    mlp: residual(
-      sequence({
-        norm: layerNorm(width, layerNormEpsilon),
-        feed: mlp({ ...shared, innerWidth: config.innerSize }, region),
-        drop: dropout(config.dropout.residual, outside),
-      }),
-    ),
+    attention: residual(sequence({ norm, heads, drop })),
+    mlp: residual(sequence({ norm, feed, drop })),
   });
 }
 
-export type BlockParams = ParamsOf<ReturnType<typeof block>>;
+/** One stretch holds both, so a split block sends half as often. */
+function bothAtOnce(config: GptConfig, { inside, outside, across }: Region) {
+  const both = across(sideBySide(partsOf(config, inside)));
+  const drop = dropout(config.dropout.residual, outside);
+  return residual(sequence({ norm: normOf(config), both, drop }));
+}
+
+export type BlockParams = ParamsOf<ReturnType<typeof oneAfterTheOther | typeof bothAtOnce>>;
+
+/** x [batch, time, hidden] -> y of the same shape. */
+export const block = (config: GptConfig, region: Region): Layer<BlockParams, Tree> =>
+  config.parallelBlock ? bothAtOnce(config, region) : oneAfterTheOther(config, region);

@@ -1,6 +1,7 @@
 // The sizes of a GPT, and the combinations that cannot be built.
 
 import { UserError } from "@tessera/config";
+import type { Activation, Rotary } from "@tessera/layers";
 
 export interface GptConfig {
   readonly layerCount: number;
@@ -8,18 +9,37 @@ export interface GptConfig {
   readonly headCount: number;
   /** Heads with keys and values of their own; a divisor of `headCount`. */
   readonly keyHeadCount: number;
-  /** Width between the two matrices of the MLP. */
+  /** Width between the two matrices of the MLP, behind its activation. */
   readonly innerSize: number;
   readonly vocabularySize: number;
   /** The longest sequence, in tokens. */
   readonly maxPositions: number;
   /** Probabilities of dropout after the embedding, of attention, and after each sublayer. */
   readonly dropout: Dropout;
+  /** How a token knows its place. */
+  readonly positions: Positions;
+  readonly activation: Activation;
+  /** What stands before attention and MLP, and at the end: layer or root mean square normalization. */
+  readonly norm: "layer" | "rms";
+  readonly normEpsilon: number;
+  /** Whether attention and MLP stand side by side behind one norm, as in GPT-J. */
+  readonly parallelBlock: boolean;
+  readonly biases: Biases;
   /** Whether logits are made with the token embedding. */
   readonly tiedEmbeddings: boolean;
   /** Standard deviation of the initial weights. */
   readonly initDeviation: number;
-  readonly layerNormEpsilon: number;
+}
+
+/** `learned`: a table of `maxPositions` rows. `rotary`: queries and keys are turned. `none`: causality alone. */
+export type Positions =
+  { readonly kind: "learned" } | { readonly kind: "none" } | ({ readonly kind: "rotary" } & Rotary);
+
+/** Which products have something added to them. */
+export interface Biases {
+  readonly attention: boolean;
+  readonly mlp: boolean;
+  readonly head: boolean;
 }
 
 export interface Dropout {
@@ -50,9 +70,14 @@ export function gptConfig(sizes: GptSizes): GptConfig {
     vocabularySize: GPT2_VOCABULARY,
     maxPositions: 1024,
     dropout: noDropout,
+    positions: { kind: "learned" },
+    activation: "gelu",
+    norm: "layer",
+    normEpsilon: 1e-5,
+    parallelBlock: false,
+    biases: { attention: true, mlp: true, head: false },
     tiedEmbeddings: true,
     initDeviation: 0.02,
-    layerNormEpsilon: 1e-5,
     ...sizes,
   };
   refuse(config);
@@ -74,10 +99,27 @@ function refuse(config: GptConfig): void {
   if (headCount % keyHeadCount !== 0) {
     throw new UserError(`${keyHeadCount} key heads do not divide the ${headCount} query heads`);
   }
+  refusePositions(config);
+  if (config.biases.head && config.tiedEmbeddings) {
+    throw new UserError(
+      "a head that shares the token embedding has no bias: untie it, or leave the bias out",
+    );
+  }
   for (const [name, rate] of Object.entries(config.dropout) as [string, number][]) {
     if (!(rate >= 0 && rate < 1)) {
       throw new UserError(`${name} dropout is ${rate}, must be at least 0 and below 1`);
     }
+  }
+}
+
+function refusePositions({ positions, hiddenSize, headCount }: GptConfig): void {
+  if (positions.kind !== "rotary") return;
+  const dims = (hiddenSize / headCount) * positions.share;
+  if (!(dims >= 2) || positions.share > 1 || Math.abs(dims / 2 - Math.round(dims / 2)) > 1e-6) {
+    throw new UserError(
+      `rotary positions turn ${positions.share} of heads of ${hiddenSize / headCount}: ` +
+        "must be an even number of elements, at least 2",
+    );
   }
 }
 

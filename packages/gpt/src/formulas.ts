@@ -18,8 +18,9 @@ export const parameterCount = (config: GptConfig): number =>
  */
 export function trainingFlopsPerToken(config: GptConfig, time: number): number {
   const { layerCount, hiddenSize, headCount, keyHeadCount, innerSize, vocabularySize } = config;
+  const innerMatrices = config.activation === "swiglu" ? 3 : 2;
   const keyValueSize = (2 * hiddenSize * keyHeadCount) / headCount;
-  const projections = hiddenSize * (2 * hiddenSize + keyValueSize + 2 * innerSize);
+  const projections = hiddenSize * (2 * hiddenSize + keyValueSize + innerMatrices * innerSize);
   const attention = 2 * time * hiddenSize;
   const forward = 2 * (layerCount * (projections + attention) + hiddenSize * vocabularySize);
   return 3 * forward;

@@ -22,6 +22,7 @@ import {
   preset,
   presetNames,
   trainingFlopsPerToken,
+  type GptConfig,
   type GptParams,
 } from "./index.js";
 
@@ -61,12 +62,16 @@ const batch = () => ({
   },
 });
 
+const rotaryOf = (share: number, pairs: "halves" | "neighbours") =>
+  ({ kind: "rotary", base: 10_000, share, pairs }) as const;
+
 describe("parameters, as published", () => {
   test.each([
     ["gpt2", 124_439_808],
     ["gpt2-medium", 354_823_168],
     ["gpt2-large", 774_030_080],
     ["gpt2-xl", 1_557_611_200],
+    ["gptj-6b", 6_050_882_784],
   ])("%s", (name, count) => {
     expect(parameterCount(preset(name))).toBe(count);
   });
@@ -76,10 +81,14 @@ describe("parameters, as published", () => {
   });
 });
 
+const positionsOf = ({ positions, maxPositions }: GptConfig) =>
+  positions.kind === "learned" ? maxPositions : 0;
+
 test.each(presetNames)("%s describes a model, at close to 6 operations per weight", (name) => {
   const config = preset(name);
   const table = config.vocabularySize * config.hiddenSize;
-  const inProducts = parameterCount(config) - config.maxPositions * config.hiddenSize;
+  const tables = (config.tiedEmbeddings ? 0 : config.vocabularySize) + positionsOf(config);
+  const inProducts = parameterCount(config) - tables * config.hiddenSize;
   expect(inProducts).toBeGreaterThan(table);
   expect(trainingFlopsPerToken(config, 1) / inProducts / 6).toBeCloseTo(1, 1);
 });
@@ -90,6 +99,8 @@ describe("sizes that cannot be built are refused", () => {
     [{ headCount: 5 }, "5 heads do not divide the hidden size 12"],
     [{ keyHeadCount: 2 }, "2 key heads do not divide the 3 query heads"],
     [{ layerCount: 0 }, "layerCount is 0"],
+    [{ positions: rotaryOf(0.25, "halves") }, "turn 0.25 of heads of 4"],
+    [{ biases: { attention: true, mlp: true, head: true } }, "has no bias: untie it"],
     [{ dropout: evenDropout(1) }, "embedding dropout is 1"],
   ])("%j", (change, message) => {
     expect(() => gptConfig({ ...sizes, ...change })).toThrow(message);
@@ -100,8 +111,36 @@ describe("sizes that cannot be built are refused", () => {
   });
 });
 
-test("a block obeys the laws of layers", () => {
-  const layer = block(small, whole);
+/** The other kinds of GPT, each a variation of the small one. */
+const kinds: readonly [string, GptConfig][] = [
+  ["GPT-2", small],
+  [
+    "GPT-J",
+    gptConfig({
+      ...small,
+      positions: rotaryOf(0.5, "neighbours"),
+      parallelBlock: true,
+      biases: { attention: false, mlp: true, head: true },
+      tiedEmbeddings: false,
+    }),
+  ],
+  [
+    "Llama",
+    gptConfig({
+      ...small,
+      keyHeadCount: 1,
+      positions: rotaryOf(1, "halves"),
+      activation: "swiglu",
+      norm: "rms",
+      biases: { attention: false, mlp: false, head: false },
+      tiedEmbeddings: false,
+    }),
+  ],
+  ["one that does not know positions", gptConfig({ ...small, positions: { kind: "none" } })],
+];
+
+test.each(kinds)("a block of %s obeys the laws of layers", (_name, config) => {
+  const layer = block(config, whole);
   const params = materialize<Parameters<typeof layer.forward>[0]>(layer.spec, 3);
   const x = tensor(
     Float32Array.from({ length: 2 * 4 * 12 }, (_, i) => Math.sin(i)),
@@ -114,8 +153,8 @@ test("a block obeys the laws of layers", () => {
   expect(leaked(layer, params, x, at)).toBe(0);
 });
 
-describe.each([true, false])("a model with tied embeddings: %s", (tiedEmbeddings) => {
-  const model = gpt({ ...small, tiedEmbeddings });
+describe.each(kinds)("a model like %s", (_name, config) => {
+  const model = gpt(config);
   const make = () => materialize<GptParams>(model.spec, 1);
 
   test("knows nothing at first: its loss is the logarithm of the vocabulary", () => {

@@ -1,12 +1,14 @@
-export { block, type BlockParams } from "./block.js";
+export { block, normOf, type BlockParams, type NormParams } from "./block.js";
 export {
   evenDropout,
   GPT2_VOCABULARY,
   gptConfig,
   noDropout,
+  type Biases,
   type Dropout,
   type GptConfig,
   type GptSizes,
+  type Positions,
 } from "./config.js";
 export { parameterCount, trainingFlopsPerToken } from "./formulas.js";
 export { choose, generate, type Sampling } from "./generate.js";

@@ -9,13 +9,10 @@ import {
   dropout,
   embedding,
   inside,
-  layerNorm,
   sequence,
-  vocabularyHead,
   whole,
   type EmbeddingParams,
   type Head,
-  type LayerNormParams,
   type Like,
   type Nothing,
   type ParamSpec,
@@ -26,7 +23,7 @@ import {
   type VocabularyParams,
   type Wrapping,
 } from "@tessera/layers";
-import { block, type BlockParams } from "./block.js";
+import { block, normOf, type BlockParams, type NormParams } from "./block.js";
 import type { GptConfig } from "./config.js";
 
 /** The parameters of a whole GPT. `head` is empty where the token embedding makes the logits. */
@@ -34,7 +31,7 @@ export type GptParams = {
   readonly embedding: EmbeddingParams;
   readonly drop: Nothing;
   readonly blocks: Readonly<Record<string, BlockParams>>;
-  readonly norm: LayerNormParams;
+  readonly norm: NormParams;
   readonly head: Nothing | VocabularyParams;
 };
 
@@ -64,7 +61,7 @@ function body(config: GptConfig, region: Region, around: Wrapping) {
   return sequence({
     drop: dropout(config.dropout.embedding, region.outside),
     blocks: around.stack(Object.fromEntries(names.map((name) => [name, one]))),
-    norm: around.layer(layerNorm(config.hiddenSize, config.layerNormEpsilon)),
+    norm: around.layer(normOf(config)),
   });
 }
 
@@ -90,10 +87,12 @@ export interface GptOptions {
 export function gpt(config: GptConfig, options: GptOptions = {}): Gpt {
   const { region = whole, storage = "fp32", around = bare } = options;
   const { vocabularySize: vocabulary, hiddenSize: width, initDeviation: deviation } = config;
-  const positions = config.maxPositions;
-  const source = around.source(embedding({ vocabulary, positions, width, deviation }));
+  const positions = config.positions.kind === "learned" ? config.maxPositions : null;
+  const source = around.source(embedding({ vocabulary, positions, width, deviation }, region));
   const layers = body(config, region, around);
-  const head: Head<VocabularyParams> = around.head(vocabularyHead(vocabulary, width, deviation));
+  const head: Head<VocabularyParams> = around.head(
+    region.head({ vocabulary, width, deviation, bias: config.biases.head }),
+  );
 
   /** Takes ownership of x. */
   const stored = (x: Tensor): Tensor => {

@@ -1,6 +1,6 @@
 // Models by name: sizes for a laptop, the GPT-2 family (Radford et al., 2019), the GPT-3 family
 // (Brown et al., 2020, table 2.1; where the table's head count does not divide the width, the count
-// that gives heads of 128).
+// that gives heads of 128), GPT-J (Wang and Komatsuzaki, 2021).
 
 import { UserError } from "@tessera/config";
 import { gptConfig, type GptConfig, type GptSizes } from "./config.js";
@@ -16,6 +16,17 @@ const gpt3 = (layerCount: number, hiddenSize: number, headCount: number): GptSiz
   maxPositions: 2048,
 });
 
+/** A quarter of each head turns; no biases in attention, one in the head. */
+const gptj = (layerCount: number, hiddenSize: number, headCount: number): GptSizes => ({
+  ...sizes(layerCount, hiddenSize, headCount),
+  vocabularySize: 50400,
+  maxPositions: 2048,
+  positions: { kind: "rotary", base: 10_000, share: 0.25, pairs: "neighbours" },
+  parallelBlock: true,
+  biases: { attention: false, mlp: true, head: true },
+  tiedEmbeddings: false,
+});
+
 export const PRESETS = {
   tiny: { ...sizes(2, 64, 2), maxPositions: 128 },
   small: { ...sizes(4, 128, 4), maxPositions: 128 },
@@ -24,6 +35,7 @@ export const PRESETS = {
   "gpt2-medium": sizes(24, 1024, 16),
   "gpt2-large": sizes(36, 1280, 20),
   "gpt2-xl": sizes(48, 1600, 25),
+  "gptj-6b": gptj(28, 4096, 16),
   "gpt3-125m": gpt3(12, 768, 12),
   "gpt3-350m": gpt3(24, 1024, 16),
   "gpt3-760m": gpt3(24, 1536, 16),

@@ -16,6 +16,8 @@ struct Head {
   View x, table;
   const int32_t* targets;
   Floats weights;
+  /** What is added to every token's logits, if anything is. */
+  std::optional<Floats> bias;
   int64_t N, C, V, chunk;
 
   /** x and table in the storage that products of x take; the table may be a converted copy. */
@@ -28,6 +30,7 @@ struct Head {
         C(table.view().extent(1)),
         V(table.view().extent(0)),
         chunk(std::max<int64_t>(1, std::min(N, kLogitBytes / (V * 4) / 32 * 32))) {
+    if (call.in.size() > 4) bias.emplace(call.in[4]);
     const int64_t chunks = (N + chunk - 1) / std::max<int64_t>(chunk, 1);
     if (chunks > 1) chunk = (N + chunks - 1) / chunks;
   }
@@ -53,6 +56,11 @@ RowSum exponentials(const float* logits, float* exps, int64_t V) {
     sum += e;
   }
   return {most, sum};
+}
+
+void addTo(float* to, const float* from, int64_t count) {
+#pragma omp simd
+  for (int64_t i = 0; i < count; ++i) to[i] += from[i];
 }
 
 /** The loss of one token, and its exps. A target outside the vocabulary has no logit. */
@@ -92,6 +100,7 @@ void eachChunk(const Head& head, const Call& call, bool over, Row row, Use use) 
       float* from = logits.data() + i * head.V;
       float* exps = over ? from : threadRows(head.V);
       float sum = 0;
+      if (head.bias) addTo(from, head.bias->data(), head.V);
       losses.data()[first + i] = tokenLoss(head, first + i, from, exps, sum);
       row(first + i, i, exps, sum);
     });
@@ -116,6 +125,8 @@ void crossEntropyGradient(const Call& call) {
   const View& dx = call.out[1];
   float* dTable = call.out[2].floats();
   if (head.N == 0) std::fill_n(dTable, call.out[2].size(), 0.0f);
+  std::optional<ThreadSums> dBias;
+  if (head.bias) dBias.emplace(call.pool, omp_get_max_threads(), head.V);
   // The gradient of the logits, in the storage that products of x take.
   std::optional<Scratch<uint16_t>> narrow;
   if (type == Type::bf16) narrow.emplace(call.pool, head.chunk * head.V);
@@ -123,6 +134,7 @@ void crossEntropyGradient(const Call& call) {
       head, call, !narrow,
       [&](int64_t token, int64_t i, float* values, float sum) {
         tokenGradient(head, token, values, sum);
+        if (dBias) addTo(dBias->of(omp_get_thread_num()), values, head.V);
         if (narrow) toBf16(values, narrow->data() + i * head.V, head.V);
       },
       [&](int64_t first, int64_t count, float* logits) {
@@ -137,10 +149,15 @@ void crossEntropyGradient(const Call& call) {
                   .accumulate = first > 0},
                  call.pool);
       });
+  if (dBias) dBias->into(call.out[3]);
 }
 
-const Define define({"TesseraCrossEntropy", {"x", "table", "targets", "weights"}, {"loss"}, {}, crossEntropy, {},
-                     {"loss"}});
+Kernel lossOf(const char* name, std::vector<std::string> inputs) {
+  return {name, std::move(inputs), {"loss"}, {}, crossEntropy, {}, {"loss"}};
+}
+
+const Define define(lossOf("TesseraCrossEntropy", {"x", "table", "targets", "weights"}));
+const Define defineBiased(lossOf("TesseraBiasedCrossEntropy", {"x", "table", "targets", "weights", "bias"}));
 const Define defineGradient({"TesseraCrossEntropyGradient",
                              {"x", "table", "targets", "weights"},
                              {"loss", "dx", "dTable"},
@@ -148,6 +165,13 @@ const Define defineGradient({"TesseraCrossEntropyGradient",
                              crossEntropyGradient,
                              {},
                              {"loss", "dTable"}});
+const Define defineBiasedGradient({"TesseraBiasedCrossEntropyGradient",
+                                   {"x", "table", "targets", "weights", "bias"},
+                                   {"loss", "dx", "dTable", "dBias"},
+                                   {},
+                                   crossEntropyGradient,
+                                   {},
+                                   {"loss", "dTable", "dBias"}});
 
 }  // namespace
 }  // namespace tessera

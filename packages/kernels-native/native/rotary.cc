@@ -1,4 +1,4 @@
-// Rotary position embedding: x [B, T, H, D], element d pairs with d + D / 2.
+// Rotary position embedding, in place: pairs of the first elements of the first heads of x [B, T, H, D].
 #include <cmath>
 
 #include "sums.h"
@@ -6,41 +6,71 @@
 namespace tessera {
 namespace {
 
-/** The angles of all positions, as cosines and sines [T, half]. */
+/** The angles of all positions, as cosines and sines [starts, T, half]. */
 void fillTables(const Call& call, int64_t T, int64_t half, float* cosines, float* sines) {
-  const double base = call.number("base"), start = call.number("start");
-  const double sign = call.flag("inverse") ? -1 : 1;
-  eachRow(T, half, [&](int64_t t) {
+  const double base = call.number("base"), sign = call.flag("inverse") ? -1 : 1;
+  const auto& starts = call.numbers("starts");
+  eachRow(static_cast<int64_t>(starts.size()) * T, half, [&](int64_t row) {
+    const double position = starts[row / T] + static_cast<double>(row % T);
     for (int64_t i = 0; i < half; ++i) {
-      const double angle = (start + static_cast<double>(t)) / std::pow(base, static_cast<double>(i) / half);
-      cosines[t * half + i] = static_cast<float>(std::cos(angle));
-      sines[t * half + i] = static_cast<float>(sign * std::sin(angle));
+      const double angle = position / std::pow(base, static_cast<double>(i) / half);
+      cosines[row * half + i] = static_cast<float>(std::cos(angle));
+      sines[row * half + i] = static_cast<float>(sign * std::sin(angle));
     }
   });
+}
+
+/** Element d turns with d + half. */
+struct Halves {
+  static int64_t first(int64_t i, int64_t) { return i; }
+  static int64_t second(int64_t i, int64_t half) { return half + i; }
+};
+
+/** Element 2 d turns with 2 d + 1. */
+struct Neighbours {
+  static int64_t first(int64_t i, int64_t) { return 2 * i; }
+  static int64_t second(int64_t i, int64_t) { return 2 * i + 1; }
+};
+
+template <typename Pairs>
+void turn(float* values, const float* cosine, const float* sine, int64_t half) {
+#pragma omp simd
+  for (int64_t i = 0; i < half; ++i) {
+    const int64_t first = Pairs::first(i, half), second = Pairs::second(i, half);
+    const float a = values[first], b = values[second];
+    values[first] = a * cosine[i] - b * sine[i];
+    values[second] = a * sine[i] + b * cosine[i];
+  }
 }
 
 void rotary(const Call& call) {
-  const View &x = call.in[0], &y = call.out[0];
-  const int64_t T = x.extent(1), H = x.extent(2), D = x.extent(3), half = D / 2;
-  const Scratch<float> tables(call.pool, 2 * T * half);
-  fillTables(call, T, half, tables.data(), tables.data() + T * half);
-  eachRow(x.rows(), D, [&](int64_t row) {
-    float* scratch = threadRows(2 * D);
-    const float* from = load(x, row * D, D, scratch);
-    float* to = target(y, row * D, scratch + D);
-    const float* cosine = tables.data() + row / H % T * half;
-    const float* sine = cosine + T * half;
-#pragma omp simd
-    for (int64_t i = 0; i < half; ++i) {
-      const float a = from[i], b = from[half + i];
-      to[i] = a * cosine[i] - b * sine[i];
-      to[half + i] = a * sine[i] + b * cosine[i];
+  const View& y = call.out[0];
+  const int64_t T = y.extent(1), H = y.extent(2), D = y.extent(3);
+  const auto dims = static_cast<int64_t>(call.number("dims")), heads = static_cast<int64_t>(call.number("heads"));
+  const int64_t half = dims / 2;
+  const auto pairs = call.text("pairs") == "halves" ? turn<Halves> : turn<Neighbours>;
+  const auto starts = static_cast<int64_t>(call.numbers("starts").size());
+  if (starts != 1 && starts != y.extent(0)) throw std::invalid_argument("rotary: rows and starts differ in number");
+  const int64_t size = starts * T * half;
+  const Scratch<float> tables(call.pool, 2 * size);
+  fillTables(call, T, half, tables.data(), tables.data() + size);
+  eachRow(y.extent(0) * T, H * D, [&](int64_t token) {
+    const float* cosine = tables.data() + token % (starts * T) * half;
+    for (int64_t head = 0; head < heads; ++head) {
+      const int64_t first = (token * H + head) * D;
+      float* values = const_cast<float*>(load(y, first, dims, threadRows(dims)));
+      pairs(values, cosine, cosine + size, half);
+      store(y, first, dims, values);
     }
-    store(y, row * D, D, to);
   });
 }
 
-const Define define({"TesseraRotary", {"x"}, {"y"}, {"base", "start", "inverse"}, rotary});
+const Define define({"TesseraRotary",
+                     {"x"},
+                     {"y"},
+                     {"base", "dims", "pairs", "heads", "starts", "inverse"},
+                     rotary,
+                     {{"y", "x"}}});
 
 }  // namespace
 }  // namespace tessera

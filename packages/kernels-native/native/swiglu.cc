@@ -1,6 +1,7 @@
-// The sigmoid linear unit, its product with a second input, and their gradients.
+// The sigmoid linear unit, its product with a second half of its input, and their gradients.
 #include "elementwise.h"
 #include "fast_math.h"
+#include "sums.h"
 
 namespace tessera {
 namespace {
@@ -18,32 +19,41 @@ void siluGradient(const Call& call) {
   mapElements(call.in[0], call.in[1], call.out[0], [](float x, float dy) { return dy * slopeOf(x); });
 }
 
+/** Rows of x are gate then up, each as wide as a row of y. */
 void swiglu(const Call& call) {
-  mapElements(call.in[0], call.in[1], call.out[0], [](float gate, float up) { return siluOf(gate) * up; });
+  const View &x = call.in[0], &y = call.out[0];
+  const int64_t width = y.width();
+  eachRow(y.rows(), width, [&](int64_t row) {
+    float* scratch = threadRows(3 * width);
+    const float *gate = load(x, 2 * row * width, 2 * width, scratch), *up = gate + width;
+    float* to = target(y, row * width, scratch + 2 * width);
+#pragma omp simd
+    for (int64_t i = 0; i < width; ++i) to[i] = siluOf(gate[i]) * up[i];
+    store(y, row * width, width, to);
+  });
 }
 
 void swigluGradient(const Call& call) {
-  const View &gate = call.in[0], &up = call.in[1], &dy = call.in[2], &dGate = call.out[0], &dUp = call.out[1];
-  eachStretch(dy.size(), [&](int64_t first, int64_t count) {
-    alignas(64) float scratch[5][kStretch];
-    const float* g = load(gate, first, count, scratch[0]);
-    const float* u = load(up, first, count, scratch[1]);
-    const float* d = load(dy, first, count, scratch[2]);
-    float *dg = target(dGate, first, scratch[3]), *du = target(dUp, first, scratch[4]);
+  const View &x = call.in[0], &dy = call.in[1], &dx = call.out[0];
+  const int64_t width = dy.width();
+  eachRow(dy.rows(), width, [&](int64_t row) {
+    float* scratch = threadRows(5 * width);
+    const float *gate = load(x, 2 * row * width, 2 * width, scratch), *up = gate + width;
+    const float* d = load(dy, row * width, width, scratch + 2 * width);
+    float *dGate = target(dx, 2 * row * width, scratch + 3 * width), *dUp = dGate + width;
 #pragma omp simd
-    for (int64_t i = 0; i < count; ++i) {
-      dg[i] = d[i] * u[i] * slopeOf(g[i]);
-      du[i] = d[i] * siluOf(g[i]);
+    for (int64_t i = 0; i < width; ++i) {
+      dGate[i] = d[i] * up[i] * slopeOf(gate[i]);
+      dUp[i] = d[i] * siluOf(gate[i]);
     }
-    store(dGate, first, count, dg);
-    store(dUp, first, count, du);
+    store(dx, 2 * row * width, 2 * width, dGate);
   });
 }
 
 const Define defineSilu({"TesseraSilu", {"x"}, {"y"}, {}, silu});
 const Define defineSiluGradient({"TesseraSiluGradient", {"x", "dy"}, {"dx"}, {}, siluGradient});
-const Define define({"TesseraSwiglu", {"gate", "up"}, {"y"}, {}, swiglu});
-const Define defineGradient({"TesseraSwigluGradient", {"gate", "up", "dy"}, {"dGate", "dUp"}, {}, swigluGradient});
+const Define define({"TesseraSwiglu", {"x"}, {"y"}, {}, swiglu});
+const Define defineGradient({"TesseraSwigluGradient", {"x", "dy"}, {"dx"}, {}, swigluGradient});
 
 }  // namespace
 }  // namespace tessera

@@ -72,12 +72,29 @@ const rms = (shape: Shape): Case[] => {
   ];
 };
 
-const turned = (shape: Shape): Case[] =>
-  [true, false].map((inverse) => ({
-    kernel: "TesseraRotary",
-    inputs: { x: [shape] },
-    attributes: { base: 10_000, start: 3, inverse },
-  }));
+/** Some heads turn, by some of their elements. */
+const turned = (shape: Shape, heads: number, dims: number): Case[] =>
+  (["halves", "neighbours"] as const).flatMap((pairs) =>
+    [true, false].map((inverse) => ({
+      kernel: "TesseraRotary",
+      inputs: { x: [shape] },
+      // Each row from a place of its own, or all from one.
+      attributes: {
+        base: 10_000,
+        dims,
+        pairs,
+        heads,
+        starts: inverse ? [3] : Array.from({ length: shape[0]! }, (_, b) => 3 + 50 * b),
+        inverse,
+      },
+    })),
+  );
+
+/** Rows of two halves. */
+const gated = (rows: number, width: number): Case[] => [
+  { kernel: "TesseraSwiglu", inputs: { x: [[rows, 2 * width]] } },
+  { kernel: "TesseraSwigluGradient", inputs: { x: [[rows, 2 * width]], dy: [[rows, width]] } },
+];
 
 const elementwise = (shape: Shape): Case[] => [
   ...(["tanh", "erf"] as const).flatMap((form): Case[] => [
@@ -86,8 +103,6 @@ const elementwise = (shape: Shape): Case[] => [
   ]),
   { kernel: "TesseraSilu", inputs: { x: [shape] } },
   { kernel: "TesseraSiluGradient", inputs: { x: [shape], dy: [shape] } },
-  { kernel: "TesseraSwiglu", inputs: { gate: [shape], up: [shape] } },
-  { kernel: "TesseraSwigluGradient", inputs: { gate: [shape], up: [shape], dy: [shape] } },
   { kernel: "TesseraConvert", inputs: { x: [shape] }, attributes: { storage: "fp32" } },
   { kernel: "TesseraSumRows", inputs: { dy: [shape] } },
   { kernel: "TesseraAccumulate", inputs: { sum: [shape], gradient: [shape] } },
@@ -120,16 +135,21 @@ const written = (whole: Shape, part: Shape, first: number): Case => ({
   attributes: { first },
 });
 
-const head = (tokens: Shape, width: number, vocabulary: number): Case[] =>
-  ["TesseraCrossEntropy", "TesseraCrossEntropyGradient"].map((kernel) => ({
-    kernel,
-    inputs: {
-      x: [[...tokens, width]],
-      table: [[vocabulary, width]],
-      targets: [tokens, { below: vocabulary }],
-      weights: [tokens, "weights"],
-    },
-  }));
+const head = (tokens: Shape, width: number, vocabulary: number): Case[] => {
+  const inputs = {
+    x: [[...tokens, width]],
+    table: [[vocabulary, width]],
+    targets: [tokens, { below: vocabulary }],
+    weights: [tokens, "weights"],
+  } as const;
+  const biased = { ...inputs, bias: [[vocabulary]] } as const;
+  return [
+    { kernel: "TesseraCrossEntropy", inputs },
+    { kernel: "TesseraCrossEntropyGradient", inputs },
+    { kernel: "TesseraBiasedCrossEntropy", inputs: biased },
+    { kernel: "TesseraBiasedCrossEntropyGradient", inputs: biased },
+  ];
+};
 
 interface AttentionExtents {
   readonly batch: number;
@@ -240,8 +260,12 @@ export const cases: readonly Case[] = [
   ...product("TesseraProduct", 70, 48, 33),
   ...rows.flatMap(norm),
   ...rows.flatMap(rms),
-  ...turned([2, 5, 3, 6]),
-  ...turned([1, 1, 1, 2]),
+  ...turned([2, 5, 3, 6], 3, 6),
+  ...turned([2, 70, 4, 72], 2, 36),
+  ...turned([1, 1, 1, 2], 1, 2),
+  ...gated(5, 7),
+  ...gated(1, 33),
+  ...gated(70, 300),
   ...rows.flatMap(elementwise),
   ...lookup([2, 9], 5, 7),
   ...lookup([1], 3, 1),
@@ -250,6 +274,7 @@ export const cases: readonly Case[] = [
   written([4], [0], 4),
   ...head([2, 5], 7, 11),
   ...head([1], 16, 65),
+  ...head([3, 40], 16, 150),
   ...attention({ batch: 2, time: 5, heads: 2, groups: 2, depth: 3, rate: 0 }),
   ...attention({ batch: 1, time: 65, heads: 4, groups: 2, depth: 16, rate: 0.2 }),
   ...attention({ batch: 1, time: 130, heads: 3, groups: 1, depth: 40, rate: 0 }),

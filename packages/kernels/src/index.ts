@@ -1,7 +1,12 @@
 export { causalAttention, causalAttentionGradient, type AttentionAttributes } from "./attention.js";
 export { cachedAttention, type CachedAttentionAttributes } from "./cached_attention.js";
 export { convert, type FloatStorage } from "./convert.js";
-export { crossEntropy, crossEntropyGradient } from "./cross_entropy.js";
+export {
+  biasedCrossEntropy,
+  biasedCrossEntropyGradient,
+  crossEntropy,
+  crossEntropyGradient,
+} from "./cross_entropy.js";
 export { drawOf, dropout, randomNormal, type Draw } from "./dropout.js";
 export { addEmbedGradient, embed, embedGradient } from "./embedding.js";
 export { gelu, geluGradient, type GeluForm } from "./gelu.js";
@@ -26,6 +31,11 @@ export {
 } from "./product.js";
 export { rmsNorm, rmsNormGradient } from "./rms_norm.js";
 export { put } from "./put.js";
-export { rotary, type RotaryAttributes } from "./rotary.js";
+export { rotary, type RotaryAttributes, type RotaryPairs } from "./rotary.js";
 export { silu, siluGradient, swiglu, swigluGradient } from "./swiglu.js";
 export { dtypeOf, hostMemory, type HostMemory, type Storage } from "./host_memory.js";
+export {
+  vocabularySlice,
+  vocabularySliceGradient,
+  type SliceAttributes,
+} from "./vocabulary_slice.js";

@@ -1,11 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import "@tensorflow/tfjs-backend-cpu";
 import {
+  concat,
   enableProdMode,
   memory,
+  ones,
   registerKernel,
+  reshape,
   scalar,
   setBackend,
+  slice,
   tensor,
   tidy,
   unregisterKernel,
@@ -13,6 +17,8 @@ import {
 } from "@tensorflow/tfjs-core";
 import {
   accumulate,
+  biasedCrossEntropy,
+  biasedCrossEntropyGradient,
   call,
   causalAttention,
   crossEntropy,
@@ -22,8 +28,10 @@ import {
   layerNorm,
   linear,
   product,
+  rotary,
   sumOfSquares,
   sumRows,
+  swiglu,
   weightGradient,
 } from "./index.js";
 
@@ -130,6 +138,35 @@ describe("a composite gives the numbers of its formula:", () => {
     expectClose(call(embedGradient, { ids, dy }, { rows: 3 }).dTable, [3, 4, 0, 0, 6, 8]);
   });
 
+  test.each([
+    ["halves", [0, 2]],
+    ["neighbours", [0, 1]],
+  ] as const)("rotary turns pairs of %s of the first head, and back", (pairs, [first, second]) => {
+    const x = made(1, 2, 2, 5);
+    const attributes = { base: 100, dims: 4, pairs, heads: 1, starts: [6], inverse: false };
+    const { y } = call(rotary, { x: x.clone() }, attributes);
+    const [xs, ys] = [values(x), values(y)];
+    // The token at position 7 turns its first pair by 7, its second by 7 / sqrt(100).
+    const [a, b] = [xs[10 + first]!, xs[10 + second]!];
+    expect(ys[10 + first]).toBeCloseTo(a * Math.cos(7) - b * Math.sin(7), 5);
+    expect(ys[10 + second]).toBeCloseTo(a * Math.sin(7) + b * Math.cos(7), 5);
+    expect(ys[13]).toBeCloseTo(
+      pairs === "halves"
+        ? xs[11]! * Math.sin(0.7) + xs[13]! * Math.cos(0.7)
+        : xs[12]! * Math.sin(0.7) + xs[13]! * Math.cos(0.7),
+      5,
+    );
+    expect(ys.slice(14)).toEqual(xs.slice(14));
+    expectClose(call(rotary, { x: y }, { ...attributes, inverse: true }).y, xs);
+  });
+
+  test("swiglu multiplies the second half by silu of the first", () => {
+    const x = made(2, 6);
+    const xs = values(x);
+    const y = [0, 1, 2, 6, 7, 8].map((i) => (xs[i]! / (1 + Math.exp(-xs[i]!))) * xs[i + 3]!);
+    expectClose(call(swiglu, { x }, {}).y, y);
+  });
+
   test("crossEntropy is the weighted negative log likelihood", () => {
     const [x, table] = [made(1, 2, 3), made(4, 3)];
     const inputs = {
@@ -148,6 +185,16 @@ describe("a composite gives the numbers of its formula:", () => {
     const loss = 0.25 * nats[0]! + 2 * nats[1]!;
     expectClose(call(crossEntropy, inputs, {}).loss, [loss]);
     expectClose(call(crossEntropyGradient, inputs, {}).loss, [loss]);
+    // A bias is the column of the table for a dimension in which all x are one.
+    const bias = made(4);
+    const wide = { ...inputs, x: concat([x, ones([1, 2, 1])], 2) };
+    const wider = { ...wide, table: concat([table, reshape(bias, [4, 1])], 1) };
+    const expected = call(crossEntropyGradient, wider, {});
+    const biased = call(biasedCrossEntropyGradient, { ...inputs, bias }, {});
+    expectClose(biased.loss, values(expected.loss));
+    expectClose(biased.dBias, values(slice(expected.dTable, [0, 3], [4, 1])));
+    expectClose(biased.dx, values(slice(expected.dx, [0, 0, 0], [1, 2, 3])));
+    expectClose(call(biasedCrossEntropy, { ...inputs, bias }, {}).loss, values(expected.loss));
   });
 });
 

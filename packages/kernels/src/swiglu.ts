@@ -1,8 +1,8 @@
 // The sigmoid linear unit (Hendrycks and Gimpel, 2016), and the product of one half of an MLP's
 // inner activations with the silu of the other (Shazeer, 2020).
 
-import { add, mul, sigmoid, sub, type Tensor } from "@tensorflow/tfjs-core";
-import { expectShape, kernel } from "./kernel.js";
+import { add, concat, mul, sigmoid, split, sub, type Tensor } from "@tensorflow/tfjs-core";
+import { expectShape, kernel, widthOf } from "./kernel.js";
 
 /** The slope of silu from s = sigmoid(x): s (1 + x (1 - s)). */
 const slope = (x: Tensor, s: Tensor): Tensor => mul(s, add(mul(x, sub(1, s)), 1));
@@ -27,29 +27,38 @@ export const siluGradient = kernel({
   composite: ({ x, dy }) => ({ dx: mul(dy, slope(x, sigmoid(x))) }),
 });
 
-/** y = silu(gate) up, elementwise. */
+/** The halves of x's last dimension. */
+const halvesOf = (x: Tensor): [gate: Tensor, up: Tensor] =>
+  split(x, 2, x.rank - 1) as [Tensor, Tensor];
+
+/** y [..., I] = silu(gate) up, with gate and up the halves of x [..., 2 I]. */
 export const swiglu = kernel({
   name: "TesseraSwiglu",
-  inputs: ["gate", "up"],
+  inputs: ["x"],
   outputs: ["y"],
-  shapes({ gate, up }) {
-    expectShape("swiglu", "up", up, gate);
-    return { y: gate };
+  shapes({ x }) {
+    const width = widthOf("swiglu", "x", x);
+    if (width % 2 !== 0) throw new Error(`swiglu: x is ${width} wide, must be even`);
+    return { y: [...x.slice(0, -1), width / 2] };
   },
-  composite: ({ gate, up }) => ({ y: mul(mul(gate, sigmoid(gate)), up) }),
+  composite({ x }) {
+    const [gate, up] = halvesOf(x);
+    return { y: mul(mul(gate, sigmoid(gate)), up) };
+  },
 });
 
 export const swigluGradient = kernel({
   name: "TesseraSwigluGradient",
-  inputs: ["gate", "up", "dy"],
-  outputs: ["dGate", "dUp"],
-  shapes({ gate, up, dy }) {
-    expectShape("swigluGradient", "up", up, gate);
-    expectShape("swigluGradient", "dy", dy, gate);
-    return { dGate: gate, dUp: up };
+  inputs: ["x", "dy"],
+  outputs: ["dx"],
+  shapes({ x, dy }) {
+    expectShape("swigluGradient", "dy", dy, swiglu.shapes({ x }, {}).y);
+    return { dx: x };
   },
-  composite({ gate, up, dy }) {
+  composite({ x, dy }) {
+    const [gate, up] = halvesOf(x);
     const s = sigmoid(gate);
-    return { dGate: mul(mul(dy, up), slope(gate, s)), dUp: mul(mul(dy, gate), s) };
+    const dGate = mul(mul(dy, up), slope(gate, s));
+    return { dx: concat([dGate, mul(mul(dy, gate), s)], x.rank - 1) };
   },
 });

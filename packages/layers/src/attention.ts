@@ -7,8 +7,10 @@ import {
   causalAttention,
   causalAttentionGradient,
   drawOf,
+  rotary as rotaryKernel,
   type AttentionAttributes,
   type Draw,
+  type RotaryPairs,
 } from "@tessera/kernels";
 import { WHOLE, type Part } from "@tessera/mesh";
 import type { Layer } from "./layer.js";
@@ -32,17 +34,57 @@ export type AttentionSaved = {
   readonly logSumExp: Tensor; // [batch, heads, time]
 };
 
+/** How queries and keys are turned by their positions. */
+export interface Rotary {
+  /** The slowest pair of elements takes about 2 pi times as many tokens to turn once. */
+  readonly base: number;
+  /** The part of each head that turns, from its first element. */
+  readonly share: number;
+  readonly pairs: RotaryPairs;
+}
+
 export interface AttentionOptions {
   readonly width: number;
   readonly heads: number;
   /** Heads that have keys and values of their own; a divisor of `heads`. */
   readonly keyHeads?: number;
+  /** Whether the projections have biases: yes, unless it is said not to. */
+  readonly bias?: boolean;
+  /** How positions turn queries and keys; null where they do not. */
+  readonly rotary?: Rotary | null;
   readonly deviation: number;
   /** Of the output weight, which GPT-2 makes smaller the deeper the model is. */
   readonly outputDeviation: number;
   /** Probability with which an attention probability is dropped in training. */
   readonly dropout?: number;
   readonly inside?: Part;
+}
+
+interface Turn {
+  /** The position of each row's first token; one may stand for all. */
+  readonly starts?: readonly number[] | undefined;
+  readonly inverse?: boolean;
+}
+
+/**
+ * Turns queries [batch, time, heads, depth], or the first half of keyValue [batch, time, 2, heads, depth],
+ * by their positions, or back. Uses x up.
+ */
+function turned(x: Tensor, how: Rotary | null, { starts = [0], inverse = false }: Turn): Tensor {
+  if (how === null) return x;
+  const [batch, time] = x.shape as [number, number];
+  const [heads, depth] = x.shape.slice(-2) as [number, number];
+  const { base, share, pairs } = how;
+  const flat = reshapeOwned(x, [batch, time, -1, depth]);
+  const attributes = {
+    base,
+    dims: 2 * Math.round((depth * share) / 2),
+    pairs,
+    heads,
+    starts,
+    inverse,
+  };
+  return reshapeOwned(call(rotaryKernel, { x: flat }, attributes).y, x.shape);
 }
 
 /** Where the probabilities of q [batch, time, heads, depth] stand among those of the whole step. */
@@ -56,22 +98,26 @@ function drawFor(q: Tensor, heads: number, inside: Part, at: Step): Draw {
   return drawOf(window, keyAt(at));
 }
 
+/** The products around attention: heads are their columns, or their rows. */
+function projectionsOf(options: AttentionOptions) {
+  const { width, heads, keyHeads = heads, deviation, outputDeviation, bias, inside } = options;
+  const columns = { from: width, deviation, bias, cut: "columns", inside } as const;
+  const rows = { from: width, deviation: outputDeviation, bias, cut: "rows", inside } as const;
+  const units = { units: heads, of: "heads" };
+  const keyUnits = { units: keyHeads, of: "key heads", rule: "shared" } as const;
+  return {
+    query: linear({ ...columns, to: width, units }),
+    keyValue: linear({ ...columns, to: [2, (keyHeads * width) / heads], units: keyUnits }),
+    output: linear({ ...rows, to: width, units }),
+  };
+}
+
 /** x [batch, time, width] -> y of the same shape: partial sums where the heads are split. */
 export function selfAttention(options: AttentionOptions): Layer<AttentionParams, AttentionSaved> {
-  const { width, heads, deviation, outputDeviation, dropout = 0, inside = WHOLE } = options;
-  const keyHeads = options.keyHeads ?? heads;
+  const { width, heads, dropout = 0, rotary = null, inside = WHOLE } = options;
+  const { query, keyValue, output } = projectionsOf(options);
   const depth = width / heads;
   const scale = 1 / Math.sqrt(depth);
-  const columns = { from: width, deviation, cut: "columns", inside } as const;
-  const query = linear({ ...columns, to: width });
-  const keyValue = linear({ ...columns, to: [2, keyHeads * depth] });
-  const output = linear({
-    from: width,
-    to: width,
-    deviation: outputDeviation,
-    cut: "rows",
-    inside,
-  });
 
   const attributes = (q: Tensor, at: Step): AttentionAttributes => ({
     ...drawFor(q, heads, inside, at),
@@ -85,8 +131,10 @@ export function selfAttention(options: AttentionOptions): Layer<AttentionParams,
       const [batch, time] = x.shape as [number, number, number];
       const [qFlat, querySaved] = query.forward(params.query, x, under(at, "query"));
       const [kvFlat, keyValueSaved] = keyValue.forward(params.keyValue, x, under(at, "keyValue"));
-      const q = reshapeOwned(qFlat, [batch, time, -1, depth]);
-      const kv = reshapeOwned(kvFlat, [batch, time, 2, kvFlat.shape[2]! / (2 * depth), depth]);
+      const held = kvFlat.shape[2]! / (2 * depth);
+      const starts = at.past?.lengths;
+      const q = turned(reshapeOwned(qFlat, [batch, time, -1, depth]), rotary, { starts });
+      const kv = turned(reshapeOwned(kvFlat, [batch, time, 2, held, depth]), rotary, { starts });
       const attended = at.past
         ? at.past.attend(at.path, q, kv, scale)
         : call(causalAttention, { query: q, keyValue: kv }, attributes(q, at));
@@ -106,8 +154,8 @@ export function selfAttention(options: AttentionOptions): Layer<AttentionParams,
       const inputs = { query: q, keyValue: kv, y, logSumExp, dy: dAttended };
       const { dQuery, dKeyValue } = call(causalAttentionGradient, inputs, attributes(q, at));
       for (const spent of Object.values(inputs)) spent.dispose();
-      const dq = reshapeOwned(dQuery, [batch, time, -1]);
-      const dkv = reshapeOwned(dKeyValue, [batch, time, -1]);
+      const dq = reshapeOwned(turned(dQuery, rotary, { inverse: true }), [batch, time, -1]);
+      const dkv = reshapeOwned(turned(dKeyValue, rotary, { inverse: true }), [batch, time, -1]);
       const fromQuery = query.backward(params.query, saved.query, dq, sink.query, at);
       const fromKeyValue = keyValue.backward(
         params.keyValue,

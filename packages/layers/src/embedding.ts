@@ -1,54 +1,127 @@
-// Token and position embeddings: where ids become activations.
+// The token embedding, with or without one of positions: where ids become activations.
 
-import { add, range, reshape, slice, tensor, tidy, type Tensor } from "@tensorflow/tfjs-core";
+import {
+  add,
+  cast,
+  greaterEqual,
+  less,
+  logicalAnd,
+  mul,
+  range,
+  reshape,
+  scalar,
+  slice,
+  sub,
+  tensor,
+  tidy,
+  type Tensor,
+} from "@tensorflow/tfjs-core";
 import { addEmbedGradient, call, embed, embedGradient, sumRows } from "@tessera/kernels";
+import { WHOLE, type Part, type Span } from "@tessera/mesh";
+import { vocabularyCut, vocabularySpan } from "./cut.js";
 import type { Source } from "./ends.js";
 import type { LateGradient } from "./gradient.js";
+import type { Past } from "./past.js";
+import { whole, type Region } from "./region.js";
 import { matrix } from "./spec.js";
 
-export type EmbeddingParams = { readonly token: Tensor; readonly position: Tensor };
+export type TokenParams = { readonly token: Tensor };
+export type EmbeddingParams = TokenParams & { readonly position?: Tensor };
 export type EmbeddingSaved = { readonly ids: Tensor };
 
-export interface EmbeddingOptions {
+export interface TokenOptions {
   readonly vocabulary: number;
-  /** Positions there are: the longest sequence. */
-  readonly positions: number;
   readonly width: number;
   readonly deviation: number;
 }
 
-/** ids [batch, time] (int32) -> y [batch, time, width] = token[ids] + position[0..time). */
-export const embedding = (options: EmbeddingOptions): Source<EmbeddingParams, EmbeddingSaved> => ({
-  spec: {
-    token: matrix([options.vocabulary, options.width], 0, options.deviation),
-    position: matrix([options.positions, options.width], null, options.deviation),
-  },
-  forward({ token, position }, ids, { past }) {
-    const time = ids.shape[1]!;
-    const y = tidy(() => {
-      const rows = call(embed, { table: token, ids }, {}).y;
-      const places = past
-        ? call(embed, { table: position, ids: placesOf(past.lengths, time) }, {}).y
-        : slice(position, [0, 0], [time, options.width]);
-      return add(rows, places);
-    });
-    return [y, { ids: ids.clone() }];
-  },
-  backward({ token, position }, { ids }, dy, sink) {
-    const [batch, time, width] = dy.shape as [number, number, number];
-    sink.token(tableGradientOf(ids, dy.clone(), token.shape[0]));
-    sink.position(
-      tidy(() => {
-        const perPosition = call(sumRows, { dy: reshape(dy, [batch, time * width]) }, {}).dBias;
-        const rows = { ids: range(0, time, 1, "int32"), dy: reshape(perPosition, [time, width]) };
-        return call(embedGradient, rows, { rows: position.shape[0] }).dTable;
-      }),
-    );
-  },
-});
+export interface EmbeddingOptions extends TokenOptions {
+  /** Positions that are learned: the longest sequence; null where the model knows them otherwise. */
+  readonly positions: number | null;
+}
 
-/** The positions [batch, time] of tokens that come after `lengths` others. */
-const placesOf = (lengths: readonly number[], time: number): Tensor =>
+/**
+ * ids [batch, time] (int32) -> token[ids] [batch, time, width]. Where rows of the table are shared out,
+ * ids of other ranks' rows give zeros: the ranks' results add up to the whole.
+ */
+export function tokenEmbedding(
+  { vocabulary, width, deviation }: TokenOptions,
+  inside: Part = WHOLE,
+): Source<TokenParams, EmbeddingSaved> {
+  const held = inside.count === 1 ? null : vocabularySpan(vocabulary, inside);
+  /** Ids as rows of what is held, and which of them are: [batch, time, 1]. */
+  const rowsOf = (ids: Tensor, { start, size }: Span) => {
+    const rows = sub<Tensor>(ids, scalar(start, "int32"));
+    const isHeld = logicalAnd(greaterEqual(rows, 0), less(rows, size));
+    const mask = reshape(cast(isHeld, "float32"), [...ids.shape, 1]);
+    return { rows: mul(rows, cast(isHeld, "int32")), mask };
+  };
+  return {
+    spec: { token: matrix([vocabulary, width], vocabularyCut(vocabulary), deviation) },
+    forward({ token }, ids) {
+      const y = tidy(() => {
+        if (held === null) return call(embed, { table: token, ids }, {}).y;
+        const { rows, mask } = rowsOf(ids, held);
+        return mul(call(embed, { table: token, ids: rows }, {}).y, mask);
+      });
+      return [y, { ids: ids.clone() }];
+    },
+    backward({ token }, { ids }, dy, sink) {
+      if (held === null) return sink.token(tableGradientOf(ids, dy.clone(), token.shape[0]));
+      const { rows, masked } = tidy(() => {
+        const { rows, mask } = rowsOf(ids, held);
+        return { rows, masked: mul(dy, mask) };
+      });
+      ids.dispose();
+      sink.token(tableGradientOf(rows, masked, token.shape[0]));
+    },
+  };
+}
+
+/** ids [batch, time] (int32) -> y [batch, held time, width] = token[ids], plus position[their places] if learned. */
+export function embedding(
+  { positions, ...options }: EmbeddingOptions,
+  region: Region = whole,
+): Source<EmbeddingParams, EmbeddingSaved> {
+  const { width, deviation } = options;
+  const tokens = region.source(tokenEmbedding(options, region.inside));
+  const first = (time: number): number => time * region.outside.index;
+  return {
+    spec: {
+      ...tokens.spec,
+      ...(positions !== null && { position: matrix([positions, width], null, deviation) }),
+    },
+    forward({ token, position }, ids, at) {
+      const [rows, saved] = tokens.forward({ token }, ids, at);
+      if (position === undefined) return [rows, saved];
+      const time = rows.shape[1]!;
+      const y = tidy(() =>
+        at.past
+          ? add(rows, call(embed, { table: position, ids: placesOf(at.past, time) }, {}).y)
+          : add(rows, slice(position, [first(time), 0], [time, width])),
+      );
+      rows.dispose();
+      return [y, saved];
+    },
+    backward({ token, position }, saved, dy, sink, at) {
+      tokens.backward({ token }, saved, dy, { token: sink.token }, at);
+      if (position === undefined) return;
+      sink.position!(positionGradientOf(dy, first(dy.shape[1]!), position.shape[0]));
+    },
+  };
+}
+
+/** The sums of dy [batch, time, width] per position, as rows of `rows` from `first` on. */
+const positionGradientOf = (dy: Tensor, first: number, rows: number): Tensor =>
+  tidy(() => {
+    const [batch, time, width] = dy.shape as [number, number, number];
+    const perPosition = call(sumRows, { dy: reshape(dy, [batch, time * width]) }, {}).dBias;
+    const ids = range(first, first + time, 1, "int32");
+    return call(embedGradient, { ids, dy: reshape(perPosition, [time, width]) }, { rows }).dTable;
+  });
+
+/** The positions [batch, time] of tokens that come after others. */
+const placesOf = ({ lengths }: Past, time: number): Tensor =>
   add(tensor([...lengths], [lengths.length, 1], "int32"), range(0, time, 1, "int32"));
 
 /** The sums of dy's rows per id, once they are wanted. Owns both. */

@@ -1,9 +1,18 @@
 // The two ends of a model, which know the vocabulary: ids become activations, activations a loss.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { call, crossEntropy, crossEntropyGradient, product } from "@tessera/kernels";
+import {
+  biasedCrossEntropy,
+  biasedCrossEntropyGradient,
+  call,
+  crossEntropy,
+  crossEntropyGradient,
+  product,
+} from "@tessera/kernels";
+import { vocabularyCut } from "./cut.js";
+import { addOwned } from "./owned.js";
 import type { ParamSpec } from "./spec.js";
-import { matrix } from "./spec.js";
+import { matrix, vector } from "./spec.js";
 import type { Step } from "./step.js";
 import type { Like, Sink, Tree } from "./tree.js";
 
@@ -40,22 +49,47 @@ export interface LossAndGradient {
   readonly dx: Tensor;
 }
 
-export type VocabularyParams = { readonly table: Tensor };
+export type VocabularyParams = { readonly table: Tensor; readonly bias?: Tensor };
+
+export interface VocabularyOptions {
+  readonly vocabulary: number;
+  readonly width: number;
+  readonly deviation: number;
+  /** Whether something is added to the logits: no, unless it is said. */
+  readonly bias?: boolean;
+}
+
+export function vocabularySpec({ vocabulary, width, deviation, bias }: VocabularyOptions) {
+  const cut = vocabularyCut(vocabulary);
+  return {
+    table: matrix([vocabulary, width], cut, deviation),
+    ...(bias && { bias: vector([vocabulary], cut, 0) }),
+  };
+}
 
 /** Logits by a table [vocabulary, width], which may be the embedding's, then cross-entropy. */
-export const vocabularyHead = (
-  vocabulary: number,
-  width: number,
-  deviation: number,
-): Head<VocabularyParams> => ({
-  spec: { table: matrix([vocabulary, width], 0, deviation) },
-  loss: ({ table }, x, { ids, weights }) =>
-    call(crossEntropy, { x, table, targets: ids, weights }, {}).loss,
-  lossAndGradient({ table }, x, { ids, weights }, sink) {
+export const vocabularyHead = (options: VocabularyOptions): Head<VocabularyParams> => ({
+  spec: vocabularySpec(options),
+  loss({ table, bias }, x, { ids, weights }) {
     const inputs = { x, table, targets: ids, weights };
-    const { loss, dx, dTable } = call(crossEntropyGradient, inputs, {});
-    sink.table(dTable);
-    return { loss, dx };
+    return bias === undefined
+      ? call(crossEntropy, inputs, {}).loss
+      : call(biasedCrossEntropy, { ...inputs, bias }, {}).loss;
   },
-  logits: ({ table }, x) => call(product, { x, weight: table }, { transpose: true }).y,
+  lossAndGradient({ table, bias }, x, { ids, weights }, sink) {
+    const inputs = { x, table, targets: ids, weights };
+    if (bias === undefined) {
+      const { loss, dx, dTable } = call(crossEntropyGradient, inputs, {});
+      sink.table(dTable);
+      return { loss, dx };
+    }
+    const made = call(biasedCrossEntropyGradient, { ...inputs, bias }, {});
+    sink.table(made.dTable);
+    sink.bias!(made.dBias);
+    return { loss: made.loss, dx: made.dx };
+  },
+  logits({ table, bias }, x) {
+    const { y } = call(product, { x, weight: table }, { transpose: true });
+    return bias === undefined ? y : addOwned(y, bias.clone());
+  },
 });

@@ -4,13 +4,18 @@ export {
   type AttentionOptions,
   type AttentionParams,
   type AttentionSaved,
+  type Rotary,
 } from "./attention.js";
+export { copiesOf, spanOf, vocabularyCut, vocabularySpan, type Cut } from "./cut.js";
 export { dropout } from "./dropout.js";
 export {
   embedding,
+  tokenEmbedding,
   type EmbeddingOptions,
   type EmbeddingParams,
   type EmbeddingSaved,
+  type TokenOptions,
+  type TokenParams,
 } from "./embedding.js";
 export {
   vocabularyHead,
@@ -18,6 +23,7 @@ export {
   type LossAndGradient,
   type Source,
   type Targets,
+  type VocabularyOptions,
   type VocabularyParams,
 } from "./ends.js";
 export { gelu } from "./gelu.js";
@@ -27,6 +33,7 @@ export {
   recompute,
   residual,
   sequence,
+  sideBySide,
   type AnyLayer,
   type Layer,
   type Nothing,
@@ -36,15 +43,25 @@ export {
 } from "./layer.js";
 export { keepInput } from "./keep_input.js";
 export { layerNorm, type LayerNormParams, type LayerNormSaved } from "./layer_norm.js";
-export { linear, type LinearOptions, type LinearParams, type LinearSaved } from "./linear.js";
-export { mlp, type MlpOptions } from "./mlp.js";
+export {
+  linear,
+  type LinearOptions,
+  type LinearParams,
+  type LinearSaved,
+  type Units,
+} from "./linear.js";
+export { mlp, type Activation, type MlpOptions } from "./mlp.js";
 export { keyValueCache, type Attended, type KeyValueCache, type Past } from "./past.js";
-export { whole, type Boundary, type Region } from "./region.js";
+export { rmsNorm, type RmsNormParams, type RmsNormSaved } from "./rms_norm.js";
+export { swiglu } from "./swiglu.js";
+export { whole, type Region } from "./region.js";
 export {
   constant,
+  kindOf,
   materialize,
   matrix,
   normal,
+  refuseCuts,
   vector,
   windowOf,
   type Initializer,

@@ -5,6 +5,7 @@
 // frees `saved`, so each `saved` is used exactly once.
 
 import { add, type Tensor } from "@tensorflow/tfjs-core";
+import { addOwned } from "./owned.js";
 import type { ParamSpec } from "./spec.js";
 import type { Step } from "./step.js";
 import { inside } from "./step.js";
@@ -74,6 +75,30 @@ function chainOf(layers: readonly (readonly [name: string, layer: AnyLayer])[]) 
     },
   };
   return chain;
+}
+
+/** The sum of what each layer makes of the same x. Their names become the names of their parameters. */
+export function sideBySide<const L extends Layers>(layers: L): SequenceOf<L> {
+  const named = Object.entries(layers);
+  const sum: Layer<Branches, Branches> = {
+    spec: Object.fromEntries(named.map(([name, { spec }]) => [name, spec])),
+    forward(params, x, at) {
+      const saved: Record<string, Tree> = {};
+      const parts = named.map(([name, layer]) => {
+        const [y, kept] = layer.forward(params[name]!, x, inside(at, name));
+        saved[name] = kept;
+        return y;
+      });
+      return [parts.reduce(addOwned), saved];
+    },
+    backward: (params, saved, dy, sink, at) =>
+      named
+        .map(([name, layer]) =>
+          layer.backward(params[name]!, saved[name]!, dy, sink[name]!, inside(at, name)),
+        )
+        .reduce(addOwned),
+  };
+  return sum as unknown as SequenceOf<L>;
 }
 
 /** x + layer(x). */

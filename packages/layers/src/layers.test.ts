@@ -27,9 +27,12 @@ import {
   mlp,
   recompute,
   residual,
+  rmsNorm,
   selfAttention,
   sequence,
+  sideBySide,
   still,
+  swiglu,
   vector,
   windowOf,
   type AnyLayer,
@@ -42,6 +45,8 @@ const WIDTH = 6;
 const training = { ...still, training: true, rows: 8, firstRow: 3, seed: 5 };
 
 const heads = { width: WIDTH, heads: 3, deviation: 0.5, outputDeviation: 0.5 };
+const llama = { base: 10_000, share: 1, pairs: "halves" } as const;
+const gptj = { base: 10_000, share: 2 / 3, pairs: "neighbours" } as const;
 const feed = { width: WIDTH, innerWidth: 10, deviation: 0.5, outputDeviation: 0.5 };
 const square = { from: WIDTH, to: WIDTH, deviation: 0.5 };
 
@@ -58,11 +63,24 @@ const table: [name: string, layer: AnyLayer][] = [
   ["layerNorm", layerNorm(WIDTH)],
   ["gelu, tanh", gelu()],
   ["gelu, erf", gelu("erf")],
+  ["swiglu", sequence({ wide: linear({ ...square, to: 2 * WIDTH }), swiglu: swiglu() })],
+  ["linear without a bias", linear({ ...square, bias: false })],
+  ["rmsNorm", rmsNorm(WIDTH)],
   ["dropout", dropout(0.4)],
   ["selfAttention", selfAttention(heads)],
   ["selfAttention with one key head", selfAttention({ ...heads, keyHeads: 1 })],
   ["selfAttention with dropout", selfAttention({ ...heads, dropout: 0.3 })],
+  ["selfAttention with rotary positions", selfAttention({ ...heads, keyHeads: 1, rotary: llama })],
+  [
+    "selfAttention with some of them, as GPT-J",
+    selfAttention({ ...heads, heads: 1, bias: false, rotary: gptj }),
+  ],
   ["mlp", mlp(feed)],
+  [
+    "mlp of SwiGLU without biases",
+    mlp({ ...feed, innerWidth: 5, activation: "swiglu", bias: false }),
+  ],
+  ["sideBySide", sideBySide({ heads: selfAttention(heads), feed: mlp(feed) })],
   ["keepInput", keepInput(gelu(), linear(square))],
   ["residual", residual(linear(square))],
   ["sequence", sequence({ norm: layerNorm(WIDTH), linear: linear(square), drop: dropout(0.5) })],
@@ -113,7 +131,7 @@ describe.each(table)("%s", (_name, layer) => {
     const parts = [0, 1].map((index) => {
       const spec = Object.fromEntries(
         leaves<ParamSpec>(layer.spec).filter(
-          ([, { shape, cut }]) => cut === null || shape[cut]! % 2 === 0,
+          ([, { cut }]) => cut === null || cut.rule === "ragged" || cut.units % 2 === 0,
         ),
       );
       return new Map(
@@ -123,16 +141,16 @@ describe.each(table)("%s", (_name, layer) => {
     for (const [path, spec] of leaves<ParamSpec>(layer.spec)) {
       const shards = parts.map((part) => part.get(path)).filter((shard) => shard !== undefined);
       if (shards.length === 0) continue;
-      const joined = spec.cut === null ? shards[1]! : concat(shards, spec.cut);
+      const joined = spec.cut === null ? shards[1]! : concat(shards, spec.cut.dim);
       expect(joined.dataSync()).toEqual(whole.get(path)!.dataSync());
     }
   });
 });
 
 test("initial weights are a function of seed, name and global index", () => {
-  const spec = (cut: number | null): ParamSpec => ({
+  const spec = (dim: number | null): ParamSpec => ({
     shape: [8, 6],
-    cut,
+    cut: dim === null ? null : { dim, units: 2, of: "halves", rule: "even" },
     init: { kind: "normal", deviation: 1 },
     decay: true,
   });
@@ -150,7 +168,7 @@ test("initial weights are a function of seed, name and global index", () => {
 test("a share that does not divide is refused by name", () => {
   const { spec } = linear({ from: 4, to: 6, deviation: 1, cut: "columns" });
   expect(() => windowOf(spec.weight, { index: 0, count: 4 }, "up.weight")).toThrow(
-    "up.weight: dimension 1 is 6, which 4 ranks cannot share evenly",
+    "up.weight: 6 columns cannot be shared out to 4 tensor-parallel ranks, which must divide them",
   );
 });
 

@@ -1,19 +1,38 @@
-// A region is a stretch of the model that tensor parallelism splits. The model says where it starts
-// and ends; the region decides what is sent there, and who holds which part.
+// What tensor parallelism changes about a model. The model says which stretches ranks may split, and
+// where its vocabulary is; the region decides what is sent there, and who holds which part.
 
 import { WHOLE, type Part } from "@tessera/mesh";
-import { identity, type Layer, type Nothing } from "./layer.js";
-
-export type Boundary = Layer<Nothing, Nothing>;
+import {
+  vocabularyHead,
+  type Head,
+  type Source,
+  type VocabularyOptions,
+  type VocabularyParams,
+} from "./ends.js";
+import type { Layer } from "./layer.js";
+import type { Tree } from "./tree.js";
 
 export interface Region {
-  readonly enter: Boundary;
-  readonly leave: Boundary;
-  /** The part of the heads and columns that this rank holds inside the region. */
+  /** The part of the heads, columns and vocabulary that this rank holds inside the stretches. */
   readonly inside: Part;
-  /** The part of the tokens of each sequence that this rank holds outside of it. */
+  /** The part of the tokens of each sequence that this rank holds outside of them. */
   readonly outside: Part;
+  /**
+   * A stretch: `layer` takes x whole, and its y are partial sums where ranks hold parts of its
+   * parameters. The result takes and gives what a rank holds outside.
+   */
+  across<P extends Tree, S extends Tree>(layer: Layer<P, S>): Layer<P, Tree>;
+  /** The same for where ids become activations, of which `source` makes partial sums. */
+  source<P extends Tree, S extends Tree>(source: Source<P, S>): Source<P, S>;
+  /** Logits by a table [vocabulary, width] whose rows ranks may share, then cross-entropy. */
+  head(options: VocabularyOptions): Head<VocabularyParams>;
 }
 
 /** Nothing is split, nothing is sent. */
-export const whole: Region = { enter: identity, leave: identity, inside: WHOLE, outside: WHOLE };
+export const whole: Region = {
+  inside: WHOLE,
+  outside: WHOLE,
+  across: (layer) => layer,
+  source: (source) => source,
+  head: vocabularyHead,
+};

@@ -2,9 +2,10 @@
 
 import { tensor, type Tensor } from "@tensorflow/tfjs-core";
 import { call, drawOf, randomNormal } from "@tessera/kernels";
-import { span, WHOLE, type Part } from "@tessera/mesh";
-import { streamKey, type Window } from "@tessera/random";
-import { mapTree, type Like, type Tree } from "./tree.js";
+import { WHOLE, type Part } from "@tessera/mesh";
+import { streamKey, wholeWindow, type Window } from "@tessera/random";
+import { spanOf, type Cut } from "./cut.js";
+import { leaves, mapTree, type Like, type Tree, type TreeOf } from "./tree.js";
 
 /** How a parameter starts. The random one is a function of (seed, path, global index) alone. */
 export type Initializer =
@@ -14,11 +15,16 @@ export type Initializer =
 export interface ParamSpec {
   /** Of the whole parameter, over all ranks. */
   readonly shape: readonly number[];
-  /** The dimension that tensor parallelism splits; null where every rank holds the whole. */
-  readonly cut: number | null;
+  /** How tensor parallelism splits it; null where every rank holds the whole. */
+  readonly cut: Cut | null;
   readonly init: Initializer;
   /** Whether weight decay pulls it to zero: matrices yes, gains and biases no. */
   readonly decay: boolean;
+  /**
+   * Whether it is used inside a stretch that ranks share out. What they compute there are parts of a sum,
+   * and so are the gradients of a parameter that each of them holds whole. The stretch marks it.
+   */
+  readonly inside?: boolean;
 }
 
 export const constant = (value: number): Initializer => ({ kind: "constant", value });
@@ -27,32 +33,35 @@ export const normal = (deviation: number): Initializer => ({ kind: "normal", dev
 /** A matrix: random, decayed. */
 export const matrix = (
   shape: readonly number[],
-  cut: number | null,
+  cut: Cut | null,
   deviation: number,
 ): ParamSpec => ({ shape, cut, init: normal(deviation), decay: true });
 
 /** A gain or bias: starts at `value`, not decayed. */
-export const vector = (shape: readonly number[], cut: number | null, value: number): ParamSpec => ({
+export const vector = (shape: readonly number[], cut: Cut | null, value: number): ParamSpec => ({
   shape,
   cut,
   init: constant(value),
   decay: false,
 });
 
-/** The share of a parameter that `part` holds. Throws, naming it, where it does not divide. */
+/** What `part` holds of a parameter. Throws a UserError, naming it, where it cannot be shared out so. */
 export function windowOf({ shape, cut }: ParamSpec, part: Part, path: string): Window {
-  const start = shape.map(() => 0);
-  const size = [...shape];
-  if (cut !== null && part.count > 1) {
-    const extent = shape[cut]!;
-    if (extent % part.count !== 0) {
-      throw new RangeError(
-        `${path}: dimension ${cut} is ${extent}, which ${part.count} ranks cannot share evenly`,
-      );
-    }
-    ({ start: start[cut], size: size[cut] } = span(extent, part));
-  }
-  return { whole: shape, start, size };
+  if (cut === null || part.count === 1) return wholeWindow(shape);
+  const { start, size } = spanOf(shape[cut.dim]!, cut, part, path);
+  const zeros = shape.map(() => 0);
+  return { whole: shape, start: zeros.with(cut.dim, start), size: shape.with(cut.dim, size) };
+}
+
+/** Parameters of one kind may lie in one flat tensor: optimizers and ranks treat them alike. */
+export function kindOf({ decay, inside = false, cut }: ParamSpec): string {
+  const share = cut === null ? "whole" : cut.rule === "shared" ? `shared ${cut.units}` : "cut";
+  return `${share} ${inside} ${decay}`;
+}
+
+/** Throws a UserError that names the first parameter that cannot be shared out to `count` ranks. */
+export function refuseCuts(spec: TreeOf<ParamSpec>, count: number): void {
+  for (const [path, leaf] of leaves<ParamSpec>(spec)) windowOf(leaf, { index: 0, count }, path);
 }
 
 /** This rank's share of the parameters that `spec` describes. The caller owns them. */

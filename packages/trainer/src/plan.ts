@@ -4,6 +4,7 @@ import type { BatchPlan } from "@tessera/config";
 import type { SampleOrder, Samples } from "@tessera/data";
 import type { Sharing } from "@tessera/data-parallel";
 import type { Gpt, GptParams } from "@tessera/gpt";
+import type { TensorAxis } from "@tessera/tensor-parallel";
 import type { LossScaleOptions, Optimizer, Schedule } from "@tessera/optim";
 
 export interface TrainingPlan {
@@ -11,8 +12,10 @@ export interface TrainingPlan {
   readonly optimizer: Optimizer;
   readonly schedule: Schedule;
   readonly batch: BatchPlan;
-  /** How the ranks that train together share weights, gradients and moments. */
+  /** How the ranks that see different samples share weights, gradients and moments. */
   readonly sharing: Sharing<GptParams>;
+  /** What the ranks that share each layer do together, of which `sharing` is the part of one. */
+  readonly tensor: TensorAxis;
   /** The largest norm of all gradients together; 0 for no limit. */
   readonly clipNorm: number;
   /** How losses are scaled, for models with fp16 activations; null for not at all. */

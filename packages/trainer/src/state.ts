@@ -3,12 +3,16 @@
 import type { GptParams } from "@tessera/gpt";
 import { disposeTree, mapTensors } from "@tessera/layers";
 import { initialState, type OptimizerState } from "@tessera/optim";
+import { partOf, shareOf, wholeOf } from "@tessera/tensor-parallel";
 import type { TrainingPlan } from "./plan.js";
 import type { TrainingState } from "./step.js";
 
-/** Where training from `whole` weights starts. Uses them up. */
-export function freshState({ sharing, optimizer }: TrainingPlan, whole: GptParams): TrainingState {
-  const params = sharing.hold(whole);
+/** Where training from `weights` starts, which are this tensor-parallel rank's. Uses them up. */
+export function freshState(
+  { sharing, optimizer }: TrainingPlan,
+  weights: GptParams,
+): TrainingState {
+  const params = sharing.hold(weights);
   const owned = sharing.own(mapTensors(params, (leaf) => leaf.clone()));
   const state = initialState(optimizer, owned);
   disposeTree(owned);
@@ -25,20 +29,31 @@ type Counters = Omit<TrainingState, keyof WholeState>;
 
 /** Where training goes on from a whole state, saved under whatever layout. Uses it up. */
 export function resumedState(
-  { sharing }: TrainingPlan,
+  { sharing, tensor, model: { spec } }: TrainingPlan,
   { params, optimizer }: WholeState,
   counters: Counters,
 ): TrainingState {
+  const held = (whole: GptParams): GptParams => sharing.hold(shareOf(whole, spec, partOf(tensor)));
   const owned = Object.fromEntries(
-    Object.entries(optimizer).map(([slot, whole]) => [slot, sharing.own(sharing.hold(whole))]),
+    Object.entries(optimizer).map(([slot, whole]) => [slot, sharing.own(held(whole))]),
   );
-  return { ...counters, params: sharing.hold(params), optimizer: owned };
+  return { ...counters, params: held(params), optimizer: owned };
 }
 
 /** The whole of `state`, on every rank; all of them call it. Borrows `state`; the caller owns the result. */
-export const wholeState = ({ sharing }: TrainingPlan, state: TrainingState): WholeState => ({
-  params: sharing.whole(state.params),
-  optimizer: Object.fromEntries(
-    Object.entries(state.optimizer).map(([slot, owned]) => [slot, sharing.gather(owned)]),
-  ),
-});
+export function wholeState(
+  { sharing, tensor, model: { spec } }: TrainingPlan,
+  state: TrainingState,
+): WholeState {
+  const joined = (share: GptParams): GptParams => {
+    const whole = wholeOf(share, spec, tensor.group);
+    disposeTree(share);
+    return whole;
+  };
+  return {
+    params: joined(sharing.whole(state.params)),
+    optimizer: Object.fromEntries(
+      Object.entries(state.optimizer).map(([slot, owned]) => [slot, joined(sharing.gather(owned))]),
+    ),
+  };
+}

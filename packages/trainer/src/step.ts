@@ -1,6 +1,6 @@
 // One optimizer step: gradients summed over micro-batches, clipped, and applied.
 
-import { add, div, scalar, tidy, type Tensor } from "@tensorflow/tfjs-core";
+import { add, div, scalar, sqrt, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import type { GptParams } from "@tessera/gpt";
 import type { Step, Tree } from "@tessera/layers";
 import {
@@ -39,13 +39,15 @@ export function takeStep(
   plan: TrainingPlan,
   state: TrainingState,
 ): { readonly state: TrainingState; readonly report: StepReport } {
-  const { lossScaling, clipNorm, sharing } = plan;
+  const { lossScaling, clipNorm, sharing, tensor } = plan;
   const lossScale = lossScaling && (state.lossScale ?? initialLossScale(lossScaling));
   const factor = lossScale?.scale ?? 1;
   const { loss, gradients } = sumGradients(plan, state, factor);
-  const scaledNorm = sharing.norm(gradients);
-  const gradientNorm = div<Tensor>(scaledNorm, factor);
-  scaledNorm.dispose();
+  const squares = sharing.squares(gradients, tensor.share);
+  const total = tensor.group.allReduce(squares).wait();
+  const gradientNorm: Tensor = tidy(() => div(sqrt(total), factor));
+  squares.dispose();
+  total.dispose();
   const scale = tidy(() => div(clipFactor(gradientNorm, clipNorm || Infinity), factor));
   // Learning rate and Adam's corrections count the steps that changed something.
   const update = state.step - (lossScale?.skippedSteps ?? 0) + 1;
@@ -107,7 +109,7 @@ function sumGradients(
   }
   const loss = div<Tensor>(scaled, factor);
   scaled.dispose();
-  const gradients = take();
+  const gradients = plan.tensor.complete(take());
   const total = group.allReduce(loss).wait();
   loss.dispose();
   return { loss: total, gradients };

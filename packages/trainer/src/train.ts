@@ -62,11 +62,17 @@ export async function train(
       savedStep = step;
     }
     await nextTurn(); // signals arrive between steps, and not on all ranks in the same one
-    isStopped = overRanks(plan.sharing.group, signal?.aborted ? 1 : 0, "max") > 0;
+    isStopped = isAny(plan, signal?.aborted === true);
   }
   const interrupted = state.step < intervals.steps;
   if (interrupted && savedStep !== state.step) save(state);
   return { state, interrupted, trainLoss, validationLoss };
+}
+
+/** Whether `here` holds on any rank. */
+function isAny({ sharing, tensor }: TrainingPlan, here: boolean): boolean {
+  const among = overRanks(sharing.group, here ? 1 : 0, "max");
+  return overRanks(tensor.group, among, "max") > 0;
 }
 
 interface Taken {

@@ -12,6 +12,7 @@ import { shuffledOrder, splitWindows } from "@tessera/data";
 import { evenDropout, gpt, gptConfig, type GptParams } from "@tessera/gpt";
 import { disposeTree, leaves, mapTensors, materialize, type Tree } from "@tessera/layers";
 import { adam, decayOf } from "@tessera/optim";
+import { alone } from "@tessera/tensor-parallel";
 import {
   consoleReporter,
   duration,
@@ -53,6 +54,7 @@ function makePlan(dropout = 0, accumulation = 1): TrainingPlan {
     schedule: { kind: "cosine", peak: 0.01, floor: 0, warmup: 2, total: STEPS },
     batch: resolveBatch({ microBatch: 4 / accumulation, accumulation, dataRanks: 1 }),
     sharing: replicate<GptParams>(model.spec, singleGroup(), { stage: 0 }),
+    tensor: alone,
     clipNorm: 1,
     lossScaling: null,
     seed: 5,

@@ -3,17 +3,22 @@
 import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, memory, setBackend, type Tensor } from "@tensorflow/tfjs-core";
 import { readModel, readModelConfig } from "@tessera/checkpoint";
-import type { World } from "@tessera/collectives";
+import { meshGroups, type World } from "@tessera/collectives";
 import { resolveBatch } from "@tessera/config";
 import { sequentialOrder, type Samples } from "@tessera/data";
 import { disagreement, fullyShard, replicate, shardAll } from "@tessera/data-parallel";
 import { evenDropout, gpt, type GptParams } from "@tessera/gpt";
 import { loadNative } from "@tessera/kernels-native";
 import { disposeTree, leaves } from "@tessera/layers";
+import { partOf, shareOf, split, splitTokens, tensorAxis } from "@tessera/tensor-parallel";
 import { adam, decayOf } from "@tessera/optim";
 import { freshState, takeStep, wholeState, type TrainingPlan } from "@tessera/trainer";
 
 export interface Layout {
+  /** Ranks that share each layer; the others see other samples. */
+  readonly tensor?: number;
+  /** Whether they share the tokens too, outside of the products. */
+  readonly sequence?: boolean;
   readonly stage: 0 | 1 | 2 | 3;
   readonly accumulation: number;
   readonly dropout: number;
@@ -49,9 +54,14 @@ const samplesOf = (tokens: Job["tokens"]): Samples => ({
 });
 
 function planOf(world: World, { folder, tokens }: Job, layout: Layout): TrainingPlan {
-  const { stage, accumulation, bucketBytes } = layout;
+  const { stage, accumulation, bucketBytes, tensor: degree = 1, sequence = false } = layout;
   const config = { ...readModelConfig(folder), dropout: evenDropout(layout.dropout) };
-  const model = gpt(config, stage === 3 ? { around: shardAll(world.all) } : {});
+  const dataRanks = world.size / degree;
+  const { data, tensor } = meshGroups(world, { pipeline: 1, data: dataRanks, tensor: degree });
+  const region = (sequence ? splitTokens : split)(tensor);
+  const part = region.inside;
+  const around = stage === 3 ? { around: shardAll(data, part) } : {};
+  const model = gpt(config, { region, ...around });
   const adamW = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, decoupled: true };
   const samples = samplesOf(tokens);
   return {
@@ -59,14 +69,15 @@ function planOf(world: World, { folder, tokens }: Job, layout: Layout): Training
     optimizer: adam(adamW, decayOf(model.spec)),
     schedule: { kind: "constant", peak: 1e-3, floor: 0, warmup: 4, total: 100 },
     batch: resolveBatch({
-      microBatch: ROWS_PER_STEP / (accumulation * world.size),
+      microBatch: ROWS_PER_STEP / (accumulation * dataRanks),
       accumulation,
-      dataRanks: world.size,
+      dataRanks,
     }),
     sharing:
       stage === 3
-        ? fullyShard<GptParams>(model.spec, world.all)
-        : replicate<GptParams>(model.spec, world.all, { stage, bucketBytes }),
+        ? fullyShard<GptParams>(model.spec, data, part)
+        : replicate<GptParams>(model.spec, data, { stage, bucketBytes, part }),
+    tensor: tensorAxis(model.spec, region, tensor),
     clipNorm: 1,
     lossScaling: null,
     seed: 7,
@@ -80,7 +91,9 @@ function planOf(world: World, { folder, tokens }: Job, layout: Layout): Training
 
 function trained(world: World, job: Job, layout: Layout): Trained {
   const plan = planOf(world, job, layout);
-  let state = freshState(plan, readModel(job.folder, plan.model.config));
+  const { model, tensor } = plan;
+  const whole = readModel(job.folder, model.config);
+  let state = freshState(plan, shareOf(whole, model.spec, partOf(tensor)));
   const losses: number[] = [];
   const norms: number[] = [];
   const before = memory().numTensors;
@@ -93,13 +106,13 @@ function trained(world: World, job: Job, layout: Layout): Trained {
     disposeTree({ loss: taken.report.loss, norm: taken.report.gradientNorm });
     leaked = Math.max(leaked, Math.abs(memory().numTensors - before));
   }
-  const whole = wholeState(plan, state);
-  const differs = disagreement(whole.params, world.all);
+  const end = wholeState(plan, state);
+  const differs = disagreement(end.params, world.all);
   const weights = Object.fromEntries(
-    leaves<Tensor>(whole.params).map(([path, x]) => [path, x.dataSync<"float32">()]),
+    leaves<Tensor>(end.params).map(([path, x]) => [path, x.dataSync<"float32">()]),
   );
-  for (const tree of [whole.params, state.params]) disposeTree(tree);
-  for (const tree of [whole.optimizer, state.optimizer]) disposeTree(tree);
+  for (const tree of [end.params, state.params]) disposeTree(tree);
+  for (const tree of [end.optimizer, state.optimizer]) disposeTree(tree);
   return { losses, norms, weights, leaked, disagreement: differs };
 }
 

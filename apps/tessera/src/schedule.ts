@@ -1,0 +1,98 @@
+// tessera schedule: draws a pipeline's schedule, checks it, and says how much of it is waiting.
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { choice, EXIT, number, parseFlags, text, toggle, UserError } from "@tessera/config";
+import {
+  drawSvg,
+  drawText,
+  parseSchedule,
+  scheduleKinds,
+  schedulesOf,
+  show,
+  simulate,
+  type Schedule,
+  type Timeline,
+} from "@tessera/pipeline-parallel";
+import type { Command } from "./command.js";
+
+const count = { min: 1, max: 4096, whole: true };
+
+const program = {
+  name: "tessera schedule",
+  summary: "Draws and checks the schedule of a pipeline; forward takes 1, backward 2.",
+  epilogue: [
+    "F is forward, B backward, I and W its halves for inputs and weights; F0.1 is micro-batch 0 of chunk 1.",
+    "",
+    "Example: tessera schedule --stages 4 --micro-batches 8 --kind zero-bubble --svg pipeline.svg",
+  ].join("\n"),
+  groups: {
+    Pipeline: {
+      kind: choice("which schedule", scheduleKinds, "1f1b"),
+      stages: number("ranks along the pipeline", count, 4),
+      "micro-batches": number("micro-batches of a step", count, 8),
+      chunks: number("parts of the model on each stage, for interleaved", count, 1),
+      file: text("check this schedule instead: a line of actions for each stage", "FILE"),
+    },
+    Output: {
+      svg: text("write the picture as SVG", "FILE"),
+      json: toggle("print the schedules and what was found, as JSON", false),
+    },
+  },
+} as const;
+
+export const schedule: Command = {
+  name: "schedule",
+  summary: "draw and check the schedule of a pipeline",
+  run(argv) {
+    const parsed = parseFlags(program, argv);
+    if ("help" in parsed) {
+      process.stdout.write(parsed.help);
+      return EXIT.done;
+    }
+    const { kind, stages, "micro-batches": micros, chunks, file, svg, json } = parsed.values;
+    const schedules =
+      file === undefined ? schedulesOf(kind, { stages, micros, chunks }) : readSchedules(file);
+    const timeline = simulate(schedules);
+    if (svg !== undefined) writePicture(svg, timeline);
+    process.stdout.write(json ? asJson(schedules, timeline) : asText(timeline));
+    return EXIT.done;
+  },
+};
+
+function readSchedules(file: string): Schedule[] {
+  try {
+    const lines = readFileSync(file, "utf8").split("\n");
+    return lines.filter((line) => line.trim() !== "").map(parseSchedule);
+  } catch (error) {
+    if (error instanceof UserError) throw new UserError(`--file ${file}: ${error.message}`);
+    throw new UserError(
+      `--file ${file}: cannot be read (${(error as NodeJS.ErrnoException).code})`,
+    );
+  }
+}
+
+function writePicture(file: string, timeline: Timeline): void {
+  try {
+    writeFileSync(file, drawSvg(timeline));
+  } catch (error) {
+    throw new UserError(
+      `--svg ${file}: cannot be written (${(error as NodeJS.ErrnoException).code})`,
+    );
+  }
+}
+
+function asText(timeline: Timeline): string {
+  const { length, bubble, peakInFlight } = timeline;
+  return [
+    drawText(timeline, { colour: process.stdout.isTTY }),
+    "",
+    `length     ${length}, of which stages wait ${(100 * bubble).toFixed(1)}%`,
+    `in flight  ${peakInFlight.join(", ")} micro-batches at most, by stage`,
+    "",
+  ].join("\n");
+}
+
+const asJson = (schedules: readonly Schedule[], timeline: Timeline): string => {
+  const { length, bubble, peakInFlight } = timeline;
+  return `${JSON.stringify({ schedules: schedules.map(show), length, bubble, peakInFlight }, null, 2)}\n`;
+};

@@ -1,0 +1,85 @@
+// Timelines as pictures: rows of text for a terminal, and SVG.
+
+import { showAction, type ActionKind } from "./action.js";
+import type { Played, Timeline } from "./simulate.js";
+
+export interface DrawOptions {
+  /** Whether to colour the text, for terminals. */
+  readonly colour: boolean;
+}
+
+/** ANSI background and SVG fill of each kind; dark text reads on all of them. */
+const PAINT: Readonly<Record<ActionKind, { readonly ansi: number; readonly fill: string }>> = {
+  forward: { ansi: 153, fill: "#a9cff5" },
+  backward: { ansi: 157, fill: "#a8e6b0" },
+  input: { ansi: 158, fill: "#a6e9dc" },
+  weight: { ansi: 223, fill: "#f9d8a4" },
+};
+
+/** A row for each stage, a column for each unit of time; dots where a stage waits. */
+export function drawText({ stages }: Timeline, { colour }: DrawOptions): string {
+  const label = ({ action }: Played): string => showAction(action);
+  const unit = 1 + Math.max(1, ...stages.flat().map((one) => label(one).length / lengthOf(one)));
+  const width = Math.ceil(unit);
+  const row = (played: readonly Played[]): string => {
+    let column = 0;
+    let text = "";
+    for (const one of played) {
+      const start = Math.round(one.start * width);
+      const size = Math.max(1, Math.round(one.end * width) - start);
+      text += waiting(start - column);
+      const cell = label(one).slice(0, size).padEnd(size);
+      text += colour ? `\x1b[48;5;${PAINT[one.action.kind].ansi};38;5;16m${cell}\x1b[0m` : cell;
+      column = start + size;
+    }
+    return text.trimEnd();
+  };
+  const names = stages.map((_, stage) => `stage ${stage}`);
+  const margin = Math.max(...names.map((name) => name.length));
+  return stages
+    .map((played, stage) => `${names[stage]!.padEnd(margin)}  ${row(played)}`)
+    .join("\n");
+}
+
+const lengthOf = ({ start, end }: Played): number => Math.max(end - start, 1e-9);
+
+const waiting = (columns: number): string => ".".repeat(Math.max(0, columns));
+
+const ROW = 30;
+const UNIT = 30;
+const MARGIN = 70;
+
+/** A picture of its own: no scripts, no fonts, nothing from elsewhere. */
+export function drawSvg(timeline: Timeline): string {
+  const { stages, length } = timeline;
+  const scale = UNIT / Math.min(...stages.flat().map(lengthOf));
+  const width = Math.ceil(MARGIN + length * scale + 10);
+  const height = ROW * stages.length + 40;
+  const cells = stages.flatMap((played, stage) => played.map((one) => cellOf(one, stage, scale)));
+  const names = stages.map(
+    (_, stage) => `<text x="8" y="${stage * ROW + 29}">stage ${stage}</text>`,
+  );
+  const caption = `bubble ${(100 * timeline.bubble).toFixed(1)}%`;
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" ` +
+      `height="${height}" font-family="sans-serif" font-size="11">`,
+    `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
+    ...names,
+    ...cells,
+    `<text x="8" y="${height - 10}">${caption}, most in flight ${timeline.peakInFlight.join(", ")}</text>`,
+    "</svg>",
+    "",
+  ].join("\n");
+}
+
+function cellOf(one: Played, stage: number, scale: number): string {
+  const x = (MARGIN + one.start * scale).toFixed(1);
+  const width = ((one.end - one.start) * scale).toFixed(1);
+  const middle = (MARGIN + ((one.start + one.end) / 2) * scale).toFixed(1);
+  const y = stage * ROW + 10;
+  const { fill } = PAINT[one.action.kind];
+  return (
+    `<rect x="${x}" y="${y}" width="${width}" height="${ROW - 4}" fill="${fill}" stroke="#555555" stroke-width="0.5"/>` +
+    `<text x="${middle}" y="${y + 17}" text-anchor="middle">${showAction(one.action)}</text>`
+  );
+}

@@ -1,0 +1,41 @@
+// Every schedule, carried out by ranks, makes the gradients that one rank makes.
+
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { expect, test } from "@jest/globals";
+import { runThreads } from "@tessera/collectives";
+import type { Done, Job } from "./programs/stages.js";
+
+const program = pathToFileURL(join(__dirname, "../dist/programs/stages.js"));
+const run = (ranks: number, data: readonly Job[]) => runThreads<Done[]>({ program, ranks, data });
+
+const jobs: readonly Job[] = [
+  { kind: "gpipe", micros: 4, chunks: 1 },
+  { kind: "1f1b", micros: 4, chunks: 1 },
+  { kind: "zero-bubble", micros: 4, chunks: 1 },
+  { kind: "interleaved", micros: 4, chunks: 2 },
+];
+
+const serial = run(1, [{ kind: "1f1b", micros: 4, chunks: 1 }]);
+
+test.each([2, 4])("%i stages", async (stages) => {
+  const expected = (await serial)[0]![0]!.gradients;
+  const ranks = await run(stages, jobs);
+  jobs.forEach(({ kind }, i) => {
+    const gradients = Object.assign(
+      {},
+      ...ranks.map((rank) => rank[i]!.gradients),
+    ) as typeof expected;
+    expect([kind, Object.keys(gradients).sort()]).toEqual([kind, Object.keys(expected).sort()]);
+    // Each micro-batch's gradients are the same products; only the order of their sum may differ.
+    const worst = Math.max(
+      ...Object.entries(expected).flatMap(([path, values]) =>
+        [...values].map(
+          (value, at) => Math.abs(gradients[path]![at]! - value) / (1 + Math.abs(value)),
+        ),
+      ),
+    );
+    expect([kind, worst < 1e-6 ? "equal" : worst]).toEqual([kind, "equal"]);
+    expect(ranks.map((rank) => rank[i]!.leaked)).toEqual(ranks.map(() => 0));
+  });
+});

@@ -1,0 +1,124 @@
+// Carries out one stage's schedule. It knows neighbours and order, not models.
+
+import type { Tensor } from "@tensorflow/tfjs-core";
+import type { ProcessGroup, ReceiveOptions, Work } from "@tessera/collectives";
+import { partOf, type Action, type Schedule } from "./action.js";
+
+/** A part of the model with its parameters, its data and its sink inside. `S`: a forward's record. */
+export interface Part<S> {
+  /** Borrows x, null for the first part, which reads its own data. y is null from the last one. */
+  forward(micro: number, x: Tensor | null): { readonly y: Tensor | null; readonly saved: S };
+  /** Uses up `saved`. dy is null for the last part, which makes the loss; dx from the first one. */
+  backward(micro: number, saved: S, dy: Tensor | null): Tensor | null;
+  /** The same, but the weights' gradients are made when `weight` is called. */
+  input(micro: number, saved: S, dy: Tensor | null): InputHalf;
+}
+
+export interface InputHalf {
+  readonly dx: Tensor | null;
+  readonly weight: () => void;
+}
+
+export interface Execution<S> {
+  /** This stage's parts, by chunk. */
+  readonly parts: readonly Part<S>[];
+  readonly schedule: Schedule;
+  /** The stages, in order. */
+  readonly group: ProcessGroup;
+  /** Of what goes from part to part. */
+  readonly message: Pick<ReceiveOptions, "storage"> & { readonly shape: readonly number[] };
+}
+
+/** Actions whose messages are asked for before their turn, so that these are there when it comes. */
+const AHEAD = 2;
+
+/** Runs the whole schedule. Returns when all that this stage sent has left. */
+export function execute<S>({ parts, schedule, group, message }: Execution<S>): void {
+  const mail = post({ group, parts: parts.length * group.size, message });
+  const records = new Map<string, S>();
+  const weights = new Map<string, () => void>();
+  schedule.forEach((action, i) => {
+    for (const next of schedule.slice(i, i + 1 + AHEAD)) mail.expect(next);
+    const { kind, micro, chunk } = action;
+    const part = parts[chunk]!;
+    const key = `${micro} ${chunk}`;
+    if (kind === "weight") {
+      taken(weights, key)();
+      return;
+    }
+    const got = mail.take(action);
+    if (kind === "forward") {
+      const { y, saved } = part.forward(micro, got);
+      records.set(key, saved);
+      mail.send(action, y);
+    } else if (kind === "backward") {
+      mail.send(action, part.backward(micro, taken(records, key), got));
+    } else {
+      const { dx, weight } = part.input(micro, taken(records, key), got);
+      weights.set(key, weight);
+      mail.send(action, dx);
+    }
+    got?.dispose();
+  });
+  mail.close();
+}
+
+/** What is at `key`, which is then no longer there. */
+function taken<T>(map: Map<string, T>, key: string): T {
+  const value = map.get(key);
+  if (value === undefined) throw new Error(`the schedule uses ${key} before it is made`);
+  map.delete(key);
+  return value;
+}
+
+interface Route {
+  readonly group: ProcessGroup;
+  /** Of the whole model. */
+  readonly parts: number;
+  readonly message: Execution<unknown>["message"];
+}
+
+/** Messages of this stage's actions, to and from the neighbours. */
+function post({ group, parts, message }: Route) {
+  const { rank: stage, size: stages } = group;
+  const expected = new Map<Action, Work>();
+  const sent: Work<void>[] = [];
+
+  /** The parts before and behind an action's, in the direction in which it goes. */
+  const neighbours = (action: Action) => {
+    const part = partOf(action, stage, stages);
+    const step = action.kind === "forward" ? 1 : -1;
+    return { source: part - step, part, target: part + step };
+  };
+  const exists = (part: number): boolean => part >= 0 && part < parts;
+  const rankOf = (part: number): number => part % stages;
+  /** One for each message, as stages may take micro-batches in different orders. */
+  const tagOf = ({ kind, micro }: Action, target: number): number =>
+    2 * (micro * parts + target) + (kind === "forward" ? 0 : 1);
+
+  return {
+    /** Asks for what `action` will need. */
+    expect(action: Action): void {
+      const { source, part } = neighbours(action);
+      if (action.kind === "weight" || !exists(source) || expected.has(action)) return;
+      const options = { ...message, tag: tagOf(action, part) };
+      expected.set(action, group.receive(message.shape, rankOf(source), options));
+    },
+    /** What `action` needs; null where no part stands before it. */
+    take(action: Action): Tensor | null {
+      const work = expected.get(action);
+      expected.delete(action);
+      return work === undefined ? null : work.wait();
+    },
+    /** Sends what `action` made, which it uses up, to the part behind it. */
+    send(action: Action, x: Tensor | null): void {
+      const { target } = neighbours(action);
+      if (x === null || !exists(target)) return;
+      sent.push(group.send(x, rankOf(target), tagOf(action, target)));
+      x.dispose();
+    },
+    close(): void {
+      for (const work of sent) work.wait();
+    },
+  };
+}

@@ -1,0 +1,21 @@
+export {
+  parseSchedule,
+  show,
+  showAction,
+  type Action,
+  type ActionKind,
+  type Pipeline,
+  type Schedule,
+} from "./action.js";
+export { drawSvg, drawText, type DrawOptions } from "./draw.js";
+export { execute, type Execution, type InputHalf, type Part } from "./execute.js";
+export { putOff, type PutOff } from "./put_off.js";
+export { scheduleKinds, schedulesOf, type ScheduleKind, type ScheduleMaker } from "./schedules.js";
+export { simulate, USUAL, type Durations, type Played, type Timeline } from "./simulate.js";
+export {
+  splitAsWritten,
+  splitByCost,
+  splitEvenly,
+  type Costs,
+  type LayerSpan,
+} from "./split_layers.js";

@@ -1,0 +1,111 @@
+// The schedules that come with Tessera. Each is a function from a stage's place to what it does.
+
+import { UserError } from "@tessera/config";
+import type { Action, ActionKind, Pipeline, Schedule } from "./action.js";
+
+/** A schedule of `stage`, from 0, of a pipeline. */
+export type ScheduleMaker = (stage: number, pipeline: Pipeline) => Schedule;
+
+const range = (from: number, to: number): number[] =>
+  Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
+
+const act =
+  (kind: ActionKind) =>
+  (micro: number, chunk = 0): Action => ({ kind, micro, chunk });
+const forward = act("forward");
+const backward = act("backward");
+const input = act("input");
+const weight = act("weight");
+
+/** All forwards, then all backwards (Huang et al., 2019): every micro-batch is in flight at once. */
+const gpipe: ScheduleMaker = (_stage, { micros }) => [
+  ...range(0, micros).map((micro) => forward(micro)),
+  ...range(0, micros).map((micro) => backward(micro)),
+];
+
+/** Fill, alternate, drain (Narayanan et al., 2019): stage s keeps at most stages - s in flight. */
+const oneForwardOneBackward: ScheduleMaker = (stage, { stages, micros }) => {
+  const warmup = Math.min(stages - stage - 1, micros);
+  return [
+    ...range(0, warmup).map((micro) => forward(micro)),
+    ...range(warmup, micros).flatMap((micro) => [forward(micro), backward(micro - warmup)]),
+    ...range(micros - warmup, micros).map((micro) => backward(micro)),
+  ];
+};
+
+/**
+ * 1F1B over several chunks a stage (Narayanan et al., 2021), which shortens the bubble by their number.
+ * Micro-batches go through the chunks in groups of as many as there are stages.
+ */
+const interleaved: ScheduleMaker = (stage, { stages, micros, chunks }) => {
+  const total = micros * chunks;
+  const round = stages * chunks;
+  const nth = (kind: typeof forward, n: number, isReversed: boolean): Action => {
+    const chunk = Math.floor((n % round) / stages);
+    const micro = Math.floor(n / round) * stages + (n % stages);
+    return kind(micro, isReversed ? chunks - 1 - chunk : chunk);
+  };
+  const warmup = Math.min(2 * (stages - stage - 1) + (chunks - 1) * stages, total);
+  return [
+    ...range(0, warmup).map((n) => nth(forward, n, false)),
+    ...range(warmup, total).flatMap((n) => [
+      nth(forward, n, false),
+      nth(backward, n - warmup, true),
+    ]),
+    ...range(total - warmup, total).map((n) => nth(backward, n, true)),
+  ];
+};
+
+/**
+ * ZB-H1 (Qi et al., 2024): 1F1B with backward in two halves. Stage s puts off the weights' half of s
+ * micro-batches, so that no stage keeps more in flight than the first does, and fills the end with them.
+ */
+const zeroBubble: ScheduleMaker = (stage, { stages, micros }) => {
+  const warmup = Math.min(stages - stage - 1, micros);
+  const late = Math.min(stage, micros);
+  return [
+    ...range(0, warmup).map((micro) => forward(micro)),
+    ...range(0, micros).flatMap((micro) => [
+      ...(micro + warmup < micros ? [forward(micro + warmup)] : []),
+      input(micro),
+      ...(micro >= late ? [weight(micro - late)] : []),
+    ]),
+    ...range(micros - late, micros).map((micro) => weight(micro)),
+  ];
+};
+
+const makers = {
+  gpipe,
+  "1f1b": oneForwardOneBackward,
+  interleaved,
+  "zero-bubble": zeroBubble,
+} as const satisfies Record<string, ScheduleMaker>;
+
+export type ScheduleKind = keyof typeof makers;
+
+export const scheduleKinds = Object.keys(makers) as ScheduleKind[];
+
+/** The schedules of all stages. Throws a UserError where `kind` cannot serve the pipeline. */
+export function schedulesOf(kind: ScheduleKind, pipeline: Pipeline): readonly Schedule[] {
+  const { stages, micros, chunks } = pipeline;
+  for (const [name, value] of Object.entries({ stages, "micro-batches": micros, chunks })) {
+    if (!Number.isSafeInteger(value) || value < 1) {
+      throw new UserError(`a pipeline of ${value} ${name}: must be a whole number, at least 1`);
+    }
+  }
+  if (kind !== "interleaved" && chunks > 1) {
+    throw new UserError(
+      `the ${kind} schedule has one chunk a stage, not ${chunks}: interleave them`,
+    );
+  }
+  if (chunks > 1 && stages === 1) {
+    throw new UserError(`${chunks} chunks a stage: interleaving needs at least 2 stages, not 1`);
+  }
+  if (kind === "interleaved" && micros % stages !== 0) {
+    throw new UserError(
+      `the interleaved schedule takes micro-batches in groups of ${stages}, one for each stage, ` +
+        `which ${micros} are not a multiple of`,
+    );
+  }
+  return range(0, stages).map((stage) => makers[kind](stage, pipeline));
+}

@@ -1,0 +1,124 @@
+// Regions whose ranks share the products and the vocabulary (Shoeybi et al., 2019), and, in one of them,
+// the tokens outside of the products too (Korthikanti et al., 2022).
+
+import type { Tensor } from "@tensorflow/tfjs-core";
+import type { ProcessGroup } from "@tessera/collectives";
+import {
+  leaves,
+  mapTensors,
+  mapTree,
+  type Layer,
+  type Like,
+  type ParamSpec,
+  type Region,
+  type Source,
+  type Tree,
+} from "@tessera/layers";
+import type { Part } from "@tessera/mesh";
+import { sharedTokens, wholeTokens, type Border } from "./border.js";
+import { holdLate } from "./hold_late.js";
+import { sharedVocabularyHead } from "./vocabulary_head.js";
+
+/** Ranks share products and vocabulary. Outside, all of them compute the same. */
+export const split = (group: ProcessGroup): Region => regionOf(group, wholeTokens(group));
+
+/** The same, and outside each rank computes its part of the tokens: their number must divide. */
+export const splitTokens = (group: ProcessGroup): Region => regionOf(group, sharedTokens(group));
+
+function regionOf(group: ProcessGroup, border: Border): Region {
+  const inside: Part = { index: group.rank, count: group.size };
+  return {
+    inside,
+    outside: border.outside,
+    across: (layer) => acrossBorder(layer, border),
+    source: (source) => sourceBehind(source, border),
+    head: (options) => sharedVocabularyHead(options, border, group),
+  };
+}
+
+/** Parameters of which ranks compute parts of a sum. */
+const insideSpec = <P extends Tree>(spec: Like<P, ParamSpec>): Like<P, ParamSpec> =>
+  mapTree(spec, (leaf: ParamSpec): ParamSpec => ({ ...leaf, inside: true })) as unknown as Like<
+    P,
+    ParamSpec
+  >;
+
+/** The record of a stretch; with what the rank holds of its x, if the layer keeps x. */
+type Kept<S> = { readonly inside: S } & ({ readonly x: Tensor } | Readonly<Record<never, never>>);
+
+/** Where `tree` keeps `from`, it keeps `to` instead. Borrows both. */
+function replaced<T extends Tree>(tree: T, from: Tensor, to: Tensor): T {
+  const isFrom = (leaf: Tensor): boolean =>
+    leaf.dataId === from.dataId && leaf.shape.join() === from.shape.join();
+  return mapTensors(tree, (leaf) => {
+    if (!isFrom(leaf)) return leaf;
+    leaf.dispose();
+    return to.clone();
+  });
+}
+
+const keeps = (tree: Tree, x: Tensor): boolean =>
+  leaves<Tensor>(tree).some(([, leaf]) => leaf.dataId === x.dataId);
+
+/**
+ * Gathers x, calls `layer`, and sums its results. What `layer` keeps of the gathered x is gathered again
+ * in backward instead. The gradient of x is summed while the last gradients of weights are computed.
+ */
+function acrossBorder<P extends Tree, S extends Tree>(
+  layer: Layer<P, S>,
+  border: Border,
+): Layer<P, Tree> {
+  const stretch: Layer<P, Kept<S>> = {
+    spec: insideSpec<P>(layer.spec),
+    forward(params, x, at) {
+      const gathered = border.gather(x).wait();
+      const [y, saved] = layer.forward(params, gathered, at);
+      const sum = border.sum(y);
+      y.dispose();
+      const inside = replaced(saved, gathered, x);
+      gathered.dispose();
+      return [sum.wait(), keeps(inside, x) ? { x: x.clone(), inside } : { inside }];
+    },
+    backward(params, saved, dy, sink, at) {
+      const gatheredDy = border.gather(dy);
+      const inside = "x" in saved ? regained(saved, border) : saved.inside;
+      const whole = gatheredDy.wait();
+      const held = holdLate(params, sink);
+      const dx = layer.backward(params, inside, whole, held.sink, at);
+      whole.dispose();
+      const sum = border.sum(dx);
+      dx.dispose();
+      held.settle();
+      return sum.wait();
+    },
+  };
+  return stretch as unknown as Layer<P, Tree>;
+}
+
+/** The record as `layer` made it. Uses up `saved`. */
+function regained<S extends Tree>(saved: { x: Tensor; inside: S }, { gather }: Border): S {
+  const gathered = gather(saved.x).wait();
+  const inside = replaced(saved.inside, saved.x, gathered);
+  saved.x.dispose();
+  gathered.dispose();
+  return inside;
+}
+
+/** Sums what `source` makes of each rank's rows of the vocabulary. */
+const sourceBehind = <P extends Tree, S extends Tree>(
+  source: Source<P, S>,
+  border: Border,
+): Source<P, S> => ({
+  spec: insideSpec<P>(source.spec),
+  forward(params, ids, at) {
+    const [y, saved] = source.forward(params, ids, at);
+    const sum = border.sum(y);
+    y.dispose();
+    return [sum.wait(), saved];
+  },
+  backward(params, saved, dy, sink, at) {
+    const whole = border.gather(dy).wait();
+    source.backward(params, saved, whole, sink, at);
+    whole.dispose();
+  },
+});

@@ -1,0 +1,1 @@
+export { openEventFile, type EventFile } from "./event_file.js";
