@@ -85,7 +85,15 @@ const turned = (shape: Shape, heads: number, dims: number): Case[] =>
     [true, false].map((inverse) => ({
       kernel: "TesseraRotary",
       inputs: { x: [shape] },
-      attributes: { base: 10_000, dims, pairs, heads, start: 3, inverse },
+      // Each row from a place of its own, or all from one.
+      attributes: {
+        base: 10_000,
+        dims,
+        pairs,
+        heads,
+        starts: inverse ? [3] : Array.from({ length: shape[0]! }, (_, b) => 3 + 50 * b),
+        inverse,
+      },
     })),
   );
 
@@ -181,6 +189,21 @@ const attention = ({ batch, time, heads, groups, depth, rate }: AttentionExtents
   });
 };
 
+/** Some rows of a cache, which hold different numbers of tokens. */
+const continued = (at: Omit<AttentionExtents, "batch" | "rate">, lengths: number[]): Case => {
+  const { time, heads, groups, depth } = at;
+  const batch = lengths.length;
+  return {
+    kernel: "TesseraCachedAttention",
+    inputs: {
+      query: [[batch, time, heads, depth]],
+      keyValue: [[batch, time, 2, groups, depth]],
+      cache: [[batch + 2, 2, groups, Math.max(...lengths) + time + 3, depth]],
+    },
+    attributes: { scale: 1 / Math.sqrt(depth), firstRow: 1, lengths },
+  };
+};
+
 const windows = [
   { whole: [7, 11], start: [0, 0], size: [7, 11] },
   { whole: [9, 5000], start: [2, 0], size: [4, 5000] },
@@ -254,6 +277,9 @@ export const cases: readonly Case[] = [
   ...attention({ batch: 1, time: 65, heads: 4, groups: 2, depth: 16, rate: 0.2 }),
   ...attention({ batch: 1, time: 130, heads: 3, groups: 1, depth: 40, rate: 0 }),
   ...attention({ batch: 2, time: 1, heads: 1, groups: 1, depth: 64, rate: 0 }),
+  continued({ time: 1, heads: 4, groups: 2, depth: 5 }, [7, 0, 130]),
+  continued({ time: 11, heads: 3, groups: 3, depth: 64 }, [0, 33]),
+  continued({ time: 4, heads: 2, groups: 1, depth: 40 }, [3]),
   ...drawn,
   ...optimizer([3, 5]),
   ...optimizer([2049]),

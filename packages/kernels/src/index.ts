@@ -5,6 +5,7 @@ export {
   documentAttentionGradient,
   type AttentionAttributes,
 } from "./attention.js";
+export { cachedAttention, type CachedAttentionAttributes } from "./cached_attention.js";
 export { convert, type FloatStorage } from "./convert.js";
 export {
   biasedCrossEntropy,
