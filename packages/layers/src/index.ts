@@ -53,6 +53,7 @@ export {
 export { mlp, type Activation, type MlpOptions } from "./mlp.js";
 export { rmsNorm, type RmsNormParams, type RmsNormSaved } from "./rms_norm.js";
 export { swiglu } from "./swiglu.js";
+export { addOwned } from "./owned.js";
 export { whole, type Region } from "./region.js";
 export {
   constant,
