@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect, test } from "@jest/globals";
 import { runThreads } from "@tessera/collectives";
+import { lossesApart, normsApart, treesApart } from "./programs/compare.js";
 import type { Job, Layout, Trained } from "./programs/layouts.js";
 
 const folder = join(__dirname, "../../../fixtures/golden");
@@ -32,19 +33,6 @@ const run = (ranks: number, of: readonly Layout[]): Promise<Trained[][]> => {
   return runThreads<Trained[]>({ program, ranks, data: job });
 };
 
-/** The norm of the difference over the norm of what is expected. */
-function apart(actual: Float32Array, expected: Float32Array): number {
-  const norm = (values: Float32Array) => Math.sqrt(values.reduce((sum, x) => sum + x * x, 0));
-  return norm(actual.map((value, i) => value - expected[i]!)) / norm(expected);
-}
-
-/**
- * The part of a parameter that its gradient determines. A bias of all keys alike changes no softmax, so
- * the gradient of keys' biases is rounding alone, which Adam makes steps of.
- */
-const determined = (path: string, values: Float32Array): Float32Array =>
-  path.endsWith("keyValue.bias") ? values.subarray(values.length / 2) : values;
-
 const references = run(
   1,
   [GOLDEN, WITH_DROPOUT].map((of) => ({ stage: 0, accumulation: 1, ...of, bucketBytes: 0 })),
@@ -58,13 +46,11 @@ test.each([1, 2, 4, 8])(
     layouts.forEach((layout, i) => {
       const expected = reference![layout.dropout === 0 ? 0 : 1]!;
       for (const rank of all) {
-        const { losses, norms, weights, leaked, disagreement } = rank[i]!;
+        const { weights, leaked, disagreement } = rank[i]!;
         const worst = Math.max(
-          ...losses.map((loss, step) => Math.abs(loss / expected.losses[step]! - 1)),
-          ...norms.map((norm, step) => Math.abs(norm / expected.norms[step]! - 1) / 10),
-          ...Object.entries(expected.weights).map(([path, values]) =>
-            apart(determined(path, weights[path]!), determined(path, values)),
-          ),
+          lossesApart(rank[i]!, expected),
+          normsApart(rank[i]!, expected) / 10,
+          treesApart(weights, expected.weights),
         );
         expect([nameOf(layout), worst < TOLERANCE ? "equal" : worst]).toEqual([
           nameOf(layout),

@@ -10,5 +10,5 @@ export {
   type ReporterOptions,
 } from "./reporter.js";
 export { freshState, resumedState, wholeState, type WholeState } from "./state.js";
-export { takeStep, type StepReport, type TrainingState } from "./step.js";
+export { sumGradients, takeStep, valueOf, type StepReport, type TrainingState } from "./step.js";
 export { train, type TrainingHooks, type TrainingResult } from "./train.js";

@@ -111,7 +111,7 @@ const weightFor = ({ batch, train }: TrainingPlan, factor: number): number =>
  * Over all tokens of all ranks, weighed: the losses and the weights themselves [2], and this rank's share of
  * the losses' gradients.
  */
-function sumGradients(
+export function sumGradients(
   plan: TrainingPlan,
   { params, step, consumedSamples }: TrainingState,
   factor: number,

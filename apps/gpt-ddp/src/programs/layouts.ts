@@ -7,18 +7,31 @@ import { meshGroups, type World } from "@tessera/collectives";
 import { resolveBatch } from "@tessera/config";
 import { sequentialOrder, type Samples } from "@tessera/data";
 import { disagreement, fullyShard, replicate, shardAll } from "@tessera/data-parallel";
-import { evenDropout, gpt, type GptParams } from "@tessera/gpt";
+import { evenDropout, gpt, gptConfig, type GptConfig, type GptParams } from "@tessera/gpt";
 import { loadNative } from "@tessera/kernels-native";
-import { disposeTree, leaves } from "@tessera/layers";
+import { disposeTree, leaves, materialize, type Tree } from "@tessera/layers";
+import type { FloatStorage } from "@tessera/kernels";
 import { partOf, shareOf, split, splitTokens, tensorAxis } from "@tessera/tensor-parallel";
 import { adam, decayOf } from "@tessera/optim";
-import { freshState, takeStep, wholeState, type TrainingPlan } from "@tessera/trainer";
+import {
+  freshState,
+  sumGradients,
+  takeStep,
+  valueOf,
+  wholeState,
+  type TrainingPlan,
+  type TrainingState,
+} from "@tessera/trainer";
 
 export interface Layout {
   /** Ranks that share each layer; the others see other samples. */
   readonly tensor?: number;
   /** Whether they share the tokens too, outside of the products. */
   readonly sequence?: boolean;
+  /** Other heads than the folder's model; with other key heads, weights are drawn. */
+  readonly heads?: number;
+  readonly keyHeads?: number;
+  readonly storage?: FloatStorage;
   readonly stage: 0 | 1 | 2 | 3;
   readonly accumulation: number;
   readonly dropout: number;
@@ -34,11 +47,15 @@ export interface Job {
   readonly layouts: readonly Layout[];
 }
 
+export type ByPath = Readonly<Record<string, Float32Array>>;
+
 export interface Trained {
   readonly losses: readonly number[];
   readonly norms: readonly number[];
-  /** By path. */
-  readonly weights: Readonly<Record<string, Float32Array>>;
+  /** At the end, by path. */
+  readonly weights: ByPath;
+  /** Of the first step. */
+  readonly gradients: ByPath;
   /** Tensors that a step left behind. */
   readonly leaked: number;
   /** The first weight on which ranks differ. */
@@ -55,13 +72,13 @@ const samplesOf = (tokens: Job["tokens"]): Samples => ({
 
 function planOf(world: World, { folder, tokens }: Job, layout: Layout): TrainingPlan {
   const { stage, accumulation, bucketBytes, tensor: degree = 1, sequence = false } = layout;
-  const config = { ...readModelConfig(folder), dropout: evenDropout(layout.dropout) };
+  const config = configOf(folder, layout);
   const dataRanks = world.size / degree;
   const { data, tensor } = meshGroups(world, { pipeline: 1, data: dataRanks, tensor: degree });
   const region = (sequence ? splitTokens : split)(tensor);
   const part = region.inside;
   const around = stage === 3 ? { around: shardAll(data, part) } : {};
-  const model = gpt(config, { region, ...around });
+  const model = gpt(config, { region, storage: layout.storage ?? "fp32", ...around });
   const adamW = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, decoupled: true };
   const samples = samplesOf(tokens);
   return {
@@ -89,11 +106,41 @@ function planOf(world: World, { folder, tokens }: Job, layout: Layout): Training
   };
 }
 
+function configOf(folder: string, { dropout, heads, keyHeads }: Layout): GptConfig {
+  const config = readModelConfig(folder);
+  const headCount = heads ?? config.headCount;
+  return gptConfig({
+    ...config,
+    headCount,
+    keyHeadCount: keyHeads ?? headCount,
+    dropout: evenDropout(dropout),
+  });
+}
+
+/** The values of a tree, which it uses up. */
+function valuesOf(tree: Tree): ByPath {
+  const named = leaves<Tensor>(tree).map(([path, x]) => [path, x.dataSync<"float32">()]);
+  disposeTree(tree);
+  return Object.fromEntries(named) as ByPath;
+}
+
+/** The gradients of the next step, whole. */
+function gradientsAt(plan: TrainingPlan, state: TrainingState): ByPath {
+  const { sums, gradients } = sumGradients(plan, state, 1);
+  const { params, optimizer } = wholeState(plan, { ...state, optimizer: { gradients } });
+  for (const tree of [{ sums }, gradients, params]) disposeTree(tree);
+  return valuesOf(optimizer["gradients"]!);
+}
+
 function trained(world: World, job: Job, layout: Layout): Trained {
   const plan = planOf(world, job, layout);
-  const { model, tensor } = plan;
-  const whole = readModel(job.folder, model.config);
-  let state = freshState(plan, shareOf(whole, model.spec, partOf(tensor)));
+  const { model, tensor, seed } = plan;
+  const weights =
+    layout.keyHeads === undefined
+      ? shareOf(readModel(job.folder, model.config), model.spec, partOf(tensor))
+      : materialize<GptParams>(model.spec, seed, partOf(tensor));
+  let state = freshState(plan, weights);
+  const gradients = gradientsAt(plan, state);
   const losses: number[] = [];
   const norms: number[] = [];
   const before = memory().numTensors;
@@ -101,19 +148,22 @@ function trained(world: World, job: Job, layout: Layout): Trained {
   for (let step = 0; step < layout.steps; step += 1) {
     const taken = takeStep(plan, state);
     state = taken.state;
-    losses.push(taken.report.loss.dataSync()[0]!);
-    norms.push(taken.report.gradientNorm.dataSync()[0]!);
+    losses.push(valueOf(taken.report.loss));
+    norms.push(valueOf(taken.report.gradientNorm));
     disposeTree({ loss: taken.report.loss, norm: taken.report.gradientNorm });
     leaked = Math.max(leaked, Math.abs(memory().numTensors - before));
   }
   const end = wholeState(plan, state);
   const differs = disagreement(end.params, world.all);
-  const weights = Object.fromEntries(
-    leaves<Tensor>(end.params).map(([path, x]) => [path, x.dataSync<"float32">()]),
-  );
-  for (const tree of [end.params, state.params]) disposeTree(tree);
-  for (const tree of [end.optimizer, state.optimizer]) disposeTree(tree);
-  return { losses, norms, weights, leaked, disagreement: differs };
+  for (const tree of [end.optimizer, state.params, state.optimizer]) disposeTree(tree);
+  return {
+    losses,
+    norms,
+    weights: valuesOf(end.params),
+    gradients,
+    leaked,
+    disagreement: differs,
+  };
 }
 
 export async function main(world: World, job: Job): Promise<Trained[]> {
