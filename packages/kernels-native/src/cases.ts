@@ -4,7 +4,14 @@ import { streamKey } from "@tessera/random";
 import type { Attributes, Shape } from "@tessera/kernels";
 
 /** How an input's values are drawn. */
-export type Values = "normal" | "positive" | "infinite" | { readonly below: number } | "weights";
+export type Values =
+  | "normal"
+  | "positive"
+  | "infinite"
+  | { readonly below: number }
+  | "weights"
+  /** Where documents begin that share a row, two or three to each. */
+  | "starts";
 
 export interface Case {
   readonly kernel: string;
@@ -163,24 +170,15 @@ const attention = ({ batch, time, heads, groups, depth, rate }: AttentionExtents
     key,
   };
   const attributes = { ...draw, scale: 1 / Math.sqrt(depth), rate };
-  return [
-    {
-      kernel: "TesseraCausalAttention",
-      inputs: { query: [query], keyValue: [keyValue] },
-      attributes,
-    },
-    {
-      kernel: "TesseraCausalAttentionGradient",
-      inputs: {
-        query: [query],
-        keyValue: [keyValue],
-        y: [query],
-        logSumExp: [query.slice(0, 3)],
-        dy: [query],
-      },
-      attributes,
-    },
-  ];
+  return ["Causal", "Document"].flatMap((kind): Case[] => {
+    const starts: Case["inputs"] = kind === "Document" ? { starts: [[batch, time], "starts"] } : {};
+    const inputs: Case["inputs"] = { query: [query], keyValue: [keyValue], ...starts };
+    const given = { y: [query], logSumExp: [query.slice(0, 3)], dy: [query] } as const;
+    return [
+      { kernel: `Tessera${kind}Attention`, inputs, attributes },
+      { kernel: `Tessera${kind}AttentionGradient`, inputs: { ...inputs, ...given }, attributes },
+    ];
+  });
 };
 
 const windows = [

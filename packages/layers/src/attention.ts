@@ -6,6 +6,8 @@ import {
   call,
   causalAttention,
   causalAttentionGradient,
+  documentAttention,
+  documentAttentionGradient,
   drawOf,
   rotary as rotaryKernel,
   type AttentionAttributes,
@@ -106,6 +108,27 @@ function projectionsOf(options: AttentionOptions) {
   };
 }
 
+type Inputs<N extends string> = Readonly<Record<N, Tensor>>;
+
+/** Each position sees those of its row before it, or with `starts` those of its document. */
+const attend = (
+  inputs: Inputs<"query" | "keyValue">,
+  attributes: AttentionAttributes,
+  { starts }: Step,
+) =>
+  starts === undefined
+    ? call(causalAttention, inputs, attributes)
+    : call(documentAttention, { ...inputs, starts }, attributes);
+
+const attendGradient = (
+  inputs: Inputs<"query" | "keyValue" | "y" | "logSumExp" | "dy">,
+  attributes: AttentionAttributes,
+  { starts }: Step,
+) =>
+  starts === undefined
+    ? call(causalAttentionGradient, inputs, attributes)
+    : call(documentAttentionGradient, { ...inputs, starts }, attributes);
+
 /** x [batch, time, width] -> y of the same shape: partial sums where the heads are split. */
 export function selfAttention(options: AttentionOptions): Layer<AttentionParams, AttentionSaved> {
   const { width, heads, dropout = 0, rotary = null, inside = WHOLE } = options;
@@ -127,7 +150,7 @@ export function selfAttention(options: AttentionOptions): Layer<AttentionParams,
       const held = kvFlat.shape[2]! / (2 * depth);
       const q = turned(reshapeOwned(qFlat, [batch, time, -1, depth]), rotary);
       const kv = turned(reshapeOwned(kvFlat, [batch, time, 2, held, depth]), rotary);
-      const attended = call(causalAttention, { query: q, keyValue: kv }, attributes(q, at));
+      const attended = attend({ query: q, keyValue: kv }, attributes(q, at), at);
       const merged = reshape(attended.y, [batch, time, -1]);
       const [y, outputSaved] = output.forward(params.output, merged, under(at, "output"));
       merged.dispose();
@@ -142,7 +165,7 @@ export function selfAttention(options: AttentionOptions): Layer<AttentionParams,
       const dMerged = output.backward(params.output, saved.output, dy, sink.output, at);
       const dAttended = reshapeOwned(dMerged, q.shape);
       const inputs = { query: q, keyValue: kv, y, logSumExp, dy: dAttended };
-      const { dQuery, dKeyValue } = call(causalAttentionGradient, inputs, attributes(q, at));
+      const { dQuery, dKeyValue } = attendGradient(inputs, attributes(q, at), at);
       for (const spent of Object.values(inputs)) spent.dispose();
       const dq = reshapeOwned(turned(dQuery, rotary, true), [batch, time, -1]);
       const dkv = reshapeOwned(turned(dKeyValue, rotary, true), [batch, time, -1]);

@@ -133,7 +133,7 @@ export function sumGradients(
       path: "",
     };
     const first = consumedSamples + firstRow;
-    const batch = makeBatch(plan.train, plan.order, { first, size: microBatch, weight });
+    const batch = makeBatch(plan.train.batch(first, microBatch), weight);
     const nats = plan.model.lossAndGradients(params, batch, sink(micro === accumulation - 1), at);
     const more = tidy(() => stack([nats, sum(batch.targets.weights)]));
     nats.dispose();

@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { enableProdMode, scalar, setBackend } from "@tensorflow/tfjs-core";
 import { joinWorld } from "@tessera/collectives-mpi";
 import { resolveBatch } from "@tessera/config";
-import { sequentialOrder } from "@tessera/data";
+import { feedOf, sequentialOrder } from "@tessera/data";
 import { fullyShard, replicate, shardAll } from "@tessera/data-parallel";
 import { gpt, gptConfig } from "@tessera/gpt";
 import { disposeTree, materialize } from "@tessera/layers";
@@ -66,8 +66,7 @@ const plan = {
   clipNorm: 1,
   lossScaling: null,
   seed: 1,
-  train: samples,
-  order: sequentialOrder(samples.count),
+  train: feedOf(samples, { order: sequentialOrder(samples.count) }),
   validation: null,
   evalBatch: 1,
   intervals: { steps: 1000, logging: 1, evaluation: 0, saving: 0 },

@@ -5,7 +5,7 @@ import { enableProdMode, memory, setBackend, type Tensor } from "@tensorflow/tfj
 import { readModel, readModelConfig } from "@tessera/checkpoint";
 import { meshGroups, type World } from "@tessera/collectives";
 import { resolveBatch } from "@tessera/config";
-import { sequentialOrder, type Samples } from "@tessera/data";
+import { feedOf, sequentialOrder, type Samples } from "@tessera/data";
 import { disagreement, fullyShard, replicate, shardAll } from "@tessera/data-parallel";
 import { evenDropout, gpt, gptConfig, type GptConfig, type GptParams } from "@tessera/gpt";
 import { loadNative } from "@tessera/kernels-native";
@@ -98,8 +98,7 @@ function planOf(world: World, { folder, tokens }: Job, layout: Layout): Training
     clipNorm: 1,
     lossScaling: null,
     seed: 7,
-    train: samples,
-    order: sequentialOrder(samples.count),
+    train: feedOf(samples, { order: sequentialOrder(samples.count) }),
     validation: null,
     evalBatch: 1,
     intervals: { steps: 100, logging: 1, evaluation: 0, saving: 0 },
