@@ -11,6 +11,7 @@ import { fullyShard, replicate, shardAll } from "@tessera/data-parallel";
 import { gpt, gptConfig } from "@tessera/gpt";
 import { disposeTree, materialize } from "@tessera/layers";
 import { adam, decayOf } from "@tessera/optim";
+import { alone } from "@tessera/tensor-parallel";
 import { freshState, takeStep } from "@tessera/trainer";
 import { profile } from "./profile.mjs";
 import { medianOf } from "./median.mjs";
@@ -61,6 +62,7 @@ const plan = {
   batch: resolveBatch({ microBatch: batch, accumulation: 1, dataRanks: world.size }),
   sharing:
     stage === 3 ? fullyShard(model.spec, world.all) : replicate(model.spec, world.all, { stage }),
+  tensor: alone,
   clipNorm: 1,
   lossScaling: null,
   seed: 1,
@@ -79,6 +81,7 @@ function step() {
   const [loss] = taken.report.loss.dataSync();
   const seconds = (performance.now() - began) / 1000;
   state = taken.state;
+  steps += 1;
   disposeTree({ loss: taken.report.loss, norm: taken.report.gradientNorm });
   return { seconds, loss };
 }
@@ -103,10 +106,14 @@ function end() {
   return { peakBytes, parts, flops, matmulFraction };
 }
 
-/** What of the time of communication passed behind computation, over all steps. */
-function hidden() {
+/** Steps taken, the two that warm up among them. */
+let steps = 0;
+
+/** What of the time of communication passed behind computation, and what of a step it held up. */
+function communication() {
   const { busySeconds, waitedSeconds } = world.all.traffic;
-  return busySeconds === 0 ? 1 : 1 - waitedSeconds / busySeconds;
+  const hidden = busySeconds === 0 ? 1 : 1 - waitedSeconds / busySeconds;
+  return { hidden, waitedSeconds: waitedSeconds / steps };
 }
 
 const WORDS = ["step", "end"];
@@ -119,7 +126,7 @@ function shared(word) {
 }
 
 /** What the first rank answers. */
-const answer = (word) => (word === "step" ? step() : { ...end(), hidden: hidden() });
+const answer = (word) => (word === "step" ? step() : { ...end(), ...communication() });
 
 if (world.rank === 0) {
   for await (const word of createInterface({ input: process.stdin })) {

@@ -125,9 +125,9 @@ function valuesOf(tree: Tree): ByPath {
 
 /** The gradients of the next step, whole. */
 function gradientsAt(plan: TrainingPlan, state: TrainingState): ByPath {
-  const { loss, gradients } = sumGradients(plan, state, 1);
+  const { sums, gradients } = sumGradients(plan, state, 1);
   const { params, optimizer } = wholeState(plan, { ...state, optimizer: { gradients } });
-  for (const tree of [{ loss }, gradients, params]) disposeTree(tree);
+  for (const tree of [{ sums }, gradients, params]) disposeTree(tree);
   return valuesOf(optimizer["gradients"]!);
 }
 
