@@ -1,17 +1,9 @@
 // The same seed gives the same training under every layout: ranks, ZeRO stages, accumulation, buckets.
 
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { expect, test } from "@jest/globals";
-import { runThreads } from "@tessera/collectives";
 import { lossesApart, normsApart, treesApart } from "./programs/compare.js";
-import type { Job, Layout, Trained } from "./programs/layouts.js";
-
-const folder = join(__dirname, "../../../fixtures/golden");
-const { tokens } = JSON.parse(readFileSync(join(folder, "expected.json"), "utf8")) as {
-  tokens: number[][][];
-};
+import type { Layout } from "./programs/layouts.js";
+import { runLayouts } from "./programs/run_layouts.js";
 
 const TOLERANCE = 1e-5;
 
@@ -27,13 +19,7 @@ const layouts: Layout[] = ([0, 1, 2, 3] as const).flatMap((stage) => [
 const nameOf = ({ stage, accumulation, dropout }: Layout): string =>
   `ZeRO ${stage}, accumulation ${accumulation}, dropout ${dropout}`;
 
-const run = (ranks: number, of: readonly Layout[]): Promise<Trained[][]> => {
-  const job: Job = { folder, tokens: tokens.flat(), layouts: of };
-  const program = pathToFileURL(join(__dirname, "../dist/programs/layouts.js"));
-  return runThreads<Trained[]>({ program, ranks, data: job });
-};
-
-const references = run(
+const references = runLayouts(
   1,
   [GOLDEN, WITH_DROPOUT].map((of) => ({ stage: 0, accumulation: 1, ...of, bucketBytes: 0 })),
 );
@@ -42,7 +28,7 @@ test.each([1, 2, 4, 8])(
   "%s ranks train as one does, in every ZeRO stage",
   async (ranks) => {
     const [reference] = await references;
-    const all = await run(ranks, layouts);
+    const all = await runLayouts(ranks, layouts);
     layouts.forEach((layout, i) => {
       const expected = reference![layout.dropout === 0 ? 0 : 1]!;
       for (const rank of all) {

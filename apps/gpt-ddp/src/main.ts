@@ -10,7 +10,7 @@ import { runRank } from "@tessera/collectives";
 import { joinWorld } from "@tessera/collectives-mpi";
 import { endWith, EXIT, parseFlags, UserError } from "@tessera/config";
 import { disagreement } from "@tessera/data-parallel";
-import { generate } from "@tessera/gpt";
+import { generate, gpt } from "@tessera/gpt";
 import { threadCount } from "@tessera/kernels-native";
 import { bind } from "@tessera/launcher";
 import { disposeTree } from "@tessera/layers";
@@ -166,7 +166,8 @@ function sample(flags: Flags, { plan, tokenizer }: Run, { params }: TrainingStat
   const prompt = [...tokenizer.encode(flags.prompt)];
   const text = decodeStream(tokenizer);
   write(`\n--- a sample ---\n${flags.prompt}`);
-  for (const id of generate(plan.model, params, prompt, flags.sample_len, sampling)) {
+  const { config, options } = plan.model;
+  for (const id of generate(gpt(config, options), params, prompt, flags.sample_len, sampling)) {
     write(text.push(id));
   }
   write(`${text.end()}\n----------------\n`);

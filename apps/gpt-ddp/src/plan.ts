@@ -3,13 +3,11 @@
 import { accessSync, constants, mkdirSync } from "node:fs";
 import { latestCheckpoint, readProgress } from "@tessera/checkpoint";
 import { resolveBatch, UserError } from "@tessera/config";
-import { gpt, type Gpt, type GptParams } from "@tessera/gpt";
-import { alone } from "@tessera/tensor-parallel";
+import type { GptConfig } from "@tessera/gpt";
 import { adam, decayOf, sgd, type Decays, type Optimizer } from "@tessera/optim";
 import { openTokenizer, type Tokenizer } from "@tessera/tokenizer";
-import type { TrainingPlan } from "@tessera/trainer";
-import type { ProcessGroup, World } from "@tessera/collectives";
-import { fullyShard, replicate, shardAll, type Sharing } from "@tessera/data-parallel";
+import { layOut, type Layout, type TrainingPlan } from "@tessera/trainer";
+import type { World } from "@tessera/collectives";
 import type { BackendName } from "./backend.js";
 import { choosePrecision } from "./precision.js";
 import { chooseData, type Data } from "./choose_data.js";
@@ -39,11 +37,10 @@ export async function makeRun(flags: Flags, backend: BackendName, world: World):
   const folder = resumedFolder(flags);
   const resumed = folder === undefined ? undefined : readProgress(folder);
   const data = await chooseData(flags, { tokenizer, batch, group: world.all, resumed });
-  const isSharded = flags.zero_stage === "3";
-  const model = gpt(config, { storage, ...(isSharded && { around: shardAll(world.all) }) });
+  const laidOut = layOut(world, config, layoutOf(flags, world, config), { storage });
   const plan: TrainingPlan = {
-    model,
-    optimizer: optimizerOf(flags, decayOf(model.spec)),
+    ...laidOut,
+    optimizer: optimizerOf(flags, decayOf(laidOut.model.spec)),
     schedule: {
       kind: flags.lr_scheduler_type,
       peak: flags.learning_rate,
@@ -52,8 +49,6 @@ export async function makeRun(flags: Flags, backend: BackendName, world: World):
       total: flags.max_steps,
     },
     batch,
-    sharing: sharingOf(flags, model.spec, world.all),
-    tensor: alone,
     clipNorm: flags.max_grad_norm,
     lossScaling,
     seed,
@@ -71,12 +66,15 @@ export async function makeRun(flags: Flags, backend: BackendName, world: World):
   return { plan, tokenizer, data, identity: { ...identity, optim: flags.optim } };
 }
 
-function sharingOf(flags: Flags, spec: Gpt["spec"], group: ProcessGroup): Sharing<GptParams> {
-  const stage = Number(flags.zero_stage) as 0 | 1 | 2 | 3;
-  if (stage === 3) return fullyShard<GptParams>(spec, group);
-  const bucketBytes = flags.ddp_bucket_cap_mb * 2 ** 20;
-  return replicate<GptParams>(spec, group, { stage, bucketBytes });
-}
+/** All ranks see different samples. */
+const layoutOf = (flags: Flags, { size }: World, { layerCount }: GptConfig): Layout => ({
+  degrees: { pipeline: 1, data: size, tensor: 1 },
+  sequenceParallel: false,
+  zeroStage: Number(flags.zero_stage) as 0 | 1 | 2 | 3,
+  bucketBytes: flags.ddp_bucket_cap_mb * 2 ** 20,
+  schedule: "1f1b",
+  layers: [{ start: 0, size: layerCount }],
+});
 
 function optimizerOf(flags: Flags, decays: Decays): Optimizer {
   const { adam_beta1: beta1, adam_beta2: beta2, adam_epsilon: epsilon, weight_decay } = flags;

@@ -1,23 +1,9 @@
 // Ranks that share each layer train as one rank does, whatever else is shared: tokens, samples, moments.
 
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { describe, expect, test } from "@jest/globals";
-import { runThreads } from "@tessera/collectives";
 import { lossesApart, normsApart, treesApart } from "./programs/compare.js";
-import type { Job, Layout, Trained } from "./programs/layouts.js";
-
-const folder = join(__dirname, "../../../fixtures/golden");
-const { tokens } = JSON.parse(readFileSync(join(folder, "expected.json"), "utf8")) as {
-  tokens: number[][][];
-};
-
-const run = (ranks: number, of: readonly Layout[]): Promise<Trained[][]> => {
-  const job: Job = { folder, tokens: tokens.flat(), layouts: of };
-  const program = pathToFileURL(join(__dirname, "../dist/programs/layouts.js"));
-  return runThreads<Trained[]>({ program, ranks, data: job });
-};
+import type { Layout } from "./programs/layouts.js";
+import { runLayouts } from "./programs/run_layouts.js";
 
 const GOLDEN = { stage: 0, accumulation: 1, dropout: 0, steps: 20, bucketBytes: 2 ** 12 } as const;
 
@@ -61,7 +47,7 @@ const rows: Readonly<Record<2 | 4 | 8, readonly Row[]>> = {
   ],
 };
 
-const references = run(1, Object.values(runs)).then(([one]) => one!);
+const references = runLayouts(1, Object.values(runs)).then(([one]) => one!);
 
 describe.each([2, 4, 8] as const)("%s ranks", (ranks) => {
   test.each([false, true])("train as one does, tokens shared out: %s", async (sequence) => {
@@ -72,7 +58,7 @@ describe.each([2, 4, 8] as const)("%s ranks", (ranks) => {
       stage,
       sequence,
     }));
-    const all = await run(ranks, layouts);
+    const all = await runLayouts(ranks, layouts);
     const expected = await references;
     for (const [i, [name, tensor, stage]] of of.entries()) {
       const reference = expected[names.indexOf(name)]!;

@@ -40,6 +40,7 @@ const Progress = v.object({
       steadySteps: count,
       patience: count,
       skippedSteps: count,
+      skippedSamples: count,
     }),
   ),
   /** What the run must have in common with the one that continues it, by name. */

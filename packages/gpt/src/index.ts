@@ -17,7 +17,7 @@ export {
   type MicroBatch,
 } from "./formulas.js";
 export { choose, generate, type Sampling } from "./generate.js";
-export { gpt, gptStage, type Batch, type Gpt, type GptStage } from "./model.js";
+export { atRows, gpt, gptStage, type Batch, type Gpt, type GptStage } from "./model.js";
 export {
   gptPart,
   type GptEnd,

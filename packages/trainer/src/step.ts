@@ -1,18 +1,10 @@
 // One optimizer step: gradients summed over micro-batches, clipped, and applied.
 
-import {
-  div,
-  maximum,
-  sqrt,
-  stack,
-  sum,
-  tidy,
-  unstack,
-  zeros,
-  type Tensor,
-} from "@tensorflow/tfjs-core";
+import { div, maximum, sqrt, tidy, unstack, type Tensor } from "@tensorflow/tfjs-core";
+import type { ProcessGroup } from "@tessera/collectives";
+import type { BatchPlan } from "@tessera/config";
 import type { GptParams } from "@tessera/gpt";
-import { addOwned, type Step, type Tree } from "@tessera/layers";
+import type { Tree } from "@tessera/layers";
 import {
   clipFactor,
   initialLossScale,
@@ -21,8 +13,8 @@ import {
   type LossScale,
   type OptimizerState,
 } from "@tessera/optim";
-import { disposeBatch, makeBatch } from "./batch.js";
-import type { TrainingPlan } from "./plan.js";
+import { runMicroBatches } from "./micro_batches.js";
+import { batchAfter, type TrainingPlan } from "./plan.js";
 
 /** What training changes. */
 export interface TrainingState {
@@ -49,15 +41,19 @@ export function takeStep(
   plan: TrainingPlan,
   state: TrainingState,
 ): { readonly state: TrainingState; readonly report: StepReport } {
-  const { lossScaling, sharing, tensor } = plan;
+  const { lossScaling, sharing, tensor, pipeline } = plan;
   const lossScale = lossScaling && (state.lossScale ?? initialLossScale(lossScaling));
   const factor = lossScale?.scale ?? 1;
   const { sums, gradients } = sumGradients(plan, state, factor);
-  const squares = sharing.squares(gradients, tensor.share);
+  const share = (path: string): number => tensor.share(path) * pipeline.share(path);
+  const squares = sharing.squares(gradients, share);
   const { loss, gradientNorm, scale } = perToken(plan, sums, squares);
   // Learning rate and Adam's corrections count the steps that changed something.
   const update = state.step - (lossScale?.skippedSteps ?? 0) + 1;
-  const rate = learningRate(plan.schedule, update);
+  const consumedSamples =
+    state.consumedSamples + batchAfter(plan, state.consumedSamples).globalBatch;
+  const learnt = consumedSamples - (lossScale?.skippedSamples ?? 0);
+  const rate = learningRate(plan.schedule, plan.scheduleUnit === "samples" ? learnt : update);
   const owned = sharing.own(state.params);
   const next = plan.optimizer.step(owned, gradients, state.optimizer, {
     step: update,
@@ -70,9 +66,12 @@ export function takeStep(
       params: sharing.release(next.params),
       optimizer: next.state,
       step: state.step + 1,
-      consumedSamples: state.consumedSamples + plan.batch.globalBatch,
+      consumedSamples,
       lossScale: lossScaling
-        ? nextLossScale(lossScaling, lossScale!, !Number.isFinite(valueOf(gradientNorm)))
+        ? nextLossScale(lossScaling, lossScale!, {
+            samples: consumedSamples - state.consumedSamples,
+            overflowed: !Number.isFinite(valueOf(gradientNorm)),
+          })
         : undefined,
     },
     report: { loss, gradientNorm, learningRate: rate },
@@ -86,8 +85,8 @@ export const valueOf = (scalar: Tensor): number => scalar.dataSync()[0]!;
 const LEAST_WEIGHT = 2 ** -100;
 
 /** From sums over tokens to means over those that count. Nothing is read back. Uses its arguments up. */
-function perToken({ tensor, clipNorm }: TrainingPlan, sums: Tensor, squares: Tensor) {
-  const total = tensor.group.allReduce(squares).wait();
+function perToken({ tensor, pipeline, clipNorm }: TrainingPlan, sums: Tensor, squares: Tensor) {
+  const total = summed(squares, [tensor.group, pipeline.group]);
   const made = tidy(() => {
     const [nats, weight] = unstack(sums) as [Tensor, Tensor];
     const counted = maximum(weight, LEAST_WEIGHT);
@@ -95,7 +94,7 @@ function perToken({ tensor, clipNorm }: TrainingPlan, sums: Tensor, squares: Ten
     const scale = div(clipFactor(gradientNorm, clipNorm || Infinity), counted);
     return { loss: div<Tensor>(nats, counted), gradientNorm, scale };
   });
-  for (const spent of [sums, squares, total]) spent.dispose();
+  for (const spent of [sums, total]) spent.dispose();
   return made;
 }
 
@@ -104,44 +103,31 @@ function perToken({ tensor, clipNorm }: TrainingPlan, sums: Tensor, squares: Ten
  * that 16-bit gradients are of the size they have in a mean. A power of two, so that weights add up
  * exactly, in whatever order.
  */
-const weightFor = ({ batch, train }: TrainingPlan, factor: number): number =>
-  factor / 2 ** Math.ceil(Math.log2(batch.globalBatch * train.length));
+const weightFor = ({ train }: TrainingPlan, { globalBatch }: BatchPlan, factor: number): number =>
+  factor / 2 ** Math.ceil(Math.log2(globalBatch * train.length));
 
 /**
  * Over all tokens of all ranks, weighed: the losses and the weights themselves [2], and this rank's share of
  * the losses' gradients.
  */
-export function sumGradients(
-  plan: TrainingPlan,
-  { params, step, consumedSamples }: TrainingState,
-  factor: number,
-) {
-  const { microBatch, accumulation, globalBatch } = plan.batch;
-  const { group } = plan.sharing;
-  const { sink, take } = plan.sharing.collect(params);
-  const weight = weightFor(plan, factor);
-  let own: Tensor = zeros([2]);
-  for (let micro = 0; micro < accumulation; micro += 1) {
-    // A micro-batch of each rank, side by side, then the next of each.
-    const firstRow = (micro * group.size + group.rank) * microBatch;
-    const at: Step = {
-      seed: plan.seed,
-      index: step,
-      training: true,
-      firstRow,
-      rows: globalBatch,
-      path: "",
-    };
-    const first = consumedSamples + firstRow;
-    const batch = makeBatch(plan.train.batch(first, microBatch), weight);
-    const nats = plan.model.lossAndGradients(params, batch, sink(micro === accumulation - 1), at);
-    const more = tidy(() => stack([nats, sum(batch.targets.weights)]));
-    nats.dispose();
-    disposeBatch(batch);
-    own = addOwned(own, more);
-  }
-  const gradients = plan.tensor.complete(take());
-  const sums = group.allReduce(own).wait();
-  own.dispose();
-  return { sums, gradients };
+export function sumGradients(plan: TrainingPlan, state: TrainingState, factor: number) {
+  const { sharing, tensor, pipeline } = plan;
+  const batch = batchAfter(plan, state.consumedSamples);
+  const collector = sharing.collect(state.params);
+  const own = runMicroBatches(plan, {
+    state,
+    batch,
+    weight: weightFor(plan, batch, factor),
+    collector,
+  });
+  const gradients = pipeline.complete(tensor.complete(collector.take()));
+  return { sums: summed(own, [sharing.group, pipeline.group]), gradients };
 }
+
+/** The sum of x over the ranks of each of `groups`. Uses x up. */
+const summed = (x: Tensor, groups: readonly ProcessGroup[]): Tensor =>
+  groups.reduce((own, group) => {
+    const total = group.allReduce(own).wait();
+    own.dispose();
+    return total;
+  }, x);

@@ -70,10 +70,8 @@ export async function train(
 }
 
 /** Whether `here` holds on any rank. */
-function isAny({ sharing, tensor }: TrainingPlan, here: boolean): boolean {
-  const among = overRanks(sharing.group, here ? 1 : 0, "max");
-  return overRanks(tensor.group, among, "max") > 0;
-}
+const isAny = (plan: TrainingPlan, here: boolean): boolean =>
+  overRanks(plan, ["data", "tensor", "pipeline"], here ? 1 : 0, "max") > 0;
 
 interface Taken {
   readonly state: TrainingState;

@@ -1,36 +1,45 @@
 // A rank of the layouts' test: trains the golden model under a list of layouts, one after the other.
 
 import "@tensorflow/tfjs-backend-cpu";
-import { enableProdMode, memory, setBackend, type Tensor } from "@tensorflow/tfjs-core";
+import { enableProdMode, memory, setBackend, zerosLike, type Tensor } from "@tensorflow/tfjs-core";
 import { readModel, readModelConfig } from "@tessera/checkpoint";
-import { meshGroups, type World } from "@tessera/collectives";
+import type { World } from "@tessera/collectives";
 import { resolveBatch } from "@tessera/config";
 import { feedOf, sequentialOrder, type Samples } from "@tessera/data";
-import { disagreement, fullyShard, replicate, shardAll } from "@tessera/data-parallel";
-import { evenDropout, gpt, gptConfig, type GptConfig, type GptParams } from "@tessera/gpt";
+import { disagreement } from "@tessera/data-parallel";
+import { evenDropout, gptConfig, type GptConfig, type GptParams } from "@tessera/gpt";
 import { loadNative } from "@tessera/kernels-native";
-import { disposeTree, leaves, materialize, type Tree } from "@tessera/layers";
+import { disposeTree, leaves, mapTensors, materialize, type Tree } from "@tessera/layers";
 import type { FloatStorage } from "@tessera/kernels";
-import { partOf, shareOf, split, splitTokens, tensorAxis } from "@tessera/tensor-parallel";
+import { splitEvenly, type ScheduleKind } from "@tessera/pipeline-parallel";
+import { partOf } from "@tessera/tensor-parallel";
 import { adam, decayOf } from "@tessera/optim";
 import {
   freshState,
+  layOut,
+  resumedState,
   sumGradients,
   takeStep,
   valueOf,
   wholeState,
   type TrainingPlan,
   type TrainingState,
+  type WholeState,
 } from "@tessera/trainer";
 
 export interface Layout {
-  /** Ranks that share each layer; the others see other samples. */
+  /** Ranks that share each layer, and those that share the layers; the others see other samples. */
   readonly tensor?: number;
+  readonly pipeline?: number;
+  readonly schedule?: ScheduleKind;
+  /** Parts of the model on each stage. */
+  readonly chunks?: number;
   /** Whether they share the tokens too, outside of the products. */
   readonly sequence?: boolean;
-  /** Other heads than the folder's model; with other key heads, weights are drawn. */
+  /** Other heads than the folder's model; with other key heads or layers, weights are drawn. */
   readonly heads?: number;
   readonly keyHeads?: number;
+  readonly blocks?: number;
   readonly storage?: FloatStorage;
   readonly stage: 0 | 1 | 2 | 3;
   readonly accumulation: number;
@@ -71,30 +80,33 @@ const samplesOf = (tokens: Job["tokens"]): Samples => ({
 });
 
 function planOf(world: World, { folder, tokens }: Job, layout: Layout): TrainingPlan {
-  const { stage, accumulation, bucketBytes, tensor: degree = 1, sequence = false } = layout;
+  const { stage: zeroStage, accumulation, bucketBytes, tensor = 1, pipeline = 1 } = layout;
   const config = configOf(folder, layout);
-  const dataRanks = world.size / degree;
-  const { data, tensor } = meshGroups(world, { pipeline: 1, data: dataRanks, tensor: degree });
-  const region = (sequence ? splitTokens : split)(tensor);
-  const part = region.inside;
-  const around = stage === 3 ? { around: shardAll(data, part) } : {};
-  const model = gpt(config, { region, storage: layout.storage ?? "fp32", ...around });
+  const data = world.size / (tensor * pipeline);
+  const laidOut = layOut(
+    world,
+    config,
+    {
+      degrees: { pipeline, data, tensor },
+      sequenceParallel: layout.sequence ?? false,
+      zeroStage,
+      bucketBytes,
+      schedule: layout.schedule ?? "1f1b",
+      layers: splitEvenly(config.layerCount, pipeline * (layout.chunks ?? 1)),
+    },
+    { storage: layout.storage ?? "fp32" },
+  );
   const adamW = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, decoupled: true };
   const samples = samplesOf(tokens);
   return {
-    model,
-    optimizer: adam(adamW, decayOf(model.spec)),
+    ...laidOut,
+    optimizer: adam(adamW, decayOf(laidOut.model.spec)),
     schedule: { kind: "constant", peak: 1e-3, floor: 0, warmup: 4, total: 100 },
     batch: resolveBatch({
-      microBatch: ROWS_PER_STEP / (accumulation * dataRanks),
+      microBatch: ROWS_PER_STEP / (accumulation * data),
       accumulation,
-      dataRanks,
+      dataRanks: data,
     }),
-    sharing:
-      stage === 3
-        ? fullyShard<GptParams>(model.spec, data, part)
-        : replicate<GptParams>(model.spec, data, { stage, bucketBytes, part }),
-    tensor: tensorAxis(model.spec, region, tensor),
     clipNorm: 1,
     lossScaling: null,
     seed: 7,
@@ -105,11 +117,12 @@ function planOf(world: World, { folder, tokens }: Job, layout: Layout): Training
   };
 }
 
-function configOf(folder: string, { dropout, heads, keyHeads }: Layout): GptConfig {
+function configOf(folder: string, { dropout, heads, keyHeads, blocks }: Layout): GptConfig {
   const config = readModelConfig(folder);
   const headCount = heads ?? config.headCount;
   return gptConfig({
     ...config,
+    layerCount: blocks ?? config.layerCount,
     headCount,
     keyHeadCount: keyHeads ?? headCount,
     dropout: evenDropout(dropout),
@@ -131,14 +144,22 @@ function gradientsAt(plan: TrainingPlan, state: TrainingState): ByPath {
   return valuesOf(optimizer["gradients"]!);
 }
 
+/** Before the first step, Adam remembers zeros. */
+const startOf = (params: GptParams): WholeState => ({
+  params,
+  optimizer: { mean: mapTensors(params, zerosLike), square: mapTensors(params, zerosLike) },
+});
+
 function trained(world: World, job: Job, layout: Layout): Trained {
   const plan = planOf(world, job, layout);
   const { model, tensor, seed } = plan;
-  const weights =
-    layout.keyHeads === undefined
-      ? shareOf(readModel(job.folder, model.config), model.spec, partOf(tensor))
-      : materialize<GptParams>(model.spec, seed, partOf(tensor));
-  let state = freshState(plan, weights);
+  const isDrawn = layout.keyHeads !== undefined || layout.blocks !== undefined;
+  let state = isDrawn
+    ? freshState(plan, materialize<GptParams>(model.spec, seed, partOf(tensor)))
+    : resumedState(plan, startOf(readModel(job.folder, model.config)), {
+        step: 0,
+        consumedSamples: 0,
+      });
   const gradients = gradientsAt(plan, state);
   const losses: number[] = [];
   const norms: number[] = [];
