@@ -9,12 +9,14 @@ import type { TrainingPlan } from "./plan.js";
 
 /**
  * Nats per token that counts, over one pass of `feed`. Batches go to the ranks in turn, as many to
- * each, because gathering weights takes all of them; those past the end count nothing.
+ * each, because gathering weights takes all of them; those past the end count nothing. `progress` is told
+ * after each round of batches.
  */
 export function evaluate(
   { model, sharing: { group }, evalBatch }: Pick<TrainingPlan, "model" | "sharing" | "evalBatch">,
   params: GptParams,
   feed: Feed,
+  progress: (done: number, rounds: number) => void = () => undefined,
 ): number {
   const rounds = Math.ceil(feed.count / (evalBatch * group.size));
   let sum = 0;
@@ -31,6 +33,7 @@ export function evaluate(
     tokens += counted;
     disposeBatch(batch);
     loss.dispose();
+    progress(round + 1, rounds);
   }
   return overRanks(group, sum) / overRanks(group, tokens);
 }

@@ -1,4 +1,5 @@
 export { countedTokens, disposeBatch, makeBatch } from "./batch.js";
+export { compareWeights } from "./compare_weights.js";
 export { evaluate } from "./evaluate.js";
 export { isDue, type Intervals, type TrainingPlan } from "./plan.js";
 export {

@@ -35,6 +35,8 @@ export interface Intervals {
   readonly logging: number;
   readonly evaluation: number;
   readonly saving: number;
+  /** Between checks that all ranks hold the same weights. */
+  readonly comparing?: number;
 }
 
 /** Whether something due every `interval` steps is due after `step` of `steps`. */

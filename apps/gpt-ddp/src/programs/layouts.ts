@@ -5,11 +5,11 @@ import { enableProdMode, memory, setBackend, type Tensor } from "@tensorflow/tfj
 import { readModel, readModelConfig } from "@tessera/checkpoint";
 import { meshGroups, type World } from "@tessera/collectives";
 import { resolveBatch } from "@tessera/config";
-import { feedOf, sequentialOrder, type Samples } from "@tessera/data";
+import { feedOf, sequentialOrder, type Feed, type Samples } from "@tessera/data";
 import { disagreement, fullyShard, replicate, shardAll } from "@tessera/data-parallel";
 import { evenDropout, gpt, gptConfig, type GptConfig, type GptParams } from "@tessera/gpt";
 import { loadNative } from "@tessera/kernels-native";
-import { disposeTree, leaves, materialize, type Tree } from "@tessera/layers";
+import { disposeTree, leaves, materialize, whole, type Tree } from "@tessera/layers";
 import type { FloatStorage } from "@tessera/kernels";
 import { partOf, shareOf, split, splitTokens, tensorAxis } from "@tessera/tensor-parallel";
 import { adam, decayOf } from "@tessera/optim";
@@ -31,7 +31,13 @@ export interface Layout {
   /** Other heads than the folder's model; with other key heads, weights are drawn. */
   readonly heads?: number;
   readonly keyHeads?: number;
+  /** GPT-J's kind of block, of the folder's sizes, with weights that are drawn. */
+  readonly gptj?: boolean;
   readonly storage?: FloatStorage;
+  /** Whether each row counts as many of its tokens as its first one says. */
+  readonly masked?: boolean;
+  /** Rows of a step, over all ranks and micro-batches. */
+  readonly rows?: number;
   readonly stage: 0 | 1 | 2 | 3;
   readonly accumulation: number;
   readonly dropout: number;
@@ -70,23 +76,37 @@ const samplesOf = (tokens: Job["tokens"]): Samples => ({
   read: (index, out) => out.set(tokens[index]!),
 });
 
+/** A feed whose rows count some of their tokens, each another number of them. */
+const unevenly = (feed: Feed): Feed => ({
+  ...feed,
+  batch(first, size) {
+    const rows = feed.batch(first, size);
+    const { inputs, time } = rows;
+    const isCounted = (i: number): boolean => i % time < inputs[i - (i % time)]! % time;
+    return { ...rows, lossMask: Float32Array.from(inputs, (_id, i) => Number(isCounted(i))) };
+  },
+});
+
+const FP16 = { initial: 2 ** 10, minimum: 1, window: 100, hysteresis: 1 };
+
 function planOf(world: World, { folder, tokens }: Job, layout: Layout): TrainingPlan {
   const { stage, accumulation, bucketBytes, tensor: degree = 1, sequence = false } = layout;
   const config = configOf(folder, layout);
   const dataRanks = world.size / degree;
   const { data, tensor } = meshGroups(world, { pipeline: 1, data: dataRanks, tensor: degree });
-  const region = (sequence ? splitTokens : split)(tensor);
+  const region = degree === 1 ? whole : (sequence ? splitTokens : split)(tensor);
   const part = region.inside;
   const around = stage === 3 ? { around: shardAll(data, part) } : {};
   const model = gpt(config, { region, storage: layout.storage ?? "fp32", ...around });
   const adamW = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, decoupled: true };
   const samples = samplesOf(tokens);
+  const feed = feedOf(samples, { order: sequentialOrder(samples.count) });
   return {
     model,
     optimizer: adam(adamW, decayOf(model.spec)),
     schedule: { kind: "constant", peak: 1e-3, floor: 0, warmup: 4, total: 100 },
     batch: resolveBatch({
-      microBatch: ROWS_PER_STEP / (accumulation * dataRanks),
+      microBatch: (layout.rows ?? ROWS_PER_STEP) / (accumulation * dataRanks),
       accumulation,
       dataRanks,
     }),
@@ -96,16 +116,23 @@ function planOf(world: World, { folder, tokens }: Job, layout: Layout): Training
         : replicate<GptParams>(model.spec, data, { stage, bucketBytes, part }),
     tensor: tensorAxis(model.spec, region, tensor),
     clipNorm: 1,
-    lossScaling: null,
+    lossScaling: layout.storage === "fp16" ? FP16 : null,
     seed: 7,
-    train: feedOf(samples, { order: sequentialOrder(samples.count) }),
+    train: layout.masked ? unevenly(feed) : feed,
     validation: null,
     evalBatch: 1,
     intervals: { steps: 100, logging: 1, evaluation: 0, saving: 0 },
   };
 }
 
-function configOf(folder: string, { dropout, heads, keyHeads }: Layout): GptConfig {
+const likeGptj: Partial<GptConfig> = {
+  positions: { kind: "rotary", base: 10_000, share: 0.5, pairs: "neighbours" },
+  parallelBlock: true,
+  biases: { attention: false, mlp: true, head: true },
+  tiedEmbeddings: false,
+};
+
+function configOf(folder: string, { dropout, heads, keyHeads, gptj }: Layout): GptConfig {
   const config = readModelConfig(folder);
   const headCount = heads ?? config.headCount;
   return gptConfig({
@@ -113,6 +140,7 @@ function configOf(folder: string, { dropout, heads, keyHeads }: Layout): GptConf
     headCount,
     keyHeadCount: keyHeads ?? headCount,
     dropout: evenDropout(dropout),
+    ...(gptj && likeGptj),
   });
 }
 
@@ -135,7 +163,7 @@ function trained(world: World, job: Job, layout: Layout): Trained {
   const plan = planOf(world, job, layout);
   const { model, tensor, seed } = plan;
   const weights =
-    layout.keyHeads === undefined
+    layout.keyHeads === undefined && !layout.gptj
       ? shareOf(readModel(job.folder, model.config), model.spec, partOf(tensor))
       : materialize<GptParams>(model.spec, seed, partOf(tensor));
   let state = freshState(plan, weights);
