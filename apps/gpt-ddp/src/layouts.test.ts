@@ -48,3 +48,48 @@ test.each([1, 2, 4, 8])(
   },
   240_000,
 );
+
+const OTHERS = { accumulation: 2, dropout: 0, steps: 4, rows: 24, bucketBytes: 2 ** 12 };
+
+/**
+ * What else must not matter, each with its tolerance: 16-bit activations turn the last digits of an fp32 sum
+ * into one of their own.
+ */
+const others = {
+  "tokens that do not count": [{ ...OTHERS, masked: true }, TOLERANCE],
+  "GPT-J": [{ ...OTHERS, gptj: true }, TOLERANCE],
+  bf16: [{ ...OTHERS, storage: "bf16" }, 5e-4],
+  fp16: [{ ...OTHERS, storage: "fp16" }, 5e-4],
+} as const satisfies Record<string, [Omit<Layout, "stage">, number]>;
+
+test("three ranks, which divide no parameter evenly, train as one does", async () => {
+  const rows = Object.entries(others).flatMap(([name, [layout, tolerance]]) =>
+    ([0, 1, 2, 3] as const).map((stage) => ({ name, tolerance, layout: { ...layout, stage } })),
+  );
+  const alone = Object.values(others).map(([layout]): Layout => ({ ...layout, stage: 0 }));
+  const [one] = await runLayouts(
+    1,
+    alone.map((layout) => ({ ...layout, accumulation: 1 })),
+  );
+  const many = await runLayouts(
+    3,
+    rows.map(({ layout }) => layout),
+  );
+  rows.forEach(({ name, tolerance, layout: { stage } }, i) => {
+    const expected = one![Math.floor(i / 4)]!;
+    for (const rank of many) {
+      const { leaked, disagreement } = rank[i]!;
+      const worst = Math.max(
+        lossesApart(rank[i]!, expected),
+        normsApart(rank[i]!, expected) / 10,
+        treesApart(rank[i]!.weights, expected.weights),
+      );
+      const found = { leaked, disagreement, worst: worst < tolerance ? "equal" : worst };
+      expect([name, stage, found]).toEqual([
+        name,
+        stage,
+        { leaked: 0, disagreement: null, worst: "equal" },
+      ]);
+    }
+  });
+}, 240_000);

@@ -2,8 +2,9 @@
 
 import { accessSync, constants, mkdirSync } from "node:fs";
 import { latestCheckpoint, readProgress } from "@tessera/checkpoint";
-import { resolveBatch, UserError } from "@tessera/config";
+import { UserError, type BatchPlan } from "@tessera/config";
 import type { GptConfig } from "@tessera/gpt";
+import type { FloatStorage } from "@tessera/kernels";
 import { adam, decayOf, sgd, type Decays, type Optimizer } from "@tessera/optim";
 import { openTokenizer, type Tokenizer } from "@tessera/tokenizer";
 import { layOut, type Layout, type TrainingPlan } from "@tessera/trainer";
@@ -14,30 +15,38 @@ import { chooseData, type Data } from "./choose_data.js";
 import { chooseConfig, resumedFolder, type Identity } from "./choose_model.js";
 import type { Flags } from "./flags.js";
 
+/** How much data-parallel ranks share out: see `Sharing`. */
+export type ZeroStage = 0 | 1 | 2 | 3;
+
 export interface Run {
   readonly plan: TrainingPlan;
+  readonly stage: ZeroStage;
+  readonly storage: FloatStorage;
   readonly tokenizer: Tokenizer;
   readonly data: Data;
   /** What a run that continues this one must share with it. */
   readonly identity: Identity;
 }
 
+/** Where a run takes place, and how much of it at once. */
+export interface Place {
+  readonly backend: BackendName;
+  readonly world: World;
+  readonly batch: BatchPlan;
+}
+
 /** Throws a UserError for whatever cannot be. */
-export async function makeRun(flags: Flags, backend: BackendName, world: World): Promise<Run> {
+export async function makeRun(flags: Flags, { backend, world, batch }: Place): Promise<Run> {
   const { storage, lossScaling } = choosePrecision(flags, backend);
   const tokenizer = openTokenizer(flags.tokenizer);
   const config = chooseConfig(flags, tokenizer.vocabularySize);
   if (world.rank === 0) checkOutput(flags);
   const { max_len, seed } = flags;
-  const batch = resolveBatch({
-    microBatch: flags.per_device_train_batch_size,
-    accumulation: flags.gradient_accumulation_steps,
-    dataRanks: world.size,
-  });
   const folder = resumedFolder(flags);
   const resumed = folder === undefined ? undefined : readProgress(folder);
   const data = await chooseData(flags, { tokenizer, batch, group: world.all, resumed });
-  const laidOut = layOut(world, config, layoutOf(flags, world, config), { storage });
+  const stage = Number(flags.zero_stage) as ZeroStage;
+  const laidOut = layOut(world, config, layoutOf(flags, stage, world, config), { storage });
   const plan: TrainingPlan = {
     ...laidOut,
     optimizer: optimizerOf(flags, decayOf(laidOut.model.spec)),
@@ -60,17 +69,23 @@ export async function makeRun(flags: Flags, backend: BackendName, world: World):
       logging: flags.logging_steps,
       evaluation: flags.eval_steps,
       saving: flags.save_steps,
+      comparing: flags.compare_weights_steps,
     },
   };
   const identity = { seed, tokenizer: tokenizer.name, max_len, ...data.identity };
-  return { plan, tokenizer, data, identity: { ...identity, optim: flags.optim } };
+  return { plan, stage, storage, tokenizer, data, identity: { ...identity, optim: flags.optim } };
 }
 
 /** All ranks see different samples. */
-const layoutOf = (flags: Flags, { size }: World, { layerCount }: GptConfig): Layout => ({
+const layoutOf = (
+  flags: Flags,
+  zeroStage: ZeroStage,
+  { size }: World,
+  { layerCount }: GptConfig,
+): Layout => ({
   degrees: { pipeline: 1, data: size, tensor: 1 },
   sequenceParallel: false,
-  zeroStage: Number(flags.zero_stage) as 0 | 1 | 2 | 3,
+  zeroStage,
   bucketBytes: flags.ddp_bucket_cap_mb * 2 ** 20,
   schedule: "1f1b",
   layers: [{ start: 0, size: layerCount }],

@@ -1,4 +1,5 @@
 export { countedTokens, disposeBatch, makeBatch } from "./batch.js";
+export { compareWeights } from "./compare_weights.js";
 export { evaluate } from "./evaluate.js";
 export { layOut, type LaidOut, type Layout } from "./lay_out.js";
 export { batchAfter, isDue, type Intervals, type TrainingPlan } from "./plan.js";

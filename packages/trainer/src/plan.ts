@@ -44,6 +44,8 @@ export interface Intervals {
   readonly logging: number;
   readonly evaluation: number;
   readonly saving: number;
+  /** Between checks that all ranks hold the same weights. */
+  readonly comparing?: number;
 }
 
 /** The batch of the step that comes after `consumed` samples. */

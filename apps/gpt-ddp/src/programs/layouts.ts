@@ -5,7 +5,7 @@ import { enableProdMode, memory, setBackend, zerosLike, type Tensor } from "@ten
 import { readModel, readModelConfig } from "@tessera/checkpoint";
 import type { World } from "@tessera/collectives";
 import { resolveBatch } from "@tessera/config";
-import { feedOf, sequentialOrder, type Samples } from "@tessera/data";
+import { feedOf, sequentialOrder, type Feed, type Samples } from "@tessera/data";
 import { disagreement } from "@tessera/data-parallel";
 import { evenDropout, gptConfig, type GptConfig, type GptParams } from "@tessera/gpt";
 import { loadNative } from "@tessera/kernels-native";
@@ -40,7 +40,13 @@ export interface Layout {
   readonly heads?: number;
   readonly keyHeads?: number;
   readonly blocks?: number;
+  /** GPT-J's kind of block, of the folder's sizes, with weights that are drawn. */
+  readonly gptj?: boolean;
   readonly storage?: FloatStorage;
+  /** Whether each row counts as many of its tokens as its first one says. */
+  readonly masked?: boolean;
+  /** Rows of a step, over all ranks and micro-batches. */
+  readonly rows?: number;
   readonly stage: 0 | 1 | 2 | 3;
   readonly accumulation: number;
   readonly dropout: number;
@@ -79,6 +85,19 @@ const samplesOf = (tokens: Job["tokens"]): Samples => ({
   read: (index, out) => out.set(tokens[index]!),
 });
 
+/** A feed whose rows count some of their tokens, each another number of them. */
+const unevenly = (feed: Feed): Feed => ({
+  ...feed,
+  batch(first, size) {
+    const rows = feed.batch(first, size);
+    const { inputs, time } = rows;
+    const isCounted = (i: number): boolean => i % time < inputs[i - (i % time)]! % time;
+    return { ...rows, lossMask: Float32Array.from(inputs, (_id, i) => Number(isCounted(i))) };
+  },
+});
+
+const FP16 = { initial: 2 ** 10, minimum: 1, window: 100, hysteresis: 1 };
+
 function planOf(world: World, { folder, tokens }: Job, layout: Layout): TrainingPlan {
   const { stage: zeroStage, accumulation, bucketBytes, tensor = 1, pipeline = 1 } = layout;
   const config = configOf(folder, layout);
@@ -98,26 +117,35 @@ function planOf(world: World, { folder, tokens }: Job, layout: Layout): Training
   );
   const adamW = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, decoupled: true };
   const samples = samplesOf(tokens);
+  const feed = feedOf(samples, { order: sequentialOrder(samples.count) });
   return {
     ...laidOut,
     optimizer: adam(adamW, decayOf(laidOut.model.spec)),
     schedule: { kind: "constant", peak: 1e-3, floor: 0, warmup: 4, total: 100 },
     batch: resolveBatch({
-      microBatch: ROWS_PER_STEP / (accumulation * data),
+      microBatch: (layout.rows ?? ROWS_PER_STEP) / (accumulation * data),
       accumulation,
       dataRanks: data,
     }),
     clipNorm: 1,
-    lossScaling: null,
+    lossScaling: layout.storage === "fp16" ? FP16 : null,
     seed: 7,
-    train: feedOf(samples, { order: sequentialOrder(samples.count) }),
+    train: layout.masked ? unevenly(feed) : feed,
     validation: null,
     evalBatch: 1,
     intervals: { steps: 100, logging: 1, evaluation: 0, saving: 0 },
   };
 }
 
-function configOf(folder: string, { dropout, heads, keyHeads, blocks }: Layout): GptConfig {
+const likeGptj: Partial<GptConfig> = {
+  positions: { kind: "rotary", base: 10_000, share: 0.5, pairs: "neighbours" },
+  parallelBlock: true,
+  biases: { attention: false, mlp: true, head: true },
+  tiedEmbeddings: false,
+};
+
+function configOf(folder: string, layout: Layout): GptConfig {
+  const { dropout, heads, keyHeads, blocks, gptj } = layout;
   const config = readModelConfig(folder);
   const headCount = heads ?? config.headCount;
   return gptConfig({
@@ -126,6 +154,7 @@ function configOf(folder: string, { dropout, heads, keyHeads, blocks }: Layout):
     headCount,
     keyHeadCount: keyHeads ?? headCount,
     dropout: evenDropout(dropout),
+    ...(gptj && likeGptj),
   });
 }
 
@@ -153,7 +182,7 @@ const startOf = (params: GptParams): WholeState => ({
 function trained(world: World, job: Job, layout: Layout): Trained {
   const plan = planOf(world, job, layout);
   const { model, tensor, seed } = plan;
-  const isDrawn = layout.keyHeads !== undefined || layout.blocks !== undefined;
+  const isDrawn = [layout.keyHeads, layout.blocks, layout.gptj].some((one) => one !== undefined);
   let state = isDrawn
     ? freshState(plan, materialize<GptParams>(model.spec, seed, partOf(tensor)))
     : resumedState(plan, startOf(readModel(job.folder, model.config)), {
