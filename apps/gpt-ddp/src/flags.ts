@@ -87,9 +87,16 @@ const groups = {
     output_dir: text("where checkpoints and metrics.jsonl go", "FOLDER", "./outputs"),
     overwrite_output_dir: toggle("train anew where there are checkpoints already", false),
     resume_from_checkpoint: {
-      ...text("go on from this checkpoint, or from the latest in output_dir", "FOLDER"),
+      ...text(
+        "go on from this checkpoint, or from the latest in output_dir; auto: if there is one",
+        "FOLDER",
+      ),
       bare: true,
     },
+    exit_signal_handler: toggle(
+      "SIGTERM saves and ends with code 0, as a job that goes back into the queue wants",
+      false,
+    ),
     logging_steps: number("steps between lines of figures", interval, 50),
     eval_steps: number("steps between evaluations; 0 for the end only", interval, 500),
     save_steps: number("steps between checkpoints; 0 for the end only", interval, 1000),
@@ -115,7 +122,7 @@ export const program = {
     "  gpt-ddp --data_path 0.3 data/a_text_document 0.7 data/b_text_document --tokenizer gpt2",
     "  gpt-ddp --text book.txt --resume_from_checkpoint",
     "",
-    "Ctrl-C saves and ends with code 130. Code 2 says that a flag or file was refused.",
+    "Ctrl-C and SIGTERM save, and end with code 130. Code 2 says that a flag or file was refused.",
   ].join("\n"),
   groups,
 };
