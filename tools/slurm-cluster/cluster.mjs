@@ -70,6 +70,13 @@ PartitionName=test Nodes=ALL Default=YES MaxTime=INFINITE State=UP OverSubscribe
 `;
 }
 
+/**
+ * Open MPI starts on a fence's word that all ranks are ready. By default Slurm 22.05 takes fences without
+ * data through a tree, and that was seen to end on each node by itself: now and then a rank got a message
+ * too early, and died of it or hung. The ring waits for all nodes.
+ */
+const MPI_CONF = "PMIxCollFence=ring\n";
+
 function startDaemon(name, [command, ...args], env = {}) {
   const log = openSync(join(FOLDER, `${name}.out`), "a");
   const child = spawn(command, args, {
@@ -119,6 +126,7 @@ export function start(count = 2) {
     ["127.0.0.1 localhost", `${HOST_ADDRESS} ${hostname()}`, ...lines, ""].join("\n"),
   );
   writeFileSync(join(FOLDER, "slurm.conf"), slurmConf(all));
+  writeFileSync(join(FOLDER, "mpi.conf"), MPI_CONF);
   const pids = [];
   const remember = () => writeFileSync(STATE, JSON.stringify({ count, pids }));
   remember();

@@ -50,9 +50,10 @@ export type Identity = Readonly<Record<string, string | number>>;
 export function resumedFolder(flags: Flags): string | undefined {
   const { resume_from_checkpoint: asked, output_dir } = flags;
   if (asked === undefined || asked.toLowerCase() === "false") return undefined;
-  if (asked.toLowerCase() !== "true") return asked;
+  const isAuto = asked.toLowerCase() === "auto";
+  if (asked.toLowerCase() !== "true" && !isAuto) return asked;
   const latest = latestCheckpoint(output_dir);
-  if (latest === undefined) {
+  if (latest === undefined && !isAuto) {
     throw new UserError(`--resume_from_checkpoint: ${output_dir} has no checkpoint`);
   }
   return latest;

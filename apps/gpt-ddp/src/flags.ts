@@ -93,9 +93,16 @@ const groups = {
     output_dir: text("where checkpoints and metrics.jsonl go", "FOLDER", "./outputs"),
     overwrite_output_dir: toggle("train anew, and remove the checkpoints that are there", false),
     resume_from_checkpoint: {
-      ...text("go on from this checkpoint, or from the latest in output_dir", "FOLDER"),
+      ...text(
+        "go on from this checkpoint, or from the latest in output_dir; auto: if there is one",
+        "FOLDER",
+      ),
       bare: true,
     },
+    exit_signal_handler: toggle(
+      "SIGTERM saves and ends with code 0, as a job that goes back into the queue wants",
+      false,
+    ),
     logging_steps: number("steps between lines of figures", interval, 50),
     eval_steps: number("steps between evaluations; 0 for the end only", interval, 500),
     save_steps: number("steps between checkpoints; 0 for the end only", interval, 1000),
@@ -122,7 +129,7 @@ export const program = {
     "  gpt-ddp --text book.txt --resume_from_checkpoint",
     "  tessera launch --nproc-per-node 4 -- tessera-gpt-ddp --zero_stage 2 --model gpt2",
     "",
-    "Ctrl-C saves and ends with code 130. Code 2 says that a flag or file was refused.",
+    "Ctrl-C and SIGTERM save, and end with code 130. Code 2 says that a flag or file was refused.",
   ].join("\n"),
   groups,
 };

@@ -164,22 +164,26 @@ withNativeRanks("ranks that a bare mpirun starts share the processors of their n
   expect(stdout).toMatch(new RegExp(`ranks .*, threads of each: ${share}$`, "m"));
 });
 
-test("Ctrl-C saves and ends with 130; the run goes on where it stopped", async () => {
-  const flags = "--max_steps 5000 --logging_steps 1";
-  const child = spawn(process.execPath, [MAIN, ...words(trained("stopped", flags))]);
+test.each([
+  ["Ctrl-C", "SIGINT", "", 130],
+  ["a batch system's signal", "SIGTERM", "--exit_signal_handler --resume_from_checkpoint auto", 0],
+] as const)("%s saves; the run goes on where it stopped", async (_who, name, more, code) => {
+  const flags = `--max_steps 5000 --logging_steps 1 ${more}`;
+  const child = spawn(process.execPath, [MAIN, ...words(trained(name, flags))]);
   let shown = "";
   let asked = false;
   child.stdout.on("data", (chunk: Buffer) => {
     shown += String(chunk);
-    if (!asked && shown.includes("step 3/")) asked = child.kill("SIGINT");
+    if (!asked && shown.includes("step 3/")) asked = child.kill(name);
   });
   const status = await new Promise((resolve) => child.once("close", resolve));
-  expect(status).toBe(130);
-  expect(shown).toContain("SIGINT: saving after this step");
+  expect(status).toBe(code);
+  expect(shown).toContain(`${name}: saving after this step`);
   const saved = /saved {2}.*checkpoint-(\d+)/.exec(shown);
   expect(saved).not.toBeNull();
   const steps = Number(saved![1]) + 1;
-  const resumed = run(trained("stopped", `--max_steps ${steps} --resume_from_checkpoint`));
+  const resume = more || "--resume_from_checkpoint";
+  const resumed = run(trained(name, `--max_steps ${steps} ${resume}`));
   expect(resumed.status).toBe(0);
   expect(resumed.stdout).toContain(`resume from step ${steps - 1}`);
 });

@@ -93,13 +93,13 @@ async function trainAndSample(flags: Flags, run: Run, start: TrainingState): Pro
     disposeTree(whole.params);
     disposeTree(whole.optimizer);
   };
-  const signal = stopOnSignal((text) => reporter.note(text));
+  const signal = stopOnSignal(flags, (text) => reporter.note(text));
   const began = performance.now();
   const result = await train(plan, start, { reporter, save, signal });
   reporter.end();
   if (result.interrupted) {
     if (isFirst(plan)) stdout.write("stopped; --resume_from_checkpoint goes on from here\n");
-    return EXIT.interrupted;
+    return flags.exit_signal_handler && signal.reason !== "SIGINT" ? EXIT.done : EXIT.interrupted;
   }
   if (isFirst(plan)) summarize(plan, result, (performance.now() - began) / 1000);
   sample(flags, run, result.state);
@@ -120,14 +120,19 @@ function reporterOf(flags: Flags, plan: TrainingPlan, start: TrainingState): Rep
   return consoleReporter({ stream: stdout, metricsFile, steps, startStep: start.step, isTerminal });
 }
 
-/** Aborted by the first Ctrl-C or SIGTERM; the second ends the process at once. */
-function stopOnSignal(say: (text: string) => void): AbortSignal {
+/**
+ * Aborted by the first Ctrl-C or SIGTERM, whose name is then its reason; the second ends the process at
+ * once, unless it is one that --exit_signal_handler expects: batch systems send them several times.
+ */
+function stopOnSignal({ exit_signal_handler }: Flags, say: (text: string) => void): AbortSignal {
   const controller = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"] as const) {
     process.on(name, () => {
-      if (controller.signal.aborted) process.exit(EXIT.interrupted);
-      say(`${name}: saving after this step; once more to stop at once`);
-      controller.abort();
+      const isExpected = exit_signal_handler && name === "SIGTERM";
+      if (controller.signal.aborted && !isExpected) process.exit(EXIT.interrupted);
+      if (controller.signal.aborted) return;
+      say(`${name}: saving after this step${isExpected ? "" : "; once more to stop at once"}`);
+      controller.abort(name);
     });
   }
   return controller.signal;

@@ -4,7 +4,7 @@ import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
-import { EXIT, number, parseFlags, UserError } from "@tessera/config";
+import { EXIT, number, parseFlags, text, UserError } from "@tessera/config";
 import { causeIn, familyOf, launchEnvironment, mpirunArguments, prefixed } from "@tessera/launcher";
 import type { LaunchRequest, MpiFamily } from "@tessera/launcher";
 import type { Command } from "./command.js";
@@ -16,6 +16,7 @@ const program = {
   groups: {
     Ranks: {
       "nproc-per-node": number("ranks to start", { min: 1, max: 4096, whole: true }, 1),
+      mpirun: text("the launcher of the MPI that the engine was built with", "COMMAND", "mpirun"),
     },
   },
 } as const;
@@ -34,7 +35,7 @@ export const launch: Command = {
     if (command.length === 0) {
       throw new UserError("tessera launch needs a program after --, as in: -- node app.js");
     }
-    return start({
+    return start(parsed.values.mpirun, {
       program: command,
       ranks: parsed.values["nproc-per-node"],
       processors: availableParallelism(),
@@ -43,17 +44,18 @@ export const launch: Command = {
   },
 };
 
-function installedFamily(): MpiFamily {
-  const { stdout, error } = spawnSync("mpirun", ["--version"], { encoding: "utf8" });
+function familyBehind(mpirun: string): MpiFamily {
+  const { stdout, error } = spawnSync(mpirun, ["--version"], { encoding: "utf8" });
   const family = error === undefined ? familyOf(stdout) : null;
   if (family !== null) return family;
   throw new UserError(
-    "mpirun of Open MPI or MPICH is not on the PATH; on Debian: apt-get install -y openmpi-bin",
+    `${mpirun} is no launcher of Open MPI or MPICH on the PATH; on Debian: ` +
+      "apt-get install -y openmpi-bin",
   );
 }
 
-async function start(request: LaunchRequest): Promise<number> {
-  const ranks = spawn("mpirun", mpirunArguments(installedFamily(), request), {
+async function start(mpirun: string, request: LaunchRequest): Promise<number> {
+  const ranks = spawn(mpirun, mpirunArguments(familyBehind(mpirun), request), {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, ...launchEnvironment(process.env, request) },
   });

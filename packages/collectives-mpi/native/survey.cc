@@ -1,6 +1,8 @@
 // See survey.h.
 #include "survey.h"
 
+#include <algorithm>
+
 #include "call.h"
 
 namespace tessera {
@@ -22,8 +24,13 @@ std::string libraryName() {
   char text[MPI_MAX_LIBRARY_VERSION_STRING] = {};
   int length = 0;
   MPI_Get_library_version(text, &length);
+  // "Open MPI v4.1.4, package: ...", "MPICH Version:\t4.0.2\n...", "MPI VERSION    : CRAY MPICH version 8.1.28 ...".
   const std::string whole(text);
-  return whole.substr(0, whole.find_first_of(",\n"));
+  const std::string first = whole.substr(0, whole.find_first_of(",\n"));
+  const size_t colon = first.find(':');
+  if (colon == std::string::npos) return first;
+  const std::string after = first.substr(std::min(first.find_first_not_of(" \t", colon + 1), first.size()));
+  return (first.starts_with("MPICH") ? "MPICH " : "") + after;
 }
 
 }  // namespace tessera

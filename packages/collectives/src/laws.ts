@@ -11,6 +11,8 @@ export interface LawOptions {
   readonly storages: readonly Storage[];
   /** Elements per tensor; those of scattered ones are multiplied by the group's size. */
   readonly sizes: readonly number[];
+  /** Elements of one sum that is long enough to travel in many pieces. */
+  readonly long: number;
 }
 
 export interface Verdict {
@@ -23,6 +25,7 @@ export interface Verdict {
 export const EVERYTHING: LawOptions = {
   storages: ["fp32", "bf16", "fp16", "int32", "bool"],
   sizes: [0, 1, 7, 130, 65_537],
+  long: 1_500_001,
 };
 
 /** Throws at the first law that is broken on this rank. Called by all ranks. */
@@ -39,9 +42,13 @@ export function checkLaws(world: World, options: LawOptions = EVERYTHING): Verdi
     for (const storage of options.storages) {
       for (const size of options.sizes) checkGroup(tally, { group, storage, size });
     }
-    if (group.size > 1) checkMessages(tally, group);
+    if (group.size > 1) {
+      checkMessages(tally, group, "sends");
+      checkMessages(tally, group, "receives");
+    }
     group.barrier();
   }
+  checkLong(tally, world.all, options.long);
   tally.equal("tensors left behind", [memory().numTensors - before], [0]);
   return { checked: tally.checked, digest: tally.digest.toString(16) };
 }
@@ -177,23 +184,39 @@ function checkAxes(tally: Tally, { group, storage, size }: Case): void {
   x.dispose();
 }
 
-/** Large and small messages to all others at once, sent before anybody receives, on two tags. */
-function checkMessages(tally: Tally, group: ProcessGroup): void {
-  const size = 20_000; // beyond what MPI sends before it is asked for
+/** A sum so long that pieces of it are under way while others are added. */
+function checkLong(tally: Tally, group: ProcessGroup, size: number): void {
+  const all = group.ranks.map((rank) => valuesOf("fp32", size, rank));
+  const x = make("fp32", all[group.rank]!, [size]);
+  const work = group.allReduce(x);
+  x.dispose();
+  tally.equal(`allReduce of ${size}`, read(work.wait(), "fp32"), plain(all, "sum", "fp32"));
+}
+
+/** Messages to all others at once, on two tags; `first` says what is posted before the other. */
+function checkMessages(tally: Tally, group: ProcessGroup, first: "sends" | "receives"): void {
+  const size = 20_000; // more than MPI sends before it is asked for
   const others = group.ranks.map((_, index) => index).filter((index) => index !== group.rank);
-  const sends = others.flatMap((to) =>
-    [0, 1, 2].map((tag) => {
-      const x = make("fp32", valuesOf("fp32", size, 10 * group.rank + tag), [size]);
-      const work = group.send(x, to, tag % 2);
-      x.dispose();
-      return work;
-    }),
-  );
-  const received = others.map((from) => [
-    group.receive([size], from, { tag: 1 }),
-    group.receive([size], from),
-    group.receive([size], from),
-  ]);
+  const send = () =>
+    others.flatMap((to) =>
+      [0, 1, 2].map((tag) => {
+        const x = make("fp32", valuesOf("fp32", size, 10 * group.rank + tag), [size]);
+        const work = group.send(x, to, tag % 2);
+        x.dispose();
+        return work;
+      }),
+    );
+  const receive = () =>
+    others.map((from) => [
+      group.receive([size], from, { tag: 1 }),
+      group.receive([size], from),
+      group.receive([size], from),
+    ]);
+  const sentEarly = first === "sends" ? send() : null;
+  const askedEarly = first === "receives" ? receive() : null;
+  group.barrier();
+  const received = askedEarly ?? receive();
+  const sends = sentEarly ?? send();
   received.forEach((works, i) => {
     // The later one first: waiting in another order than that of posting must not matter.
     [2, 1, 0].forEach((k) => {

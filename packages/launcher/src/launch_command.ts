@@ -49,5 +49,8 @@ export function causeIn(line: string): string | null {
   const killed = /process rank (\d+) with PID \d+ on node (\S+) exited on (signal .+?)\.?$/.exec(
     line,
   );
-  return killed === null ? null : `rank ${killed[1]!} (host ${killed[2]!}): ended by ${killed[3]!}`;
+  if (killed !== null) return `rank ${killed[1]!} (host ${killed[2]!}): ended by ${killed[3]!}`;
+  // MPICH does not say which rank it was.
+  const gone = /PID (\d+) RUNNING AT (\S+)/.exec(line);
+  return gone === null ? null : `the rank with PID ${gone[1]!} (host ${gone[2]!}) was ended`;
 }

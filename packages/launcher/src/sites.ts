@@ -22,7 +22,8 @@ const ofGenericSlurm: Site = {
   cpusPerRank: null,
   requiresAccount: false,
   modules: [],
-  environment: {},
+  // By Slurm's default a fence of PMIx may end on each node by itself: Open MPI then fails at its start.
+  environment: { SLURM_PMIX_FENCE: "ring" },
   directives: [],
   srun: ["--mpi=pmix"],
 };

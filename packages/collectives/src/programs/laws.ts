@@ -7,5 +7,9 @@ import type { World } from "../world.js";
 
 export async function main(world: World): Promise<Verdict> {
   await setBackend("cpu");
-  return checkLaws(world, { storages: ["fp32", "int32", "bool"], sizes: [0, 1, 7, 1000] });
+  return checkLaws(world, {
+    storages: ["fp32", "int32", "bool"],
+    sizes: [0, 1, 7, 1000],
+    long: 50_001,
+  });
 }
