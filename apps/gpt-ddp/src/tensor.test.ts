@@ -64,31 +64,35 @@ const rows: Readonly<Record<2 | 4 | 8, readonly Row[]>> = {
 const references = run(1, Object.values(runs)).then(([one]) => one!);
 
 describe.each([2, 4, 8] as const)("%s ranks", (ranks) => {
-  test.each([false, true])("train as one does, tokens shared out: %s", async (sequence) => {
-    const of = rows[ranks];
-    const layouts = of.map(([name, tensor, stage = 0]): Layout => ({
-      ...runs[name],
-      tensor,
-      stage,
-      sequence,
-    }));
-    const all = await run(ranks, layouts);
-    const expected = await references;
-    for (const [i, [name, tensor, stage]] of of.entries()) {
-      const reference = expected[names.indexOf(name)]!;
-      const [tolerance, ofNorms] = name === "bf16" ? [1e-2, 0.1] : [1e-5, 1e-4];
-      for (const rank of all) {
-        const { gradients, leaked, disagreement } = rank[i]!;
-        const isClose = {
-          losses: lossesApart(rank[i]!, reference) < tolerance,
-          norms: normsApart(rank[i]!, reference) < ofNorms,
-          gradients: treesApart(gradients, reference.gradients) < 10 * tolerance,
-        };
-        expect({ name, tensor, stage, ...isClose, leaked, disagreement }).toEqual({
-          ...{ name, tensor, stage, losses: true, norms: true, gradients: true },
-          ...{ leaked: 0, disagreement: null },
-        });
+  test.each([false, true])(
+    "train as one does, tokens shared out: %s",
+    async (sequence) => {
+      const of = rows[ranks];
+      const layouts = of.map(([name, tensor, stage = 0]): Layout => ({
+        ...runs[name],
+        tensor,
+        stage,
+        sequence,
+      }));
+      const all = await run(ranks, layouts);
+      const expected = await references;
+      for (const [i, [name, tensor, stage]] of of.entries()) {
+        const reference = expected[names.indexOf(name)]!;
+        const [tolerance, steps] = name === "bf16" ? [1e-2, 1] : [1e-5, 20];
+        for (const rank of all) {
+          const { gradients, leaked, disagreement } = rank[i]!;
+          const isClose = {
+            losses: lossesApart(rank[i]!, reference) < tolerance,
+            norms: normsApart(rank[i]!, reference, steps) < 10 * tolerance,
+            gradients: treesApart(gradients, reference.gradients) < 10 * tolerance,
+          };
+          expect({ name, tensor, stage, ...isClose, leaked, disagreement }).toEqual({
+            ...{ name, tensor, stage, losses: true, norms: true, gradients: true },
+            ...{ leaked: 0, disagreement: null },
+          });
+        }
       }
-    }
-  });
+    },
+    240_000,
+  );
 });
