@@ -47,9 +47,10 @@ function partsOf(config: GptConfig, inside: Part) {
   return { heads, feed };
 }
 
-function oneAfterTheOther(config: GptConfig, { inside, outside, across }: Region) {
+function oneAfterTheOther(config: GptConfig, region: Region) {
+  const { inside, outside } = region;
   const parts = partsOf(config, inside);
-  const [heads, feed] = [across(parts.heads), across(parts.feed)];
+  const [heads, feed] = [region.across(parts.heads), region.across(parts.feed)];
   const [norm, drop] = [normOf(config), dropout(config.dropout.residual, outside)];
   return sequence({
     attention: residual(sequence({ norm, heads, drop })),
@@ -58,9 +59,9 @@ function oneAfterTheOther(config: GptConfig, { inside, outside, across }: Region
 }
 
 /** One stretch holds both, so a split block sends half as often. */
-function bothAtOnce(config: GptConfig, { inside, outside, across }: Region) {
-  const both = across(sideBySide(partsOf(config, inside)));
-  const drop = dropout(config.dropout.residual, outside);
+function bothAtOnce(config: GptConfig, region: Region) {
+  const both = region.across(sideBySide(partsOf(config, region.inside)));
+  const drop = dropout(config.dropout.residual, region.outside);
   return residual(sequence({ norm: normOf(config), both, drop }));
 }
 

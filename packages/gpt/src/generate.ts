@@ -3,7 +3,8 @@
 import { slice, tensor, tidy } from "@tensorflow/tfjs-core";
 import { still } from "@tessera/layers";
 import { streamKey, uniformAt } from "@tessera/random";
-import type { Gpt, GptParams } from "./model.js";
+import type { Gpt } from "./model.js";
+import type { GptParams } from "./part.js";
 
 export interface Sampling {
   /** Divides the logits: below 1 sharpens the choice; 0 takes the likeliest. */

@@ -12,5 +12,13 @@ export {
 } from "./config.js";
 export { parameterCount, trainingFlopsPerToken } from "./formulas.js";
 export { choose, generate, type Sampling } from "./generate.js";
-export { gpt, type Batch, type Gpt, type GptParams } from "./model.js";
+export { gpt, gptStage, type Batch, type Gpt, type GptStage } from "./model.js";
+export {
+  gptPart,
+  type GptEnd,
+  type GptOptions,
+  type GptParams,
+  type GptPart,
+  type PartSaved,
+} from "./part.js";
 export { preset, presetNames, PRESETS, type PresetName } from "./presets.js";

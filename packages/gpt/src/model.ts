@@ -1,39 +1,18 @@
-// A GPT: ids become activations, blocks transform them, a head makes logits or a loss. Written
-// once; a region says what is split, and the tree of parameters what each rank holds.
+// A whole GPT, and what a stage of a pipeline holds of one. Written once: a region says what ranks
+// split, and the tree of parameters what each of them holds.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { call, convert, type FloatStorage } from "@tessera/kernels";
 import {
-  bare,
   disposeTree,
-  dropout,
-  embedding,
-  inside,
-  sequence,
-  whole,
-  type EmbeddingParams,
-  type Head,
   type Like,
-  type Nothing,
   type ParamSpec,
-  type Region,
   type Sink,
   type Step,
   type Targets,
-  type VocabularyParams,
-  type Wrapping,
 } from "@tessera/layers";
-import { block, normOf, type BlockParams, type NormParams } from "./block.js";
+import type { Span } from "@tessera/mesh";
 import type { GptConfig } from "./config.js";
-
-/** The parameters of a whole GPT. `head` is empty where the token embedding makes the logits. */
-export type GptParams = {
-  readonly embedding: EmbeddingParams;
-  readonly drop: Nothing;
-  readonly blocks: Readonly<Record<string, BlockParams>>;
-  readonly norm: NormParams;
-  readonly head: Nothing | VocabularyParams;
-};
+import { gptPart, type GptOptions, type GptParams, type GptPart } from "./part.js";
 
 /** Some rows of a step. */
 export interface Batch {
@@ -42,9 +21,38 @@ export interface Batch {
   readonly targets: Targets;
 }
 
-export interface Gpt {
+/** What one rank holds of a GPT's layers: all of them, or the parts of its pipeline stage. */
+export interface GptStage {
   readonly config: GptConfig;
+  /** Of the parameters of all its parts together. */
   readonly spec: Like<GptParams, ParamSpec>;
+  readonly options: GptOptions;
+  readonly parts: readonly GptPart[];
+}
+
+/** A stage with a part for each of `layers`. */
+export function gptStage(
+  config: GptConfig,
+  options: GptOptions,
+  layers: readonly Span[],
+): GptStage {
+  const parts = layers.map((span) => gptPart(config, options, span));
+  const specs = parts.map(({ spec }) => spec);
+  return {
+    config,
+    options,
+    parts,
+    spec: specs.reduce((all, { embedding, drop, blocks, norm, head }) => ({
+      embedding: { ...all.embedding, ...embedding },
+      drop,
+      blocks: { ...all.blocks, ...blocks },
+      norm: { ...all.norm, ...norm },
+      head: { ...all.head, ...head },
+    })),
+  };
+}
+
+export interface Gpt extends GptStage {
   /** The loss of `batch` in nats, a scalar. */
   loss(params: GptParams, batch: Batch, at: Step): Tensor;
   /** The same, and every parameter's gradient to `sink`, last layers first. */
@@ -55,93 +63,34 @@ export interface Gpt {
   logits(params: GptParams, x: Tensor): Tensor;
 }
 
-function body(config: GptConfig, region: Region, around: Wrapping) {
-  const names = Array.from({ length: config.layerCount }, (_, i) => String(i));
-  const one = block(config, region);
-  return sequence({
-    drop: dropout(config.dropout.embedding, region.outside),
-    blocks: around.stack(Object.fromEntries(names.map((name) => [name, one]))),
-    norm: around.layer(normOf(config)),
-  });
-}
-
-/** The head's parameters: a table of its own, or the token embedding. */
-const tableOf = ({ embedding: { token }, head }: GptParams): VocabularyParams =>
-  "table" in head ? head : { table: token };
-
-const tableSinkOf = ({ embedding: { token }, head }: Sink<GptParams>): Sink<VocabularyParams> =>
-  "table" in head ? head : { table: token };
-
-export interface GptOptions {
-  /** What happens around the stretches that ranks share. */
-  readonly region?: Region;
-  /**
-   * How activations are stored. Products round weights to the storage of what they multiply, so in
-   * `bf16` and `fp16` the parameters, which stay fp32, are the masters; their gradients are fp32 too.
-   */
-  readonly storage?: FloatStorage;
-  /** What a strategy puts around the model's parts. */
-  readonly around?: Wrapping;
-}
-
 export function gpt(config: GptConfig, options: GptOptions = {}): Gpt {
-  const { region = whole, storage = "fp32", around = bare } = options;
-  const { vocabularySize: vocabulary, hiddenSize: width, initDeviation: deviation } = config;
-  const positions = config.positions.kind === "learned" ? config.maxPositions : null;
-  const source = around.source(embedding({ vocabulary, positions, width, deviation }, region));
-  const layers = body(config, region, around);
-  const head: Head<VocabularyParams> = around.head(
-    region.head({ vocabulary, width, deviation, bias: config.biases.head }),
-  );
-
-  /** Takes ownership of x. */
-  const stored = (x: Tensor): Tensor => {
-    if (storage === "fp32") return x;
-    const { y } = call(convert, { x }, { storage });
-    x.dispose();
-    return y;
-  };
-
-  /** Activations, and what backward needs of the way there. */
-  const forward = (params: GptParams, ids: Tensor, at: Step) => {
-    const [wide, fromSource] = source.forward(params.embedding, ids, inside(at, "embedding"));
-    const x = stored(wide);
-    const [y, fromBody] = layers.forward(params, x, at);
-    x.dispose();
-    return { y, fromSource, fromBody };
-  };
+  const stage = gptStage(config, options, [{ start: 0, size: config.layerCount }]);
+  const [all] = stage.parts as [GptPart];
+  const end = all.end!; // the part that has all layers has the last
 
   const activations = (params: GptParams, ids: Tensor, at: Step): Tensor => {
-    const { y, fromSource, fromBody } = forward(params, ids, at);
-    disposeTree(fromSource);
-    disposeTree(fromBody);
+    const [y, saved] = all.forward(params, ids, at);
+    disposeTree(saved);
     return y;
   };
 
   return {
-    config,
-    spec: {
-      embedding: source.spec,
-      ...layers.spec,
-      head: config.tiedEmbeddings ? {} : head.spec,
-    },
+    ...stage,
     loss(params, { ids, targets }, at) {
       const y = activations(params, ids, at);
-      const loss = head.loss(tableOf(params), y, targets);
+      const loss = end.loss(params, y, targets);
       y.dispose();
       return loss;
     },
     lossAndGradients(params, { ids, targets }, sink, at) {
-      const { y, fromSource, fromBody } = forward(params, ids, at);
-      const ofHead = head.lossAndGradient(tableOf(params), y, targets, tableSinkOf(sink));
+      const [y, saved] = all.forward(params, ids, at);
+      const { loss, dx } = end.lossAndGradient(params, y, targets, sink);
       y.dispose();
-      const dy = layers.backward(params, fromBody, ofHead.dx, sink, at);
-      ofHead.dx.dispose();
-      source.backward(params.embedding, fromSource, dy, sink.embedding, inside(at, "embedding"));
-      dy.dispose();
-      return ofHead.loss;
+      all.backward(params, saved, dx, sink, at);
+      dx.dispose();
+      return loss;
     },
     activations,
-    logits: (params, x) => head.logits(tableOf(params), x),
+    logits: (params, x) => end.logits(params, x),
   };
 }

@@ -25,6 +25,8 @@ export interface ParamSpec {
    * and so are the gradients of a parameter that each of them holds whole. The stretch marks it.
    */
   readonly inside?: boolean;
+  /** Whether both the first and the last stage of a pipeline hold it: their gradients are parts of a sum. */
+  readonly onBothEnds?: boolean;
 }
 
 export const constant = (value: number): Initializer => ({ kind: "constant", value });
@@ -54,9 +56,9 @@ export function windowOf({ shape, cut }: ParamSpec, part: Part, path: string): W
 }
 
 /** Parameters of one kind may lie in one flat tensor: optimizers and ranks treat them alike. */
-export function kindOf({ decay, inside = false, cut }: ParamSpec): string {
+export function kindOf({ decay, inside = false, onBothEnds = false, cut }: ParamSpec): string {
   const share = cut === null ? "whole" : cut.rule === "shared" ? `shared ${cut.units}` : "cut";
-  return `${share} ${inside} ${decay}`;
+  return `${share} ${inside} ${onBothEnds} ${decay}`;
 }
 
 /** Throws a UserError that names the first parameter that cannot be shared out to `count` ranks. */

@@ -12,10 +12,4 @@ export { execute, type Execution, type InputHalf, type Part } from "./execute.js
 export { putOff, type PutOff } from "./put_off.js";
 export { scheduleKinds, schedulesOf, type ScheduleKind, type ScheduleMaker } from "./schedules.js";
 export { simulate, USUAL, type Durations, type Played, type Timeline } from "./simulate.js";
-export {
-  splitAsWritten,
-  splitByCost,
-  splitEvenly,
-  type Costs,
-  type LayerSpan,
-} from "./split_layers.js";
+export { splitAsWritten, splitByCost, splitEvenly, type Costs } from "./split_layers.js";

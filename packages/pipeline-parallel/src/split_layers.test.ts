@@ -1,7 +1,8 @@
 import { expect, test } from "@jest/globals";
-import { splitAsWritten, splitByCost, splitEvenly, type LayerSpan } from "./index.js";
+import type { Span } from "@tessera/mesh";
+import { splitAsWritten, splitByCost, splitEvenly } from "./index.js";
 
-const counts = (spans: readonly LayerSpan[]) => spans.map(({ first, end }) => end - first);
+const counts = (spans: readonly Span[]) => spans.map(({ size }) => size);
 
 test.each([
   [12, 4],
@@ -10,20 +11,21 @@ test.each([
   [96, 16],
 ])("%i layers on %i parts: all of them, in order, as many here as there", (layers, parts) => {
   const spans = splitEvenly(layers, parts);
-  expect(spans.map(({ first }) => first)).toEqual([0, ...spans.slice(0, -1).map(({ end }) => end)]);
-  expect(spans.at(-1)!.end).toBe(layers);
+  const ends = spans.map(({ start, size }) => start + size);
+  expect(spans.map(({ start }) => start)).toEqual([0, ...ends.slice(0, -1)]);
+  expect(ends.at(-1)).toBe(layers);
   expect(Math.max(...counts(spans)) - Math.min(...counts(spans))).toBeLessThanOrEqual(1);
 });
 
 /** The cost of the dearest part. */
 const dearest = (
   costs: { layers: readonly number[]; source: number; head: number },
-  spans: LayerSpan[],
+  spans: Span[],
 ) =>
   Math.max(
     ...spans.map(
-      ({ first, end }, part) =>
-        costs.layers.slice(first, end).reduce((a, b) => a + b, 0) +
+      ({ start, size }, part) =>
+        costs.layers.slice(start, start + size).reduce((a, b) => a + b, 0) +
         (part === 0 ? costs.source : 0) +
         (part === spans.length - 1 ? costs.head : 0),
     ),
@@ -35,9 +37,9 @@ test("by cost, no other cut has a cheaper dearest part", () => {
   for (let a = 1; a < 7; a += 1) {
     for (let b = a + 1; b < 8; b += 1) {
       const cut = [
-        { first: 0, end: a },
-        { first: a, end: b },
-        { first: b, end: 8 },
+        { start: 0, size: a },
+        { start: a, size: b - a },
+        { start: b, size: 8 - b },
       ];
       expect(found).toBeLessThanOrEqual(dearest(costs, cut));
     }

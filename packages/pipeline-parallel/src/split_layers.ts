@@ -1,26 +1,17 @@
 // Which layers stand on which part of a pipeline.
 
 import { UserError } from "@tessera/config";
-
-/** The layers from `first` up to, not including, `end`. */
-export interface LayerSpan {
-  readonly first: number;
-  readonly end: number;
-}
+import type { Span } from "@tessera/mesh";
 
 /** As many layers to each part as to the others; the first ones have one more where they do not divide. */
-export function splitEvenly(layers: number, parts: number): LayerSpan[] {
+export function splitEvenly(layers: number, parts: number): Span[] {
   refuseTooFew(layers, parts);
   const few = Math.floor(layers / parts);
   return spansOf(Array.from({ length: parts }, (_, part) => few + (part < layers % parts ? 1 : 0)));
 }
 
 /** As written: the number of layers of each part. Throws a UserError where they are not `layers`. */
-export function splitAsWritten(
-  counts: readonly number[],
-  layers: number,
-  parts: number,
-): LayerSpan[] {
+export function splitAsWritten(counts: readonly number[], layers: number, parts: number): Span[] {
   const sum = counts.reduce((a, b) => a + b, 0);
   const isWhole = counts.every((count) => Number.isSafeInteger(count) && count >= 1);
   if (!isWhole || counts.length !== parts || sum !== layers) {
@@ -41,7 +32,7 @@ export interface Costs {
 }
 
 /** The parts whose dearest costs least; of those, the most alike. */
-export function splitByCost({ layers, source, head }: Costs, parts: number): LayerSpan[] {
+export function splitByCost({ layers, source, head }: Costs, parts: number): Span[] {
   refuseTooFew(layers.length, parts);
   const sums = layers.reduce((before, cost) => [...before, before.at(-1)! + cost], [0]);
   const costOf = (part: number, first: number, end: number): number =>
@@ -84,9 +75,9 @@ function cheapest(
   return best[layers]!;
 }
 
-function spansOf(counts: readonly number[]): LayerSpan[] {
+function spansOf(counts: readonly number[]): Span[] {
   let end = 0;
-  return counts.map((count) => ({ first: end, end: (end += count) }));
+  return counts.map((size) => ({ start: (end += size) - size, size }));
 }
 
 function refuseTooFew(layers: number, parts: number): void {

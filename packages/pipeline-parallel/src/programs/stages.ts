@@ -87,8 +87,8 @@ function run(world: World, { kind, micros, chunks }: Job): Done {
   const before = memory().numTensors;
   const models = Array.from({ length: chunks }, (_, chunk) => {
     const part = chunk * group.size + group.rank;
-    const { first, end } = spans[part]!;
-    const names = Array.from({ length: end - first }, (__, i) => String(first + i));
+    const { start, size } = spans[part]!;
+    const names = Array.from({ length: size }, (__, i) => String(start + i));
     const one = linear({ from: WIDTH, to: WIDTH, deviation: 0.5 });
     const layer: AnyLayer = sequence(Object.fromEntries(names.map((name) => [name, one])));
     const params = materialize<Tree>(layer.spec, 7);

@@ -1,0 +1,23 @@
+// A global batch that grows with training.
+
+export interface BatchRamp {
+  /** Samples of the first steps. */
+  readonly start: number;
+  /** What is added at a time, until the batch is full. */
+  readonly increment: number;
+  /** Samples over which it grows, evenly. */
+  readonly samples: number;
+  /** Samples of a step after that. */
+  readonly full: number;
+}
+
+/** A batch that is full from the start. */
+export const constantBatch = (full: number): BatchRamp => ({ start: full, increment: 1, samples: 0, full });
+
+/** The global batch of the step that comes after `consumed` samples: Megatron's rule. */
+export function rampedBatch({ start, increment, samples, full }: BatchRamp, consumed: number): number {
+  const increments = (full - start) / increment;
+  if (increments === 0 || consumed > samples) return full;
+  const done = Math.floor(consumed / (samples / increments));
+  return Math.min(full, start + done * increment);
+}

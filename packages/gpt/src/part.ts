@@ -1,0 +1,205 @@
+// A run of a GPT's layers, as a pipeline stage holds it; the whole model is the part that has all. The
+// first part turns ids into activations, the last one activations into a loss.
+
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { call, convert, type FloatStorage } from "@tessera/kernels";
+import {
+  bare,
+  dropout,
+  embedding,
+  inside,
+  sequence,
+  whole,
+  type AnyLayer,
+  type EmbeddingParams,
+  type Head,
+  type Layer,
+  type Like,
+  type LossAndGradient,
+  type Nothing,
+  type ParamSpec,
+  type Region,
+  type Sink,
+  type Source,
+  type Step,
+  type Targets,
+  type TokenParams,
+  type Tree,
+  type VocabularyParams,
+  type Wrapping,
+} from "@tessera/layers";
+import type { Span } from "@tessera/mesh";
+import { block, normOf, type BlockParams, type NormParams } from "./block.js";
+import type { GptConfig } from "./config.js";
+
+/**
+ * The parameters of a GPT, or of parts of it, which lack what they do not use. Blocks are named by their
+ * place in the whole model. `head` is empty where the token embedding makes the logits: the last part
+ * then has the token embedding too.
+ */
+export type GptParams = {
+  readonly embedding: EmbeddingParams | TokenParams | Nothing;
+  readonly drop: Nothing;
+  readonly blocks: Readonly<Record<string, BlockParams>>;
+  readonly norm: NormParams | Nothing;
+  readonly head: VocabularyParams | Nothing;
+};
+
+export interface GptOptions {
+  /** What happens around the stretches that ranks share. */
+  readonly region?: Region;
+  /**
+   * How activations are stored. Products round weights to the storage of what they multiply, so in
+   * `bf16` and `fp16` the parameters, which stay fp32, are the masters; their gradients are fp32 too.
+   */
+  readonly storage?: FloatStorage;
+  /** What a strategy puts around the model's parts. */
+  readonly around?: Wrapping;
+}
+
+/** What backward needs of a part's forward. */
+export type PartSaved = { readonly source: Tree; readonly body: Tree };
+
+export interface GptPart {
+  readonly spec: Like<GptParams, ParamSpec>;
+  readonly isFirst: boolean;
+  /** What comes behind the last part's activations; null for the others. */
+  readonly end: GptEnd | null;
+  /** x -> y [batch, time, hidden]; x is ids [batch, time] (int32) for the first part, else like y. */
+  forward(params: GptParams, x: Tensor, at: Step): readonly [y: Tensor, saved: PartSaved];
+  /** dy -> dx; null from the first part, as ids have no gradient. Frees `saved`. */
+  backward(
+    params: GptParams,
+    saved: PartSaved,
+    dy: Tensor,
+    sink: Sink<GptParams>,
+    at: Step,
+  ): Tensor | null;
+}
+
+/** Activations y [batch, time, hidden] become logits, or a loss in nats: a `Head` of a model's parameters. */
+export interface GptEnd {
+  loss(params: GptParams, y: Tensor, targets: Targets): Tensor;
+  lossAndGradient(
+    params: GptParams,
+    y: Tensor,
+    targets: Targets,
+    sink: Sink<GptParams>,
+  ): LossAndGradient;
+  logits(params: GptParams, y: Tensor): Tensor;
+}
+
+/** The part of the model that has the blocks of `layers`. */
+export function gptPart(config: GptConfig, options: GptOptions, layers: Span): GptPart {
+  const isFirst = layers.start === 0;
+  const isLast = layers.start + layers.size === config.layerCount;
+  const source = isFirst ? sourceOf(config, options) : null;
+  const body = bodyOf(config, options, { layers, isFirst, isLast });
+  const head = isLast ? headOf(config, options) : null;
+  const isShared = config.tiedEmbeddings && isFirst !== isLast;
+  return {
+    spec: {
+      embedding: marked(embeddingSpec(config, source, head), isShared),
+      drop: {},
+      blocks: body.spec.blocks,
+      norm: isLast ? body.spec.norm : {},
+      head: head === null || config.tiedEmbeddings ? {} : head.spec,
+    },
+    isFirst,
+    end: head === null ? null : endOf(head),
+    forward(params, x, at) {
+      const [h, ofSource] =
+        source === null
+          ? [x.clone(), {}]
+          : source.forward(params.embedding, x, inside(at, "embedding"));
+      const stored = storedAs(h, options.storage);
+      const [y, ofBody] = body.forward(params, stored, at);
+      stored.dispose();
+      return [y, { source: ofSource, body: ofBody }];
+    },
+    backward(params, saved, dy, sink, at) {
+      const dx = body.backward(params, saved.body, dy, sink, at);
+      if (source === null) return dx;
+      const within = inside(at, "embedding");
+      source.backward(params.embedding, saved.source, dx, sink.embedding, within);
+      dx.dispose();
+      return null;
+    },
+  };
+}
+
+type FirstSource = Source<GptParams["embedding"], Tree>;
+
+function sourceOf(config: GptConfig, { region = whole, around = bare }: GptOptions): FirstSource {
+  const { vocabularySize: vocabulary, hiddenSize: width, initDeviation: deviation } = config;
+  const positions = config.positions.kind === "learned" ? config.maxPositions : null;
+  const source = around.source(embedding({ vocabulary, positions, width, deviation }, region));
+  return source;
+}
+
+function headOf(config: GptConfig, { region = whole, around = bare }: GptOptions) {
+  const { vocabularySize: vocabulary, hiddenSize: width, initDeviation: deviation } = config;
+  return around.head(region.head({ vocabulary, width, deviation, bias: config.biases.head }));
+}
+
+interface Place {
+  readonly layers: Span;
+  readonly isFirst: boolean;
+  readonly isLast: boolean;
+}
+
+/** What stands between the ends. Its parameters are the model's. */
+function bodyOf(
+  config: GptConfig,
+  { region = whole, around = bare }: GptOptions,
+  { layers: { start, size }, isFirst, isLast }: Place,
+): Layer<GptParams, Tree> {
+  const one = block(config, region);
+  const names = Array.from({ length: size }, (_, i) => String(start + i));
+  const layers: Record<string, AnyLayer> = {
+    ...(isFirst && { drop: dropout(config.dropout.embedding, region.outside) }),
+    blocks: around.stack(Object.fromEntries(names.map((name) => [name, one]))),
+    ...(isLast && { norm: around.layer(normOf(config)) }),
+  };
+  // The names of the layers are those of the parameters.
+  return sequence(layers) as unknown as Layer<GptParams, Tree>;
+}
+
+/** Embeddings of the first part; the last one's table, where it is the embedding. */
+function embeddingSpec(
+  { tiedEmbeddings }: GptConfig,
+  source: FirstSource | null,
+  head: Head<VocabularyParams> | null,
+): Like<GptParams["embedding"], ParamSpec> {
+  if (source !== null) return source.spec;
+  return head !== null && tiedEmbeddings ? { token: head.spec.table } : {};
+}
+
+/** The token embedding is on both ends of a pipeline, if it makes the logits. */
+const marked = <S extends Like<GptParams["embedding"], ParamSpec>>(
+  spec: S,
+  isShared: boolean,
+): S =>
+  isShared && "token" in spec ? { ...spec, token: { ...spec.token, onBothEnds: true } } : spec;
+
+/** h in the storage of activations. Uses h up. */
+function storedAs(h: Tensor, storage: FloatStorage = "fp32"): Tensor {
+  if (storage === "fp32") return h;
+  const { y } = call(convert, { x: h }, { storage });
+  h.dispose();
+  return y;
+}
+
+/** The head's parameters: a table of its own, or the token embedding. */
+const tableOf = ({ embedding, head }: GptParams): VocabularyParams =>
+  "table" in head ? head : { table: (embedding as TokenParams).token };
+
+const tableSinkOf = ({ embedding, head }: Sink<GptParams>): Sink<VocabularyParams> =>
+  "table" in head ? head : { table: (embedding as Sink<TokenParams>).token };
+
+const endOf = (head: Head<VocabularyParams>): GptEnd => ({
+  loss: (params, y, targets) => head.loss(tableOf(params), y, targets),
+  lossAndGradient: (params, y, targets, sink) =>
+    head.lossAndGradient(tableOf(params), y, targets, tableSinkOf(sink)),
+  logits: (params, y) => head.logits(tableOf(params), y),
+});
