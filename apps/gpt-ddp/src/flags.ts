@@ -10,7 +10,6 @@ import {
   type FlagValues,
 } from "@tessera/config";
 import { presetNames } from "@tessera/gpt";
-import { tokenizerNames } from "@tessera/tokenizer";
 import { backendNames } from "./backend.js";
 
 const count = { min: 1, whole: true } as const;
@@ -27,13 +26,22 @@ const groups = {
   },
   Data: {
     text: list("files, folders or globs of text to train on", "PATH"),
-    tokenizer: choice("how text becomes ids", tokenizerNames, "bytes"),
+    data_path: list("or Megatron's datasets: PREFIX, or weights in turn as in 0.3 a 0.7 b", "PATH"),
+    split: text("their shares for train, valid and test", "SHARES", "969,30,1"),
+    train_data_path: list("in place of data_path and split: what to train on", "PATH"),
+    valid_data_path: list("and what to validate on", "PATH"),
+    data_cache_path: text("where their indices are kept; beside the data by default", "FOLDER"),
+    tokenizer: text("bytes, gpt2, or a file or folder of a tokenizer", "NAME", "bytes"),
     max_len: number("tokens of a sample", count, 64),
     validation_split: number(
       "part of the text, at its end, to validate on",
       { min: 0, below: 1 },
       0.1,
     ),
+    max_eval_samples: number("samples of a dataset to validate on; 0 for none", interval, 1000),
+    eod_mask_loss: toggle("no loss for what follows the end of a document", false),
+    reset_position_ids: toggle("positions begin anew after it", false),
+    reset_attention_mask: toggle("tokens see those of their own document alone", false),
   },
   Training: {
     do_train: toggle("train; else only evaluate and sample", true),
@@ -104,6 +112,7 @@ export const program = {
     "Examples:",
     "  gpt-ddp --text book.txt",
     "  gpt-ddp --text 'docs/**/*.md' --model gpt2 --tokenizer gpt2 --max_len 512",
+    "  gpt-ddp --data_path 0.3 data/a_text_document 0.7 data/b_text_document --tokenizer gpt2",
     "  gpt-ddp --text book.txt --resume_from_checkpoint",
     "",
     "Ctrl-C saves and ends with code 130. Code 2 says that a flag or file was refused.",

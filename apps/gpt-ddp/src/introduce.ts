@@ -22,21 +22,19 @@ interface Introduced {
 
 /** A few lines on the model, the text, the batch, the ranks and their memory. */
 export function introduce({ backend, threads, run, start, world, notes }: Introduced): void {
-  const { plan, texts, tokenizer } = run;
+  const { plan, data } = run;
   const { config } = plan.model;
   const { microBatch, accumulation, dataRanks, globalBatch } = plan.batch;
-  const skipped = texts.skipped.length === 0 ? "" : `, ${texts.skipped.length} skipped`;
   const each = backend === "native" ? `, threads of each: ${threads}` : "";
   const lines = [
     `model  ${(parameterCount(config) / 1e6).toFixed(2)}M parameters: ${config.layerCount} layers, ` +
       `${config.hiddenSize} wide, ${config.headCount} heads, ${config.vocabularySize} ids`,
-    `text   ${texts.texts.length} files${skipped}, ${(texts.bytes / 1e6).toFixed(2)} MB: ` +
-      `${plan.train.count} samples of ${plan.train.length} tokens (${tokenizer.name}), ` +
-      `${plan.validation?.count ?? 0} for validation`,
+    data.summary,
     `batch  ${microBatch} samples x ${accumulation} accumulated x ${dataRanks} ranks = ` +
       `${globalBatch}; ${plan.intervals.steps} steps on ${backend}`,
     `memory ${memoryLine(plan, start)}`,
     ...(world.size > 1 ? [`ranks  ${ranksLine(world)}, by ${world.engine}${each}`] : []),
+    ...data.notes,
     ...notes,
   ];
   if (backend === "wasm" && !isAvailable()) {

@@ -47,7 +47,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const world = joinWorld(process.env, { timeoutMinutes });
   return runRank(world, async () => {
     const backend = flags.backend ?? defaultBackend();
-    const run = makeRun(flags, backend, world);
+    const run = await makeRun(flags, backend, world);
     refuseOtherBatch(globalBatch, flags, run.plan);
     const processors = availableParallelism();
     const environment = bind(process.env, processors);
@@ -99,11 +99,12 @@ function evaluateAndSample(flags: Flags, run: Run, start: TrainingState): number
 const isFirst = ({ sharing }: TrainingPlan): boolean => sharing.group.rank === 0;
 
 async function trainAndSample(flags: Flags, run: Run, start: TrainingState): Promise<number> {
-  const { plan, identity } = run;
+  const { plan, identity, data } = run;
   const reporter = reporterOf(flags, plan, start);
   const save = (state: TrainingState): void => {
     const { step, consumedSamples, lossScale } = state;
-    const progress = { step, consumedSamples, lossScale, identity: { ...identity } };
+    const { trainSamples } = data;
+    const progress = { step, consumedSamples, trainSamples, lossScale, identity: { ...identity } };
     const whole = wholeState(plan, state);
     if (isFirst(plan)) {
       const checkpoint = { ...whole, state: whole.optimizer, config: plan.model.config, progress };

@@ -1,45 +1,44 @@
 // From flags to a plan: every choice is made, and every mistake refused, before training starts.
 
 import { accessSync, constants, mkdirSync } from "node:fs";
-import { latestCheckpoint } from "@tessera/checkpoint";
+import { latestCheckpoint, readProgress } from "@tessera/checkpoint";
 import { resolveBatch, UserError } from "@tessera/config";
-import {
-  readTexts,
-  shuffledOrder,
-  splitWindows,
-  tokensOf,
-  type TextCollection,
-} from "@tessera/data";
 import { gpt, type Gpt, type GptParams } from "@tessera/gpt";
 import { alone } from "@tessera/tensor-parallel";
 import { adam, decayOf, sgd, type Decays, type Optimizer } from "@tessera/optim";
-import { tokenizerByName, type Tokenizer } from "@tessera/tokenizer";
+import { openTokenizer, type Tokenizer } from "@tessera/tokenizer";
 import type { TrainingPlan } from "@tessera/trainer";
 import type { ProcessGroup, World } from "@tessera/collectives";
 import { fullyShard, replicate, shardAll, type Sharing } from "@tessera/data-parallel";
 import type { BackendName } from "./backend.js";
 import { choosePrecision } from "./precision.js";
+import { chooseData, type Data } from "./choose_data.js";
 import { chooseConfig, resumedFolder, type Identity } from "./choose_model.js";
 import type { Flags } from "./flags.js";
 
 export interface Run {
   readonly plan: TrainingPlan;
   readonly tokenizer: Tokenizer;
-  readonly texts: TextCollection;
+  readonly data: Data;
   /** What a run that continues this one must share with it. */
   readonly identity: Identity;
 }
 
-export function makeRun(flags: Flags, backend: BackendName, world: World): Run {
-  if (flags.text.length === 0) throw new UserError("--text: name at least one file to train on");
+/** Throws a UserError for whatever cannot be. */
+export async function makeRun(flags: Flags, backend: BackendName, world: World): Promise<Run> {
   const { storage, lossScaling } = choosePrecision(flags, backend);
-  const tokenizer = tokenizerByName(flags.tokenizer);
+  const tokenizer = openTokenizer(flags.tokenizer);
   const config = chooseConfig(flags, tokenizer.vocabularySize);
   if (world.rank === 0) checkOutput(flags);
-  const texts = readTexts(flags.text);
-  const tokens = tokensOf(texts.texts, tokenizer);
-  const { max_len: length, validation_split, seed } = flags;
-  const { train, validation } = splitWindows(tokens, { length, validation: validation_split });
+  const { max_len, seed } = flags;
+  const batch = resolveBatch({
+    microBatch: flags.per_device_train_batch_size,
+    accumulation: flags.gradient_accumulation_steps,
+    dataRanks: world.size,
+  });
+  const folder = resumedFolder(flags);
+  const resumed = folder === undefined ? undefined : readProgress(folder);
+  const data = await chooseData(flags, { tokenizer, batch, group: world.all, resumed });
   const isSharded = flags.zero_stage === "3";
   const model = gpt(config, { storage, ...(isSharded && { around: shardAll(world.all) }) });
   const plan: TrainingPlan = {
@@ -52,19 +51,14 @@ export function makeRun(flags: Flags, backend: BackendName, world: World): Run {
       warmup: Math.min(flags.warmup_steps, flags.max_steps),
       total: flags.max_steps,
     },
-    batch: resolveBatch({
-      microBatch: flags.per_device_train_batch_size,
-      accumulation: flags.gradient_accumulation_steps,
-      dataRanks: world.size,
-    }),
+    batch,
     sharing: sharingOf(flags, model.spec, world.all),
     tensor: alone,
     clipNorm: flags.max_grad_norm,
     lossScaling,
     seed,
-    train,
-    order: shuffledOrder(train.count, seed),
-    validation,
+    train: data.train,
+    validation: data.validation,
     evalBatch: flags.per_device_eval_batch_size,
     intervals: {
       steps: flags.max_steps,
@@ -73,8 +67,8 @@ export function makeRun(flags: Flags, backend: BackendName, world: World): Run {
       saving: flags.save_steps,
     },
   };
-  const identity = { seed, tokenizer: tokenizer.name, max_len: length, tokens: tokens.length };
-  return { plan, tokenizer, texts, identity: { ...identity, optim: flags.optim } };
+  const identity = { seed, tokenizer: tokenizer.name, max_len, ...data.identity };
+  return { plan, tokenizer, data, identity: { ...identity, optim: flags.optim } };
 }
 
 function sharingOf(flags: Flags, spec: Gpt["spec"], group: ProcessGroup): Sharing<GptParams> {

@@ -21,12 +21,34 @@ const run = (ranks: number, of: readonly Layout[]): Promise<Trained[][]> => {
 
 const GOLDEN = { stage: 0, accumulation: 1, dropout: 0, steps: 20, bucketBytes: 2 ** 12 } as const;
 
+/** Heads that share keys, and a vocabulary that ranks do not divide. */
+const grouped = { headCount: 8, keyHeadCount: 2, vocabularySize: 389 } as const;
+
+const gptj = {
+  positions: { kind: "rotary", base: 10_000, share: 0.25, pairs: "neighbours" },
+  parallelBlock: true,
+  biases: { attention: false, mlp: true, head: true },
+  tiedEmbeddings: false,
+  vocabularySize: 389,
+} as const;
+
+const llama = {
+  positions: { kind: "rotary", base: 10_000, share: 1, pairs: "halves" },
+  activation: "swiglu",
+  norm: "rms",
+  keyHeadCount: 2,
+  biases: { attention: false, mlp: false, head: false },
+  tiedEmbeddings: false,
+} as const;
+
 /** What is trained: each of them first on one rank. */
 const runs = {
   golden: GOLDEN,
   dropout: { ...GOLDEN, dropout: 0.1, steps: 6, accumulation: 2 },
-  "eight heads": { ...GOLDEN, heads: 8, steps: 6 },
-  "eight heads, two of keys": { ...GOLDEN, heads: 8, keyHeads: 2, steps: 6 },
+  "eight heads": { ...GOLDEN, changes: { headCount: 8 }, steps: 6 },
+  "key heads": { ...GOLDEN, dropout: 0.1, changes: grouped, steps: 6 },
+  "GPT-J": { ...GOLDEN, dropout: 0.1, changes: gptj, steps: 6 },
+  Llama: { ...GOLDEN, changes: llama, steps: 6 },
   bf16: { ...GOLDEN, storage: "bf16" },
 } as const satisfies Record<string, Layout>;
 
@@ -40,6 +62,8 @@ const rows: Readonly<Record<2 | 4 | 8, readonly Row[]>> = {
   2: [
     ["golden", 2],
     ["dropout", 2],
+    ["GPT-J", 2],
+    ["Llama", 2],
     ["bf16", 2],
   ],
   4: [
@@ -48,16 +72,19 @@ const rows: Readonly<Record<2 | 4 | 8, readonly Row[]>> = {
     ["dropout", 2, 1],
     ["dropout", 2, 2],
     ["dropout", 2, 3],
-    ["eight heads, two of keys", 2, 2],
-    ["eight heads, two of keys", 4],
+    ["GPT-J", 2, 2],
+    ["Llama", 4],
+    ["key heads", 4],
+    ["key heads", 2, 3],
   ],
   8: [
     ["golden", 4, 0],
     ["dropout", 4, 1],
     ["eight heads", 8],
-    ["eight heads, two of keys", 8],
-    ["eight heads, two of keys", 4, 1],
-    ["eight heads, two of keys", 4, 3],
+    ["key heads", 8],
+    ["key heads", 4, 1],
+    ["key heads", 4, 3],
+    ["GPT-J", 4, 1],
   ],
 };
 

@@ -31,6 +31,8 @@ const Progress = v.object({
   step: count,
   /** Samples taken from the shuffled order: where the next batch begins. */
   consumedSamples: count,
+  /** Samples that the order of a dataset was laid out for. */
+  trainSamples: v.optional(count),
   /** Where the loss scale of fp16 training stands. */
   lossScale: v.optional(
     v.object({
@@ -100,8 +102,13 @@ export function latestCheckpoint(outputDir: string): string | undefined {
   return steps.length === 0 ? undefined : join(outputDir, `checkpoint-${Math.max(...steps)}`);
 }
 
-/** What a checkpoint says of itself, all its files checked against their sums. */
+/** What a checkpoint says of itself. Its other files are not looked at. */
 export function readProgress(folder: string): Progress {
+  const { files: _files, ...progress } = readState(folder);
+  return progress;
+}
+
+function readState(folder: string): v.InferOutput<typeof StateFile> {
   const path = join(folder, STATE);
   let json: unknown;
   try {
@@ -114,8 +121,12 @@ export function readProgress(folder: string): Progress {
   if (!parsed.success) {
     throw new UserError(`${path}: is not what Tessera writes: ${v.summarize(parsed.issues)}`);
   }
-  const { files, ...progress } = parsed.output;
-  for (const [name, expected] of Object.entries(files)) {
+  return parsed.output;
+}
+
+/** Throws a UserError unless all files of the checkpoint are as they were written. */
+function checkFiles(folder: string): void {
+  for (const [name, expected] of Object.entries(readState(folder).files)) {
     const file = join(folder, basename(name));
     if (!existsSync(file)) throw new UserError(`${file}: is missing from the checkpoint`);
     const actual = fingerprint(file);
@@ -125,14 +136,14 @@ export function readProgress(folder: string): Progress {
       );
     }
   }
-  return progress;
 }
 
 /**
- * Everything that training needs to go on. `slots` are the optimizer's. The caller owns the
+ * Everything that training needs to go on, checked against the sums it was saved with. `slots` are the optimizer's. The caller owns the
  * tensors. Throws a UserError where the folder is damaged or no checkpoint of this optimizer.
  */
 export function loadCheckpoint(folder: string, slots: readonly string[]): Checkpoint {
+  checkFiles(folder);
   const progress = readProgress(folder);
   const config = readModelConfig(folder);
   const params = readModel(folder, config);

@@ -46,12 +46,13 @@ char* memoryOf(const Napi::Value& value) {
   return static_cast<char*>(array.ArrayBuffer().Data()) + array.ByteOffset();
 }
 
-/** connect(limitSeconds, compares): {rank, size, hosts, library} */
+/** connect(who, limitSeconds, compares): {rank, size, hosts, library} */
 Napi::Value connect(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Instance& held = instance(env);
   if (held.engine) throw std::runtime_error("this process is a rank already");
-  held.engine = std::make_unique<Engine>(Options{numberOf(info[0]), info[1].As<Napi::Boolean>()});
+  held.engine = std::make_unique<Engine>(
+      Options{info[0].As<Napi::String>(), numberOf(info[1]), info[2].As<Napi::Boolean>()});
   const WorldFacts& facts = held.engine->facts();
   auto hosts = Napi::Array::New(env, facts.hosts.size());
   for (uint32_t i = 0; i < facts.hosts.size(); ++i) hosts.Set(i, facts.hosts[i]);
@@ -111,7 +112,7 @@ Call& callOf(const Napi::CallbackInfo& info) {
 
 /** isDone(call) */
 Napi::Value isDone(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), instance(info.Env()).running().isDone(callOf(info)));
+  return Napi::Boolean::New(info.Env(), callOf(info).done);
 }
 
 /** wait(call): the seconds from its posting to its end; the call is then forgotten */

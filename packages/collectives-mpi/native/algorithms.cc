@@ -3,16 +3,11 @@
 #include <algorithm>
 #include <cstring>
 
-#include "group.h"
+#include "channel.h"
 
 namespace tessera {
 namespace {
 
-/** Tags of a group's communicator. Messages of one tag between two ranks keep their order. */
-enum Tag { kCompare, kVerdict, kPartial, kResult, kGather, kBroadcast, kBarrier, kMessage };
-
-/** Larger messages are cut, because MPI counts in int. */
-constexpr size_t kLongest = size_t{1} << 30;
 /** What one rank reduces at a time: small enough for the cache, large enough to hide latency. */
 constexpr size_t kPiece = size_t{1} << 18;
 /** Scratch memory of a reduction. */
@@ -35,31 +30,6 @@ Span partOf(size_t size, size_t index, size_t count) {
   };
   return {at(index), at(index + 1) - at(index)};
 }
-
-class Channel {
- public:
-  Channel(const Call& call, int tag) : comm_(call.group.communicator), tag_(tag) {}
-
-  void send(Requests& requests, const void* data, size_t bytes, int to) const {
-    for (size_t at = 0; at < bytes; at += kLongest) {
-      const auto count = static_cast<int>(std::min(kLongest, bytes - at));
-      requests.emplace_back();
-      check(MPI_Isend(static_cast<const char*>(data) + at, count, MPI_BYTE, to, tag_, comm_, &requests.back()), "MPI_Isend");
-    }
-  }
-
-  void receive(Requests& requests, void* data, size_t bytes, int from) const {
-    for (size_t at = 0; at < bytes; at += kLongest) {
-      const auto count = static_cast<int>(std::min(kLongest, bytes - at));
-      requests.emplace_back();
-      check(MPI_Irecv(static_cast<char*>(data) + at, count, MPI_BYTE, from, tag_, comm_, &requests.back()), "MPI_Irecv");
-    }
-  }
-
- private:
-  MPI_Comm comm_;
-  int tag_;
-};
 
 /** The bytes of a slice of elements. */
 Span bytesOf(const Call& call, Span elements) {
@@ -166,20 +136,6 @@ Program allGather(Call& call) {
   co_await call.all(requests);
 }
 
-/** The binomial tree over a group, as seen from place `at` (the root is 0): parent, and children. */
-struct Tree {
-  int parent = -1;
-  std::vector<int> children;
-
-  Tree(int at, int size) {
-    int bit = 1;
-    for (; bit < size && (at & bit) == 0; bit *= 2) {
-      if (at + bit < size) children.push_back(at + bit);
-    }
-    if (at != 0) parent = at - (at & -at);
-  }
-};
-
 Program broadcast(Call& call) {
   const int ranks = call.group.size(), root = call.signature.root;
   const auto rankAt = [=](int place) { return (place + root) % ranks; };
@@ -227,50 +183,11 @@ Program message(Call& call) {
   co_await call.all(requests);
 }
 
-/** What goes up and down the tree: that a subtree agrees, or two ranks that do not. */
-struct Report {
-  Signature first, other;
-  int32_t firstRank = 0, otherRank = 0;
-  bool agrees = true;
-};
-
 }  // namespace
 
-Program compare(Call& call) {
-  const Tree tree(call.group.rank, call.group.size());
-  const Channel up(call, kCompare), down(call, kVerdict);
-  const auto& ranks = call.group.ranks;
-  Report report{call.signature, {}, ranks[static_cast<size_t>(call.group.rank)], 0, true};
-  std::vector<Report> heard(tree.children.size());
-  Requests requests;
-  for (size_t i = 0; i < heard.size(); ++i) up.receive(requests, &heard[i], sizeof(Report), tree.children[i]);
-  co_await call.all(requests);
-  for (const Report& child : heard) {
-    if (!report.agrees) break;
-    if (!child.agrees) {
-      report = child;
-    } else if (child.first != report.first) {
-      report.other = child.first;
-      report.otherRank = child.firstRank;
-      report.agrees = false;
-    }
-  }
-  if (tree.parent >= 0) {
-    up.send(requests, &report, sizeof(Report), tree.parent);
-    co_await call.all(requests);
-    down.receive(requests, &report, sizeof(Report), tree.parent);
-    co_await call.all(requests);
-  }
-  for (const int child : tree.children) down.send(requests, &report, sizeof(Report), child);
-  co_await call.all(requests);
-  if (report.agrees) co_return;
-  throw std::runtime_error("ranks made different calls: rank " + std::to_string(report.firstRank) + " calls " +
-                           report.first.text() + ", but rank " + std::to_string(report.otherRank) + " calls " +
-                           report.other.text());
-}
-
 Program programOf(Call& call) {
-  if (!call.isMessage() && call.group.compares) co_await compare(call);
+  const bool meets = call.signature.kind == Kind::meet;
+  if (!call.isMessage() && (call.group.compares || meets)) co_await compare(call);
   switch (call.signature.kind) {
     case Kind::allReduce:
       if (call.bytes() <= kSmall) {
@@ -289,7 +206,11 @@ Program programOf(Call& call) {
       co_await broadcast(call);
       break;
     case Kind::barrier:
-      co_await barrier(call);
+      // Ranks that have compared their calls have all arrived.
+      if (!call.group.compares) co_await barrier(call);
+      break;
+    case Kind::meet:
+      call.group.context = call.context;
       break;
     case Kind::send:
     case Kind::receive:

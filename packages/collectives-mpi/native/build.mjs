@@ -2,7 +2,8 @@
 // line that says so, and a package with which jobs of one process run.
 
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdirSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { copyFileSync, mkdirSync, renameSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,13 +14,16 @@ const require = createRequire(import.meta.url);
 const run = (args) =>
   execFileSync("cmake", args, { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
 
-const { wrapper, missing } = toolchain();
+const tools = toolchain();
+const { wrapper, missing } = tools;
 if (missing.length > 0) {
   process.stdout.write(
     `collectives-mpi: not built; run: apt-get install -y ${missing.join(" ")} && npm run build\n`,
   );
 } else {
-  const folder = path.join(root, "build");
+  // CMake remembers what it found; what another compiler or folder found is of no use here.
+  const digest = createHash("sha256").update(JSON.stringify([root, tools]));
+  const folder = path.join(root, "build", digest.digest("hex").slice(0, 8));
   run([
     "-S",
     root,
@@ -31,8 +35,8 @@ if (missing.length > 0) {
   ]);
   run(["--build", folder, "--parallel", "2"]);
   mkdirSync(path.join(root, "dist", "native"), { recursive: true });
-  copyFileSync(
-    path.join(folder, "tessera_mpi.node"),
-    path.join(root, "dist", "native", "tessera_mpi.node"),
-  );
+  // Renamed into its place, for running processes have the old one mapped.
+  const built = path.join(root, "dist", "native", "tessera_mpi.node");
+  copyFileSync(path.join(folder, "tessera_mpi.node"), `${built}.new`);
+  renameSync(`${built}.new`, built);
 }

@@ -3,6 +3,7 @@
 
 #include <mpi.h>
 
+#include <atomic>
 #include <chrono>
 #include <coroutine>
 #include <exception>
@@ -18,8 +19,8 @@ namespace tessera {
 
 using Clock = std::chrono::steady_clock;
 
-/** The order is that of KINDS in src/addon.ts. */
-enum class Kind : uint8_t { allReduce, reduceScatter, allGather, broadcast, send, receive, barrier };
+/** The order is that of KINDS in src/addon.ts; `meet` makes a group, and is the engine's own. */
+enum class Kind : uint8_t { allReduce, reduceScatter, allGather, broadcast, send, receive, barrier, meet };
 
 /** What ranks compare: all of it must be equal for a collective. */
 struct Signature {
@@ -101,12 +102,14 @@ struct Call {
   char* to = nullptr;
   int peer = 0;
   int tag = 0;
+  /** Of a meeting: the first context that is free on this rank; at its end, on all of them. */
+  int context = 0;
   Clock::duration limit{};
 
   Clock::time_point posted = Clock::now();
   Clock::time_point ended{};
-  /** Written by the communication thread; `done` is guarded by the engine's mutex. */
-  bool done = false;
+  /** Set last: what has been written before is then seen by whoever reads it. */
+  std::atomic<bool> done = false;
   std::string error;
 
   Program program;
@@ -114,6 +117,8 @@ struct Call {
   std::coroutine_handle<> suspended;
 
   size_t bytes() const { return signature.size * bytesPer(signature.storage); }
+  /** "allReduce (sum) of 4 fp32, #2 of the world (ranks 0, 1)", as errors begin. */
+  std::string where(const std::vector<std::string>& hosts) const;
   bool isMessage() const { return signature.kind == Kind::send || signature.kind == Kind::receive; }
 
   /** co_await call.all(requests): goes on when all of them are done, and clears them. */
@@ -131,13 +136,13 @@ struct Call {
     return Wait{*this, requests};
   }
 
-  /** Runs on if what it waits for is there. Returns whether anything happened. */
+  /** Goes one step on if what it waits for is there. Returns whether it did. */
   bool advance();
 };
 
 /** The steps of `call`, in algorithms.cc. */
 Program programOf(Call& call);
-/** Compares the signatures of all ranks of the group; throws on all of them where they differ. */
+/** Compares the calls of all ranks of the group, in compare.cc; throws on all of them where they differ. */
 Program compare(Call& call);
 
 }  // namespace tessera

@@ -1,9 +1,10 @@
-// This process as a rank: one thread that alone speaks to MPI (so that MPI_THREAD_FUNNELED is enough)
-// and makes progress on all calls while JavaScript computes.
+// This process as a rank. One thread at a time makes progress on all calls: the one of JavaScript
+// while it waits for a call, and a thread of the engine's own while JavaScript computes. So MPI needs
+// to be no more than MPI_THREAD_SERIALIZED, and a call that is waited for crosses no thread.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
-#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -13,6 +14,8 @@
 namespace tessera {
 
 struct Options {
+  /** What messages call this process before MPI has said its rank. */
+  std::string who;
   /** Seconds that a call may take. */
   double limitSeconds = 600;
   /** Whether every collective is compared among ranks first. */
@@ -27,48 +30,51 @@ struct WorldFacts {
 
 class Engine {
  public:
-  /** Starts the thread and MPI. Throws where MPI does not start. */
+  /** Starts MPI and the thread. Throws where MPI does not start; ends the process where it hangs. */
   explicit Engine(Options options);
 
   const WorldFacts& facts() const { return facts_; }
 
-  /** Makes the communicator of a group; all its ranks call it. Blocks. */
+  /** Meets the other ranks of a group; all of them call it. Blocks. Throws as any call does. */
   std::shared_ptr<Group> makeGroup(const std::string& name, const std::vector<int>& ranks);
   void post(const std::shared_ptr<Call>& call);
   /** Blocks until the call has ended; throws its error. */
   void wait(Call& call);
-  bool isDone(Call& call);
   /** Ends the job on all ranks; does not return. */
   [[noreturn]] void abort(int code);
-  /** Waits for all ranks, then ends MPI and the thread. */
+  /** Ends the thread, waits for all ranks, ends MPI. */
   void close();
 
   Clock::duration limit() const { return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options_.limitSeconds)); }
 
  private:
-  /** Runs `task` on the communication thread and waits for it; throws what it throws. */
-  void onThread(std::function<void()> task);
-  void run();
+  /** Holds the engine; the thread stands back from when one is asked for. */
+  class Claim;
+
   void start();
-  /** One round over all calls. Returns whether any of them went on. */
-  bool progress();
+  void run();
+  /** One step of each call that is under way. Returns whether any of them went on. */
+  bool round();
   bool advance(const std::shared_ptr<Call>& call);
   void finish(Call& call, std::string error);
   std::string where(const Call& call) const;
-  void rest(int idleRounds, bool busy);
+  std::string why(const Call& call) const;
+  bool isBusy() const;
 
   Options options_;
   WorldFacts facts_;
+  /** The only communicator of calls: groups differ by their tags. */
+  MPI_Comm communicator_ = MPI_COMM_NULL;
+  /** Contexts that this MPI's tags have room for, and the first that no group of this rank has. */
+  int contexts_ = 0, nextContext_ = 1;
   std::map<uint64_t, std::shared_ptr<Group>> groups_;
   std::vector<std::shared_ptr<Call>> messages_;
   std::unique_ptr<Inquiry> inquiry_;
 
+  /** Guards all of the above, and MPI. */
   std::mutex mutex_;
-  std::condition_variable posted_, ended_;
-  std::vector<std::shared_ptr<Call>> inbox_;
-  std::vector<std::function<void()>> tasks_;
-  /** JavaScript threads that wait now: the thread then spins, for nothing else wants the core. */
-  int waiting_ = 0;
+  std::condition_variable wake_;
+  std::atomic<int> claims_ = 0;
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -1,4 +1,4 @@
-// Some ranks of the world, their communicator, and how far this rank has come in it.
+// Some ranks of the world, their place in its tags, and how far this rank has come among them.
 #pragma once
 
 #include <deque>
@@ -15,6 +15,8 @@ struct Group {
   std::vector<int> ranks;
   int rank = 0;
   MPI_Comm communicator = MPI_COMM_NULL;
+  /** Sets its messages apart from those of every other group that two of its ranks share. */
+  int context = 0;
   /** Whether every collective is compared among ranks first. */
   bool compares = true;
   /** Collectives that this rank has called. */

@@ -30,6 +30,7 @@ Inquiry::Inquiry(MPI_Comm control, int size, std::function<uint64_t(uint64_t)> c
 Inquiry::~Inquiry() {
   MPI_Cancel(&listening_);
   MPI_Wait(&listening_, MPI_STATUS_IGNORE);
+  MPI_Comm_free(&control_);
 }
 
 void Inquiry::listen() {
@@ -42,7 +43,7 @@ void Inquiry::write(int to, Letter letter) {
 }
 
 void Inquiry::serve() {
-  for (;;) {
+  while (listening_ != MPI_REQUEST_NULL) {
     int arrived = 0;
     MPI_Status status;
     check(MPI_Test(&listening_, &arrived, &status), "MPI_Test");
@@ -50,7 +51,8 @@ void Inquiry::serve() {
     const Letter letter = heard_;
     listen();
     if (letter.isAnswer) {
-      answers_[static_cast<size_t>(status.MPI_SOURCE)] = letter.called;
+      const bool isFresh = subject_ != nullptr && subject_->group.key == letter.key;
+      if (isFresh) answers_[static_cast<size_t>(status.MPI_SOURCE)] = letter.called;
     } else {
       write(status.MPI_SOURCE, {letter.key, called_(letter.key), 1});
     }
@@ -62,31 +64,45 @@ void Inquiry::serve() {
   });
 }
 
-void Inquiry::ask(const Group& group) {
+void Inquiry::ask(const Call& call) {
+  const Group& group = call.group;
+  subject_ = &call;
   asked_ = Clock::now();
-  for (const int rank : group.ranks) {
+  others_ = call.isMessage() ? std::vector{group.ranks[static_cast<size_t>(call.peer)]} : group.ranks;
+  for (const int rank : others_) {
     answers_[static_cast<size_t>(rank)].reset();
     if (rank == group.ranks[static_cast<size_t>(group.rank)]) {
-      answers_[static_cast<size_t>(rank)] = group.called;
+      answers_[static_cast<size_t>(rank)] = group.called + 1;
     } else {
       write(rank, {group.key, 0, 0});
     }
   }
 }
 
-bool Inquiry::isOver(const Group& group) const {
-  if (Clock::now() - *asked_ > kPatience) return true;
-  return std::all_of(group.ranks.begin(), group.ranks.end(),
-                     [&](int rank) { return answers_[static_cast<size_t>(rank)].has_value(); });
+std::optional<std::string> Inquiry::about(const Call& call, const std::vector<std::string>& hosts) {
+  if (subject_ == nullptr) ask(call);
+  if (subject_ != &call) return std::nullopt;
+  const bool haveAnswered = std::all_of(others_.begin(), others_.end(), [&](int rank) {
+    return answers_[static_cast<size_t>(rank)].has_value();
+  });
+  if (!haveAnswered && Clock::now() - asked_ < kPatience) return std::nullopt;
+  return findings(hosts);
 }
 
-std::string Inquiry::findings(const Group& group, uint64_t number, const std::vector<std::string>& hosts) const {
+void Inquiry::forget(const Call& call) {
+  if (subject_ == &call) subject_ = nullptr;
+}
+
+std::string Inquiry::findings(const std::vector<std::string>& hosts) const {
+  const Kind kind = subject_->signature.kind;
   std::vector<int> present, late, silent;
-  for (const int rank : group.ranks) {
+  for (const int rank : others_) {
     const auto& answer = answers_[static_cast<size_t>(rank)];
-    (!answer ? silent : *answer >= number ? present : late).push_back(rank);
+    const bool came = !subject_->isMessage() && answer > subject_->signature.number;
+    (!answer ? silent : came ? present : late).push_back(rank);
   }
-  return list("called it", present, hosts) + list("did not call it", late, hosts) + list("did not answer", silent, hosts);
+  const char* missed = kind == Kind::send ? "has not received it" : kind == Kind::receive ? "has not sent it" : "did not call it";
+  return list("called it", present, hosts) + list(missed, late, hosts) + list("did not answer", silent, hosts);
 }
 
 }  // namespace tessera

@@ -4,21 +4,18 @@
 #include "call.h"
 
 namespace tessera {
-namespace {
 
-std::string nameOf(int threadLevel) {
-  if (threadLevel == MPI_THREAD_MULTIPLE) return "multiple";
-  if (threadLevel == MPI_THREAD_SERIALIZED) return "serialized";
-  return threadLevel == MPI_THREAD_FUNNELED ? "funneled" : "single";
+std::string threadLevelName(int level) {
+  if (level == MPI_THREAD_MULTIPLE) return "multiple";
+  if (level == MPI_THREAD_SERIALIZED) return "serialized";
+  return level == MPI_THREAD_FUNNELED ? "funneled" : "single";
 }
-
-}  // namespace
 
 Survey survey() {
   int threadLevel = MPI_THREAD_SINGLE;
   check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &threadLevel), "MPI_Init_thread");
   MPI_Finalize();
-  return {libraryName(), nameOf(threadLevel)};
+  return {libraryName(), threadLevelName(threadLevel)};
 }
 
 std::string libraryName() {

@@ -14,6 +14,9 @@ struct Survey {
 /** Starts MPI and ends it, after which it cannot start again in this process. */
 Survey survey();
 
+/** MPI's own word for what `level` of MPI_THREAD_... lets threads do. */
+std::string threadLevelName(int level);
+
 /** The library's name and version; known before MPI starts. */
 std::string libraryName();
 

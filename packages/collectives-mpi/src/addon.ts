@@ -36,7 +36,8 @@ export interface Survey {
 type Memory = number | Values;
 
 export interface Addon {
-  connect(limitSeconds: number, compares: boolean): Facts;
+  /** `who` begins the last words of a process whose MPI does not start in time. */
+  connect(who: string, limitSeconds: number, compares: boolean): Facts;
   /** Starts MPI and ends it: this process can then be no rank. */
   survey(): Survey;
   group(name: string, ranks: readonly number[]): number;

@@ -3,8 +3,8 @@
 import type { Call, Elements, Engine, Pending } from "@tessera/collectives";
 import { KINDS, OPS, STORAGES, type Addon } from "./addon.js";
 
-/** MPI promises tags up to 32767; the first few are the collectives'. */
-const MOST_TAG = 32_000;
+/** What native/channel.h leaves of a group's tags. */
+const MOST_TAG = 248;
 
 const NOTHING: Elements = { storage: "bool", size: 0, memory: 0 };
 

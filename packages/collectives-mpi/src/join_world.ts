@@ -37,7 +37,8 @@ export function joinWorld(env: Environment, options: WorldOptions = {}): World {
 
 function connect(addon: Addon, place: Place, options: WorldOptions): World {
   const { timeoutMinutes = 10, compareCalls = true } = options;
-  const { rank, size, hosts, library } = addon.connect(60 * timeoutMinutes, compareCalls);
+  const who = `rank ${place.rank} (host ${hostname()})`;
+  const { rank, size, hosts, library } = addon.connect(who, 60 * timeoutMinutes, compareCalls);
   if (size !== place.size || rank !== place.rank) {
     throw new UserError(
       `${place.launcher} says rank ${place.rank} of ${place.size}, but ${library} says rank ${rank} ` +

@@ -20,6 +20,7 @@ export interface Work<T = Tensor> {
 export interface ReceiveOptions {
   /** How the sender's elements lie in memory. */
   readonly storage?: Storage;
+  /** That of the send: a whole number up to 248. */
   readonly tag?: number;
 }
 

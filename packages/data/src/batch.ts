@@ -1,9 +1,9 @@
 // Samples side by side, as a model takes them.
 
-import type { SampleOrder, Samples } from "./samples.js";
+import { maskDocuments, type MaskOptions, type Masks } from "./masks.js";
 
-/** Token ids [batch, time], row by row, in memory of their own. */
-export interface Batch {
+/** Token ids [batch, time], row by row, in memory of their own, and what documents' ends change. */
+export interface Batch extends Masks {
   readonly inputs: Int32Array;
   /** The token after each input. */
   readonly targets: Int32Array;
@@ -11,16 +11,15 @@ export interface Batch {
   readonly time: number;
 }
 
-/** The `size` samples that `order` takes from number `first` on, counted over all epochs. */
-export function batchAt(samples: Samples, order: SampleOrder, first: number, size: number): Batch {
-  const time = samples.length;
-  const inputs = new Int32Array(size * time); // [batch, time]
-  const targets = new Int32Array(size * time); // [batch, time]
-  const sample = new Int32Array(time + 1);
-  for (let row = 0; row < size; row += 1) {
-    samples.read(order.at(first + row), sample);
-    inputs.set(sample.subarray(0, time), row * time);
-    targets.set(sample.subarray(1), row * time);
+/** `rows` [batch, time + 1] as inputs and targets. */
+export function batchOf(rows: Int32Array, time: number, masks?: MaskOptions): Batch {
+  const batch = rows.length / (time + 1);
+  const inputs = new Int32Array(batch * time); // [batch, time]
+  const targets = new Int32Array(batch * time); // [batch, time]
+  for (let row = 0; row < batch; row += 1) {
+    const first = row * (time + 1);
+    inputs.set(rows.subarray(first, first + time), row * time);
+    targets.set(rows.subarray(first + 1, first + time + 1), row * time);
   }
-  return { inputs, targets, batch: size, time };
+  return { inputs, targets, batch, time, ...maskDocuments(inputs, time, masks) };
 }

@@ -92,6 +92,11 @@ export function blend(
   return {
     count,
     length,
-    read: (i, out) => parts[dataset[i]!]!.samples.read(sample[i]!, out),
+    read(index, out) {
+      if (!(Number.isInteger(index) && index >= 0 && index < count)) {
+        throw new RangeError(`sample ${index}: there are ${count}, from 0`);
+      }
+      parts[dataset[index]!]!.samples.read(sample[index]!, out);
+    },
   };
 }

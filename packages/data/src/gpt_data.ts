@@ -7,7 +7,7 @@ import { splitNames, type SplitName } from "./splits.js";
 
 export interface GptDataOptions extends Pick<
   GptDatasetOptions,
-  "sequenceLength" | "seed" | "cacheFolder" | "vocabularySize"
+  "sequenceLength" | "seed" | "cacheFolder" | "vocabularySize" | "trustCache"
 > {
   /** Datasets to be split, or those of each part. */
   readonly paths: readonly DataPath[] | Readonly<Record<SplitName, readonly DataPath[]>>;
@@ -16,9 +16,14 @@ export interface GptDataOptions extends Pick<
   readonly sampleCounts: Readonly<Record<SplitName, number>>;
 }
 
+export interface GptPart extends Samples {
+  /** What the samples are of, wherever it stands: `0.3 of 1000 + 0.7 of 400 tokens, split 98,2,0`. */
+  readonly description: string;
+}
+
 export interface GptData {
   /** Null where there is nothing for it. */
-  readonly parts: Readonly<Record<SplitName, Samples | null>>;
+  readonly parts: Readonly<Record<SplitName, GptPart | null>>;
   readonly close: () => void;
 }
 
@@ -30,22 +35,50 @@ const whole: Readonly<Record<SplitName, string>> = {
 
 /** Opens all parts. Throws a UserError before it builds anything that a mistake would spoil. */
 export async function openGptData(options: GptDataOptions): Promise<GptData> {
+  const opened: OpenPart[] = [];
+  const close = () => {
+    for (const part of opened) part.close();
+  };
+  try {
+    const parts: Partial<Record<SplitName, GptPart | null>> = {};
+    for (const name of splitNames) {
+      const part = await openPart(options, name);
+      if (part !== null) opened.push(part);
+      parts[name] = part?.samples ?? null;
+    }
+    return { parts: parts as GptData["parts"], close };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+export interface OpenPart {
+  readonly samples: GptPart;
+  readonly close: () => void;
+}
+
+/** Opens the part called `name` alone; null where there is nothing for it. Throws a UserError. */
+export async function openPart(options: GptDataOptions, name: SplitName): Promise<OpenPart | null> {
+  const { paths, split, sampleCounts } = options;
+  const isApart = "train" in paths;
+  const datasets = isApart ? paths[name] : paths;
+  const count = sampleCounts[name];
+  if (datasets.length === 0 || count === 0) return null;
+  const shares = normalized(datasets.map(({ weight }) => weight));
+  const counts = datasets.length === 1 ? [count] : blendCounts(shares, count);
   const opened: GptDataset[] = [];
-  const open = async (name: SplitName): Promise<Samples | null> => {
-    const { paths } = options;
-    const apart = "train" in paths;
-    const parts = apart ? paths[name] : paths;
-    if (parts.length === 0) return null;
-    const shares = normalized(parts.map(({ weight }) => weight));
-    const count = options.sampleCounts[name];
-    const counts = parts.length === 1 ? [count] : blendCounts(shares, count);
-    const blended: { samples: Samples; weight: number }[] = [];
-    for (const [i, { prefix }] of parts.entries()) {
+  const close = () => {
+    for (const dataset of opened) dataset.close();
+  };
+  try {
+    const blended: { samples: GptDataset; weight: number }[] = [];
+    for (const [i, { prefix }] of datasets.entries()) {
       const samples = await openGptDataset({
         ...options,
         prefix,
         name,
-        split: apart ? whole[name] : options.split,
+        split: isApart ? whole[name] : split,
         sampleCount: counts[i]!,
       });
       if (samples === null) continue;
@@ -53,17 +86,16 @@ export async function openGptData(options: GptDataOptions): Promise<GptData> {
       blended.push({ samples, weight: shares[i]! });
     }
     if (blended.length === 0) return null;
-    return blended.length === 1 ? blended[0]!.samples : blend(blended, count);
-  };
-  const close = () => {
-    for (const dataset of opened) dataset.close();
-  };
-  try {
-    const parts: Partial<Record<SplitName, Samples | null>> = {};
-    for (const name of splitNames) parts[name] = await open(name);
-    return { parts: parts as GptData["parts"], close };
+    const samples = blended.length === 1 ? blended[0]!.samples : blend(blended, count);
+    const description = describe(blended) + (isApart ? "" : `, split ${split}`);
+    return { samples: { ...samples, description }, close };
   } catch (error) {
     close();
     throw error;
   }
 }
+
+const describe = (parts: readonly { samples: GptDataset; weight: number }[]): string =>
+  parts.length === 1
+    ? `${parts[0]!.samples.tokenCount} tokens`
+    : `${parts.map(({ samples, weight }) => `${Number(weight.toPrecision(6))} of ${samples.tokenCount}`).join(" + ")} tokens`;

@@ -24,12 +24,16 @@ export interface GptDatasetOptions {
   readonly cacheFolder?: string | undefined;
   /** Ids must be below it. To know that, all tokens are read when the indices are built. */
   readonly vocabularySize?: number | undefined;
+  /** The indices were opened, and so checked, a moment ago: their sums are not computed again. */
+  readonly trustCache?: boolean | undefined;
 }
 
 export interface GptDataset extends Samples {
   readonly documentIndex: NumberArray;
   readonly sampleIndex: NumberArray;
   readonly shuffleIndex: NumberArray;
+  /** Of the whole dataset, all parts. */
+  readonly tokenCount: number;
   close(): void;
 }
 
@@ -83,6 +87,7 @@ function indicesOf(
       dataset: basename(prefix),
       files: stampOf(prefix),
     }),
+    trust: options.trustCache ?? false,
     build: (progress) => {
       tokens.verify();
       const lengths = tokens.lengths.slice(0, tokens.lengths.length);
@@ -129,6 +134,7 @@ function datasetOf(tokens: IndexedDataset, files: IndexFiles, length: number): G
     documentIndex: documents,
     sampleIndex: samples,
     shuffleIndex: order,
+    tokenCount: tokens.tokenCount,
     read(index, out) {
       if (!(Number.isInteger(index) && index >= 0 && index < order.length)) {
         throw new RangeError(`sample ${index}: there are ${order.length}, from 0`);

@@ -1,4 +1,4 @@
-export { batchAt, type Batch } from "./batch.js";
+export { batchOf, type Batch } from "./batch.js";
 export {
   blend,
   blendCounts,
@@ -7,15 +7,24 @@ export {
   type BlendIndices,
   type DataPath,
 } from "./blend.js";
+export { chooseDataPaths, type DataPathFlags } from "./data_paths.js";
+export { feedOf, type Feed, type FeedOptions } from "./feed.js";
 export type { NumberArray } from "./file_array.js";
-export { openGptData, type GptData, type GptDataOptions } from "./gpt_data.js";
+export {
+  openGptData,
+  openPart,
+  type GptData,
+  type GptDataOptions,
+  type GptPart,
+  type OpenPart,
+} from "./gpt_data.js";
 export { openGptDataset, type GptDataset, type GptDatasetOptions } from "./gpt_dataset.js";
 export { buildIndices, type GptIndices, type IndicesOptions } from "./gpt_indices.js";
 export type { TokenDtype } from "./idx_format.js";
 export { openIndexedDataset, type IndexedDataset } from "./indexed_dataset.js";
 export { maskDocuments, type MaskOptions, type Masks } from "./masks.js";
 export { sequentialOrder, shuffledOrder } from "./order.js";
-export { prefetchBatches, type Prefetch, type PrefetchOptions } from "./prefetch.js";
+export { prefetch, type PrefetchedFeed, type PrefetchOptions } from "./prefetch.js";
 export { readTexts, type SkippedFile, type Text, type TextCollection } from "./read_texts.js";
 export { rankSamples, type SamplerOptions } from "./sampler.js";
 export type { SampleOrder, Samples } from "./samples.js";

@@ -11,32 +11,32 @@ export interface MaskOptions {
   readonly resetAttention: boolean;
 }
 
-/** All [batch, time], row by row. */
+/** All [batch, time], row by row; null for what stays as it is without documents. */
 export interface Masks {
-  readonly loss: Float32Array;
-  readonly positions: Int32Array;
-  /** Which document of its row a token belongs to, from 0; all 0 without `resetAttention`. */
-  readonly documents: Int32Array;
+  /** 1 where the loss counts the target, 0 where it does not. */
+  readonly lossMask: Float32Array | null;
+  readonly positions: Int32Array | null;
+  /** The first token of its row that each token sees. */
+  readonly starts: Int32Array | null;
 }
 
+const none: Masks = { lossMask: null, positions: null, starts: null };
+
 /** For `inputs` [batch, time]. The end of a document still belongs to it. */
-export function maskDocuments(inputs: Int32Array, time: number, options: MaskOptions): Masks {
-  const loss = new Float32Array(inputs.length).fill(1); // [batch, time]
-  const positions = new Int32Array(inputs.length); // [batch, time]
-  const documents = new Int32Array(inputs.length); // [batch, time]
-  let start = 0;
-  let document = 0;
+export function maskDocuments(inputs: Int32Array, time: number, options?: MaskOptions): Masks {
+  if (options === undefined) return none;
+  const lossMask = options.maskLoss ? new Float32Array(inputs.length) : null; // [batch, time]
+  const positions = options.resetPositions ? new Int32Array(inputs.length) : null; // [batch, time]
+  const starts = options.resetAttention ? new Int32Array(inputs.length) : null; // [batch, time]
+  let start = 0; // of the document, in its row
   for (let i = 0; i < inputs.length; i += 1) {
-    if (i % time === 0) {
-      start = i;
-      document = 0;
-    }
-    positions[i] = i - start;
-    documents[i] = document;
-    if (inputs[i] !== options.endOfDocument) continue;
-    if (options.maskLoss) loss[i] = 0;
-    if (options.resetPositions) start = i + 1;
-    if (options.resetAttention) document += 1;
+    const place = i % time;
+    if (place === 0) start = 0;
+    const isEnd = inputs[i] === options.endOfDocument;
+    if (lossMask !== null) lossMask[i] = isEnd ? 0 : 1;
+    if (positions !== null) positions[i] = place - start;
+    if (starts !== null) starts[i] = start;
+    if (isEnd) start = place + 1;
   }
-  return { loss, positions, documents };
+  return { lossMask, positions, starts };
 }

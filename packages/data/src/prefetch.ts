@@ -1,30 +1,39 @@
-// Batches read ahead by a thread, through memory that both sides share. `next` waits without giving
-// the event loop its turn, because a training step does not either.
+// A feed whose batches a thread reads ahead, through memory that both sides share. Waiting for it does
+// not give the event loop its turn, because a training step does not either. The thread only saves
+// time: a batch that it does not have is read here.
 
 import { Worker } from "node:worker_threads";
 import { UserError } from "@tessera/config";
-import type { Batch } from "./batch.js";
+import { batchOf } from "./batch.js";
+import type { Feed } from "./feed.js";
 import type { GptDataOptions } from "./gpt_data.js";
-import type { SamplerOptions } from "./sampler.js";
+import type { MaskOptions } from "./masks.js";
 import type { SplitName } from "./splits.js";
 
-export interface PrefetchOptions extends Omit<SamplerOptions, "count"> {
+export interface PrefetchOptions {
+  /** How `feed` was opened; the thread opens the same, in the order of its samples. */
   readonly data: GptDataOptions;
   readonly part: SplitName;
+  readonly masks?: MaskOptions | undefined;
+  readonly dataRank: number;
+  readonly dataRanks: number;
   /** Batches that are read ahead. */
   readonly depth?: number;
+  /** Milliseconds in which the thread must show a sign of life. */
+  readonly patience?: number;
+  /** What the thread may take of the heap, in MB. */
+  readonly heapMegabytes?: number;
 }
 
-export interface Prefetch {
-  /** This rank's next micro-batch; null where too few samples are left. Throws what reading threw. */
-  next(): Batch | null;
+export interface PrefetchedFeed extends Feed {
+  /** Ends the thread. One that is forgotten does not keep the process alive. */
   close(): Promise<void>;
 }
 
-/** Where the counters stand in the shared memory. */
-export const COUNTERS = { produced: 0, consumed: 1, state: 2, messageBytes: 3 } as const;
-export const STATES = { starting: 0, reading: 1, ended: 2, refused: 3, failed: 4 } as const;
-const COUNTER_COUNT = 4;
+/** Where the counters stand in the shared memory. `beats` says that the thread is alive. */
+export const COUNTERS = { produced: 0, consumed: 1, state: 2, messageBytes: 3, beats: 4 } as const;
+export const STATES = { reading: 0, ended: 1, refused: 2, failed: 3 } as const;
+const COUNTER_COUNT = 5;
 const MESSAGE_BYTES = 4096;
 
 /** What both sides see. */
@@ -37,76 +46,120 @@ export interface Shared {
 
 export interface PrefetchStart {
   readonly options: PrefetchOptions;
+  /** The first sample that is taken, on all ranks together. */
+  readonly consumedSamples: number;
+  readonly microBatch: number;
+  readonly depth: number;
   readonly shared: Shared;
 }
 
 const DEPTH = 4;
+const PATIENCE_MS = 10_000;
+/** A thread that ends is noticed after this long. */
+const POLL_MS = 20;
 
-/** Starts a thread that opens the data and reads batches from the first that is not consumed. */
-export function prefetchBatches(options: PrefetchOptions): Prefetch {
-  const { microBatch, depth = DEPTH, data } = options;
-  const time = data.sequenceLength;
-  const stride = microBatch * (time + 1);
+/**
+ * `feed`, read ahead: micro-batch by micro-batch of this rank, from the first that is asked for. If
+ * another is asked for, reading begins anew there. Throws what reading threw. A thread that dies or is
+ * silent for too long is given up with a warning.
+ */
+export function prefetch(feed: Feed, options: PrefetchOptions): PrefetchedFeed {
+  const { masks, dataRank, dataRanks, patience = PATIENCE_MS } = options;
+  let thread: Thread | undefined;
+  let isGivenUp = false;
+  let next = -1; // what the thread reads first of what was not taken
+  const giveUp = (): void => {
+    isGivenUp = true;
+    void thread?.end();
+    process.emitWarning("the thread that reads data ahead has died, data is read without it");
+  };
+  return {
+    count: feed.count,
+    length: feed.length,
+    batch(first, size) {
+      if (isGivenUp) return feed.batch(first, size);
+      if (first !== next || thread?.microBatch !== size) {
+        void thread?.end();
+        thread = startThread(options, first - dataRank * size, size);
+      }
+      next = first + size * dataRanks;
+      const rows = thread.take(patience);
+      if (rows === "silent") giveUp();
+      return typeof rows === "string" ? feed.batch(first, size) : batchOf(rows, feed.length, masks);
+    },
+    close: async () => {
+      await thread?.end();
+    },
+  };
+}
+
+interface Thread {
+  readonly microBatch: number;
+  /** The next rows [batch, time + 1], or why there are none. */
+  take(patience: number): Int32Array | "ended" | "silent";
+  end(): Promise<unknown>;
+}
+
+function startThread(
+  options: PrefetchOptions,
+  consumedSamples: number,
+  microBatch: number,
+): Thread {
+  const { data, depth = DEPTH, heapMegabytes } = options;
+  const stride = microBatch * (data.sequenceLength + 1);
   const shared: Shared = {
     counters: new Int32Array(new SharedArrayBuffer(4 * COUNTER_COUNT)),
     message: new Uint8Array(new SharedArrayBuffer(MESSAGE_BYTES)),
     tokens: new Int32Array(new SharedArrayBuffer(4 * depth * stride)),
   };
   const { counters, tokens } = shared;
-  const start: PrefetchStart = { options: { ...options, depth }, shared };
+  const start: PrefetchStart = { options, consumedSamples, microBatch, depth, shared };
   const worker = new Worker(new URL("./prefetch_worker.js", import.meta.url), {
     workerData: start,
     execArgv: [], // those of a program given as text would keep the thread from starting
+    ...(heapMegabytes !== undefined && {
+      resourceLimits: { maxOldGenerationSizeMb: heapMegabytes },
+    }),
   });
-  const began = performance.now();
+  worker.unref();
+  let isDead = false; // known at once between steps; during one, by its silence
+  worker.on("error", () => (isDead = true));
   let taken = 0;
   return {
-    next() {
-      while (Atomics.load(counters, COUNTERS.produced) === taken) {
-        const state = Atomics.load(counters, COUNTERS.state);
-        if (state === STATES.starting && performance.now() - began > START_MS) {
-          throw new Error(`the thread that reads ahead has not started in ${START_MS / 1000} s`);
-        }
-        if (state > STATES.reading) {
-          // It may have produced one more before it ended.
-          if (Atomics.load(counters, COUNTERS.produced) !== taken) break;
-          return endOf(shared);
-        }
-        Atomics.wait(counters, COUNTERS.produced, taken, POLL_MS);
-      }
+    microBatch,
+    take(patience) {
+      if (!awaitBatch(shared, taken, isDead ? 0 : patience)) return endOf(shared);
       const slot = (taken % depth) * stride;
-      const batch = batchOf(tokens.subarray(slot, slot + stride), microBatch, time);
+      const rows = tokens.slice(slot, slot + stride);
       taken += 1;
       Atomics.store(counters, COUNTERS.consumed, taken);
       Atomics.notify(counters, COUNTERS.consumed);
-      return batch;
+      return rows;
     },
-    async close() {
-      await worker.terminate();
-    },
+    end: () => worker.terminate(),
   };
 }
 
-/** While `next` waits, nobody is told that a thread cannot start. */
-const START_MS = 60_000;
-
-/** A thread that ends is noticed after this long. */
-const POLL_MS = 20;
-
-function endOf({ counters, message }: Shared): null {
-  const state = Atomics.load(counters, COUNTERS.state);
-  if (state === STATES.ended) return null;
-  const text = new TextDecoder().decode(message.slice(0, counters[COUNTERS.messageBytes]));
-  throw state === STATES.refused ? new UserError(text) : new Error(text);
+/** Waits until more than `taken` batches were read, and returns whether they were. */
+function awaitBatch({ counters }: Shared, taken: number, patience: number): boolean {
+  let beats = -1;
+  let since = 0;
+  while (Atomics.load(counters, COUNTERS.produced) === taken) {
+    const isOver = Atomics.load(counters, COUNTERS.state) !== STATES.reading;
+    // It may have read one more before it ended.
+    if (isOver) return Atomics.load(counters, COUNTERS.produced) !== taken;
+    const seen = Atomics.load(counters, COUNTERS.beats);
+    if (seen !== beats) [beats, since] = [seen, performance.now()];
+    if (performance.now() - since > patience) return false;
+    Atomics.wait(counters, COUNTERS.produced, taken, POLL_MS);
+  }
+  return true;
 }
 
-function batchOf(tokens: Int32Array, batch: number, time: number): Batch {
-  const inputs = new Int32Array(batch * time); // [batch, time]
-  const targets = new Int32Array(batch * time); // [batch, time]
-  for (let row = 0; row < batch; row += 1) {
-    const first = row * (time + 1);
-    inputs.set(tokens.subarray(first, first + time), row * time);
-    targets.set(tokens.subarray(first + 1, first + time + 1), row * time);
-  }
-  return { inputs, targets, batch, time };
+function endOf({ counters, message }: Shared): "ended" | "silent" {
+  const state = Atomics.load(counters, COUNTERS.state);
+  if (state === STATES.reading) return "silent";
+  if (state === STATES.ended) return "ended";
+  const text = new TextDecoder().decode(message.slice(0, counters[COUNTERS.messageBytes]));
+  throw state === STATES.refused ? new UserError(text) : new Error(text);
 }

@@ -1,12 +1,12 @@
-// The thread behind `prefetchBatches`.
+// The thread behind `prefetch`.
 
 import { workerData } from "node:worker_threads";
 import { UserError } from "@tessera/config";
-import { openGptData } from "./gpt_data.js";
+import { openPart } from "./gpt_data.js";
 import { COUNTERS, STATES, type PrefetchStart } from "./prefetch.js";
 import { rankSamples } from "./sampler.js";
 
-const { options, shared } = workerData as PrefetchStart;
+const { options, consumedSamples, microBatch, depth, shared } = workerData as PrefetchStart;
 const { counters, message, tokens } = shared;
 
 function end(state: number): void {
@@ -15,31 +15,33 @@ function end(state: number): void {
 }
 
 async function readAhead(): Promise<void> {
-  const { parts } = await openGptData(options.data);
-  const samples = parts[options.part];
-  if (samples === null) throw new UserError(`the split leaves no documents for ${options.part}`);
-  const { microBatch, depth = 1 } = options;
-  const length = samples.length + 1;
-  const sampleTokens = new Int32Array(length); // files are not read into shared memory
+  const { data, part, dataRank, dataRanks } = options;
+  // Whoever started this thread has opened the same, and checked it.
+  const opened = await openPart({ ...data, trustCache: true }, part);
+  if (opened === null) throw new UserError(`the split leaves no documents for ${part}`);
+  const { samples } = opened;
+  const stride = samples.length + 1;
+  const row = new Int32Array(stride); // files are not read into shared memory
+  const sampler = { consumedSamples, microBatch, dataRank, dataRanks, count: samples.count };
   let produced = 0;
-  for (const rows of rankSamples({ ...options, count: samples.count })) {
+  for (const numbers of rankSamples(sampler)) {
     for (;;) {
       const consumed = Atomics.load(counters, COUNTERS.consumed);
       if (produced - consumed < depth) break;
       Atomics.wait(counters, COUNTERS.consumed, consumed);
     }
-    const slot = (produced % depth) * microBatch * length;
-    rows.forEach((sample, row) => {
-      samples.read(sample, sampleTokens);
-      tokens.set(sampleTokens, slot + row * length);
-    });
+    const slot = (produced % depth) * microBatch * stride;
+    for (const [i, sample] of numbers.entries()) {
+      Atomics.add(counters, COUNTERS.beats, 1);
+      samples.read(sample, row);
+      tokens.set(row, slot + i * stride);
+    }
     produced += 1;
     Atomics.store(counters, COUNTERS.produced, produced);
     Atomics.notify(counters, COUNTERS.produced);
   }
 }
 
-Atomics.store(counters, COUNTERS.state, STATES.reading);
 try {
   await readAhead();
   end(STATES.ended);

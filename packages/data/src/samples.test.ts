@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { UserError } from "@tessera/config";
 import {
-  batchAt,
+  feedOf,
   sequentialOrder,
   shuffledOrder,
   splitWindows,
@@ -132,24 +132,25 @@ describe("a batch", () => {
   const windows = tokenWindows(tokens, 4);
 
   test("has the samples of its order in its rows, and as targets the tokens after them", () => {
-    const batch = batchAt(windows, { at: (n) => [7, 0, 3][n]! }, 0, 3);
+    const batch = feedOf(windows, { order: { at: (n) => [7, 0, 3][n]! } }).batch(0, 3);
     expect(batch).toMatchObject({ batch: 3, time: 4 });
     expect([...batch.inputs]).toEqual([28, 29, 30, 31, 0, 1, 2, 3, 12, 13, 14, 15]);
     expect([...batch.targets]).toEqual([...batch.inputs].map((token) => token + 1));
   });
 
   test("goes over the end of an epoch", () => {
-    const { inputs } = batchAt(windows, sequentialOrder(windows.count), windows.count - 1, 2);
+    const feed = feedOf(windows, { order: sequentialOrder(windows.count) });
+    const { inputs } = feed.batch(windows.count - 1, 2);
     expect([...inputs]).toEqual([992, 993, 994, 995, 0, 1, 2, 3]);
   });
 
   test("is the same whether it is taken at once, in parts, or by several ranks", () => {
     const order = shuffledOrder(windows.count, 3);
-    const whole = batchAt(windows, order, 240, 12).inputs;
+    const whole = feedOf(windows, { order }).batch(240, 12).inputs;
     for (const ranks of [2, 3, 4]) {
       const size = 12 / ranks;
       const parts = upTo(ranks).map((rank) =>
-        batchAt(windows, shuffledOrder(windows.count, 3), 240 + rank * size, size),
+        feedOf(windows, { order: shuffledOrder(windows.count, 3) }).batch(240 + rank * size, size),
       );
       expect(parts.flatMap(({ inputs }) => [...inputs])).toEqual([...whole]);
     }

@@ -19,7 +19,17 @@ export interface Batch {
   /** [batch, time] (int32). */
   readonly ids: Tensor;
   readonly targets: Targets;
+  /** Where documents that share a row are apart, as `Step` has it; absent where they are not. */
+  readonly positions?: Tensor;
+  readonly starts?: Tensor;
 }
+
+/** The call `at`, of the rows of a batch. */
+export const atRows = (at: Step, { positions, starts }: Batch): Step => ({
+  ...at,
+  positions,
+  starts,
+});
 
 /** What one rank holds of a GPT's layers: all of them, or the parts of its pipeline stage. */
 export interface GptStage {
@@ -76,15 +86,16 @@ export function gpt(config: GptConfig, options: GptOptions = {}): Gpt {
 
   return {
     ...stage,
-    loss(params, { ids, targets }, at) {
-      const y = activations(params, ids, at);
-      const loss = end.loss(params, y, targets);
+    loss(params, batch, at) {
+      const y = activations(params, batch.ids, atRows(at, batch));
+      const loss = end.loss(params, y, batch.targets);
       y.dispose();
       return loss;
     },
-    lossAndGradients(params, { ids, targets }, sink, at) {
-      const [y, saved] = all.forward(params, ids, at);
-      const { loss, dx } = end.lossAndGradient(params, y, targets, sink);
+    lossAndGradients(params, batch, sink, call) {
+      const at = atRows(call, batch);
+      const [y, saved] = all.forward(params, batch.ids, at);
+      const { loss, dx } = end.lossAndGradient(params, y, batch.targets, sink);
       y.dispose();
       all.backward(params, saved, dx, sink, at);
       dx.dispose();

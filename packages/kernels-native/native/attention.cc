@@ -2,12 +2,11 @@
 // matrix of time x time is ever made. B batch, T time, H query heads, G key heads, D depth.
 #include <cmath>
 #include <limits>
-#include <optional>
 
+#include "attention_masks.h"
 #include "attention_tiles.h"
 #include "fast_math.h"
 #include "parallel.h"
-#include "philox.h"
 
 namespace tessera {
 namespace {
@@ -44,38 +43,6 @@ struct Heads {
   HeadRows value(const View& view, int64_t b, int64_t g) const {
     return {view, (b * T * 2 * G + G + g) * D, 2 * G * D, T, D};
   }
-};
-
-/** The dropout of probabilities: a function of (key, global position). */
-class ProbabilityDropout {
- public:
-  explicit ProbabilityDropout(const Call& call) {
-    const double rate = call.number("rate");
-    if (rate == 0) return;
-    draw_.emplace(call);
-    bound_ = wordBound(rate);
-    keep_ = static_cast<float>(1 / (1 - rate));
-  }
-  bool active() const { return draw_.has_value(); }
-
-  /** mask [kTile, kTileStep] of queries from t and keys from s: 0 or 1 / (1 - rate). */
-  void mask(int64_t b, int64_t h, int64_t t, int64_t s, float* mask) const {
-    const auto& whole = draw_->whole;
-    const auto& start = draw_->start;
-    for (int64_t r = 0; r < kTile; ++r) {
-      alignas(64) uint32_t room[wordsRoom(kTile)];
-      const int64_t row = ((b + start[0]) * whole[1] + h + start[1]) * whole[2] + t + r + start[2];
-      const auto first = static_cast<uint64_t>(row * whole[3] + s + start[3]);
-      const uint32_t* words = philoxWords(draw_->key, first, kTile, room);
-#pragma omp simd
-      for (int64_t c = 0; c < kTile; ++c) mask[r * kTileStep + c] = words[c] < bound_ ? 0.0f : keep_;
-    }
-  }
-
- private:
-  std::optional<Draw> draw_;
-  uint64_t bound_ = 0;
-  float keep_ = 1;
 };
 
 /** scores [kTile, kTileStep] = q k^T, minus infinity where a key comes after its query. */
@@ -132,8 +99,14 @@ struct ForwardSpace {
       : query(memory), value(memory + at.stride()), keyT(memory + 2 * at.stride()) {}
 };
 
+/** What is left out of one head's probabilities. */
+struct Masks {
+  const ProbabilityDropout& dropout;
+  Starts starts;
+};
+
 /** y and logSumExp of one head, whose rows are packed in `space`. */
-void attend(const Heads& at, const ForwardSpace& space, const ProbabilityDropout& dropout, int64_t b, int64_t h,
+void attend(const Heads& at, const ForwardSpace& space, const Masks& masks, int64_t b, int64_t h,
             const HeadRows& y, float* logSumExp) {
   alignas(64) float scores[kTile * kTileStep], mask[kTile * kTileStep] = {};
   for (int64_t t = 0; t < at.T; t += kTile) {
@@ -141,11 +114,12 @@ void attend(const Heads& at, const ForwardSpace& space, const ProbabilityDropout
     Softmax softmax;
     thread_local std::vector<float> sums;
     sums.assign(kTile * at.step, 0.0f);
-    for (int64_t s = 0; s <= t; s += kTile) {
+    for (int64_t s = masks.starts.firstTile(t); s <= t; s += kTile) {
       scoreTile(at, q, space.keyT + at.tileAt(s), s == t, scores);
+      masks.starts.hide(t, s, scores);
       softmax.take(scores, sums.data(), at.step);
-      if (dropout.active()) {
-        dropout.mask(b, h, t, s, mask);
+      if (masks.dropout.active()) {
+        masks.dropout.mask(b, h, t, s, mask);
         multiplyTile(scores, mask);
       }
       addProduct({scores, kTileStep, 1}, {space.value + s * at.step, at.step}, {sums.data(), at.step}, at.depth,
@@ -166,6 +140,7 @@ void causalAttention(const Call& call) {
   float* logSumExp = call.out[1].floats();
   const int64_t size = ForwardSpace::size(at);
   const Scratch<float> memory(call.pool, omp_get_max_threads() * size);
+  const View* starts = call.in.size() > 2 ? &call.in[2] : nullptr;
 #pragma omp parallel for schedule(static)
   for (int64_t head = 0; head < at.B * at.H; ++head) {
     const ForwardSpace space(memory.data() + omp_get_thread_num() * size, at);
@@ -175,7 +150,8 @@ void causalAttention(const Call& call) {
     transposeTiles(space.value, at.time, at.depth, at.step, space.keyT);
     pack(at.value(call.in[1], b, g), 1, space.value, at.step);
     pack(at.query(call.in[0], b, h), scale, space.query, at.step);
-    attend(at, space, dropout, b, h, at.query(call.out[0], b, h), logSumExp + head * at.T);
+    const Masks masks{dropout, starts == nullptr ? Starts() : Starts(*starts, b)};
+    attend(at, space, masks, b, h, at.query(call.out[0], b, h), logSumExp + head * at.T);
   }
 }
 
@@ -186,6 +162,13 @@ const Define define({"TesseraCausalAttention",
                      causalAttention,
                      {},
                      {"logSumExp"}});
+const Define defineDocuments({"TesseraDocumentAttention",
+                              {"query", "keyValue", "starts"},
+                              {"y", "logSumExp"},
+                              {"whole", "start", "size", "key", "scale", "rate"},
+                              causalAttention,
+                              {},
+                              {"logSumExp"}});
 
 // Backward. With p the probabilities, m the dropout mask and delta = sum(dy y) per query:
 //   dp = m (dy v^T), ds = p (dp - delta), dv = (m p)^T dy, dk = ds^T q, dq = ds k.
@@ -231,8 +214,8 @@ void scoreGradient(float* scores, float* dp, const float* mask, const float* log
 }
 
 /** Adds one query head's part to dKey and dValue, and makes its dQuery. */
-void attendGradient(const Heads& at, const BackwardSpace& space, const ProbabilityDropout& dropout, int64_t b,
-                    int64_t h, const float* logSumExp) {
+void attendGradient(const Heads& at, const BackwardSpace& space, const Masks& masks, int64_t b, int64_t h,
+                    const float* logSumExp) {
   alignas(64) float scores[kTile * kTileStep], dp[kTile * kTileStep], mask[kTile * kTileStep];
   const int64_t depth = at.depth, step = at.step;
   std::fill_n(mask, kTile * kTileStep, 1.0f);
@@ -240,16 +223,17 @@ void attendGradient(const Heads& at, const BackwardSpace& space, const Probabili
   for (int64_t s = 0; s < at.T; s += kTile) {
     const Packed key{space.key + s * step, step}, dKey{space.dKey + s * step, step};
     const Packed dValue{space.dValue + s * step, step};
-    for (int64_t t = s; t < at.T; t += kTile) {
+    for (int64_t t = s; t < at.T && !masks.starts.past(t, s); t += kTile) {
       const bool diagonal = s == t;
       const Zeros above = diagonal ? Zeros::leftAbove : Zeros::none;
       const Zeros below = diagonal ? Zeros::leftBelow : Zeros::none;
       const Packed q{space.query + t * step, step}, dy{space.dy + t * step, step};
       scoreTile(at, q.data, space.keyT + at.tileAt(s), diagonal, scores);
+      masks.starts.hide(t, s, scores);
       std::memset(dp, 0, sizeof(dp));
       addProduct({dy.data, step, 1}, {space.valueT + at.tileAt(s), kTileStep}, {dp, kTileStep}, kTile, depth,
                  diagonal ? Zeros::resultAbove : Zeros::none);
-      if (dropout.active()) dropout.mask(b, h, t, s, mask);
+      if (masks.dropout.active()) masks.dropout.mask(b, h, t, s, mask);
       scoreGradient(scores, dp, mask, logSumExp + t, space.delta + t, at.T - t);
       addProduct({scores, 1, kTileStep}, dy, dValue, depth, kTile, below);
       addProduct({dp, 1, kTileStep}, q, dKey, depth, kTile, below);
@@ -266,6 +250,7 @@ void causalAttentionGradient(const Call& call) {
   const Floats logSumExp(call.in[3]);
   const int64_t size = BackwardSpace::size(at), shared = at.H / at.G;
   const Scratch<float> memory(call.pool, omp_get_max_threads() * size);
+  const View* starts = call.in.size() > 5 ? &call.in[5] : nullptr;
 #pragma omp parallel for schedule(static)
   for (int64_t unit = 0; unit < at.B * at.G; ++unit) {
     const BackwardSpace space(memory.data() + omp_get_thread_num() * size, at);
@@ -276,11 +261,12 @@ void causalAttentionGradient(const Call& call) {
     transposeTiles(space.key, at.time, at.depth, at.step, space.keyT);
     std::fill_n(space.dKey, at.elements(), 0.0f);
     std::fill_n(space.dValue, at.elements(), 0.0f);
+    const Masks masks{dropout, starts == nullptr ? Starts() : Starts(*starts, b)};
     for (int64_t h = g * shared; h < (g + 1) * shared; ++h) {
       pack(at.query(query, b, h), scale, space.query, at.step);
       pack(at.query(dy, b, h), 1, space.dy, at.step);
       rowProducts(at.query(y, b, h), space.dy, at, space.delta);
-      attendGradient(at, space, dropout, b, h, logSumExp.data() + (b * at.H + h) * at.T);
+      attendGradient(at, space, masks, b, h, logSumExp.data() + (b * at.H + h) * at.T);
       unpack(space.dQuery, at.step, scale, at.query(call.out[0], b, h));
     }
     unpack(space.dKey, at.step, 1, at.key(call.out[1], b, g));
@@ -293,6 +279,11 @@ const Define defineGradient({"TesseraCausalAttentionGradient",
                              {"dQuery", "dKeyValue"},
                              {"whole", "start", "size", "key", "scale", "rate"},
                              causalAttentionGradient});
+const Define defineDocumentGradient({"TesseraDocumentAttentionGradient",
+                                     {"query", "keyValue", "y", "logSumExp", "dy", "starts"},
+                                     {"dQuery", "dKeyValue"},
+                                     {"whole", "start", "size", "key", "scale", "rate"},
+                                     causalAttentionGradient});
 
 }  // namespace
 }  // namespace tessera

@@ -4,7 +4,14 @@ import { streamKey } from "@tessera/random";
 import type { Attributes, Shape } from "@tessera/kernels";
 
 /** How an input's values are drawn. */
-export type Values = "normal" | "positive" | "infinite" | { readonly below: number } | "weights";
+export type Values =
+  | "normal"
+  | "positive"
+  | "infinite"
+  | { readonly below: number }
+  | "weights"
+  /** Where documents begin that share a row, two or three to each. */
+  | "starts";
 
 export interface Case {
   readonly kernel: string;
@@ -78,7 +85,15 @@ const turned = (shape: Shape, heads: number, dims: number): Case[] =>
     [true, false].map((inverse) => ({
       kernel: "TesseraRotary",
       inputs: { x: [shape] },
-      attributes: { base: 10_000, dims, pairs, heads, start: 3, inverse },
+      // Each row from a place of its own, or all from one.
+      attributes: {
+        base: 10_000,
+        dims,
+        pairs,
+        heads,
+        starts: inverse ? [3] : Array.from({ length: shape[0]! }, (_, b) => 3 + 50 * b),
+        inverse,
+      },
     })),
   );
 
@@ -190,24 +205,30 @@ const attention = ({ batch, time, heads, groups, depth, rate }: AttentionExtents
     key,
   };
   const attributes = { ...draw, scale: 1 / Math.sqrt(depth), rate };
-  return [
-    {
-      kernel: "TesseraCausalAttention",
-      inputs: { query: [query], keyValue: [keyValue] },
-      attributes,
+  return ["Causal", "Document"].flatMap((kind): Case[] => {
+    const starts: Case["inputs"] = kind === "Document" ? { starts: [[batch, time], "starts"] } : {};
+    const inputs: Case["inputs"] = { query: [query], keyValue: [keyValue], ...starts };
+    const given = { y: [query], logSumExp: [query.slice(0, 3)], dy: [query] } as const;
+    return [
+      { kernel: `Tessera${kind}Attention`, inputs, attributes },
+      { kernel: `Tessera${kind}AttentionGradient`, inputs: { ...inputs, ...given }, attributes },
+    ];
+  });
+};
+
+/** Some rows of a cache, which hold different numbers of tokens. */
+const continued = (at: Omit<AttentionExtents, "batch" | "rate">, lengths: number[]): Case => {
+  const { time, heads, groups, depth } = at;
+  const batch = lengths.length;
+  return {
+    kernel: "TesseraCachedAttention",
+    inputs: {
+      query: [[batch, time, heads, depth]],
+      keyValue: [[batch, time, 2, groups, depth]],
+      cache: [[batch + 2, 2, groups, Math.max(...lengths) + time + 3, depth]],
     },
-    {
-      kernel: "TesseraCausalAttentionGradient",
-      inputs: {
-        query: [query],
-        keyValue: [keyValue],
-        y: [query],
-        logSumExp: [query.slice(0, 3)],
-        dy: [query],
-      },
-      attributes,
-    },
-  ];
+    attributes: { scale: 1 / Math.sqrt(depth), firstRow: 1, lengths },
+  };
 };
 
 const windows = [
@@ -285,6 +306,9 @@ export const cases: readonly Case[] = [
   ...attention({ batch: 1, time: 65, heads: 4, groups: 2, depth: 16, rate: 0.2 }),
   ...attention({ batch: 1, time: 130, heads: 3, groups: 1, depth: 40, rate: 0 }),
   ...attention({ batch: 2, time: 1, heads: 1, groups: 1, depth: 64, rate: 0 }),
+  continued({ time: 1, heads: 4, groups: 2, depth: 5 }, [7, 0, 130]),
+  continued({ time: 11, heads: 3, groups: 3, depth: 64 }, [0, 33]),
+  continued({ time: 4, heads: 2, groups: 1, depth: 40 }, [3]),
   ...drawn,
   ...optimizer([3, 5]),
   ...optimizer([2049]),

@@ -27,6 +27,16 @@ const ADDON = process.env["TESSERA_ADDON"] ?? findAddon();
 
 const size = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
+/** [batch, time]: the first position of each one's document. */
+function startsIn(uniform: Float32Array, [batch, time]: readonly number[]): Tensor {
+  const starts = new Int32Array(uniform.length);
+  uniform.forEach((u, i) => {
+    const place = i % time!;
+    if (place > 0) starts[i] = u < 2.5 / time! ? place : starts[i - 1]!;
+  });
+  return tensor(starts, [batch!, time!], "int32");
+}
+
 /** The values of an input: a function of its name, so that every run sees the same. */
 function draw(name: string, shape: readonly number[], values: Values): Tensor {
   const key = streamKey(1, name);
@@ -40,6 +50,7 @@ function draw(name: string, shape: readonly number[], values: Values): Tensor {
       "int32",
     );
   }
+  if (values === "starts") return startsIn(uniform, shape);
   if (values === "positive") return of(uniform.map((u) => u + 0.5));
   if (values === "infinite") return of(uniform.fill(Infinity));
   if (values === "weights") return of(uniform.map((u) => (u < 0.2 ? 0 : u)));
@@ -72,8 +83,8 @@ async function outputs(one: Case, place: Place) {
   await setBackend(place === "cpu" ? "cpu" : "native");
   const made = tidy(() => {
     const given = inputsOf(one, place);
-    if (kernel === "TesseraCausalAttentionGradient") {
-      const forward = definitionOf("TesseraCausalAttention");
+    if (kernel.endsWith("AttentionGradient")) {
+      const forward = definitionOf(kernel.replace("Gradient", ""));
       Object.assign(given, call(forward, given, attributes));
     }
     return call(definitionOf(kernel), given, attributes);

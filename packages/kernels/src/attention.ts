@@ -4,12 +4,15 @@
 
 import {
   add,
+  cast,
+  less,
   linalg,
   log,
   matMul,
   max,
   mul,
   ones,
+  range,
   reshape,
   softmax,
   split,
@@ -64,8 +67,30 @@ function gathered(dx: Tensor, { batch, time, heads, groups, depth }: Extents): T
   return reshape(sum(shares, 1), [batch, time, groups, depth]);
 }
 
+/**
+ * 0 where t may see s, a large negative number where it may not: [T, T], or with `starts` [B, T], the
+ * first s that each t sees, [B, 1, T, T].
+ */
+function hiding({ batch, time }: Extents, starts: Tensor | undefined): Tensor {
+  const later = mul(sub(1, linalg.bandPart(ones([time, time]), -1, 0)), -1e9);
+  if (starts === undefined) return later;
+  const places = reshape(range(0, time, 1, "int32"), [1, 1, 1, time]);
+  const earlier = less(places, reshape(starts, [batch, 1, time, 1]));
+  return add(later, mul(cast(earlier, "float32"), -1e9));
+}
+
+interface Attended {
+  readonly query: Tensor;
+  readonly keyValue: Tensor;
+  readonly starts?: Tensor;
+}
+
 /** What forward and backward both start from: per-head matrices, scores and probabilities. */
-function attend(query: Tensor, keyValue: Tensor, attributes: AttentionAttributes, at: Extents) {
+function attend(
+  { query, keyValue, starts }: Attended,
+  attributes: AttentionAttributes,
+  at: Extents,
+) {
   const { batch, time, heads, groups, depth } = at;
   const { rate, scale, ...draw } = attributes;
   // As a matrix: backends slice the columns of one quickly, a tensor of five dimensions slowly.
@@ -74,12 +99,58 @@ function attend(query: Tensor, keyValue: Tensor, attributes: AttentionAttributes
     perHead(spread(reshape(half, [batch, time, groups, depth]), at), at),
   ) as [Tensor, Tensor];
   const q = perHead(query, at);
-  // 0 where t may see s, a large negative number where it may not.
-  const hidden = mul(sub(1, linalg.bandPart(ones([time, time]), -1, 0)), -1e9);
-  const scores = add(mul(matMul(q, transpose(key, [0, 2, 1])), scale), hidden);
-  const mask = rate === 0 ? null : reshape(dropoutMask(rate, draw), [batch * heads, time, time]);
+  const products = mul(matMul(q, transpose(key, [0, 2, 1])), scale);
+  const apart = starts === undefined ? [batch * heads, time, time] : [batch, heads, time, time];
+  const hidden = add(reshape(products, apart), hiding(at, starts));
+  const scores = reshape(hidden, [batch * heads, time, time]);
+  const mask = rate === 0 ? null : reshape(dropoutMask(rate, draw), scores.shape);
   const kept = (x: Tensor): Tensor => (mask === null ? x : mul(x, mask));
   return { q, key, value, scores, probabilities: softmax(scores), kept };
+}
+
+function attention(inputs: Attended, attributes: AttentionAttributes) {
+  const at = extents("attention", inputs.query.shape, inputs.keyValue.shape);
+  const { value, scores, probabilities, kept } = attend(inputs, attributes, at);
+  // The largest probability is exp(largest score - logSumExp).
+  const logSumExp = sub(max(scores, 2), log(max(probabilities, 2)));
+  return {
+    y: perToken(matMul(kept(probabilities), value), at),
+    logSumExp: reshape(logSumExp, [at.batch, at.heads, at.time]),
+  };
+}
+
+/** With p the probabilities, dp = dy v^T and ds = p (dp - sum(dp p)): dq = ds k, dk = ds^T q, dv = p^T dy. */
+function attentionGradient(
+  inputs: Attended & { readonly dy: Tensor },
+  attributes: AttentionAttributes,
+) {
+  const at = extents("attentionGradient", inputs.query.shape, inputs.keyValue.shape);
+  const { q, key, value, probabilities, kept } = attend(inputs, attributes, at);
+  const dyHead = perHead(inputs.dy, at);
+  const dValue = matMul(transpose(kept(probabilities), [0, 2, 1]), dyHead);
+  const dProbabilities = kept(matMul(dyHead, transpose(value, [0, 2, 1])));
+  const along = sum(mul(dProbabilities, probabilities), 2, true);
+  const dScores = mul(mul(probabilities, sub(dProbabilities, along)), attributes.scale);
+  const dKey = matMul(transpose(dScores, [0, 2, 1]), q);
+  const halves = [dKey, dValue].map((half) => gathered(perToken(half, at), at));
+  return { dQuery: perToken(matMul(dScores, key), at), dKeyValue: stack(halves, 2) };
+}
+
+function outputShapes(name: string, { query, keyValue }: Record<"query" | "keyValue", Shape>) {
+  const { batch, time, heads } = extents(name, query, keyValue);
+  return { y: query, logSumExp: [batch, heads, time] };
+}
+
+function gradientShapes(
+  name: string,
+  inputs: Record<"query" | "keyValue" | "y" | "logSumExp" | "dy", Shape>,
+) {
+  const { query, keyValue, y, logSumExp, dy } = inputs;
+  const outputs = outputShapes(name, inputs);
+  expectShape(name, "y", y, query);
+  expectShape(name, "dy", dy, query);
+  expectShape(name, "logSumExp", logSumExp, outputs.logSumExp);
+  return { dQuery: query, dKeyValue: keyValue };
 }
 
 /** y [B, T, H, D], and logSumExp [B, H, T] of each position's scores. */
@@ -88,24 +159,11 @@ export const causalAttention = kernel<"query" | "keyValue", "y" | "logSumExp", A
     name: "TesseraCausalAttention",
     inputs: ["query", "keyValue"],
     outputs: ["y", "logSumExp"],
-    shapes({ query, keyValue }) {
-      const { batch, time, heads } = extents("causalAttention", query, keyValue);
-      return { y: query, logSumExp: [batch, heads, time] };
-    },
-    composite({ query, keyValue }, attributes) {
-      const at = extents("causalAttention", query.shape, keyValue.shape);
-      const { value, scores, probabilities, kept } = attend(query, keyValue, attributes, at);
-      // The largest probability is exp(largest score - logSumExp).
-      const logSumExp = sub(max(scores, 2), log(max(probabilities, 2)));
-      return {
-        y: perToken(matMul(kept(probabilities), value), at),
-        logSumExp: reshape(logSumExp, [at.batch, at.heads, at.time]),
-      };
-    },
+    shapes: (inputs) => outputShapes("causalAttention", inputs),
+    composite: attention,
   },
 );
 
-/** With p the probabilities, dp = dy v^T and ds = p (dp - sum(dp p)): dq = ds k, dk = ds^T q, dv = p^T dy. */
 export const causalAttentionGradient = kernel<
   "query" | "keyValue" | "y" | "logSumExp" | "dy",
   "dQuery" | "dKeyValue",
@@ -114,23 +172,44 @@ export const causalAttentionGradient = kernel<
   name: "TesseraCausalAttentionGradient",
   inputs: ["query", "keyValue", "y", "logSumExp", "dy"],
   outputs: ["dQuery", "dKeyValue"],
-  shapes({ query, keyValue, y, logSumExp, dy }) {
-    const { batch, time, heads } = extents("causalAttentionGradient", query, keyValue);
-    expectShape("causalAttentionGradient", "y", y, query);
-    expectShape("causalAttentionGradient", "dy", dy, query);
-    expectShape("causalAttentionGradient", "logSumExp", logSumExp, [batch, heads, time]);
-    return { dQuery: query, dKeyValue: keyValue };
+  shapes: (inputs) => gradientShapes("causalAttentionGradient", inputs),
+  composite: attentionGradient,
+});
+
+function checkStarts(name: string, starts: Shape, query: Shape): void {
+  expectShape(name, "starts", starts, query.slice(0, 2));
+}
+
+/**
+ * The same where each position sees those of its document alone: `starts` [B, T] (int32) is the first
+ * that it sees, which is none after it and never falls along a row.
+ */
+export const documentAttention = kernel<
+  "query" | "keyValue" | "starts",
+  "y" | "logSumExp",
+  AttentionAttributes
+>({
+  name: "TesseraDocumentAttention",
+  inputs: ["query", "keyValue", "starts"],
+  outputs: ["y", "logSumExp"],
+  shapes(inputs) {
+    checkStarts("documentAttention", inputs.starts, inputs.query);
+    return outputShapes("documentAttention", inputs);
   },
-  composite({ query, keyValue, dy }, attributes) {
-    const at = extents("causalAttentionGradient", query.shape, keyValue.shape);
-    const { q, key, value, probabilities, kept } = attend(query, keyValue, attributes, at);
-    const dyHead = perHead(dy, at);
-    const dValue = matMul(transpose(kept(probabilities), [0, 2, 1]), dyHead);
-    const dProbabilities = kept(matMul(dyHead, transpose(value, [0, 2, 1])));
-    const along = sum(mul(dProbabilities, probabilities), 2, true);
-    const dScores = mul(mul(probabilities, sub(dProbabilities, along)), attributes.scale);
-    const dKey = matMul(transpose(dScores, [0, 2, 1]), q);
-    const halves = [dKey, dValue].map((half) => gathered(perToken(half, at), at));
-    return { dQuery: perToken(matMul(dScores, key), at), dKeyValue: stack(halves, 2) };
+  composite: attention,
+});
+
+export const documentAttentionGradient = kernel<
+  "query" | "keyValue" | "y" | "logSumExp" | "dy" | "starts",
+  "dQuery" | "dKeyValue",
+  AttentionAttributes
+>({
+  name: "TesseraDocumentAttentionGradient",
+  inputs: ["query", "keyValue", "y", "logSumExp", "dy", "starts"],
+  outputs: ["dQuery", "dKeyValue"],
+  shapes(inputs) {
+    checkStarts("documentAttentionGradient", inputs.starts, inputs.query);
+    return gradientShapes("documentAttentionGradient", inputs);
   },
+  composite: attentionGradient,
 });

@@ -1,4 +1,11 @@
-export { causalAttention, causalAttentionGradient, type AttentionAttributes } from "./attention.js";
+export {
+  causalAttention,
+  causalAttentionGradient,
+  documentAttention,
+  documentAttentionGradient,
+  type AttentionAttributes,
+} from "./attention.js";
+export { cachedAttention, type CachedAttentionAttributes } from "./cached_attention.js";
 export { convert, type FloatStorage } from "./convert.js";
 export {
   biasedCrossEntropy,

@@ -12,6 +12,7 @@ import {
   scalar,
   slice,
   sub,
+  tensor,
   tidy,
   type Tensor,
 } from "@tensorflow/tfjs-core";
@@ -20,8 +21,10 @@ import { WHOLE, type Part, type Span } from "@tessera/mesh";
 import { vocabularyCut, vocabularySpan } from "./cut.js";
 import type { Source } from "./ends.js";
 import type { LateGradient } from "./gradient.js";
+import type { Past } from "./past.js";
 import { whole, type Region } from "./region.js";
 import { matrix } from "./spec.js";
+import type { Step } from "./step.js";
 
 export type TokenParams = { readonly token: Tensor };
 export type EmbeddingParams = TokenParams & { readonly position?: Tensor };
@@ -83,7 +86,7 @@ export function embedding(
 ): Source<EmbeddingParams, EmbeddingSaved> {
   const { width, deviation } = options;
   const tokens = region.source(tokenEmbedding(options, region.inside));
-  const first = (time: number): number => time * region.outside.index;
+  const { index } = region.outside;
   return {
     spec: {
       ...tokens.spec,
@@ -92,27 +95,46 @@ export function embedding(
     forward({ token, position }, ids, at) {
       const [rows, saved] = tokens.forward({ token }, ids, at);
       if (position === undefined) return [rows, saved];
-      const time = rows.shape[1]!;
-      const y = tidy(() => add(rows, slice(position, [first(time), 0], [time, width])));
+      const y = tidy(() => add(rows, positionRows(position, rows, index, at)));
       rows.dispose();
       return [y, saved];
     },
     backward({ token, position }, saved, dy, sink, at) {
       tokens.backward({ token }, saved, dy, { token: sink.token }, at);
       if (position === undefined) return;
-      sink.position!(positionGradientOf(dy, first(dy.shape[1]!), position.shape[0]));
+      sink.position!(tidy(() => positionGradient(position.shape[0], dy, index, at)));
     },
   };
 }
 
-/** The sums of dy [batch, time, width] per position, as rows of `rows` from `first` on. */
-const positionGradientOf = (dy: Tensor, first: number, rows: number): Tensor =>
-  tidy(() => {
-    const [batch, time, width] = dy.shape as [number, number, number];
-    const perPosition = call(sumRows, { dy: reshape(dy, [batch, time * width]) }, {}).dBias;
-    const ids = range(first, first + time, 1, "int32");
-    return call(embedGradient, { ids, dy: reshape(perPosition, [time, width]) }, { rows }).dTable;
-  });
+/** The positions of the part `index` of all tokens, of which it holds [batch, time], by row. */
+const heldPositions = (positions: Tensor, index: number, [batch, time]: readonly number[]) =>
+  slice(positions, [0, index * time!], [batch!, time!]);
+
+/** What each token's position adds to x [batch, time, width]; without the rows where all are alike. */
+function positionRows(table: Tensor, { shape }: Tensor, index: number, { positions, past }: Step) {
+  const [, time, width] = shape as [number, number, number];
+  if (past !== undefined) return call(embed, { table, ids: placesOf(past, time) }, {}).y;
+  return positions === undefined
+    ? slice(table, [index * time, 0], [time, width])
+    : call(embed, { table, ids: heldPositions(positions, index, shape) }, {}).y;
+}
+
+/** The gradient of a table of `rows` positions. */
+function positionGradient(rows: number, dy: Tensor, index: number, { positions }: Step): Tensor {
+  const [batch, time, width] = dy.shape as [number, number, number];
+  if (positions !== undefined) {
+    const ids = heldPositions(positions, index, dy.shape);
+    return call(embedGradient, { ids, dy }, { rows }).dTable;
+  }
+  const summed = call(sumRows, { dy: reshape(dy, [batch, time * width]) }, {}).dBias;
+  const ids = range(index * time, (index + 1) * time, 1, "int32");
+  return call(embedGradient, { ids, dy: reshape(summed, [time, width]) }, { rows }).dTable;
+}
+
+/** The positions [batch, time] of tokens that come after others. */
+const placesOf = ({ lengths }: Past, time: number): Tensor =>
+  add(tensor([...lengths], [lengths.length, 1], "int32"), range(0, time, 1, "int32"));
 
 /** The sums of dy's rows per id, once they are wanted. Owns both. */
 function tableGradientOf(ids: Tensor, dy: Tensor, rows: number): LateGradient {

@@ -33,6 +33,7 @@ import {
   sideBySide,
   still,
   swiglu,
+  type Step,
   vector,
   windowOf,
   type AnyLayer,
@@ -107,22 +108,35 @@ beforeAll(async () => {
   await setBackend("cpu");
 });
 
-describe.each(table)("%s", (_name, layer) => {
-  const at = training;
+/** Documents in the rows of `input`. */
+const packed = (): Step => {
+  const rows = [
+    [0, 0, 2, 2, 4],
+    [0, 1, 1, 1, 1],
+  ];
+  return { ...training, starts: tensor(rows, [2, 5], "int32") };
+};
 
+const everywhere = table.map(([name, layer]) => [name, layer, () => training] as const);
+
+describe.each([
+  ...everywhere,
+  ["selfAttention within documents", selfAttention(heads), packed],
+] as const)("%s", (_name, layer, where) => {
   test("backward is the slope of forward along random directions", () => {
-    for (const { measured, told } of slopes(layer, parameters(layer.spec), input(), at)) {
+    for (const { measured, told } of slopes(layer, parameters(layer.spec), input(), where())) {
       expect(Math.abs(measured - told) / (1 + Math.abs(told))).toBeLessThan(2e-3);
     }
   });
 
   test("backward is what tfjs derives from forward", () => {
-    const errors = autodiff(layer, parameters(layer.spec), input(), at);
+    const errors = autodiff(layer, parameters(layer.spec), input(), where());
     expect(errors).not.toHaveLength(0);
     for (const { error } of errors) expect(error).toBeLessThan(1e-5);
   });
 
   test("nothing leaks", () => {
+    const at = where();
     expect(leaked(layer, parameters(layer.spec), input(), at)).toBe(0);
   });
 

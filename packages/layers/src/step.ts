@@ -1,6 +1,9 @@
-// Where in a training run a layer is called: what its random numbers are a function of.
+// Where in a training run a layer is called: what its random numbers are a function of, and which
+// documents its rows hold.
 
+import type { Tensor } from "@tensorflow/tfjs-core";
 import { streamKey, type Key } from "@tessera/random";
+import type { Past } from "./past.js";
 import { joinPath } from "./tree.js";
 
 export interface Step {
@@ -15,6 +18,15 @@ export interface Step {
   readonly rows: number;
   /** Names that lead to the layer being called, as they lead to its parameters. */
   readonly path: string;
+  /** Of each token of the rows, [batch, time] (int32); its place in the row where absent. Borrowed. */
+  readonly positions?: Tensor | undefined;
+  /**
+   * The first token of its row that each token sees, [batch, time] (int32), which never falls along a
+   * row; the row's first where absent. Borrowed, and needed until backward.
+   */
+  readonly starts?: Tensor | undefined;
+  /** What the rows continue, where text is written: a call without backward. */
+  readonly past?: Past;
 }
 
 /** A call without randomness: evaluation, generation. */

@@ -1,25 +1,34 @@
-// Samples as tensors.
+// Rows of tokens as tensors.
 
-import { fill, tensor } from "@tensorflow/tfjs-core";
-import { batchAt, type SampleOrder, type Samples } from "@tessera/data";
+import { dispose, fill, tensor } from "@tensorflow/tfjs-core";
+import type { Batch as Rows } from "@tessera/data";
 import type { Batch } from "@tessera/gpt";
 
-/** `size` samples from number `first` on, each token counting `weight`. The caller owns it. */
-export function makeBatch(
-  samples: Samples,
-  order: SampleOrder,
-  { first, size, weight }: { first: number; size: number; weight: number },
-): Batch {
-  const { inputs, targets, batch, time } = batchAt(samples, order, first, size);
+/** `rows`, each token that counts counting `weight`. The caller owns it. */
+export function makeBatch(rows: Rows, weight: number): Batch {
+  const { inputs, targets, lossMask, positions, starts, batch, time } = rows;
   const shape: [number, number] = [batch, time];
   return {
     ids: tensor(inputs, shape, "int32"),
-    targets: { ids: tensor(targets, shape, "int32"), weights: fill(shape, weight) },
+    targets: {
+      ids: tensor(targets, shape, "int32"),
+      weights:
+        lossMask === null
+          ? fill(shape, weight)
+          : tensor(
+              lossMask.map((counts) => counts * weight),
+              shape,
+            ),
+    },
+    ...(positions !== null && { positions: tensor(positions, shape, "int32") }),
+    ...(starts !== null && { starts: tensor(starts, shape, "int32") }),
   };
 }
 
-export function disposeBatch({ ids, targets }: Batch): void {
-  ids.dispose();
-  targets.ids.dispose();
-  targets.weights.dispose();
+/** How many tokens of `rows` the loss counts. */
+export const countedTokens = ({ inputs, lossMask }: Rows): number =>
+  lossMask === null ? inputs.length : lossMask.reduce((sum, counts) => sum + counts, 0);
+
+export function disposeBatch({ ids, targets, positions, starts }: Batch): void {
+  dispose([ids, targets.ids, targets.weights, positions ?? [], starts ?? []]);
 }

@@ -1,4 +1,4 @@
-export { disposeBatch, makeBatch } from "./batch.js";
+export { countedTokens, disposeBatch, makeBatch } from "./batch.js";
 export { evaluate } from "./evaluate.js";
 export { isDue, type Intervals, type TrainingPlan } from "./plan.js";
 export {

@@ -1,7 +1,7 @@
 // What a training run is made of: everything that is decided before the first step.
 
 import type { BatchPlan } from "@tessera/config";
-import type { SampleOrder, Samples } from "@tessera/data";
+import type { Feed } from "@tessera/data";
 import type { Sharing } from "@tessera/data-parallel";
 import type { Gpt, GptParams } from "@tessera/gpt";
 import type { TensorAxis } from "@tessera/tensor-parallel";
@@ -21,10 +21,9 @@ export interface TrainingPlan {
   /** How losses are scaled, for models with fp16 activations; null for not at all. */
   readonly lossScaling: LossScaleOptions | null;
   readonly seed: number;
-  readonly train: Samples;
-  readonly order: SampleOrder;
+  readonly train: Feed;
   /** What validation goes through; null for none. */
-  readonly validation: Samples | null;
+  readonly validation: Feed | null;
   /** Rows per evaluation batch. */
   readonly evalBatch: number;
   readonly intervals: Intervals;

@@ -1,8 +1,18 @@
 // One optimizer step: gradients summed over micro-batches, clipped, and applied.
 
-import { add, div, scalar, sqrt, tidy, type Tensor } from "@tensorflow/tfjs-core";
+import {
+  div,
+  maximum,
+  sqrt,
+  stack,
+  sum,
+  tidy,
+  unstack,
+  zeros,
+  type Tensor,
+} from "@tensorflow/tfjs-core";
 import type { GptParams } from "@tessera/gpt";
-import type { Step, Tree } from "@tessera/layers";
+import { addOwned, type Step, type Tree } from "@tessera/layers";
 import {
   clipFactor,
   initialLossScale,
@@ -39,16 +49,12 @@ export function takeStep(
   plan: TrainingPlan,
   state: TrainingState,
 ): { readonly state: TrainingState; readonly report: StepReport } {
-  const { lossScaling, clipNorm, sharing, tensor } = plan;
+  const { lossScaling, sharing, tensor } = plan;
   const lossScale = lossScaling && (state.lossScale ?? initialLossScale(lossScaling));
   const factor = lossScale?.scale ?? 1;
-  const { loss, gradients } = sumGradients(plan, state, factor);
+  const { sums, gradients } = sumGradients(plan, state, factor);
   const squares = sharing.squares(gradients, tensor.share);
-  const total = tensor.group.allReduce(squares).wait();
-  const gradientNorm: Tensor = tidy(() => div(sqrt(total), factor));
-  squares.dispose();
-  total.dispose();
-  const scale = tidy(() => div(clipFactor(gradientNorm, clipNorm || Infinity), factor));
+  const { loss, gradientNorm, scale } = perToken(plan, sums, squares);
   // Learning rate and Adam's corrections count the steps that changed something.
   const update = state.step - (lossScale?.skippedSteps ?? 0) + 1;
   const rate = learningRate(plan.schedule, update);
@@ -76,7 +82,35 @@ export function takeStep(
 /** Reads a scalar back. */
 export const valueOf = (scalar: Tensor): number => scalar.dataSync()[0]!;
 
-/** The mean loss over all ranks, and this rank's share of the gradients of `factor` times it. */
+/** Nobody counts: then the loss is 0, and nothing is changed by a gradient. */
+const LEAST_WEIGHT = 2 ** -100;
+
+/** From sums over tokens to means over those that count. Nothing is read back. Uses its arguments up. */
+function perToken({ tensor, clipNorm }: TrainingPlan, sums: Tensor, squares: Tensor) {
+  const total = tensor.group.allReduce(squares).wait();
+  const made = tidy(() => {
+    const [nats, weight] = unstack(sums) as [Tensor, Tensor];
+    const counted = maximum(weight, LEAST_WEIGHT);
+    const gradientNorm: Tensor = div(sqrt(total), counted);
+    const scale = div(clipFactor(gradientNorm, clipNorm || Infinity), counted);
+    return { loss: div<Tensor>(nats, counted), gradientNorm, scale };
+  });
+  for (const spent of [sums, squares, total]) spent.dispose();
+  return made;
+}
+
+/**
+ * How much a token that counts weighs in the sums: `factor` over about as many tokens as a step has, so
+ * that 16-bit gradients are of the size they have in a mean. A power of two, so that weights add up
+ * exactly, in whatever order.
+ */
+const weightFor = ({ batch, train }: TrainingPlan, factor: number): number =>
+  factor / 2 ** Math.ceil(Math.log2(batch.globalBatch * train.length));
+
+/**
+ * Over all tokens of all ranks, weighed: the losses and the weights themselves [2], and this rank's share of
+ * the losses' gradients.
+ */
 export function sumGradients(
   plan: TrainingPlan,
   { params, step, consumedSamples }: TrainingState,
@@ -85,8 +119,8 @@ export function sumGradients(
   const { microBatch, accumulation, globalBatch } = plan.batch;
   const { group } = plan.sharing;
   const { sink, take } = plan.sharing.collect(params);
-  const weight = factor / (globalBatch * plan.train.length);
-  let scaled: Tensor = scalar(0);
+  const weight = weightFor(plan, factor);
+  let own: Tensor = zeros([2]);
   for (let micro = 0; micro < accumulation; micro += 1) {
     // A micro-batch of each rank, side by side, then the next of each.
     const firstRow = (micro * group.size + group.rank) * microBatch;
@@ -99,18 +133,15 @@ export function sumGradients(
       path: "",
     };
     const first = consumedSamples + firstRow;
-    const batch = makeBatch(plan.train, plan.order, { first, size: microBatch, weight });
-    const part = plan.model.lossAndGradients(params, batch, sink(micro === accumulation - 1), at);
-    const sum = add(scaled, part);
+    const batch = makeBatch(plan.train.batch(first, microBatch), weight);
+    const nats = plan.model.lossAndGradients(params, batch, sink(micro === accumulation - 1), at);
+    const more = tidy(() => stack([nats, sum(batch.targets.weights)]));
+    nats.dispose();
     disposeBatch(batch);
-    scaled.dispose();
-    part.dispose();
-    scaled = sum;
+    own = addOwned(own, more);
   }
-  const loss = div<Tensor>(scaled, factor);
-  scaled.dispose();
   const gradients = plan.tensor.complete(take());
-  const total = group.allReduce(loss).wait();
-  loss.dispose();
-  return { loss: total, gradients };
+  const sums = group.allReduce(own).wait();
+  own.dispose();
+  return { sums, gradients };
 }

@@ -8,7 +8,7 @@ import { enableProdMode, memory, setBackend, type Tensor } from "@tensorflow/tfj
 import { resolveBatch } from "@tessera/config";
 import { replicate } from "@tessera/data-parallel";
 import { singleGroup } from "@tessera/collectives";
-import { shuffledOrder, splitWindows } from "@tessera/data";
+import { feedOf, shuffledOrder, splitWindows } from "@tessera/data";
 import { evenDropout, gpt, gptConfig, type GptParams } from "@tessera/gpt";
 import { disposeTree, leaves, mapTensors, materialize, type Tree } from "@tessera/layers";
 import { adam, decayOf } from "@tessera/optim";
@@ -58,9 +58,8 @@ function makePlan(dropout = 0, accumulation = 1): TrainingPlan {
     clipNorm: 1,
     lossScaling: null,
     seed: 5,
-    train: windows.train,
-    order: shuffledOrder(windows.train.count, 5),
-    validation: windows.validation,
+    train: feedOf(windows.train, { order: shuffledOrder(windows.train.count, 5) }),
+    validation: feedOf(windows.validation!),
     evalBatch: 3,
     intervals: { steps: STEPS, logging: 1, evaluation: 3, saving: 0 },
   };

@@ -7,7 +7,7 @@ import { enableProdMode, scalar, setBackend } from "@tensorflow/tfjs-core";
 import { meshGroups } from "@tessera/collectives";
 import { joinWorld } from "@tessera/collectives-mpi";
 import { resolveBatch } from "@tessera/config";
-import { sequentialOrder } from "@tessera/data";
+import { feedOf, sequentialOrder } from "@tessera/data";
 import { fullyShard, replicate, shardAll } from "@tessera/data-parallel";
 import { gpt, gptConfig } from "@tessera/gpt";
 import { disposeTree, materialize } from "@tessera/layers";
@@ -72,8 +72,7 @@ const plan = {
   clipNorm: 1,
   lossScaling: null,
   seed: 1,
-  train: samples,
-  order: sequentialOrder(samples.count),
+  train: feedOf(samples, { order: sequentialOrder(samples.count) }),
   validation: null,
   evalBatch: 1,
   intervals: { steps: 1000, logging: 1, evaluation: 0, saving: 0 },
@@ -88,6 +87,7 @@ function step() {
   const [loss] = taken.report.loss.dataSync();
   const seconds = (performance.now() - began) / 1000;
   state = taken.state;
+  steps += 1;
   disposeTree({ loss: taken.report.loss, norm: taken.report.gradientNorm });
   return { seconds, loss };
 }
@@ -112,11 +112,14 @@ function end() {
   return { peakBytes, parts, flops, matmulFraction };
 }
 
-/** What of the time of communication passed behind computation, over all steps. */
-function hidden() {
+/** Steps taken, the two that warm up among them. */
+let steps = 0;
+
+/** What of the time of communication passed behind computation, and what of a step it held up. */
+function communication() {
   const total = (of) => of(groups.data.traffic) + of(groups.tensor.traffic);
-  const busy = total(({ busySeconds }) => busySeconds);
-  return busy === 0 ? 1 : 1 - total(({ waitedSeconds }) => waitedSeconds) / busy;
+  const [busy, waited] = [total((t) => t.busySeconds), total((t) => t.waitedSeconds)];
+  return { hidden: busy === 0 ? 1 : 1 - waited / busy, waitedSeconds: waited / steps };
 }
 
 const WORDS = ["step", "end"];
@@ -129,7 +132,7 @@ function shared(word) {
 }
 
 /** What the first rank answers. */
-const answer = (word) => (word === "step" ? step() : { ...end(), hidden: hidden() });
+const answer = (word) => (word === "step" ? step() : { ...end(), ...communication() });
 
 if (world.rank === 0) {
   for await (const word of createInterface({ input: process.stdin })) {

@@ -5,7 +5,7 @@ import { enableProdMode, memory, setBackend, type Tensor } from "@tensorflow/tfj
 import { readModel, readModelConfig } from "@tessera/checkpoint";
 import { meshGroups, type World } from "@tessera/collectives";
 import { resolveBatch } from "@tessera/config";
-import { sequentialOrder, type Samples } from "@tessera/data";
+import { feedOf, sequentialOrder, type Samples } from "@tessera/data";
 import { disagreement, fullyShard, replicate, shardAll } from "@tessera/data-parallel";
 import { evenDropout, gpt, gptConfig, type GptConfig, type GptParams } from "@tessera/gpt";
 import { loadNative } from "@tessera/kernels-native";
@@ -28,9 +28,8 @@ export interface Layout {
   readonly tensor?: number;
   /** Whether they share the tokens too, outside of the products. */
   readonly sequence?: boolean;
-  /** Other heads than the folder's model; with other key heads, weights are drawn. */
-  readonly heads?: number;
-  readonly keyHeads?: number;
+  /** What is not as in the folder's model, whose weights are then drawn. */
+  readonly changes?: Partial<GptConfig>;
   readonly storage?: FloatStorage;
   readonly stage: 0 | 1 | 2 | 3;
   readonly accumulation: number;
@@ -98,24 +97,15 @@ function planOf(world: World, { folder, tokens }: Job, layout: Layout): Training
     clipNorm: 1,
     lossScaling: null,
     seed: 7,
-    train: samples,
-    order: sequentialOrder(samples.count),
+    train: feedOf(samples, { order: sequentialOrder(samples.count) }),
     validation: null,
     evalBatch: 1,
     intervals: { steps: 100, logging: 1, evaluation: 0, saving: 0 },
   };
 }
 
-function configOf(folder: string, { dropout, heads, keyHeads }: Layout): GptConfig {
-  const config = readModelConfig(folder);
-  const headCount = heads ?? config.headCount;
-  return gptConfig({
-    ...config,
-    headCount,
-    keyHeadCount: keyHeads ?? headCount,
-    dropout: evenDropout(dropout),
-  });
-}
+const configOf = (folder: string, { dropout, changes }: Layout): GptConfig =>
+  gptConfig({ ...readModelConfig(folder), dropout: evenDropout(dropout), ...changes });
 
 /** The values of a tree, which it uses up. */
 function valuesOf(tree: Tree): ByPath {
@@ -126,9 +116,9 @@ function valuesOf(tree: Tree): ByPath {
 
 /** The gradients of the next step, whole. */
 function gradientsAt(plan: TrainingPlan, state: TrainingState): ByPath {
-  const { loss, gradients } = sumGradients(plan, state, 1);
+  const { sums, gradients } = sumGradients(plan, state, 1);
   const { params, optimizer } = wholeState(plan, { ...state, optimizer: { gradients } });
-  for (const tree of [{ loss }, gradients, params]) disposeTree(tree);
+  for (const tree of [{ sums }, gradients, params]) disposeTree(tree);
   return valuesOf(optimizer["gradients"]!);
 }
 
@@ -136,7 +126,7 @@ function trained(world: World, job: Job, layout: Layout): Trained {
   const plan = planOf(world, job, layout);
   const { model, tensor, seed } = plan;
   const weights =
-    layout.keyHeads === undefined
+    layout.changes === undefined
       ? shareOf(readModel(job.folder, model.config), model.spec, partOf(tensor))
       : materialize<GptParams>(model.spec, seed, partOf(tensor));
   let state = freshState(plan, weights);
