@@ -11,7 +11,7 @@ const GOLDEN = { stage: 0, accumulation: 4, dropout: 0, steps: 20, bucketBytes: 
 const runs = {
   golden: GOLDEN,
   dropout: { ...GOLDEN, dropout: 0.1, steps: 6 },
-  "eight layers": { ...GOLDEN, blocks: 8, steps: 6 },
+  "eight layers": { ...GOLDEN, changes: { layerCount: 8 }, steps: 6 },
 } as const satisfies Record<string, Layout>;
 
 type Name = keyof typeof runs;
@@ -63,7 +63,7 @@ describe.each([2, 4, 8] as const)("%s ranks", (ranks) => {
         const { gradients, leaked, disagreement } = rank[i]!;
         const isClose = {
           losses: lossesApart(rank[i]!, reference) < 1e-5,
-          norms: normsApart(rank[i]!, reference) < 1e-4,
+          norms: normsApart(rank[i]!, reference, 20) < 1e-4,
           gradients: treesApart(gradients, reference.gradients) < 1e-4,
         };
         expect({ name, layout, ...isClose, leaked, disagreement }).toEqual({

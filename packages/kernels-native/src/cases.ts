@@ -158,6 +158,33 @@ const head = (tokens: Shape, width: number, vocabulary: number): Case[] => {
   ];
 };
 
+/** Targets among the table's rows, before and behind them. Small logits: e^x grows their rounding. */
+const slice = (positions: number, width: number, rows: number, bias: number): Case[] => {
+  const targets = [[positions], { below: 5 + 2 * rows }] as const;
+  return [
+    {
+      kernel: "TesseraVocabularySlice",
+      inputs: {
+        x: [[positions, width], "weights"],
+        table: [[rows, width], "weights"],
+        targets,
+        bias: [[bias], "weights"],
+      },
+      attributes: { firstToken: 5 },
+    },
+    {
+      kernel: "TesseraVocabularySliceGradient",
+      inputs: {
+        exps: [[positions, rows], "positive"],
+        factors: [[positions], "positive"],
+        targets,
+        weights: [[positions], "weights"],
+      },
+      attributes: { firstToken: 5, storage: "fp32" },
+    },
+  ];
+};
+
 interface AttentionExtents {
   readonly batch: number;
   readonly time: number;
@@ -273,6 +300,8 @@ export const cases: readonly Case[] = [
   ...head([2, 5], 7, 11),
   ...head([1], 16, 65),
   ...head([3, 40], 16, 150),
+  ...slice(10, 9, 7, 0),
+  ...slice(120, 2, 150, 150),
   ...attention({ batch: 2, time: 5, heads: 2, groups: 2, depth: 3, rate: 0 }),
   ...attention({ batch: 1, time: 65, heads: 4, groups: 2, depth: 16, rate: 0.2 }),
   ...attention({ batch: 1, time: 130, heads: 3, groups: 1, depth: 40, rate: 0 }),

@@ -23,6 +23,7 @@ export {
   type LossAndGradient,
   type Source,
   type Targets,
+  vocabularySpec,
   type VocabularyOptions,
   type VocabularyParams,
 } from "./ends.js";

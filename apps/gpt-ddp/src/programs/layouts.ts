@@ -36,12 +36,8 @@ export interface Layout {
   readonly chunks?: number;
   /** Whether they share the tokens too, outside of the products. */
   readonly sequence?: boolean;
-  /** Other heads than the folder's model; with other key heads or layers, weights are drawn. */
-  readonly heads?: number;
-  readonly keyHeads?: number;
-  readonly blocks?: number;
-  /** GPT-J's kind of block, of the folder's sizes, with weights that are drawn. */
-  readonly gptj?: boolean;
+  /** What is not as in the folder's model, whose weights are then drawn. */
+  readonly changes?: Partial<GptConfig>;
   readonly storage?: FloatStorage;
   /** Whether each row counts as many of its tokens as its first one says. */
   readonly masked?: boolean;
@@ -137,26 +133,8 @@ function planOf(world: World, { folder, tokens }: Job, layout: Layout): Training
   };
 }
 
-const likeGptj: Partial<GptConfig> = {
-  positions: { kind: "rotary", base: 10_000, share: 0.5, pairs: "neighbours" },
-  parallelBlock: true,
-  biases: { attention: false, mlp: true, head: true },
-  tiedEmbeddings: false,
-};
-
-function configOf(folder: string, layout: Layout): GptConfig {
-  const { dropout, heads, keyHeads, blocks, gptj } = layout;
-  const config = readModelConfig(folder);
-  const headCount = heads ?? config.headCount;
-  return gptConfig({
-    ...config,
-    layerCount: blocks ?? config.layerCount,
-    headCount,
-    keyHeadCount: keyHeads ?? headCount,
-    dropout: evenDropout(dropout),
-    ...(gptj && likeGptj),
-  });
-}
+const configOf = (folder: string, { dropout, changes }: Layout): GptConfig =>
+  gptConfig({ ...readModelConfig(folder), dropout: evenDropout(dropout), ...changes });
 
 /** The values of a tree, which it uses up. */
 function valuesOf(tree: Tree): ByPath {
@@ -182,13 +160,13 @@ const startOf = (params: GptParams): WholeState => ({
 function trained(world: World, job: Job, layout: Layout): Trained {
   const plan = planOf(world, job, layout);
   const { model, tensor, seed } = plan;
-  const isDrawn = [layout.keyHeads, layout.blocks, layout.gptj].some((one) => one !== undefined);
-  let state = isDrawn
-    ? freshState(plan, materialize<GptParams>(model.spec, seed, partOf(tensor)))
-    : resumedState(plan, startOf(readModel(job.folder, model.config)), {
-        step: 0,
-        consumedSamples: 0,
-      });
+  let state =
+    layout.changes === undefined
+      ? resumedState(plan, startOf(readModel(job.folder, model.config)), {
+          step: 0,
+          consumedSamples: 0,
+        })
+      : freshState(plan, materialize<GptParams>(model.spec, seed, partOf(tensor)));
   const gradients = gradientsAt(plan, state);
   const losses: number[] = [];
   const norms: number[] = [];
