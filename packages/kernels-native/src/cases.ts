@@ -1,26 +1,8 @@
 // What the tests run each kernel on: shapes that are odd, of one row, and empty where that is legal.
 
-import { streamKey } from "@tessera/random";
-import type { Attributes, Shape } from "@tessera/kernels";
-
-/** How an input's values are drawn. */
-export type Values =
-  | "normal"
-  | "positive"
-  | "infinite"
-  | { readonly below: number }
-  | "weights"
-  /** Where documents begin that share a row, two or three to each. */
-  | "starts";
-
-export interface Case {
-  readonly kernel: string;
-  readonly inputs: Readonly<Record<string, readonly [shape: Shape, values?: Values]>>;
-  readonly attributes?: Attributes;
-}
-
-const [low, high] = streamKey(7, "cases");
-const key = [low, high];
+import type { Shape } from "@tessera/kernels";
+import { attention, continued } from "./attention_cases.js";
+import { key, type Case, type Values } from "./case.js";
 
 const rows: readonly Shape[] = [
   [5, 7],
@@ -183,52 +165,6 @@ const slice = (positions: number, width: number, rows: number, bias: number): Ca
       attributes: { firstToken: 5, storage: "fp32" },
     },
   ];
-};
-
-interface AttentionExtents {
-  readonly batch: number;
-  readonly time: number;
-  readonly heads: number;
-  readonly groups: number;
-  readonly depth: number;
-  readonly rate: number;
-}
-
-/** With dropout, the call holds the last rows and heads of a larger tensor. */
-const attention = ({ batch, time, heads, groups, depth, rate }: AttentionExtents): Case[] => {
-  const query: Shape = [batch, time, heads, depth];
-  const keyValue: Shape = [batch, time, 2, groups, depth];
-  const draw = {
-    whole: [batch + 2, heads + 1, time, time],
-    start: [2, 1, 0, 0],
-    size: [batch, heads, time, time],
-    key,
-  };
-  const attributes = { ...draw, scale: 1 / Math.sqrt(depth), rate };
-  return ["Causal", "Document"].flatMap((kind): Case[] => {
-    const starts: Case["inputs"] = kind === "Document" ? { starts: [[batch, time], "starts"] } : {};
-    const inputs: Case["inputs"] = { query: [query], keyValue: [keyValue], ...starts };
-    const given = { y: [query], logSumExp: [query.slice(0, 3)], dy: [query] } as const;
-    return [
-      { kernel: `Tessera${kind}Attention`, inputs, attributes },
-      { kernel: `Tessera${kind}AttentionGradient`, inputs: { ...inputs, ...given }, attributes },
-    ];
-  });
-};
-
-/** Some rows of a cache, which hold different numbers of tokens. */
-const continued = (at: Omit<AttentionExtents, "batch" | "rate">, lengths: number[]): Case => {
-  const { time, heads, groups, depth } = at;
-  const batch = lengths.length;
-  return {
-    kernel: "TesseraCachedAttention",
-    inputs: {
-      query: [[batch, time, heads, depth]],
-      keyValue: [[batch, time, 2, groups, depth]],
-      cache: [[batch + 2, 2, groups, Math.max(...lengths) + time + 3, depth]],
-    },
-    attributes: { scale: 1 / Math.sqrt(depth), firstRow: 1, lengths },
-  };
 };
 
 const windows = [

@@ -14,7 +14,8 @@ import {
 import { call, convert, type FloatStorage } from "@tessera/kernels";
 import { fillNormal, fillUniform, streamKey } from "@tessera/random";
 import { findAddon, loadAddon } from "./addon.js";
-import { cases, type Case, type Values } from "./cases.js";
+import type { Case, Values } from "./case.js";
+import { cases } from "./cases.js";
 import { loadNative } from "./index.js";
 import { defined } from "./register.js";
 import { standard } from "./standard.js";

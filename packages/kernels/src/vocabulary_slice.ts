@@ -51,7 +51,7 @@ export const vocabularySlice = kernel<
     const logits = bias.size === 0 ? products : add<Tensor>(products, bias);
     const most = max(logits, 1, true);
     const exps = exp<Tensor>(sub(logits, most));
-    const known = sum(mul(logits, hotOf(targets, table.shape[0]!, attributes)), 1);
+    const known = sum(mul(logits, hotOf(targets, table.shape[0], attributes)), 1);
     return { exps, figures: stack([reshape(most, [-1]), sum(exps, 1), known]) };
   },
 });

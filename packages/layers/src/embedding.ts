@@ -68,7 +68,10 @@ export function tokenEmbedding(
       return [y, { ids: ids.clone() }];
     },
     backward({ token }, { ids }, dy, sink) {
-      if (held === null) return sink.token(tableGradientOf(ids, dy.clone(), token.shape[0]));
+      if (held === null) {
+        sink.token(tableGradientOf(ids, dy.clone(), token.shape[0]));
+        return;
+      }
       const { rows, masked } = tidy(() => {
         const { rows, mask } = rowsOf(ids, held);
         return { rows, masked: mul(dy, mask) };

@@ -26,7 +26,10 @@ export function holdLate<P extends Tree>(params: P, sink: Sink<P>): Held<P> {
   const holding = mapTree(params, (_leaf: Tensor, path) => {
     const give = leafAt<Give>(sink, path)!;
     return (gradient: Gradient): void => {
-      if (gradient instanceof Tensor) return give(gradient);
+      if (gradient instanceof Tensor) {
+        give(gradient);
+        return;
+      }
       late.push([give, gradient]);
       settle(MOST);
     };

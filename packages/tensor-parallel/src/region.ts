@@ -83,12 +83,12 @@ function acrossBorder<P extends Tree, S extends Tree>(
       return sum.wait();
     },
   };
-  return stretch as unknown as Layer<P, Tree>;
+  return stretch;
 }
 
 /** The record as `layer` made it. Uses up `saved`. */
-function regained<S extends Tree>(saved: { x: Tensor; inside: S }, { gather }: Border): S {
-  const gathered = gather(saved.x).wait();
+function regained<S extends Tree>(saved: { x: Tensor; inside: S }, border: Border): S {
+  const gathered = border.gather(saved.x).wait();
   const inside = replaced(saved.inside, saved.x, gathered);
   saved.x.dispose();
   gathered.dispose();
