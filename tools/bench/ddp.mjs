@@ -1,14 +1,12 @@
 // The data-parallel suite: two ranks of one thread beside one rank of one thread, at 30M, and beside
 // PyTorch's DDP over gloo if that is asked for. All take steps in turn.
 
-import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { choice, endWith, number, parseFlags, text } from "@tessera/config";
-import { familyOf, mpirunArguments } from "@tessera/launcher";
 import { cases } from "./training/cases.mjs";
-import { medianOf } from "./training/median.mjs";
+import { inTurn, ranksOf } from "./training/sides.mjs";
 import { stepper } from "./training/stepper.mjs";
 
 const program = {
@@ -28,25 +26,9 @@ const program = {
   },
 };
 
-const WARM_UP = 2;
 const [SMALL] = cases.filter(({ name }) => name === "gpt-30M");
 
 const script = (name) => fileURLToPath(new URL(`./training/${name}`, import.meta.url));
-
-/** `args` after `node`, as `ranks` ranks. */
-function oursOf(settings) {
-  const { ranks } = settings;
-  const args = [process.execPath, script("worker.mjs")];
-  if (ranks === 1) return stepper(args[0], args.slice(1), settings);
-  const { stdout } = spawnSync("mpirun", ["--version"], { encoding: "utf8" });
-  const asRoot = process.getuid?.() === 0;
-  const request = { program: args, ranks, processors: ranks, asRoot };
-  const launched = mpirunArguments(familyOf(stdout ?? ""), request).filter(isPlain);
-  return stepper("mpirun", launched, settings);
-}
-
-/** Lines marked with their rank are for people. */
-const isPlain = (argument) => argument !== "--tag-output" && argument !== "-prepend-rank";
 
 const peerOf = (settings) =>
   stepper(process.env.TESSERA_PEER_PYTHON ?? "python3", [script("peer_torch.py")], settings);
@@ -59,23 +41,6 @@ const freePort = () =>
       server.close(() => resolve(port));
     });
   });
-
-async function measure(sides, rounds) {
-  try {
-    const times = sides.map(() => []);
-    for (let round = 0; round < rounds + WARM_UP; round += 1) {
-      for (const [i, side] of sides.entries()) {
-        const { seconds } = await side.ask("step");
-        if (round >= WARM_UP) times[i].push(seconds);
-      }
-    }
-    const ends = [];
-    for (const side of sides) ends.push(await side.ask("end"));
-    return ends.map((end, i) => ({ ...end, seconds: medianOf(times[i]) }));
-  } finally {
-    for (const side of sides) side.stop();
-  }
-}
 
 async function main(argv) {
   const parsed = parseFlags(program, argv);
@@ -94,9 +59,9 @@ async function main(argv) {
     threads: 1,
     stage: Number(zero_stage),
   };
-  const sides = [oursOf({ ...common, ranks: 1 }), oursOf({ ...common, ranks })];
+  const sides = [ranksOf({ ...common, ranks: 1 }), ranksOf({ ...common, ranks })];
   if (peer !== undefined) sides.push(peerOf({ ...common, ranks, port: await freePort() }));
-  const [one, many, theirs] = await measure(sides, steps);
+  const [one, many, theirs] = await inTurn(sides, steps);
   const tokens = sizes.batch * sizes.time;
   const speed = (of, count) => (count * tokens) / of.seconds;
   const result = {

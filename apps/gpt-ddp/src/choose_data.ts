@@ -19,6 +19,7 @@ import {
 import type { Tokenizer } from "@tessera/tokenizer";
 import type { Identity } from "./choose_model.js";
 import type { Flags } from "./flags.js";
+import { ownText } from "./own_text.js";
 
 export interface Data {
   readonly train: Feed;
@@ -45,8 +46,8 @@ export interface Reading {
 export async function chooseData(flags: Flags, reading: Reading): Promise<Data> {
   const { data_path: data, train_data_path: train, valid_data_path: valid } = flags;
   const hasDatasets = data.length + train.length + valid.length > 0;
-  if (hasDatasets === flags.text.length > 0) {
-    throw new UserError("--text or --data_path: name one of them to train on");
+  if (hasDatasets && flags.text.length > 0) {
+    throw new UserError("--text or --data_path: name one of them to train on, not both");
   }
   const masks = masksOf(flags, reading.tokenizer);
   if (!hasDatasets) return textData(flags, reading.tokenizer, masks);
@@ -69,7 +70,8 @@ function masksOf(flags: Flags, { name, endOfText }: Tokenizer): MaskOptions | un
 
 function textData(flags: Flags, tokenizer: Tokenizer, masks: MaskOptions | undefined): Data {
   const { max_len: length, validation_split, seed } = flags;
-  const texts = readTexts(flags.text);
+  const isNamed = flags.text.length > 0;
+  const texts = readTexts(isNamed ? flags.text : [ownText()]);
   const tokens = tokensOf(texts.texts, tokenizer);
   const { train, validation } = splitWindows(tokens, { length, validation: validation_split });
   const skipped = texts.skipped.length === 0 ? "" : `, ${texts.skipped.length} skipped`;
@@ -79,7 +81,7 @@ function textData(flags: Flags, tokenizer: Tokenizer, masks: MaskOptions | undef
     summary:
       `text   ${texts.texts.length} files${skipped}, ${(texts.bytes / 1e6).toFixed(2)} MB: ` +
       samplesLine(train, validation, tokenizer),
-    notes: [],
+    notes: isNamed ? [] : ["text   of the packages installed here, as --text names none"],
     identity: { tokens: tokens.length },
   };
 }

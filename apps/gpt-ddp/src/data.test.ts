@@ -137,7 +137,6 @@ withRanks("ranks train as one does, on indices that one of them built", () => {
 
 describe("is refused before training starts", () => {
   test.each([
-    ["neither text nor data", () => "", /--text or --data_path: name one of them/],
     ["both", () => `--text ${MAIN} --data_path ${at("a")}`, /--text or --data_path: name one/],
     ["a split and parts", () => `--data_path ${at("a")} --train_data_path ${at("a")}`, /not both/],
     [

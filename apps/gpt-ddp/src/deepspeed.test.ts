@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { parseFlags, UserError } from "@tessera/config";
+import { chooseBatch } from "./choose_batch.js";
 import { withDeepSpeed } from "./deepspeed.js";
 import { program } from "./flags.js";
 
@@ -20,6 +21,44 @@ function configured(configuration: unknown, line = "") {
   if ("help" in parsed) throw new Error("asked for help");
   return withDeepSpeed(parsed.values, parsed.given);
 }
+
+describe("train_batch_size", () => {
+  const parts = (configuration: object, line = "", ranks = 4) => {
+    const { microBatch, accumulation } = chooseBatch(configured(configuration, line), ranks);
+    return [microBatch, accumulation];
+  };
+  const micro = { train_micro_batch_size_per_gpu: 2 };
+  const accumulation = { gradient_accumulation_steps: 3 };
+
+  test("gives the parts of it that nobody said", () => {
+    expect(parts({ train_batch_size: 24, ...micro })).toEqual([2, 3]);
+    expect(parts({ train_batch_size: 24, ...accumulation })).toEqual([2, 3]);
+    expect(parts({ train_batch_size: 24 })).toEqual([6, 1]);
+    expect(parts({ train_batch_size: 24, ...micro, ...accumulation })).toEqual([2, 3]);
+    expect(parts({ train_batch_size: "auto", ...micro })).toEqual([2, 1]);
+  });
+
+  test("must be the product of the others; all are shown, with where they come from", () => {
+    const all = { train_batch_size: 32, ...micro };
+    expect(() => parts(all, "--gradient_accumulation_steps 3")).toThrow(
+      /^train_batch_size is 32 in .*ds_config.json, but per_device_train_batch_size 2 \(train_micro_batch_size_per_gpu in .*json\) x gradient_accumulation_steps 3 \(--gradient_accumulation_steps on the command line\) x 4 ranks is 24$/,
+    );
+    expect(() => parts({ train_batch_size: 30, ...micro })).toThrow(/never that$/);
+  });
+});
+
+test("the example's configuration agrees with whatever the flags say", () => {
+  const path = join(__dirname, "../examples/ds_config.json");
+  const configuration: unknown = JSON.parse(readFileSync(path, "utf8"));
+  const line = "--learning_rate 0.0002 --adam_beta2 0.98 --weight_decay 0.0000 --max_steps 20";
+  const { flags, notes } = configured(configuration, line);
+  expect(notes).toEqual([]);
+  expect(flags).toMatchObject({
+    learning_rate: 2e-4,
+    zero_stage: "2",
+    lr_scheduler_type: "linear",
+  });
+});
 
 test("its values take the place of defaults", () => {
   const { flags, notes, globalBatch } = configured({

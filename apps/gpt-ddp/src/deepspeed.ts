@@ -96,8 +96,10 @@ export interface Configured {
   readonly flags: Flags;
   /** Sentences for the user. */
   readonly notes: readonly string[];
-  /** `train_batch_size`, which the resolved batch must equal; null where it is not said. */
+  /** `train_batch_size`, which the batch must equal (`chooseBatch`); null where it is not said. */
   readonly globalBatch: number | null;
+  /** Where each flag's value comes from; defaults are not in it. */
+  readonly origins: ReadonlyMap<string, string>;
 }
 
 /**
@@ -106,7 +108,8 @@ export interface Configured {
  */
 export function withDeepSpeed(flags: Flags, given: ReadonlySet<string>): Configured {
   const path = flags.deepspeed;
-  if (path === undefined) return { flags, notes: [], globalBatch: null };
+  const origins = new Map([...given].map((flag) => [flag, `--${flag} on the command line`]));
+  if (path === undefined) return { flags, notes: [], globalBatch: null, origins };
   const changed: Partial<Record<FlagName, Value>> = {};
   const unknown: string[] = [];
   let globalBatch: number | null = null;
@@ -124,12 +127,13 @@ export function withDeepSpeed(flags: Flags, given: ReadonlySet<string>): Configu
         );
       }
       changed[flag] = said;
+      if (!given.has(flag)) origins.set(flag, `${key} in ${path}`);
     }
   }
   const notes = unknown.length === 0 ? [] : [`${path}: ${unknown.join(", ")} mean nothing here`];
   if (flags.strict && unknown.length > 0)
     throw new UserError(`${notes[0]!}; --strict refuses them`);
-  return { flags: { ...flags, ...changed } as Flags, notes, globalBatch };
+  return { flags: { ...flags, ...changed } as Flags, notes, globalBatch, origins };
 }
 
 function checked<T>(

@@ -2,6 +2,7 @@
 
 import {
   choice,
+  flag,
   list,
   number,
   text,
@@ -25,7 +26,7 @@ const groups = {
     dropout: number("probability of dropout in training", { min: 0, below: 1 }, 0),
   },
   Data: {
-    text: list("files, folders or globs of text to train on", "PATH"),
+    text: list("files, folders or globs of text; else what installed packages bring", "PATH"),
     data_path: list("or Megatron's datasets: PREFIX, or weights in turn as in 0.3 a 0.7 b", "PATH"),
     split: text("their shares for train, valid and test", "SHARES", "969,30,1"),
     train_data_path: list("in place of data_path and split: what to train on", "PATH"),
@@ -81,11 +82,16 @@ const groups = {
     ),
     ddp_bucket_cap_mb: number("gradients smaller than this travel together", { above: 0 }, 1),
     distributed_timeout_minutes: number("what ranks may wait for each other", { above: 0 }, 10),
-    master_addr: text("taken for the sake of scripts; MPI finds the ranks", "HOST"),
+    master_addr: flag("taken for the sake of scripts; MPI finds the ranks", "HOST", "", String),
+    compare_weights_steps: number(
+      "steps between checks that all ranks hold the same weights; 0 for the start and end only",
+      interval,
+      0,
+    ),
   },
   Output: {
     output_dir: text("where checkpoints and metrics.jsonl go", "FOLDER", "./outputs"),
-    overwrite_output_dir: toggle("train anew where there are checkpoints already", false),
+    overwrite_output_dir: toggle("train anew, and remove the checkpoints that are there", false),
     resume_from_checkpoint: {
       ...text(
         "go on from this checkpoint, or from the latest in output_dir; auto: if there is one",
@@ -121,6 +127,7 @@ export const program = {
     "  gpt-ddp --text 'docs/**/*.md' --model gpt2 --tokenizer gpt2 --max_len 512",
     "  gpt-ddp --data_path 0.3 data/a_text_document 0.7 data/b_text_document --tokenizer gpt2",
     "  gpt-ddp --text book.txt --resume_from_checkpoint",
+    "  tessera launch --nproc-per-node 4 -- tessera-gpt-ddp --zero_stage 2 --model gpt2",
     "",
     "Ctrl-C and SIGTERM save, and end with code 130. Code 2 says that a flag or file was refused.",
   ].join("\n"),

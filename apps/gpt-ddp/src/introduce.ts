@@ -1,11 +1,10 @@
 // What a run says of itself before its first step.
 
 import type { World } from "@tessera/collectives";
-import { parameterCount } from "@tessera/gpt";
+import { rankMemory } from "@tessera/data-parallel";
+import { activationBytes, parameterCount } from "@tessera/gpt";
 import { isAvailable } from "@tessera/kernels-native";
-import { leaves, type Tree } from "@tessera/layers";
-import type { Tensor } from "@tensorflow/tfjs-core";
-import type { TrainingPlan, TrainingState } from "@tessera/trainer";
+import type { TrainingState } from "@tessera/trainer";
 import type { BackendName } from "./backend.js";
 import type { Run } from "./plan.js";
 
@@ -25,15 +24,15 @@ export function introduce({ backend, threads, run, start, world, notes }: Introd
   const { plan, data } = run;
   const { config } = plan.model;
   const { microBatch, accumulation, dataRanks, globalBatch } = plan.batch;
-  const each = backend === "native" ? `, threads of each: ${threads}` : "";
+  const each = backend === "native" ? `, threads of each rank: ${threads}` : "";
   const lines = [
     `model  ${(parameterCount(config) / 1e6).toFixed(2)}M parameters: ${config.layerCount} layers, ` +
       `${config.hiddenSize} wide, ${config.headCount} heads, ${config.vocabularySize} ids`,
     data.summary,
     `batch  ${microBatch} samples x ${accumulation} accumulated x ${dataRanks} ranks = ` +
-      `${globalBatch}; ${plan.intervals.steps} steps on ${backend}`,
-    `memory ${memoryLine(plan, start)}`,
-    ...(world.size > 1 ? [`ranks  ${ranksLine(world)}, by ${world.engine}${each}`] : []),
+      `${globalBatch}; ${plan.intervals.steps} steps`,
+    `memory ${memoryLine(run)}`,
+    `ranks  ${ranksLine(world)}, by ${world.engine}; on ${backend}${each}`,
     ...data.notes,
     ...notes,
   ];
@@ -44,19 +43,30 @@ export function introduce({ backend, threads, run, start, world, notes }: Introd
   process.stdout.write(`${lines.join("\n")}\n`);
 }
 
-const BYTES_PER_ELEMENT = 4;
+export const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
-const bytesOf = (tree: Tree): number =>
-  leaves<Tensor>(tree).reduce((sum, [, x]) => sum + x.size * BYTES_PER_ELEMENT, 0);
-
-/** Bytes of a rank by kind; gradients as they are at the end of a step's last backward. */
-function memoryLine({ sharing }: TrainingPlan, { params, optimizer }: TrainingState): string {
-  const [slot] = Object.values(optimizer);
-  const weights = bytesOf(params);
-  const state = bytesOf(optimizer);
-  const gradients = sharing.sharesGradients && slot !== undefined ? bytesOf(slot) : weights;
-  const shown = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
-  return `per rank: weights ${shown(weights)}, gradients ${shown(gradients)}, optimizer ${shown(state)}`;
+/** What a rank's tensors are expected to take, by kind. */
+function memoryLine({ plan, stage, storage }: Run): string {
+  const { model, batch, evalBatch, validation, train, optimizer } = plan;
+  const slots = optimizer.slots.length;
+  const { weights, gradients, ...rest } = rankMemory(model.spec, {
+    stage,
+    ranks: batch.dataRanks,
+    slots,
+  });
+  const rows = Math.max(batch.microBatch, validation === null ? 0 : evalBatch);
+  const bytes = storage === "fp32" ? 4 : 2;
+  const activations = activationBytes(model.config, { rows, time: train.length, bytes });
+  const kinds = {
+    weights,
+    gradients,
+    optimizer: rest.optimizer,
+    "expected activations": activations,
+    "in passing": rest.passing,
+  };
+  const total = Object.values(kinds).reduce((a, b) => a + b, 0);
+  const shown = Object.entries(kinds).map(([kind, size]) => `${kind} ${megabytes(size)}`);
+  return `per rank: ${shown.join(", ")}; ${megabytes(total)} in all`;
 }
 
 /** "n0: 0 1, n1: 2 3". */

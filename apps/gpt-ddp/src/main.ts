@@ -5,34 +5,34 @@
 import { join } from "node:path";
 import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { saveCheckpoint } from "@tessera/checkpoint";
+import { removeCheckpoints, saveCheckpoint } from "@tessera/checkpoint";
 import { runRank } from "@tessera/collectives";
 import { joinWorld } from "@tessera/collectives-mpi";
-import { endWith, EXIT, parseFlags, UserError } from "@tessera/config";
-import { disagreement } from "@tessera/data-parallel";
-import { generate } from "@tessera/gpt";
+import { endWith, EXIT, parseFlags } from "@tessera/config";
+import { generate, gpt } from "@tessera/gpt";
 import { threadCount } from "@tessera/kernels-native";
 import { bind } from "@tessera/launcher";
 import { disposeTree } from "@tessera/layers";
 import { decodeStream } from "@tessera/tokenizer";
 import {
+  compareWeights,
   consoleReporter,
-  duration,
   evaluate,
   silent,
   train,
   wholeState,
   type Reporter,
   type TrainingPlan,
-  type TrainingResult,
   type TrainingState,
 } from "@tessera/trainer";
 import { chooseBackend, defaultBackend } from "./backend.js";
+import { chooseBatch } from "./choose_batch.js";
 import { startingState } from "./choose_model.js";
 import { withDeepSpeed } from "./deepspeed.js";
 import { program, type Flags } from "./flags.js";
 import { introduce } from "./introduce.js";
 import { makeRun, type Run } from "./plan.js";
+import { summarize } from "./summarize.js";
 
 const { stdout } = process;
 
@@ -42,18 +42,19 @@ async function main(argv: readonly string[]): Promise<number> {
     stdout.write(parsed.help);
     return EXIT.done;
   }
-  const { flags, notes, globalBatch } = withDeepSpeed(parsed.values, parsed.given);
+  const configured = withDeepSpeed(parsed.values, parsed.given);
+  const { flags, notes } = configured;
   const timeoutMinutes = flags.distributed_timeout_minutes;
   const world = joinWorld(process.env, { timeoutMinutes });
   return runRank(world, async () => {
     const backend = flags.backend ?? defaultBackend();
-    const run = await makeRun(flags, backend, world);
-    refuseOtherBatch(globalBatch, flags, run.plan);
+    const batch = chooseBatch(configured, world.size);
+    const run = await makeRun(flags, { backend, world, batch });
     const processors = availableParallelism();
     const environment = bind(process.env, processors);
     await chooseBackend(backend, environment);
     const start = startingState(flags, run.plan, run.identity);
-    refuseDisagreement(run.plan, start);
+    compareWeights(run.plan, start);
     if (world.rank === 0) {
       const threads = threadCount(environment, processors);
       introduce({ backend, threads, run, start, world, notes });
@@ -62,27 +63,6 @@ async function main(argv: readonly string[]): Promise<number> {
       ? trainAndSample(flags, run, start)
       : evaluateAndSample(flags, run, start);
   });
-}
-
-/** The batch that a DeepSpeed configuration says must be the product of its parts. */
-function refuseOtherBatch(said: number | null, flags: Flags, { batch }: TrainingPlan): void {
-  const { microBatch, accumulation, dataRanks, globalBatch } = batch;
-  if (said === null || said === globalBatch) return;
-  throw new UserError(
-    `${flags.deepspeed}: train_batch_size is ${said}, but ${microBatch} per device x ` +
-      `${accumulation} accumulated x ${dataRanks} ranks = ${globalBatch}`,
-  );
-}
-
-/** Weights are a function of the seed or of a file, so ranks that differ have not read the same. */
-function refuseDisagreement({ sharing }: TrainingPlan, { params }: TrainingState): void {
-  if (sharing.group.size === 1) return;
-  const whole = sharing.whole(params);
-  const path = disagreement(whole, sharing.group);
-  disposeTree(whole);
-  if (path !== null) {
-    throw new UserError(`${path}: is not the same on all ranks; give all of them the same files`);
-  }
 }
 
 function evaluateAndSample(flags: Flags, run: Run, start: TrainingState): number {
@@ -121,23 +101,20 @@ async function trainAndSample(flags: Flags, run: Run, start: TrainingState): Pro
     if (isFirst(plan)) stdout.write("stopped; --resume_from_checkpoint goes on from here\n");
     return flags.exit_signal_handler && signal.reason !== "SIGINT" ? EXIT.done : EXIT.interrupted;
   }
-  if (isFirst(plan)) summarize(result, (performance.now() - began) / 1000);
+  if (isFirst(plan)) summarize(plan, result, (performance.now() - began) / 1000);
   sample(flags, run, result.state);
   return EXIT.done;
-}
-
-function summarize({ trainLoss, validationLoss }: TrainingResult, seconds: number): void {
-  stdout.write(
-    `done   in ${duration(seconds)}: training loss ` +
-      `${trainLoss.toFixed(4)}, validation loss ${validationLoss.toFixed(4)} nats per token\n`,
-  );
 }
 
 /** The first rank tells and writes; the others are silent. */
 function reporterOf(flags: Flags, plan: TrainingPlan, start: TrainingState): Reporter {
   if (!isFirst(plan)) return silent;
   const metricsFile = join(flags.output_dir, "metrics.jsonl");
-  if (start.step === 0) writeFileSync(metricsFile, "");
+  if (start.step === 0) {
+    writeFileSync(metricsFile, "");
+    // Those of an earlier run would pass for later ones of this.
+    if (flags.overwrite_output_dir) removeCheckpoints(flags.output_dir);
+  }
   const { steps } = plan.intervals;
   const isTerminal = stdout.isTTY && plan.sharing.group.size === 1;
   return consoleReporter({ stream: stdout, metricsFile, steps, startStep: start.step, isTerminal });
@@ -171,7 +148,8 @@ function sample(flags: Flags, { plan, tokenizer }: Run, { params }: TrainingStat
   const prompt = [...tokenizer.encode(flags.prompt)];
   const text = decodeStream(tokenizer);
   write(`\n--- a sample ---\n${flags.prompt}`);
-  for (const id of generate(plan.model, params, prompt, flags.sample_len, sampling)) {
+  const { config, options } = plan.model;
+  for (const id of generate(gpt(config, options), params, prompt, flags.sample_len, sampling)) {
     write(text.push(id));
   }
   write(`${text.end()}\n----------------\n`);

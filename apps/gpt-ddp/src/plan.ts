@@ -2,48 +2,54 @@
 
 import { accessSync, constants, mkdirSync } from "node:fs";
 import { latestCheckpoint, readProgress } from "@tessera/checkpoint";
-import { resolveBatch, UserError } from "@tessera/config";
-import { gpt, type Gpt, type GptParams } from "@tessera/gpt";
-import { alone } from "@tessera/tensor-parallel";
+import { UserError, type BatchPlan } from "@tessera/config";
+import type { GptConfig } from "@tessera/gpt";
+import type { FloatStorage } from "@tessera/kernels";
 import { adam, decayOf, sgd, type Decays, type Optimizer } from "@tessera/optim";
 import { openTokenizer, type Tokenizer } from "@tessera/tokenizer";
-import type { TrainingPlan } from "@tessera/trainer";
-import type { ProcessGroup, World } from "@tessera/collectives";
-import { fullyShard, replicate, shardAll, type Sharing } from "@tessera/data-parallel";
+import { layOut, type Layout, type TrainingPlan } from "@tessera/trainer";
+import type { World } from "@tessera/collectives";
 import type { BackendName } from "./backend.js";
 import { choosePrecision } from "./precision.js";
 import { chooseData, type Data } from "./choose_data.js";
 import { chooseConfig, resumedFolder, type Identity } from "./choose_model.js";
 import type { Flags } from "./flags.js";
 
+/** How much data-parallel ranks share out: see `Sharing`. */
+export type ZeroStage = 0 | 1 | 2 | 3;
+
 export interface Run {
   readonly plan: TrainingPlan;
+  readonly stage: ZeroStage;
+  readonly storage: FloatStorage;
   readonly tokenizer: Tokenizer;
   readonly data: Data;
   /** What a run that continues this one must share with it. */
   readonly identity: Identity;
 }
 
+/** Where a run takes place, and how much of it at once. */
+export interface Place {
+  readonly backend: BackendName;
+  readonly world: World;
+  readonly batch: BatchPlan;
+}
+
 /** Throws a UserError for whatever cannot be. */
-export async function makeRun(flags: Flags, backend: BackendName, world: World): Promise<Run> {
+export async function makeRun(flags: Flags, { backend, world, batch }: Place): Promise<Run> {
   const { storage, lossScaling } = choosePrecision(flags, backend);
   const tokenizer = openTokenizer(flags.tokenizer);
   const config = chooseConfig(flags, tokenizer.vocabularySize);
   if (world.rank === 0) checkOutput(flags);
   const { max_len, seed } = flags;
-  const batch = resolveBatch({
-    microBatch: flags.per_device_train_batch_size,
-    accumulation: flags.gradient_accumulation_steps,
-    dataRanks: world.size,
-  });
   const folder = resumedFolder(flags);
   const resumed = folder === undefined ? undefined : readProgress(folder);
   const data = await chooseData(flags, { tokenizer, batch, group: world.all, resumed });
-  const isSharded = flags.zero_stage === "3";
-  const model = gpt(config, { storage, ...(isSharded && { around: shardAll(world.all) }) });
+  const stage = Number(flags.zero_stage) as ZeroStage;
+  const laidOut = layOut(world, config, layoutOf(flags, stage, world, config), { storage });
   const plan: TrainingPlan = {
-    model,
-    optimizer: optimizerOf(flags, decayOf(model.spec)),
+    ...laidOut,
+    optimizer: optimizerOf(flags, decayOf(laidOut.model.spec)),
     schedule: {
       kind: flags.lr_scheduler_type,
       peak: flags.learning_rate,
@@ -52,8 +58,6 @@ export async function makeRun(flags: Flags, backend: BackendName, world: World):
       total: flags.max_steps,
     },
     batch,
-    sharing: sharingOf(flags, model.spec, world.all),
-    tensor: alone,
     clipNorm: flags.max_grad_norm,
     lossScaling,
     seed,
@@ -65,18 +69,27 @@ export async function makeRun(flags: Flags, backend: BackendName, world: World):
       logging: flags.logging_steps,
       evaluation: flags.eval_steps,
       saving: flags.save_steps,
+      comparing: flags.compare_weights_steps,
     },
   };
   const identity = { seed, tokenizer: tokenizer.name, max_len, ...data.identity };
-  return { plan, tokenizer, data, identity: { ...identity, optim: flags.optim } };
+  return { plan, stage, storage, tokenizer, data, identity: { ...identity, optim: flags.optim } };
 }
 
-function sharingOf(flags: Flags, spec: Gpt["spec"], group: ProcessGroup): Sharing<GptParams> {
-  const stage = Number(flags.zero_stage) as 0 | 1 | 2 | 3;
-  if (stage === 3) return fullyShard<GptParams>(spec, group);
-  const bucketBytes = flags.ddp_bucket_cap_mb * 2 ** 20;
-  return replicate<GptParams>(spec, group, { stage, bucketBytes });
-}
+/** All ranks see different samples. */
+const layoutOf = (
+  flags: Flags,
+  zeroStage: ZeroStage,
+  { size }: World,
+  { layerCount }: GptConfig,
+): Layout => ({
+  degrees: { pipeline: 1, data: size, tensor: 1 },
+  sequenceParallel: false,
+  zeroStage,
+  bucketBytes: flags.ddp_bucket_cap_mb * 2 ** 20,
+  schedule: "1f1b",
+  layers: [{ start: 0, size: layerCount }],
+});
 
 function optimizerOf(flags: Flags, decays: Decays): Optimizer {
   const { adam_beta1: beta1, adam_beta2: beta2, adam_epsilon: epsilon, weight_decay } = flags;

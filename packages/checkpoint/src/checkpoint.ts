@@ -40,6 +40,7 @@ const Progress = v.object({
       steadySteps: count,
       patience: count,
       skippedSteps: count,
+      skippedSamples: count,
     }),
   ),
   /** What the run must have in common with the one that continues it, by name. */
@@ -92,14 +93,26 @@ function writeOptimizer(path: string, state: OptimizerState<GptParams>): void {
   writeSafetensors(path, tensors);
 }
 
+/** The steps of the checkpoints in `outputDir`. */
+const stepsIn = (outputDir: string): number[] =>
+  existsSync(outputDir)
+    ? readdirSync(outputDir)
+        .map((name) => /^checkpoint-(\d+)$/.exec(name)?.[1])
+        .filter((step) => step !== undefined)
+        .map(Number)
+    : [];
+
 /** The checkpoint with the most steps in `outputDir`, or undefined. */
 export function latestCheckpoint(outputDir: string): string | undefined {
-  if (!existsSync(outputDir)) return undefined;
-  const steps = readdirSync(outputDir)
-    .map((name) => /^checkpoint-(\d+)$/.exec(name)?.[1])
-    .filter((step) => step !== undefined)
-    .map(Number);
+  const steps = stepsIn(outputDir);
   return steps.length === 0 ? undefined : join(outputDir, `checkpoint-${Math.max(...steps)}`);
+}
+
+/** Removes every checkpoint in `outputDir`, and nothing else. */
+export function removeCheckpoints(outputDir: string): void {
+  for (const step of stepsIn(outputDir)) {
+    rmSync(join(outputDir, `checkpoint-${step}`), { recursive: true });
+  }
 }
 
 /** What a checkpoint says of itself. Its other files are not looked at. */

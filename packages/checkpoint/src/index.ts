@@ -2,6 +2,7 @@ export {
   latestCheckpoint,
   loadCheckpoint,
   readProgress,
+  removeCheckpoints,
   saveCheckpoint,
   type Checkpoint,
   type Progress,

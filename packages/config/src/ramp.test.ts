@@ -10,5 +10,7 @@ test("a batch grows by its increment over equal runs of samples, and is then ful
 });
 
 test("a batch without a ramp is always full", () => {
-  expect([0, 1, 1e9].map((consumed) => rampedBatch(constantBatch(12), consumed))).toEqual([12, 12, 12]);
+  expect([0, 1, 1e9].map((consumed) => rampedBatch(constantBatch(12), consumed))).toEqual([
+    12, 12, 12,
+  ]);
 });

@@ -12,10 +12,18 @@ export interface BatchRamp {
 }
 
 /** A batch that is full from the start. */
-export const constantBatch = (full: number): BatchRamp => ({ start: full, increment: 1, samples: 0, full });
+export const constantBatch = (full: number): BatchRamp => ({
+  start: full,
+  increment: 1,
+  samples: 0,
+  full,
+});
 
 /** The global batch of the step that comes after `consumed` samples: Megatron's rule. */
-export function rampedBatch({ start, increment, samples, full }: BatchRamp, consumed: number): number {
+export function rampedBatch(
+  { start, increment, samples, full }: BatchRamp,
+  consumed: number,
+): number {
   const increments = (full - start) / increment;
   if (increments === 0 || consumed > samples) return full;
   const done = Math.floor(consumed / (samples / increments));

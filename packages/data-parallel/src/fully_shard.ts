@@ -14,6 +14,7 @@ import {
   windowOf,
   type AnyLayer,
   type Gradient,
+  type LateGradient,
   type Layer,
   type Like,
   type ParamSpec,
@@ -26,6 +27,7 @@ import { sinkInto } from "./collect.js";
 import { flatten, pieceOf } from "./flat.js";
 import { squaresOver } from "./squares.js";
 import type { Sharing } from "./sharing.js";
+import { underWay } from "./under_way.js";
 
 const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
@@ -63,6 +65,15 @@ function gather<P extends Tree>(
   };
 }
 
+/** A gradient that other ranks are still adding to. */
+interface Arriving extends LateGradient {
+  readonly work: Work;
+}
+
+/** What a gradient arrives by; one that is there has arrived. */
+const workOf = (gradient: Gradient): Work =>
+  "work" in gradient ? (gradient as Arriving).work : { done: true, wait: () => computed(gradient) };
+
 /** Sends each gradient, as a piece of the sum over ranks that is yet to arrive, to `sink`. */
 function scattered<P extends Tree>(params: P, sink: Sink<P>, group: ProcessGroup): Sink<P> {
   return sinkInto(params, (path, gradient) => {
@@ -71,10 +82,12 @@ function scattered<P extends Tree>(params: P, sink: Sink<P>, group: ProcessGroup
     made.dispose();
     const work = group.reduceScatter(flat, 0);
     flat.dispose();
-    leafAt<(gradient: Gradient) => void>(sink, path)!({
+    const arriving: Arriving = {
+      work,
       alone: () => work.wait(),
       addedTo: (sum) => addGradient(sum, work.wait()),
-    });
+    };
+    leafAt<(gradient: Gradient) => void>(sink, path)!(arriving);
   });
 }
 
@@ -205,24 +218,12 @@ export function fullyShard<P extends Tree>(
     group,
     sharesGradients: true,
     collect(held) {
-      const sums = new Map<string, Tensor>();
-      const late: (readonly [string, Gradient])[] = [];
-      const settle = (most: number): void => {
-        while (late.length > most) {
-          const [path, gradient] = late.shift()!;
-          const sum = sums.get(path);
-          sums.set(path, sum ? addGradient(sum, gradient) : computed(gradient));
-        }
-      };
+      const sums = underWay(UNDER_WAY);
       return {
-        sink: () =>
-          sinkInto(held, (path, gradient) => {
-            late.push([path, gradient]);
-            settle(UNDER_WAY);
-          }),
+        sink: () => sinkInto(held, (path, gradient) => sums.add(path, workOf(gradient))),
         take() {
-          settle(0);
-          return mapTensors(held, (piece, path) => sums.get(path) ?? zerosLike(piece));
+          const taken = sums.take();
+          return mapTensors(held, (piece, path) => taken.get(path) ?? zerosLike(piece));
         },
       };
     },

@@ -2,8 +2,7 @@
 // the optimizer's state (from stage 1 on) and the gradients (in stage 2).
 
 import { type Tensor } from "@tensorflow/tfjs-core";
-import type { ProcessGroup, Work } from "@tessera/collectives";
-import { accumulate as add, call } from "@tessera/kernels";
+import type { ProcessGroup } from "@tessera/collectives";
 import {
   disposeTree,
   leaves,
@@ -18,6 +17,7 @@ import { bucketCollector, sinkInto, type Arrivals } from "./collect.js";
 import { pack, pieceOf, unpack } from "./flat.js";
 import { squaresOver } from "./squares.js";
 import type { Sharing } from "./sharing.js";
+import { underWay } from "./under_way.js";
 
 export interface ReplicateOptions {
   /** 0: nothing is shared out. 1: moments. 2: moments and gradients. */
@@ -63,16 +63,18 @@ export function replicate<P extends Tree>(
     group,
     sharesGradients: stage === 2,
     collect: (held) => {
-      const flats = flatSums(group, isShared);
-      const collector = bucketCollector(buckets, arrivals, flats.reduce);
+      const flats = underWay();
+      const collector = bucketCollector(buckets, arrivals, ({ name }, flat) => {
+        flats.add(name, isShared ? group.reduceScatter(flat, 0) : group.allReduce(flat));
+        flat.dispose();
+      });
       const settled = (): Tree => {
         collector.finish();
-        const sums = flats.take();
+        const sums: Flats = Object.fromEntries(flats.take());
         return isShared ? sums : unpacked(sums);
       };
       const sink = (isLast: boolean) => {
         collector.begin(isLast || stage === 2);
-        if (stage === 2) flats.nextPass();
         return sinkInto(held, collector.receive);
       };
       return { sink, take: settled };
@@ -106,30 +108,3 @@ function piecesOf(held: Tree, buckets: readonly Bucket[], group: ProcessGroup): 
 
 /** The same tensors once more; nothing is copied. */
 const shared = <T extends Tree>(tree: T): T => mapTensors(tree, (leaf) => leaf.clone());
-
-/** Flat sums over ranks: whole ones, or this rank's pieces of them. */
-function flatSums(group: ProcessGroup, isShared: boolean) {
-  const sums = new Map<string, Tensor>();
-  let under: (readonly [string, Work])[] = [];
-  const settle = (): void => {
-    for (const [name, work] of under) {
-      const gradient = work.wait();
-      const sum = sums.get(name);
-      sums.set(name, sum ? call(add, { sum, gradient }, {}).total : gradient);
-    }
-    under = [];
-  };
-  const reduce = ({ name }: Bucket, flat: Tensor): void => {
-    const work = isShared ? group.reduceScatter(flat, 0) : group.allReduce(flat);
-    under.push([name, work]);
-    flat.dispose();
-  };
-  return {
-    reduce,
-    nextPass: settle,
-    take(): Flats {
-      settle();
-      return Object.fromEntries(sums);
-    },
-  };
-}

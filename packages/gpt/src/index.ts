@@ -10,9 +10,14 @@ export {
   type GptSizes,
   type Positions,
 } from "./config.js";
-export { parameterCount, trainingFlopsPerToken } from "./formulas.js";
+export {
+  activationBytes,
+  parameterCount,
+  trainingFlopsPerToken,
+  type MicroBatch,
+} from "./formulas.js";
 export { choose, generate, type Sampling } from "./generate.js";
-export { gpt, gptStage, type Batch, type Gpt, type GptStage } from "./model.js";
+export { atRows, gpt, gptStage, type Batch, type Gpt, type GptStage } from "./model.js";
 export {
   gptPart,
   type GptEnd,

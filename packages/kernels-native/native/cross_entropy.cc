@@ -2,8 +2,8 @@
 // logits of all tokens are never there at once. N tokens, C width, V vocabulary.
 #include <cmath>
 
-#include "fast_math.h"
 #include "matmul.h"
+#include "softmax_rows.h"
 #include "sums.h"
 
 namespace tessera {
@@ -39,29 +39,6 @@ struct Head {
     return {at(x, first * C), x.type, count, C};
   }
 };
-
-struct RowSum {
-  float most, sum;
-};
-
-/** exps = e^(logit - most), which may lie over the logits; the most and the sum of exps. */
-RowSum exponentials(const float* logits, float* exps, int64_t V) {
-  float most = logits[0], sum = 0;
-#pragma omp simd reduction(max : most)
-  for (int64_t v = 0; v < V; ++v) most = logits[v] > most ? logits[v] : most;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t v = 0; v < V; ++v) {
-    const float e = fastExp(logits[v] - most);
-    exps[v] = e;
-    sum += e;
-  }
-  return {most, sum};
-}
-
-void addTo(float* to, const float* from, int64_t count) {
-#pragma omp simd
-  for (int64_t i = 0; i < count; ++i) to[i] += from[i];
-}
 
 /** The loss of one token, and its exps. A target outside the vocabulary has no logit. */
 double tokenLoss(const Head& head, int64_t token, const float* logits, float* exps, float& sum) {

@@ -6,15 +6,16 @@
 namespace tessera {
 namespace {
 
-/** The angles of all positions, as cosines and sines [T, half]. */
+/** The angles of all positions, as cosines and sines [starts, T, half]. */
 void fillTables(const Call& call, int64_t T, int64_t half, float* cosines, float* sines) {
-  const double base = call.number("base"), start = call.number("start");
-  const double sign = call.flag("inverse") ? -1 : 1;
-  eachRow(T, half, [&](int64_t t) {
+  const double base = call.number("base"), sign = call.flag("inverse") ? -1 : 1;
+  const auto& starts = call.numbers("starts");
+  eachRow(static_cast<int64_t>(starts.size()) * T, half, [&](int64_t row) {
+    const double position = starts[row / T] + static_cast<double>(row % T);
     for (int64_t i = 0; i < half; ++i) {
-      const double angle = (start + static_cast<double>(t)) / std::pow(base, static_cast<double>(i) / half);
-      cosines[t * half + i] = static_cast<float>(std::cos(angle));
-      sines[t * half + i] = static_cast<float>(sign * std::sin(angle));
+      const double angle = position / std::pow(base, static_cast<double>(i) / half);
+      cosines[row * half + i] = static_cast<float>(std::cos(angle));
+      sines[row * half + i] = static_cast<float>(sign * std::sin(angle));
     }
   });
 }
@@ -48,14 +49,17 @@ void rotary(const Call& call) {
   const auto dims = static_cast<int64_t>(call.number("dims")), heads = static_cast<int64_t>(call.number("heads"));
   const int64_t half = dims / 2;
   const auto pairs = call.text("pairs") == "halves" ? turn<Halves> : turn<Neighbours>;
-  const Scratch<float> tables(call.pool, 2 * T * half);
-  fillTables(call, T, half, tables.data(), tables.data() + T * half);
+  const auto starts = static_cast<int64_t>(call.numbers("starts").size());
+  if (starts != 1 && starts != y.extent(0)) throw std::invalid_argument("rotary: rows and starts differ in number");
+  const int64_t size = starts * T * half;
+  const Scratch<float> tables(call.pool, 2 * size);
+  fillTables(call, T, half, tables.data(), tables.data() + size);
   eachRow(y.extent(0) * T, H * D, [&](int64_t token) {
-    const float* cosine = tables.data() + token % T * half;
+    const float* cosine = tables.data() + token % (starts * T) * half;
     for (int64_t head = 0; head < heads; ++head) {
       const int64_t first = (token * H + head) * D;
       float* values = const_cast<float*>(load(y, first, dims, threadRows(dims)));
-      pairs(values, cosine, cosine + T * half, half);
+      pairs(values, cosine, cosine + size, half);
       store(y, first, dims, values);
     }
   });
@@ -64,7 +68,7 @@ void rotary(const Call& call) {
 const Define define({"TesseraRotary",
                      {"x"},
                      {"y"},
-                     {"base", "dims", "pairs", "heads", "start", "inverse"},
+                     {"base", "dims", "pairs", "heads", "starts", "inverse"},
                      rotary,
                      {{"y", "x"}}});
 

@@ -85,7 +85,15 @@ const turned = (shape: Shape, heads: number, dims: number): Case[] =>
     [true, false].map((inverse) => ({
       kernel: "TesseraRotary",
       inputs: { x: [shape] },
-      attributes: { base: 10_000, dims, pairs, heads, start: 3, inverse },
+      // Each row from a place of its own, or all from one.
+      attributes: {
+        base: 10_000,
+        dims,
+        pairs,
+        heads,
+        starts: inverse ? [3] : Array.from({ length: shape[0]! }, (_, b) => 3 + 50 * b),
+        inverse,
+      },
     })),
   );
 
@@ -150,6 +158,33 @@ const head = (tokens: Shape, width: number, vocabulary: number): Case[] => {
   ];
 };
 
+/** Targets among the table's rows, before and behind them. Small logits: e^x grows their rounding. */
+const slice = (positions: number, width: number, rows: number, bias: number): Case[] => {
+  const targets = [[positions], { below: 5 + 2 * rows }] as const;
+  return [
+    {
+      kernel: "TesseraVocabularySlice",
+      inputs: {
+        x: [[positions, width], "weights"],
+        table: [[rows, width], "weights"],
+        targets,
+        bias: [[bias], "weights"],
+      },
+      attributes: { firstToken: 5 },
+    },
+    {
+      kernel: "TesseraVocabularySliceGradient",
+      inputs: {
+        exps: [[positions, rows], "positive"],
+        factors: [[positions], "positive"],
+        targets,
+        weights: [[positions], "weights"],
+      },
+      attributes: { firstToken: 5, storage: "fp32" },
+    },
+  ];
+};
+
 interface AttentionExtents {
   readonly batch: number;
   readonly time: number;
@@ -179,6 +214,21 @@ const attention = ({ batch, time, heads, groups, depth, rate }: AttentionExtents
       { kernel: `Tessera${kind}AttentionGradient`, inputs: { ...inputs, ...given }, attributes },
     ];
   });
+};
+
+/** Some rows of a cache, which hold different numbers of tokens. */
+const continued = (at: Omit<AttentionExtents, "batch" | "rate">, lengths: number[]): Case => {
+  const { time, heads, groups, depth } = at;
+  const batch = lengths.length;
+  return {
+    kernel: "TesseraCachedAttention",
+    inputs: {
+      query: [[batch, time, heads, depth]],
+      keyValue: [[batch, time, 2, groups, depth]],
+      cache: [[batch + 2, 2, groups, Math.max(...lengths) + time + 3, depth]],
+    },
+    attributes: { scale: 1 / Math.sqrt(depth), firstRow: 1, lengths },
+  };
 };
 
 const windows = [
@@ -250,10 +300,15 @@ export const cases: readonly Case[] = [
   ...head([2, 5], 7, 11),
   ...head([1], 16, 65),
   ...head([3, 40], 16, 150),
+  ...slice(10, 9, 7, 0),
+  ...slice(120, 2, 150, 150),
   ...attention({ batch: 2, time: 5, heads: 2, groups: 2, depth: 3, rate: 0 }),
   ...attention({ batch: 1, time: 65, heads: 4, groups: 2, depth: 16, rate: 0.2 }),
   ...attention({ batch: 1, time: 130, heads: 3, groups: 1, depth: 40, rate: 0 }),
   ...attention({ batch: 2, time: 1, heads: 1, groups: 1, depth: 64, rate: 0 }),
+  continued({ time: 1, heads: 4, groups: 2, depth: 5 }, [7, 0, 130]),
+  continued({ time: 11, heads: 3, groups: 3, depth: 64 }, [0, 33]),
+  continued({ time: 4, heads: 2, groups: 1, depth: 40 }, [3]),
   ...drawn,
   ...optimizer([3, 5]),
   ...optimizer([2049]),

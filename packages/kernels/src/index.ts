@@ -5,6 +5,7 @@ export {
   documentAttentionGradient,
   type AttentionAttributes,
 } from "./attention.js";
+export { cachedAttention, type CachedAttentionAttributes } from "./cached_attention.js";
 export { convert, type FloatStorage } from "./convert.js";
 export {
   biasedCrossEntropy,
@@ -39,8 +40,4 @@ export { put } from "./put.js";
 export { rotary, type RotaryAttributes, type RotaryPairs } from "./rotary.js";
 export { silu, siluGradient, swiglu, swigluGradient } from "./swiglu.js";
 export { dtypeOf, hostMemory, type HostMemory, type Storage } from "./host_memory.js";
-export {
-  vocabularySlice,
-  vocabularySliceGradient,
-  type SliceAttributes,
-} from "./vocabulary_slice.js";
+export { vocabularySlice, vocabularySliceGradient } from "./vocabulary_slice.js";

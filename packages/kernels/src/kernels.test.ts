@@ -143,7 +143,7 @@ describe("a composite gives the numbers of its formula:", () => {
     ["neighbours", [0, 1]],
   ] as const)("rotary turns pairs of %s of the first head, and back", (pairs, [first, second]) => {
     const x = made(1, 2, 2, 5);
-    const attributes = { base: 100, dims: 4, pairs, heads: 1, start: 6, inverse: false };
+    const attributes = { base: 100, dims: 4, pairs, heads: 1, starts: [6], inverse: false };
     const { y } = call(rotary, { x: x.clone() }, attributes);
     const [xs, ys] = [values(x), values(y)];
     // The token at position 7 turns its first pair by 7, its second by 7 / sqrt(100).

@@ -26,33 +26,36 @@ export type RotaryAttributes = Readonly<{
   pairs: RotaryPairs;
   /** How many heads turn, from the first. */
   heads: number;
-  /** The position of the first token. */
-  start: number;
+  /** The position of each row's first token; one may stand for all rows. */
+  starts: readonly number[];
   /** Turn back: the gradient of a turn is the opposite turn. */
   inverse: boolean;
 }>;
 
-function refuse(x: Shape, { heads, dims }: RotaryAttributes): void {
-  const [, , held, depth] = x;
-  if (x.length === 4 && dims % 2 === 0 && dims <= depth! && heads <= held!) return;
+function refuse(x: Shape, { heads, dims, starts }: RotaryAttributes): void {
+  const [batch, , held, depth] = x;
+  const fits = starts.length === 1 || starts.length === batch;
+  if (x.length === 4 && dims % 2 === 0 && dims <= depth! && heads <= held! && fits) return;
   throw new Error(
     `rotary: x is [${x.join(", ")}], must be [batch, time, heads, depth], with ${heads} heads ` +
-      `of which an even ${dims} elements turn`,
+      `of which an even ${dims} elements turn, and ${starts.length} starts`,
   );
 }
 
-/** The cosines, or sines, of all angles: [time, 1, dims / 2]. */
+/** The cosines, or sines, of all angles: [batch or 1, time, 1, dims / 2]. */
 function anglesOf(
   time: number,
-  { base, dims, start }: RotaryAttributes,
+  { base, dims, starts }: RotaryAttributes,
   of: (x: number) => number,
 ) {
   const half = dims / 2;
+  const row = time * half;
   const angle = (i: number): number =>
-    (start + Math.floor(i / half)) / base ** ((2 * (i % half)) / dims);
+    (starts[Math.floor(i / row)]! + Math.floor((i % row) / half)) /
+    base ** ((2 * (i % half)) / dims);
   return tensor(
-    Float32Array.from({ length: time * half }, (_, i) => of(angle(i))),
-    [time, 1, half],
+    Float32Array.from({ length: starts.length * row }, (_, i) => of(angle(i))),
+    [starts.length, time, 1, half],
   );
 }
 

@@ -1,6 +1,6 @@
 // One rank's slice of a head whose vocabulary several ranks share: the logits of some positions by the
 // rows of the table that the rank holds. Ranks tell each other three numbers per position, of which
-// everyone makes the loss; then each finds its gradients.
+// everyone makes the loss; then each finds the gradient of its logits.
 
 import {
   add,
@@ -11,56 +11,44 @@ import {
   oneHot,
   reshape,
   scalar,
-  slice,
   stack,
   sub,
   sum,
   transpose,
   type Tensor,
 } from "@tensorflow/tfjs-core";
-import { asRows, expectShape, kernel, sizeOf, type Shape } from "./kernel.js";
-import { put } from "./put.js";
+import { convert, type FloatStorage } from "./convert.js";
+import { expectShape, kernel } from "./kernel.js";
 
-export type SliceAttributes = Readonly<{
-  /** The positions that a call is about: `count` of x's rows, from `first` on. */
-  first: number;
-  count: number;
-  /** The token that the table's first row is of. */
-  firstToken: number;
-}>;
+/** The token that the table's first row is of. */
+type FirstToken = Readonly<{ firstToken: number }>;
 
-function checkShapes(name: string, at: Record<"x" | "table" | "targets", Shape>) {
-  expectShape(name, "x", at.x, [...at.targets, at.table[1]!]);
-}
-
-const rowsOf = (x: Tensor, { first, count }: SliceAttributes): Tensor =>
-  slice(asRows(x), [first, 0], [count, x.shape.at(-1)!]);
-
-/** [count, rows of the table]: one where a position's target is; zeros where another rank has it. */
-function hotOf(targets: Tensor, rows: number, { first, count, firstToken }: SliceAttributes) {
-  const ids = slice(reshape(targets, [-1]), [first], [count]);
-  return oneHot(sub<Tensor>(ids, scalar(firstToken, "int32")), rows);
-}
+/** [positions, rows of the table]: one where a position's target is; zeros where another rank has it. */
+const hotOf = (targets: Tensor, rows: number, { firstToken }: FirstToken): Tensor =>
+  oneHot(sub<Tensor>(targets, scalar(firstToken, "int32")), rows);
 
 /**
- * exps [count, V] = e^(logit - most), with logits = x table^T; `figures` [3, count]: the most of each
+ * exps [N, V] = e^(logit - most), with logits = x table^T + bias; `figures` [3, N]: the most of each
  * position's logits, the sum of its exps, and the logit of its target, 0 where it is not in this slice.
- * x [..., C], table [V, C], targets [...] (int32).
+ * x [N, C], table [V, C], targets [N] (int32), bias [V], or [0] for none.
  */
 export const vocabularySlice = kernel<
-  "x" | "table" | "targets",
+  "x" | "table" | "targets" | "bias",
   "exps" | "figures",
-  SliceAttributes
+  FirstToken
 >({
   name: "TesseraVocabularySlice",
-  inputs: ["x", "table", "targets"],
+  inputs: ["x", "table", "targets", "bias"],
   outputs: ["exps", "figures"],
-  shapes({ x, table, targets }, { count }) {
-    checkShapes("vocabularySlice", { x, table, targets });
-    return { exps: [count, table[0]!], figures: [3, count] };
+  shapes({ x, table, targets, bias }) {
+    const [positions, rows] = [targets[0]!, table[0]!];
+    expectShape("vocabularySlice", "x", x, [positions, table[1]!]);
+    if (bias[0] !== 0) expectShape("vocabularySlice", "bias", bias, [rows]);
+    return { exps: [positions, rows], figures: [3, positions] };
   },
-  composite({ x, table, targets }, attributes) {
-    const logits: Tensor = matMul(rowsOf(x, attributes), transpose(table));
+  composite({ x, table, targets, bias }, attributes) {
+    const products: Tensor = matMul(x, transpose(table));
+    const logits = bias.size === 0 ? products : add<Tensor>(products, bias);
     const most = max(logits, 1, true);
     const exps = exp<Tensor>(sub(logits, most));
     const known = sum(mul(logits, hotOf(targets, table.shape[0]!, attributes)), 1);
@@ -68,38 +56,29 @@ export const vocabularySlice = kernel<
   },
 });
 
-type GradientInputs = "exps" | "factors" | "x" | "table" | "targets" | "weights" | "dx" | "dTable";
-
 /**
- * From dLogits [count, V] = factor exps - weight oneHot(target), with factors [count] and weights [...]:
- * its positions of dx, which is this rank's part of a sum, and what they add to dTable. In place where
- * the backend can.
+ * dLogits [N, V] = factor exps - weight oneHot(target): exps [N, V], factors, targets (int32) and
+ * weights [N]. Its storage is that of what it will be multiplied with.
  */
-export const vocabularySliceGradient = kernel<GradientInputs, "dx" | "dTable", SliceAttributes>({
+export const vocabularySliceGradient = kernel<
+  "exps" | "factors" | "targets" | "weights",
+  "dLogits",
+  FirstToken & { storage: FloatStorage }
+>({
   name: "TesseraVocabularySliceGradient",
-  inputs: ["exps", "factors", "x", "table", "targets", "weights", "dx", "dTable"],
-  outputs: ["dx", "dTable"],
-  consumes: ["exps", "dx", "dTable"],
-  shapes({ exps, factors, x, table, targets, weights, dx, dTable }, { count }) {
-    const name = "vocabularySliceGradient";
-    checkShapes(name, { x, table, targets });
-    expectShape(name, "weights", weights, targets);
-    expectShape(name, "exps", exps, [count, table[0]!]);
-    expectShape(name, "factors", factors, [count]);
-    expectShape(name, "dx", dx, x);
-    expectShape(name, "dTable", dTable, table);
-    return { dx, dTable };
+  inputs: ["exps", "factors", "targets", "weights"],
+  outputs: ["dLogits"],
+  shapes({ exps, factors, targets, weights }) {
+    const positions = [exps[0]!];
+    expectShape("vocabularySliceGradient", "factors", factors, positions);
+    expectShape("vocabularySliceGradient", "targets", targets, positions);
+    expectShape("vocabularySliceGradient", "weights", weights, positions);
+    return { dLogits: exps };
   },
-  composite({ exps, factors, x, table, targets, weights, dx, dTable }, attributes) {
-    const { first, count } = attributes;
-    const hot = hotOf(targets, table.shape[0]!, attributes);
-    const column = (values: Tensor): Tensor => reshape(values, [count, 1]);
-    const weight = column(slice(reshape(weights, [sizeOf(weights.shape)]), [first], [count]));
-    const dLogits = sub<Tensor>(mul(exps, column(factors)), mul(hot, weight));
-    const part = matMul<Tensor>(dLogits, table);
-    return {
-      dx: put.composite({ whole: dx, part }, { first: first * table.shape[1]! }).total,
-      dTable: add(dTable, matMul(transpose(dLogits), rowsOf(x, attributes))),
-    };
+  composite({ exps, factors, targets, weights }, { firstToken, storage }) {
+    const column = (values: Tensor): Tensor => reshape(values, [-1, 1]);
+    const hot = hotOf(targets, exps.shape[1]!, { firstToken });
+    const x = sub<Tensor>(mul(exps, column(factors)), mul(hot, column(weights)));
+    return { dLogits: convert.composite({ x }, { storage }).y };
   },
 });

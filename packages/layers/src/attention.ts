@@ -62,11 +62,17 @@ export interface AttentionOptions {
   readonly inside?: Part;
 }
 
+interface Turn {
+  /** The position of each row's first token; one may stand for all. */
+  readonly starts?: readonly number[] | undefined;
+  readonly inverse?: boolean;
+}
+
 /**
  * Turns queries [batch, time, heads, depth], or the first half of keyValue [batch, time, 2, heads, depth],
  * by their positions, or back. Uses x up.
  */
-function turned(x: Tensor, how: Rotary | null, inverse = false): Tensor {
+function turned(x: Tensor, how: Rotary | null, { starts = [0], inverse = false }: Turn): Tensor {
   if (how === null) return x;
   const [batch, time] = x.shape as [number, number];
   const [heads, depth] = x.shape.slice(-2) as [number, number];
@@ -77,7 +83,7 @@ function turned(x: Tensor, how: Rotary | null, inverse = false): Tensor {
     dims: 2 * Math.round((depth * share) / 2),
     pairs,
     heads,
-    start: 0,
+    starts,
     inverse,
   };
   return reshapeOwned(call(rotaryKernel, { x: flat }, attributes).y, x.shape);
@@ -134,10 +140,11 @@ export function selfAttention(options: AttentionOptions): Layer<AttentionParams,
   const { width, heads, dropout = 0, rotary = null, inside = WHOLE } = options;
   const { query, keyValue, output } = projectionsOf(options);
   const depth = width / heads;
+  const scale = 1 / Math.sqrt(depth);
 
   const attributes = (q: Tensor, at: Step): AttentionAttributes => ({
     ...drawFor(q, heads, inside, at),
-    scale: 1 / Math.sqrt(depth),
+    scale,
     rate: at.training ? dropout : 0,
   });
 
@@ -148,9 +155,12 @@ export function selfAttention(options: AttentionOptions): Layer<AttentionParams,
       const [qFlat, querySaved] = query.forward(params.query, x, under(at, "query"));
       const [kvFlat, keyValueSaved] = keyValue.forward(params.keyValue, x, under(at, "keyValue"));
       const held = kvFlat.shape[2]! / (2 * depth);
-      const q = turned(reshapeOwned(qFlat, [batch, time, -1, depth]), rotary);
-      const kv = turned(reshapeOwned(kvFlat, [batch, time, 2, held, depth]), rotary);
-      const attended = attend({ query: q, keyValue: kv }, attributes(q, at), at);
+      const starts = at.past?.lengths;
+      const q = turned(reshapeOwned(qFlat, [batch, time, -1, depth]), rotary, { starts });
+      const kv = turned(reshapeOwned(kvFlat, [batch, time, 2, held, depth]), rotary, { starts });
+      const attended = at.past
+        ? at.past.attend(at.path, q, kv, scale)
+        : attend({ query: q, keyValue: kv }, attributes(q, at), at);
       const merged = reshape(attended.y, [batch, time, -1]);
       const [y, outputSaved] = output.forward(params.output, merged, under(at, "output"));
       merged.dispose();
@@ -167,8 +177,8 @@ export function selfAttention(options: AttentionOptions): Layer<AttentionParams,
       const inputs = { query: q, keyValue: kv, y, logSumExp, dy: dAttended };
       const { dQuery, dKeyValue } = attendGradient(inputs, attributes(q, at), at);
       for (const spent of Object.values(inputs)) spent.dispose();
-      const dq = reshapeOwned(turned(dQuery, rotary, true), [batch, time, -1]);
-      const dkv = reshapeOwned(turned(dKeyValue, rotary, true), [batch, time, -1]);
+      const dq = reshapeOwned(turned(dQuery, rotary, { inverse: true }), [batch, time, -1]);
+      const dkv = reshapeOwned(turned(dKeyValue, rotary, { inverse: true }), [batch, time, -1]);
       const fromQuery = query.backward(params.query, saved.query, dq, sink.query, at);
       const fromKeyValue = keyValue.backward(
         params.keyValue,

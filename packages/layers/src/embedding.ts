@@ -12,6 +12,7 @@ import {
   scalar,
   slice,
   sub,
+  tensor,
   tidy,
   type Tensor,
 } from "@tensorflow/tfjs-core";
@@ -20,6 +21,7 @@ import { WHOLE, type Part, type Span } from "@tessera/mesh";
 import { vocabularyCut, vocabularySpan } from "./cut.js";
 import type { Source } from "./ends.js";
 import type { LateGradient } from "./gradient.js";
+import type { Past } from "./past.js";
 import { whole, type Region } from "./region.js";
 import { matrix } from "./spec.js";
 import type { Step } from "./step.js";
@@ -110,8 +112,9 @@ const heldPositions = (positions: Tensor, index: number, [batch, time]: readonly
   slice(positions, [0, index * time!], [batch!, time!]);
 
 /** What each token's position adds to x [batch, time, width]; without the rows where all are alike. */
-function positionRows(table: Tensor, { shape }: Tensor, index: number, { positions }: Step) {
+function positionRows(table: Tensor, { shape }: Tensor, index: number, { positions, past }: Step) {
   const [, time, width] = shape as [number, number, number];
+  if (past !== undefined) return call(embed, { table, ids: placesOf(past, time) }, {}).y;
   return positions === undefined
     ? slice(table, [index * time, 0], [time, width])
     : call(embed, { table, ids: heldPositions(positions, index, shape) }, {}).y;
@@ -128,6 +131,10 @@ function positionGradient(rows: number, dy: Tensor, index: number, { positions }
   const ids = range(index * time, (index + 1) * time, 1, "int32");
   return call(embedGradient, { ids, dy: reshape(summed, [time, width]) }, { rows }).dTable;
 }
+
+/** The positions [batch, time] of tokens that come after others. */
+const placesOf = ({ lengths }: Past, time: number): Tensor =>
+  add(tensor([...lengths], [lengths.length, 1], "int32"), range(0, time, 1, "int32"));
 
 /** The sums of dy's rows per id, once they are wanted. Owns both. */
 function tableGradientOf(ids: Tensor, dy: Tensor, rows: number): LateGradient {

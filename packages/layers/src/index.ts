@@ -23,6 +23,7 @@ export {
   type LossAndGradient,
   type Source,
   type Targets,
+  vocabularySpec,
   type VocabularyOptions,
   type VocabularyParams,
 } from "./ends.js";
@@ -51,8 +52,10 @@ export {
   type Units,
 } from "./linear.js";
 export { mlp, type Activation, type MlpOptions } from "./mlp.js";
+export { keyValueCache, type Attended, type KeyValueCache, type Past } from "./past.js";
 export { rmsNorm, type RmsNormParams, type RmsNormSaved } from "./rms_norm.js";
 export { swiglu } from "./swiglu.js";
+export { addOwned } from "./owned.js";
 export { whole, type Region } from "./region.js";
 export {
   constant,

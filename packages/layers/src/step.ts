@@ -3,6 +3,7 @@
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { streamKey, type Key } from "@tessera/random";
+import type { Past } from "./past.js";
 import { joinPath } from "./tree.js";
 
 export interface Step {
@@ -24,6 +25,8 @@ export interface Step {
    * row; the row's first where absent. Borrowed, and needed until backward.
    */
   readonly starts?: Tensor | undefined;
+  /** What the rows continue, where text is written: a call without backward. */
+  readonly past?: Past;
 }
 
 /** A call without randomness: evaluation, generation. */

@@ -22,6 +22,15 @@ export interface LossScale {
   readonly patience: number;
   /** Steps left out because of overflow, in all. */
   readonly skippedSteps: number;
+  /** Samples of those steps. */
+  readonly skippedSamples: number;
+}
+
+/** What a step did. */
+export interface ScaledStep {
+  readonly samples: number;
+  /** Whether its gradients overflowed, so that it was left out. */
+  readonly overflowed: boolean;
 }
 
 const FACTOR = 2;
@@ -31,18 +40,23 @@ export const initialLossScale = ({ initial, hysteresis }: LossScaleOptions): Los
   steadySteps: 0,
   patience: hysteresis,
   skippedSteps: 0,
+  skippedSamples: 0,
 });
 
-/** The scale of the next step, after one whose gradients did or did not overflow. */
+/** The scale of the next step. */
 export function nextLossScale(
   { minimum, window, hysteresis }: LossScaleOptions,
   now: LossScale,
-  overflowed: boolean,
+  { samples, overflowed }: ScaledStep,
 ): LossScale {
   if (overflowed) {
     const patience = Math.max(0, now.patience - 1);
     const scale = patience === 0 ? Math.max(minimum, now.scale / FACTOR) : now.scale;
-    return { scale, steadySteps: 0, patience, skippedSteps: now.skippedSteps + 1 };
+    const skipped = {
+      skippedSteps: now.skippedSteps + 1,
+      skippedSamples: now.skippedSamples + samples,
+    };
+    return { scale, steadySteps: 0, patience, ...skipped };
   }
   const steadySteps = now.steadySteps + 1;
   if (steadySteps < window) return { ...now, steadySteps };

@@ -61,3 +61,6 @@ function parseAction(word: string): Action {
 /** The part of the model that an action works on. */
 export const partOf = ({ chunk }: Action, stage: number, stages: number): number =>
   chunk * stages + stage;
+
+/** Whether it makes the last of a micro-batch's gradients on a part. */
+export const endsBackward = ({ kind }: Action): boolean => kind === "backward" || kind === "weight";

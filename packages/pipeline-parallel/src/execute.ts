@@ -4,9 +4,14 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup, ReceiveOptions, Work } from "@tessera/collectives";
 import { partOf, type Action, type Schedule } from "./action.js";
 
-/** A part of the model with its parameters, its data and its sink inside. `S`: a forward's record. */
-export interface Part<S> {
+/** A part of the model with its parameters and its data inside. */
+export interface ForwardPart {
   /** Borrows x, null for the first part, which reads its own data. y is null from the last one. */
+  forward(micro: number, x: Tensor | null): { readonly y: Tensor | null };
+}
+
+/** The same, with its sink inside. `S`: a forward's record. */
+export interface Part<S> {
   forward(micro: number, x: Tensor | null): { readonly y: Tensor | null; readonly saved: S };
   /** Uses up `saved`. dy is null for the last part, which makes the loss; dx from the first one. */
   backward(micro: number, saved: S, dy: Tensor | null): Tensor | null;
@@ -19,45 +24,73 @@ export interface InputHalf {
   readonly weight: () => void;
 }
 
-export interface Execution<S> {
+export interface Message extends Pick<ReceiveOptions, "storage"> {
+  /** Of a micro-batch. */
+  readonly shape: (micro: number) => readonly number[];
+}
+
+export interface Execution<P> {
   /** This stage's parts, by chunk. */
-  readonly parts: readonly Part<S>[];
-  readonly schedule: Schedule;
+  readonly parts: readonly P[];
   /** The stages, in order. */
   readonly group: ProcessGroup;
-  /** Of what goes from part to part. */
-  readonly message: Pick<ReceiveOptions, "storage"> & { readonly shape: readonly number[] };
+  /** What goes from part to part. */
+  readonly message: Message;
+}
+
+/** Runs a whole schedule. Returns when all that this stage sent has left. */
+export function execute<S>(execution: Execution<Part<S>>, schedule: Schedule): void {
+  const records = new Map<string, S>();
+  const weights = new Map<string, () => void>();
+  run(execution, schedule, ({ kind, micro, chunk }, got) => {
+    const part = execution.parts[chunk]!;
+    const key = `${micro} ${chunk}`;
+    switch (kind) {
+      case "forward": {
+        const { y, saved } = part.forward(micro, got);
+        records.set(key, saved);
+        return y;
+      }
+      case "backward":
+        return part.backward(micro, taken(records, key), got);
+      case "input": {
+        const { dx, weight } = part.input(micro, taken(records, key), got);
+        weights.set(key, weight);
+        return dx;
+      }
+      case "weight":
+        taken(weights, key)();
+        return null;
+    }
+  });
+}
+
+/** Runs `micros` forward only, through all chunks. */
+export function executeForward(execution: Execution<ForwardPart>, micros: readonly number[]): void {
+  const schedule = execution.parts.flatMap((_, chunk) =>
+    micros.map((micro) => ({ kind: "forward", micro, chunk }) as const),
+  );
+  run(
+    execution,
+    schedule,
+    ({ micro, chunk }, got) => execution.parts[chunk]!.forward(micro, got).y,
+  );
 }
 
 /** Actions whose messages are asked for before their turn, so that these are there when it comes. */
 const AHEAD = 2;
 
-/** Runs the whole schedule. Returns when all that this stage sent has left. */
-export function execute<S>({ parts, schedule, group, message }: Execution<S>): void {
+/** Does `act` for each action, with what came for it; sends on what it makes. */
+function run(
+  { parts, group, message }: Execution<unknown>,
+  schedule: Schedule,
+  act: (action: Action, got: Tensor | null) => Tensor | null,
+): void {
   const mail = post({ group, parts: parts.length * group.size, message });
-  const records = new Map<string, S>();
-  const weights = new Map<string, () => void>();
   schedule.forEach((action, i) => {
     for (const next of schedule.slice(i, i + 1 + AHEAD)) mail.expect(next);
-    const { kind, micro, chunk } = action;
-    const part = parts[chunk]!;
-    const key = `${micro} ${chunk}`;
-    if (kind === "weight") {
-      taken(weights, key)();
-      return;
-    }
     const got = mail.take(action);
-    if (kind === "forward") {
-      const { y, saved } = part.forward(micro, got);
-      records.set(key, saved);
-      mail.send(action, y);
-    } else if (kind === "backward") {
-      mail.send(action, part.backward(micro, taken(records, key), got));
-    } else {
-      const { dx, weight } = part.input(micro, taken(records, key), got);
-      weights.set(key, weight);
-      mail.send(action, dx);
-    }
+    mail.send(action, act(action, got));
     got?.dispose();
   });
   mail.close();
@@ -75,7 +108,7 @@ interface Route {
   readonly group: ProcessGroup;
   /** Of the whole model. */
   readonly parts: number;
-  readonly message: Execution<unknown>["message"];
+  readonly message: Message;
 }
 
 /** Messages of this stage's actions, to and from the neighbours. */
@@ -101,8 +134,9 @@ function post({ group, parts, message }: Route) {
     expect(action: Action): void {
       const { source, part } = neighbours(action);
       if (action.kind === "weight" || !exists(source) || expected.has(action)) return;
-      const options = { ...message, tag: tagOf(action, part) };
-      expected.set(action, group.receive(message.shape, rankOf(source), options));
+      const { shape, ...storage } = message;
+      const options = { ...storage, tag: tagOf(action, part) };
+      expected.set(action, group.receive(shape(action.micro), rankOf(source), options));
     },
     /** What `action` needs; null where no part stands before it. */
     take(action: Action): Tensor | null {

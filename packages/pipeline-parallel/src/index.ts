@@ -1,4 +1,5 @@
 export {
+  endsBackward,
   parseSchedule,
   show,
   showAction,
@@ -7,8 +8,17 @@ export {
   type Pipeline,
   type Schedule,
 } from "./action.js";
+export { oneStage, pipelineAxis, type PipelineAxis, type PipelineOptions } from "./axis.js";
 export { drawSvg, drawText, type DrawOptions } from "./draw.js";
-export { execute, type Execution, type InputHalf, type Part } from "./execute.js";
+export {
+  execute,
+  executeForward,
+  type Execution,
+  type ForwardPart,
+  type InputHalf,
+  type Message,
+  type Part,
+} from "./execute.js";
 export { putOff, type PutOff } from "./put_off.js";
 export { scheduleKinds, schedulesOf, type ScheduleKind, type ScheduleMaker } from "./schedules.js";
 export { simulate, USUAL, type Durations, type Played, type Timeline } from "./simulate.js";

@@ -5,21 +5,22 @@ import { leafAt, mapTree } from "@tessera/layers";
 
 export interface PutOff<P extends Tree> {
   readonly sink: Sink<P>;
-  /** Hands everything on to the sink behind, where gradients that are promises are computed. */
-  readonly release: () => void;
+  /** Hands everything on to `behind`, where gradients that are promises are computed. */
+  readonly release: (behind: Sink<P>) => void;
 }
 
-/** `sink`, with all gradients put off until `release`. */
-export function putOff<P extends Tree>(params: P, sink: Sink<P>): PutOff<P> {
-  const kept: (() => void)[] = [];
-  const holding = mapTree(params, (_leaf, path) => (gradient: Gradient) => {
-    const behind = leafAt<(gradient: Gradient) => void>(sink, path)!;
-    kept.push(() => behind(gradient));
+/** A sink shaped like `params` that keeps all gradients until `release`. */
+export function putOff<P extends Tree>(params: P): PutOff<P> {
+  const kept: { readonly path: string; readonly gradient: Gradient }[] = [];
+  const sink = mapTree(params, (_leaf, path) => (gradient: Gradient) => {
+    kept.push({ path, gradient });
   });
   return {
-    sink: holding as unknown as Sink<P>,
-    release: () => {
-      for (const hand of kept.splice(0)) hand();
+    sink: sink as unknown as Sink<P>,
+    release: (behind) => {
+      for (const { path, gradient } of kept.splice(0)) {
+        leafAt<(gradient: Gradient) => void>(behind, path)!(gradient);
+      }
     },
   };
 }

@@ -2,7 +2,14 @@
 // says how long each action waits. Messages are sent without waiting, as the executor sends them.
 
 import { UserError } from "@tessera/config";
-import { partOf, showAction, type Action, type ActionKind, type Schedule } from "./action.js";
+import {
+  endsBackward,
+  partOf,
+  showAction,
+  type Action,
+  type ActionKind,
+  type Schedule,
+} from "./action.js";
 
 /** How long an action takes on a stage, in any unit. */
 export type Durations = (action: Action, stage: number) => number;
@@ -34,9 +41,6 @@ export interface Timeline {
 
 /** The action that ends the wait of others for the gradient of a part's input. */
 const makesGradient = ({ kind }: Action): boolean => kind === "backward" || kind === "input";
-
-/** The action after which a micro-batch's activations are not needed. */
-const frees = ({ kind }: Action): boolean => kind === "backward" || kind === "weight";
 
 /** Throws a UserError where the schedules cannot be carried out, naming the stage and the action. */
 export function simulate(
@@ -156,7 +160,7 @@ function timelineOf(stages: readonly (readonly Played[])[]): Timeline {
       return Math.max(
         0,
         ...stage.map(({ action }) => {
-          if (frees(action)) return alive--;
+          if (endsBackward(action)) return alive--;
           return action.kind === "forward" ? ++alive : alive;
         }),
       );

@@ -6,16 +6,14 @@ import type { ProcessGroup } from "@tessera/collectives";
 import {
   leaves,
   mapTensors,
-  mapTree,
   type Layer,
-  type Like,
-  type ParamSpec,
   type Region,
   type Source,
   type Tree,
 } from "@tessera/layers";
 import type { Part } from "@tessera/mesh";
 import { sharedTokens, wholeTokens, type Border } from "./border.js";
+import { insideSpec } from "./inside_spec.js";
 import { holdLate } from "./hold_late.js";
 import { sharedVocabularyHead } from "./vocabulary_head.js";
 
@@ -35,13 +33,6 @@ function regionOf(group: ProcessGroup, border: Border): Region {
     head: (options) => sharedVocabularyHead(options, border, group),
   };
 }
-
-/** Parameters of which ranks compute parts of a sum. */
-const insideSpec = <P extends Tree>(spec: Like<P, ParamSpec>): Like<P, ParamSpec> =>
-  mapTree(spec, (leaf: ParamSpec): ParamSpec => ({ ...leaf, inside: true })) as unknown as Like<
-    P,
-    ParamSpec
-  >;
 
 /** The record of a stretch; with what the rank holds of its x, if the layer keeps x. */
 type Kept<S> = { readonly inside: S } & ({ readonly x: Tensor } | Readonly<Record<never, never>>);

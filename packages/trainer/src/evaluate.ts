@@ -1,36 +1,67 @@
 // The mean loss over samples that training does not see.
 
 import type { Feed } from "@tessera/data";
-import type { GptParams } from "@tessera/gpt";
-import { still } from "@tessera/layers";
+import { atRows, type GptParams, type GptPart } from "@tessera/gpt";
+import { disposeTree, still, whole } from "@tessera/layers";
+import { executeForward, type ForwardPart } from "@tessera/pipeline-parallel";
 import { countedTokens, disposeBatch, makeBatch } from "./batch.js";
-import { overRanks } from "./over_ranks.js";
+import { overRanks, type Axes } from "./over_ranks.js";
 import type { TrainingPlan } from "./plan.js";
 
+export type EvaluationPlan = Pick<TrainingPlan, "model" | "evalBatch"> & Axes;
+
 /**
- * Nats per token that counts, over one pass of `feed`. Batches go to the ranks in turn, as many to
- * each, because gathering weights takes all of them; those past the end count nothing.
+ * Nats per token that counts, over one pass of `feed`. Batches go to the data-parallel ranks in turn, as
+ * many to each, because gathering weights takes all of them; those past the end count nothing. `progress`
+ * is told how many rounds of batches are done.
  */
 export function evaluate(
-  { model, sharing: { group }, evalBatch }: Pick<TrainingPlan, "model" | "sharing" | "evalBatch">,
+  plan: EvaluationPlan,
   params: GptParams,
   feed: Feed,
+  progress: (done: number, rounds: number) => void = () => undefined,
 ): number {
-  const rounds = Math.ceil(feed.count / (evalBatch * group.size));
-  let sum = 0;
+  const { model, evalBatch, sharing, pipeline } = plan;
+  const { size, rank } = sharing.group;
+  const rounds = Math.ceil(feed.count / (evalBatch * size));
+  const { storage = "fp32", region = whole } = model.options;
+  const heldTokens = feed.length / region.outside.count;
+  let nats = 0;
   let tokens = 0;
-  for (let round = 0; round < rounds; round += 1) {
-    const first = (round * group.size + group.rank) * evalBatch;
-    const size = Math.min(evalBatch, feed.count - first);
-    const rows = size > 0 ? feed.batch(first, size) : feed.batch(0, 1);
-    // Averages, not sums, come out of the model: fp32 keeps their digits.
-    const counted = size > 0 ? countedTokens(rows) : 0;
-    const batch = makeBatch(rows, counted === 0 ? 0 : 1 / counted);
-    const loss = model.loss(params, batch, still);
-    sum += loss.dataSync()[0]! * counted;
-    tokens += counted;
-    disposeBatch(batch);
-    loss.dispose();
+
+  const spanOf = (round: number) => {
+    const first = (round * size + rank) * evalBatch;
+    const rows = Math.min(evalBatch, feed.count - first);
+    return rows > 0 ? { first, rows, isPast: false } : { first: 0, rows: 1, isPast: true };
+  };
+  const forwardOf = (part: GptPart): ForwardPart => ({
+    forward(round, x) {
+      const { first, rows, isPast } = spanOf(round);
+      const read = feed.batch(first, rows);
+      // Averages, not sums, come out of the model: fp32 keeps their digits.
+      const counted = isPast ? 0 : countedTokens(read);
+      const batch = makeBatch(read, counted === 0 ? 0 : 1 / counted);
+      const [y, saved] = part.forward(params, x ?? batch.ids, atRows(still, batch));
+      disposeTree(saved);
+      const loss = part.end?.loss(params, y, batch.targets);
+      disposeBatch(batch);
+      if (loss === undefined) return { y };
+      nats += loss.dataSync()[0]! * counted;
+      tokens += counted;
+      loss.dispose();
+      y.dispose();
+      return { y: null };
+    },
+  });
+
+  const parts = model.parts.map(forwardOf);
+  const shape = (round: number) => [spanOf(round).rows, heldTokens, model.config.hiddenSize];
+  const together = pipeline.group.size;
+  for (let first = 0; first < rounds; first += together) {
+    const some = Array.from({ length: Math.min(together, rounds - first) }, (_, i) => first + i);
+    executeForward({ parts, group: pipeline.group, message: { shape, storage } }, some);
+    progress(first + some.length, rounds);
   }
-  return overRanks(group, sum) / overRanks(group, tokens);
+  const total = (value: number): number => overRanks(plan, ["data", "pipeline"], value);
+  return total(nats) / total(tokens);
 }

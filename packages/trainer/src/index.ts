@@ -1,6 +1,8 @@
 export { countedTokens, disposeBatch, makeBatch } from "./batch.js";
+export { compareWeights } from "./compare_weights.js";
 export { evaluate } from "./evaluate.js";
-export { isDue, type Intervals, type TrainingPlan } from "./plan.js";
+export { layOut, type LaidOut, type Layout } from "./lay_out.js";
+export { batchAfter, isDue, type Intervals, type TrainingPlan } from "./plan.js";
 export {
   consoleReporter,
   duration,

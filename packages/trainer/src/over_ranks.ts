@@ -1,15 +1,35 @@
-// Plain numbers over the ranks of a group. Called by all of them.
+// Plain numbers over ranks. Called by all of them.
 
 import { scalar } from "@tensorflow/tfjs-core";
-import type { ProcessGroup, ReduceOp } from "@tessera/collectives";
+import type { ReduceOp } from "@tessera/collectives";
+import type { TrainingPlan } from "./plan.js";
 
-/** The sum, or another reduction, of every rank's `value`, in fp32. */
-export function overRanks(group: ProcessGroup, value: number, op: ReduceOp = "sum"): number {
-  if (group.size === 1) return value;
-  const own = scalar(value);
-  const reduced = group.allReduce(own, op).wait();
-  const result = reduced.dataSync()[0]!;
-  own.dispose();
-  reduced.dispose();
-  return result;
+export type Axes = Pick<TrainingPlan, "sharing" | "tensor" | "pipeline">;
+
+/** The groups of a rank along the axes of the run. */
+const groupsOf = ({ sharing, tensor, pipeline }: Axes) => ({
+  data: sharing.group,
+  tensor: tensor.group,
+  pipeline: pipeline.group,
+});
+
+export type AxisName = keyof ReturnType<typeof groupsOf>;
+
+/** The sum, or another reduction, of every rank's `value` over some axes, in fp32. */
+export function overRanks(
+  axes: Axes,
+  names: readonly AxisName[],
+  value: number,
+  op: ReduceOp = "sum",
+): number {
+  return names.reduce((own, name) => {
+    const group = groupsOf(axes)[name];
+    if (group.size === 1) return own;
+    const x = scalar(own);
+    const reduced = group.allReduce(x, op).wait();
+    const result = reduced.dataSync()[0]!;
+    x.dispose();
+    reduced.dispose();
+    return result;
+  }, value);
 }

@@ -9,6 +9,8 @@ export type Metrics = Readonly<Record<string, number>>;
 export interface Reporter {
   /** After every step, with the number of steps taken. */
   tick(step: number, tokensPerSecond: number): void;
+  /** Between steps: how far something else that takes a while is. */
+  phase(name: string, done: number, all: number): void;
   /** Figures worth keeping. */
   metrics(metrics: Metrics): void;
   /** A sentence for people. */
@@ -29,7 +31,7 @@ export interface ReporterOptions {
 /** A bar with speed and time left on a terminal, plain lines elsewhere. */
 export function consoleReporter(options: ReporterOptions): Reporter {
   const { stream, metricsFile, steps, startStep, isTerminal = stream.isTTY } = options;
-  const { say, tick, end } = isTerminal ? terminal(options) : plain(stream);
+  const { say, tick, phase, end } = isTerminal ? terminal(options) : plain(stream);
   const started = performance.now();
   const timeLeft = (step: number): string => {
     const done = step - startStep;
@@ -39,6 +41,7 @@ export function consoleReporter(options: ReporterOptions): Reporter {
   };
   return {
     tick,
+    phase,
     metrics(metrics) {
       if (metricsFile !== undefined) appendFileSync(metricsFile, `${JSON.stringify(metrics)}\n`);
       const { step = 0, ...shown } = metrics;
@@ -50,17 +53,28 @@ export function consoleReporter(options: ReporterOptions): Reporter {
   };
 }
 
-interface Display {
+interface Display extends Pick<Reporter, "tick" | "phase"> {
   readonly say: (text: string) => void;
-  readonly tick: (step: number, tokensPerSecond: number) => void;
   readonly end: () => void;
 }
 
-const plain = (stream: NodeJS.WriteStream): Display => ({
-  say: (text) => stream.write(`${text}\n`),
-  tick: () => undefined,
-  end: () => undefined,
-});
+/** Between lines on something that a step waits for. */
+const PATIENCE_MS = 10_000;
+
+function plain(stream: NodeJS.WriteStream): Display {
+  const say = (text: string): void => void stream.write(`${text}\n`);
+  let told = performance.now();
+  return {
+    say,
+    tick: () => (told = performance.now()),
+    phase(name, done, all) {
+      if (performance.now() - told < PATIENCE_MS) return;
+      told = performance.now();
+      say(`${name} ${done}/${all}`);
+    },
+    end: () => undefined,
+  };
+}
 
 /** Lines above, a bar below them that goes away at the end. */
 function terminal({ stream, steps, startStep }: ReporterOptions): Display {
@@ -75,6 +89,10 @@ function terminal({ stream, steps, startStep }: ReporterOptions): Display {
     },
     tick: (step, tokensPerSecond) =>
       bar.update(step, { speed: `${Math.round(tokensPerSecond)} tokens/s` }),
+    phase(name, done, all) {
+      bar.update({ speed: `${name} ${done}/${all}` });
+      bars.update(); // what it waits for leaves its own timer no turn
+    },
     end() {
       bars.update();
       bars.stop();
@@ -96,6 +114,7 @@ export function duration(seconds: number): string {
 /** Says nothing. */
 export const silent: Reporter = {
   tick: () => undefined,
+  phase: () => undefined,
   metrics: () => undefined,
   note: () => undefined,
   end: () => undefined,

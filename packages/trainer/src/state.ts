@@ -1,7 +1,8 @@
 // Training states from whole trees, as models and checkpoints are, and back.
 
-import type { GptParams } from "@tessera/gpt";
-import { disposeTree, mapTensors } from "@tessera/layers";
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { gpt, type GptParams } from "@tessera/gpt";
+import { disposeTree, leafAt, mapTensors, mapTree, type ParamSpec } from "@tessera/layers";
 import { initialState, type OptimizerState } from "@tessera/optim";
 import { partOf, shareOf, wholeOf } from "@tessera/tensor-parallel";
 import type { TrainingPlan } from "./plan.js";
@@ -33,7 +34,8 @@ export function resumedState(
   { params, optimizer }: WholeState,
   counters: Counters,
 ): TrainingState {
-  const held = (whole: GptParams): GptParams => sharing.hold(shareOf(whole, spec, partOf(tensor)));
+  const held = (whole: GptParams): GptParams =>
+    sharing.hold(shareOf(ofStage(whole, spec), spec, partOf(tensor)));
   const owned = Object.fromEntries(
     Object.entries(optimizer).map(([slot, whole]) => [slot, sharing.own(held(whole))]),
   );
@@ -42,13 +44,15 @@ export function resumedState(
 
 /** The whole of `state`, on every rank; all of them call it. Borrows `state`; the caller owns the result. */
 export function wholeState(
-  { sharing, tensor, model: { spec } }: TrainingPlan,
+  { sharing, tensor, pipeline, model: { spec, config } }: TrainingPlan,
   state: TrainingState,
 ): WholeState {
+  const { spec: wholeSpec } = gpt(config);
   const joined = (share: GptParams): GptParams => {
-    const whole = wholeOf(share, spec, tensor.group);
+    const ofStage = wholeOf(share, spec, tensor.group);
     disposeTree(share);
-    return whole;
+    const leaves = pipeline.join(ofStage);
+    return mapTree(wholeSpec, (_leaf: ParamSpec, path): Tensor => leaves.get(path)!);
   };
   return {
     params: joined(sharing.whole(state.params)),
@@ -56,4 +60,15 @@ export function wholeState(
       Object.entries(state.optimizer).map(([slot, owned]) => [slot, joined(sharing.gather(owned))]),
     ),
   };
+}
+
+type Spec = TrainingPlan["model"]["spec"];
+
+/** Those parameters of a whole model that a stage has. Uses up `whole`. */
+function ofStage(whole: GptParams, spec: Spec): GptParams {
+  const held = mapTree(spec, (_leaf: ParamSpec, path): Tensor => {
+    return leafAt<Tensor>(whole, path)!.clone();
+  });
+  disposeTree(whole);
+  return held;
 }

@@ -1,8 +1,10 @@
 // One optimizer step: gradients summed over micro-batches, clipped, and applied.
 
-import { add, div, scalar, sqrt, tidy, type Tensor } from "@tensorflow/tfjs-core";
+import { div, maximum, sqrt, tidy, unstack, type Tensor } from "@tensorflow/tfjs-core";
+import type { ProcessGroup } from "@tessera/collectives";
+import type { BatchPlan } from "@tessera/config";
 import type { GptParams } from "@tessera/gpt";
-import type { Step, Tree } from "@tessera/layers";
+import type { Tree } from "@tessera/layers";
 import {
   clipFactor,
   initialLossScale,
@@ -11,8 +13,8 @@ import {
   type LossScale,
   type OptimizerState,
 } from "@tessera/optim";
-import { disposeBatch, makeBatch } from "./batch.js";
-import type { TrainingPlan } from "./plan.js";
+import { runMicroBatches } from "./micro_batches.js";
+import { batchAfter, type TrainingPlan } from "./plan.js";
 
 /** What training changes. */
 export interface TrainingState {
@@ -39,19 +41,19 @@ export function takeStep(
   plan: TrainingPlan,
   state: TrainingState,
 ): { readonly state: TrainingState; readonly report: StepReport } {
-  const { lossScaling, clipNorm, sharing, tensor } = plan;
+  const { lossScaling, sharing, tensor, pipeline } = plan;
   const lossScale = lossScaling && (state.lossScale ?? initialLossScale(lossScaling));
   const factor = lossScale?.scale ?? 1;
-  const { loss, gradients } = sumGradients(plan, state, factor);
-  const squares = sharing.squares(gradients, tensor.share);
-  const total = tensor.group.allReduce(squares).wait();
-  const gradientNorm: Tensor = tidy(() => div(sqrt(total), factor));
-  squares.dispose();
-  total.dispose();
-  const scale = tidy(() => div(clipFactor(gradientNorm, clipNorm || Infinity), factor));
+  const { sums, gradients } = sumGradients(plan, state, factor);
+  const share = (path: string): number => tensor.share(path) * pipeline.share(path);
+  const squares = sharing.squares(gradients, share);
+  const { loss, gradientNorm, scale } = perToken(plan, sums, squares);
   // Learning rate and Adam's corrections count the steps that changed something.
   const update = state.step - (lossScale?.skippedSteps ?? 0) + 1;
-  const rate = learningRate(plan.schedule, update);
+  const consumedSamples =
+    state.consumedSamples + batchAfter(plan, state.consumedSamples).globalBatch;
+  const learnt = consumedSamples - (lossScale?.skippedSamples ?? 0);
+  const rate = learningRate(plan.schedule, plan.scheduleUnit === "samples" ? learnt : update);
   const owned = sharing.own(state.params);
   const next = plan.optimizer.step(owned, gradients, state.optimizer, {
     step: update,
@@ -64,9 +66,12 @@ export function takeStep(
       params: sharing.release(next.params),
       optimizer: next.state,
       step: state.step + 1,
-      consumedSamples: state.consumedSamples + plan.batch.globalBatch,
+      consumedSamples,
       lossScale: lossScaling
-        ? nextLossScale(lossScaling, lossScale!, !Number.isFinite(valueOf(gradientNorm)))
+        ? nextLossScale(lossScaling, lossScale!, {
+            samples: consumedSamples - state.consumedSamples,
+            overflowed: !Number.isFinite(valueOf(gradientNorm)),
+          })
         : undefined,
     },
     report: { loss, gradientNorm, learningRate: rate },
@@ -76,41 +81,53 @@ export function takeStep(
 /** Reads a scalar back. */
 export const valueOf = (scalar: Tensor): number => scalar.dataSync()[0]!;
 
-/** The mean loss over all ranks, and this rank's share of the gradients of `factor` times it. */
-export function sumGradients(
-  plan: TrainingPlan,
-  { params, step, consumedSamples }: TrainingState,
-  factor: number,
-) {
-  const { microBatch, accumulation, globalBatch } = plan.batch;
-  const { group } = plan.sharing;
-  const { sink, take } = plan.sharing.collect(params);
-  const weight = factor / (globalBatch * plan.train.length);
-  let scaled: Tensor = scalar(0);
-  for (let micro = 0; micro < accumulation; micro += 1) {
-    // A micro-batch of each rank, side by side, then the next of each.
-    const firstRow = (micro * group.size + group.rank) * microBatch;
-    const at: Step = {
-      seed: plan.seed,
-      index: step,
-      training: true,
-      firstRow,
-      rows: globalBatch,
-      path: "",
-    };
-    const first = consumedSamples + firstRow;
-    const batch = makeBatch(plan.train.batch(first, microBatch), weight);
-    const part = plan.model.lossAndGradients(params, batch, sink(micro === accumulation - 1), at);
-    const sum = add(scaled, part);
-    disposeBatch(batch);
-    scaled.dispose();
-    part.dispose();
-    scaled = sum;
-  }
-  const loss = div<Tensor>(scaled, factor);
-  scaled.dispose();
-  const gradients = plan.tensor.complete(take());
-  const total = group.allReduce(loss).wait();
-  loss.dispose();
-  return { loss: total, gradients };
+/** Nobody counts: then the loss is 0, and nothing is changed by a gradient. */
+const LEAST_WEIGHT = 2 ** -100;
+
+/** From sums over tokens to means over those that count. Nothing is read back. Uses its arguments up. */
+function perToken({ tensor, pipeline, clipNorm }: TrainingPlan, sums: Tensor, squares: Tensor) {
+  const total = summed(squares, [tensor.group, pipeline.group]);
+  const made = tidy(() => {
+    const [nats, weight] = unstack(sums) as [Tensor, Tensor];
+    const counted = maximum(weight, LEAST_WEIGHT);
+    const gradientNorm: Tensor = div(sqrt(total), counted);
+    const scale = div(clipFactor(gradientNorm, clipNorm || Infinity), counted);
+    return { loss: div<Tensor>(nats, counted), gradientNorm, scale };
+  });
+  for (const spent of [sums, total]) spent.dispose();
+  return made;
 }
+
+/**
+ * How much a token that counts weighs in the sums: `factor` over about as many tokens as a step has, so
+ * that 16-bit gradients are of the size they have in a mean. A power of two, so that weights add up
+ * exactly, in whatever order.
+ */
+const weightFor = ({ train }: TrainingPlan, { globalBatch }: BatchPlan, factor: number): number =>
+  factor / 2 ** Math.ceil(Math.log2(globalBatch * train.length));
+
+/**
+ * Over all tokens of all ranks, weighed: the losses and the weights themselves [2], and this rank's share of
+ * the losses' gradients.
+ */
+export function sumGradients(plan: TrainingPlan, state: TrainingState, factor: number) {
+  const { sharing, tensor, pipeline } = plan;
+  const batch = batchAfter(plan, state.consumedSamples);
+  const collector = sharing.collect(state.params);
+  const own = runMicroBatches(plan, {
+    state,
+    batch,
+    weight: weightFor(plan, batch, factor),
+    collector,
+  });
+  const gradients = pipeline.complete(tensor.complete(collector.take()));
+  return { sums: summed(own, [sharing.group, pipeline.group]), gradients };
+}
+
+/** The sum of x over the ranks of each of `groups`. Uses x up. */
+const summed = (x: Tensor, groups: readonly ProcessGroup[]): Tensor =>
+  groups.reduce((own, group) => {
+    const total = group.allReduce(own).wait();
+    own.dispose();
+    return total;
+  }, x);

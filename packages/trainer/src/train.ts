@@ -2,6 +2,7 @@
 
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { disposeTree } from "@tessera/layers";
+import { compareWeights } from "./compare_weights.js";
 import { evaluate } from "./evaluate.js";
 import { isDue, type TrainingPlan } from "./plan.js";
 import { overRanks } from "./over_ranks.js";
@@ -24,6 +25,9 @@ export interface TrainingResult {
   readonly trainLoss: number;
   /** Of the last evaluation; NaN if there was none. */
   readonly validationLoss: number;
+  /** That were taken here, without those of the run that this one continues. */
+  readonly steps: number;
+  readonly tokensPerSecond: number;
 }
 
 /** Trains from `start`, which it takes ownership of, to the plan's last step or an interrupt. */
@@ -54,8 +58,15 @@ export async function train(
       if (plan.lossScaling === null) refuseNonsense(metrics, step);
     }
     if (validation !== null && isDue(intervals.evaluation, step, intervals.steps)) {
-      validationLoss = speed.apart(() => evaluate(plan, state.params, validation));
+      validationLoss = speed.apart(() =>
+        evaluate(plan, state.params, validation, (done, all) =>
+          reporter.phase("evaluation", done, all),
+        ),
+      );
       reporter.metrics({ step, eval_loss: validationLoss });
+    }
+    if (isDue(intervals.comparing ?? 0, step, intervals.steps)) {
+      speed.apart(() => compareWeights(plan, state));
     }
     if (isDue(intervals.saving, step, intervals.steps)) {
       speed.apart(() => save(state));
@@ -66,14 +77,14 @@ export async function train(
   }
   const interrupted = state.step < intervals.steps;
   if (interrupted && savedStep !== state.step) save(state);
-  return { state, interrupted, trainLoss, validationLoss };
+  const steps = state.step - start.step;
+  const tokensPerSecond = speed.tokensPerSecond();
+  return { state, interrupted, trainLoss, validationLoss, steps, tokensPerSecond };
 }
 
 /** Whether `here` holds on any rank. */
-function isAny({ sharing, tensor }: TrainingPlan, here: boolean): boolean {
-  const among = overRanks(sharing.group, here ? 1 : 0, "max");
-  return overRanks(tensor.group, among, "max") > 0;
-}
+const isAny = (plan: TrainingPlan, here: boolean): boolean =>
+  overRanks(plan, ["data", "tensor", "pipeline"], here ? 1 : 0, "max") > 0;
 
 interface Taken {
   readonly state: TrainingState;

@@ -12,6 +12,7 @@ import { feedOf, shuffledOrder, splitWindows } from "@tessera/data";
 import { evenDropout, gpt, gptConfig, type GptParams } from "@tessera/gpt";
 import { disposeTree, leaves, mapTensors, materialize, type Tree } from "@tessera/layers";
 import { adam, decayOf } from "@tessera/optim";
+import { oneStage } from "@tessera/pipeline-parallel";
 import { alone } from "@tessera/tensor-parallel";
 import {
   consoleReporter,
@@ -55,6 +56,7 @@ function makePlan(dropout = 0, accumulation = 1): TrainingPlan {
     batch: resolveBatch({ microBatch: 4 / accumulation, accumulation, dataRanks: 1 }),
     sharing: replicate<GptParams>(model.spec, singleGroup(), { stage: 0 }),
     tensor: alone,
+    pipeline: oneStage(),
     clipNorm: 1,
     lossScaling: null,
     seed: 5,

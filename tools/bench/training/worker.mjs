@@ -4,6 +4,7 @@
 
 import { createInterface } from "node:readline";
 import { enableProdMode, scalar, setBackend } from "@tensorflow/tfjs-core";
+import { meshGroups } from "@tessera/collectives";
 import { joinWorld } from "@tessera/collectives-mpi";
 import { resolveBatch } from "@tessera/config";
 import { feedOf, sequentialOrder } from "@tessera/data";
@@ -11,14 +12,18 @@ import { fullyShard, replicate, shardAll } from "@tessera/data-parallel";
 import { gpt, gptConfig } from "@tessera/gpt";
 import { disposeTree, materialize } from "@tessera/layers";
 import { adam, decayOf } from "@tessera/optim";
+import { split, splitTokens, tensorAxis } from "@tessera/tensor-parallel";
 import { freshState, takeStep } from "@tessera/trainer";
 import { profile } from "./profile.mjs";
 import { medianOf } from "./median.mjs";
 import { flopsOf, productsAlone } from "./products.mjs";
 
 const settings = JSON.parse(process.argv[2]);
-const { model: sizes, batch, time, precision, stage = 0 } = settings;
+const { model: sizes, batch, time, precision, stage = 0, tensor = 1, sequence } = settings;
 const world = joinWorld(process.env);
+const groups = meshGroups(world, { pipeline: 1, data: world.size / tensor, tensor });
+const region = (sequence ? splitTokens : split)(groups.tensor);
+const part = region.inside;
 
 enableProdMode();
 if (settings.backend === "native") {
@@ -36,8 +41,8 @@ const config = gptConfig({
   vocabularySize: sizes.vocabulary,
   maxPositions: sizes.positions,
 });
-const around = stage === 3 ? { around: shardAll(world.all) } : {};
-const model = gpt(config, { storage: precision, ...around });
+const around = stage === 3 ? { around: shardAll(groups.data, part) } : {};
+const model = gpt(config, { storage: precision, region, ...around });
 
 /** Tokens that look random and are the same in every run. */
 const samples = {
@@ -58,9 +63,12 @@ const plan = {
     decayOf(model.spec),
   ),
   schedule: { kind: "constant", peak: 1e-4, floor: 0, warmup: 0, total: 1000 },
-  batch: resolveBatch({ microBatch: batch, accumulation: 1, dataRanks: world.size }),
+  batch: resolveBatch({ microBatch: batch, accumulation: 1, dataRanks: groups.data.size }),
   sharing:
-    stage === 3 ? fullyShard(model.spec, world.all) : replicate(model.spec, world.all, { stage }),
+    stage === 3
+      ? fullyShard(model.spec, groups.data, part)
+      : replicate(model.spec, groups.data, { stage, part }),
+  tensor: tensorAxis(model.spec, region, groups.tensor),
   clipNorm: 1,
   lossScaling: null,
   seed: 1,
@@ -70,7 +78,7 @@ const plan = {
   intervals: { steps: 1000, logging: 1, evaluation: 0, saving: 0 },
 };
 
-let state = freshState(plan, materialize(model.spec, plan.seed));
+let state = freshState(plan, materialize(model.spec, plan.seed, part));
 
 /** A step, whole: what it computed is read back. Its seconds. */
 function step() {
@@ -79,6 +87,7 @@ function step() {
   const [loss] = taken.report.loss.dataSync();
   const seconds = (performance.now() - began) / 1000;
   state = taken.state;
+  steps += 1;
   disposeTree({ loss: taken.report.loss, norm: taken.report.gradientNorm });
   return { seconds, loss };
 }
@@ -103,10 +112,14 @@ function end() {
   return { peakBytes, parts, flops, matmulFraction };
 }
 
-/** What of the time of communication passed behind computation, over all steps. */
-function hidden() {
-  const { busySeconds, waitedSeconds } = world.all.traffic;
-  return busySeconds === 0 ? 1 : 1 - waitedSeconds / busySeconds;
+/** Steps taken, the two that warm up among them. */
+let steps = 0;
+
+/** What of the time of communication passed behind computation, and what of a step it held up. */
+function communication() {
+  const total = (of) => of(groups.data.traffic) + of(groups.tensor.traffic);
+  const [busy, waited] = [total((t) => t.busySeconds), total((t) => t.waitedSeconds)];
+  return { hidden: busy === 0 ? 1 : 1 - waited / busy, waitedSeconds: waited / steps };
 }
 
 const WORDS = ["step", "end"];
@@ -119,7 +132,7 @@ function shared(word) {
 }
 
 /** What the first rank answers. */
-const answer = (word) => (word === "step" ? step() : { ...end(), hidden: hidden() });
+const answer = (word) => (word === "step" ? step() : { ...end(), ...communication() });
 
 if (world.rank === 0) {
   for await (const word of createInterface({ input: process.stdin })) {

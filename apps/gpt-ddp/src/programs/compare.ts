@@ -27,5 +27,8 @@ export const treesApart = (actual: ByPath, expected: ByPath): number =>
 export const lossesApart = (actual: Trained, expected: Trained): number =>
   Math.max(...actual.losses.map((loss, step) => Math.abs(loss / expected.losses[step]! - 1)));
 
-export const normsApart = (actual: Trained, expected: Trained): number =>
-  Math.max(...actual.norms.map((one, step) => Math.abs(one / expected.norms[step]! - 1)));
+/** The same of gradients' norms, in the first `steps`. */
+export const normsApart = (actual: Trained, expected: Trained, steps = Infinity): number =>
+  Math.max(
+    ...actual.norms.slice(0, steps).map((one, step) => Math.abs(one / expected.norms[step]! - 1)),
+  );

@@ -1,37 +1,48 @@
 // A rank of the layouts' test: trains the golden model under a list of layouts, one after the other.
 
 import "@tensorflow/tfjs-backend-cpu";
-import { enableProdMode, memory, setBackend, type Tensor } from "@tensorflow/tfjs-core";
+import { enableProdMode, memory, setBackend, zerosLike, type Tensor } from "@tensorflow/tfjs-core";
 import { readModel, readModelConfig } from "@tessera/checkpoint";
-import { meshGroups, type World } from "@tessera/collectives";
+import type { World } from "@tessera/collectives";
 import { resolveBatch } from "@tessera/config";
-import { feedOf, sequentialOrder, type Samples } from "@tessera/data";
-import { disagreement, fullyShard, replicate, shardAll } from "@tessera/data-parallel";
-import { evenDropout, gpt, gptConfig, type GptConfig, type GptParams } from "@tessera/gpt";
+import { feedOf, sequentialOrder, type Feed, type Samples } from "@tessera/data";
+import { disagreement } from "@tessera/data-parallel";
+import { evenDropout, gptConfig, type GptConfig, type GptParams } from "@tessera/gpt";
 import { loadNative } from "@tessera/kernels-native";
-import { disposeTree, leaves, materialize, type Tree } from "@tessera/layers";
+import { disposeTree, leaves, mapTensors, materialize, type Tree } from "@tessera/layers";
 import type { FloatStorage } from "@tessera/kernels";
-import { partOf, shareOf, split, splitTokens, tensorAxis } from "@tessera/tensor-parallel";
+import { splitEvenly, type ScheduleKind } from "@tessera/pipeline-parallel";
+import { partOf } from "@tessera/tensor-parallel";
 import { adam, decayOf } from "@tessera/optim";
 import {
   freshState,
+  layOut,
+  resumedState,
   sumGradients,
   takeStep,
   valueOf,
   wholeState,
   type TrainingPlan,
   type TrainingState,
+  type WholeState,
 } from "@tessera/trainer";
 
 export interface Layout {
-  /** Ranks that share each layer; the others see other samples. */
+  /** Ranks that share each layer, and those that share the layers; the others see other samples. */
   readonly tensor?: number;
+  readonly pipeline?: number;
+  readonly schedule?: ScheduleKind;
+  /** Parts of the model on each stage. */
+  readonly chunks?: number;
   /** Whether they share the tokens too, outside of the products. */
   readonly sequence?: boolean;
-  /** Other heads than the folder's model; with other key heads, weights are drawn. */
-  readonly heads?: number;
-  readonly keyHeads?: number;
+  /** What is not as in the folder's model, whose weights are then drawn. */
+  readonly changes?: Partial<GptConfig>;
   readonly storage?: FloatStorage;
+  /** Whether each row counts as many of its tokens as its first one says. */
+  readonly masked?: boolean;
+  /** Rows of a step, over all ranks and micro-batches. */
+  readonly rows?: number;
   readonly stage: 0 | 1 | 2 | 3;
   readonly accumulation: number;
   readonly dropout: number;
@@ -70,51 +81,60 @@ const samplesOf = (tokens: Job["tokens"]): Samples => ({
   read: (index, out) => out.set(tokens[index]!),
 });
 
+/** A feed whose rows count some of their tokens, each another number of them. */
+const unevenly = (feed: Feed): Feed => ({
+  ...feed,
+  batch(first, size) {
+    const rows = feed.batch(first, size);
+    const { inputs, time } = rows;
+    const isCounted = (i: number): boolean => i % time < inputs[i - (i % time)]! % time;
+    return { ...rows, lossMask: Float32Array.from(inputs, (_id, i) => Number(isCounted(i))) };
+  },
+});
+
+const FP16 = { initial: 2 ** 10, minimum: 1, window: 100, hysteresis: 1 };
+
 function planOf(world: World, { folder, tokens }: Job, layout: Layout): TrainingPlan {
-  const { stage, accumulation, bucketBytes, tensor: degree = 1, sequence = false } = layout;
+  const { stage: zeroStage, accumulation, bucketBytes, tensor = 1, pipeline = 1 } = layout;
   const config = configOf(folder, layout);
-  const dataRanks = world.size / degree;
-  const { data, tensor } = meshGroups(world, { pipeline: 1, data: dataRanks, tensor: degree });
-  const region = (sequence ? splitTokens : split)(tensor);
-  const part = region.inside;
-  const around = stage === 3 ? { around: shardAll(data, part) } : {};
-  const model = gpt(config, { region, storage: layout.storage ?? "fp32", ...around });
+  const data = world.size / (tensor * pipeline);
+  const laidOut = layOut(
+    world,
+    config,
+    {
+      degrees: { pipeline, data, tensor },
+      sequenceParallel: layout.sequence ?? false,
+      zeroStage,
+      bucketBytes,
+      schedule: layout.schedule ?? "1f1b",
+      layers: splitEvenly(config.layerCount, pipeline * (layout.chunks ?? 1)),
+    },
+    { storage: layout.storage ?? "fp32" },
+  );
   const adamW = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, decoupled: true };
   const samples = samplesOf(tokens);
+  const feed = feedOf(samples, { order: sequentialOrder(samples.count) });
   return {
-    model,
-    optimizer: adam(adamW, decayOf(model.spec)),
+    ...laidOut,
+    optimizer: adam(adamW, decayOf(laidOut.model.spec)),
     schedule: { kind: "constant", peak: 1e-3, floor: 0, warmup: 4, total: 100 },
     batch: resolveBatch({
-      microBatch: ROWS_PER_STEP / (accumulation * dataRanks),
+      microBatch: (layout.rows ?? ROWS_PER_STEP) / (accumulation * data),
       accumulation,
-      dataRanks,
+      dataRanks: data,
     }),
-    sharing:
-      stage === 3
-        ? fullyShard<GptParams>(model.spec, data, part)
-        : replicate<GptParams>(model.spec, data, { stage, bucketBytes, part }),
-    tensor: tensorAxis(model.spec, region, tensor),
     clipNorm: 1,
-    lossScaling: null,
+    lossScaling: layout.storage === "fp16" ? FP16 : null,
     seed: 7,
-    train: feedOf(samples, { order: sequentialOrder(samples.count) }),
+    train: layout.masked ? unevenly(feed) : feed,
     validation: null,
     evalBatch: 1,
     intervals: { steps: 100, logging: 1, evaluation: 0, saving: 0 },
   };
 }
 
-function configOf(folder: string, { dropout, heads, keyHeads }: Layout): GptConfig {
-  const config = readModelConfig(folder);
-  const headCount = heads ?? config.headCount;
-  return gptConfig({
-    ...config,
-    headCount,
-    keyHeadCount: keyHeads ?? headCount,
-    dropout: evenDropout(dropout),
-  });
-}
+const configOf = (folder: string, { dropout, changes }: Layout): GptConfig =>
+  gptConfig({ ...readModelConfig(folder), dropout: evenDropout(dropout), ...changes });
 
 /** The values of a tree, which it uses up. */
 function valuesOf(tree: Tree): ByPath {
@@ -125,20 +145,28 @@ function valuesOf(tree: Tree): ByPath {
 
 /** The gradients of the next step, whole. */
 function gradientsAt(plan: TrainingPlan, state: TrainingState): ByPath {
-  const { loss, gradients } = sumGradients(plan, state, 1);
+  const { sums, gradients } = sumGradients(plan, state, 1);
   const { params, optimizer } = wholeState(plan, { ...state, optimizer: { gradients } });
-  for (const tree of [{ loss }, gradients, params]) disposeTree(tree);
+  for (const tree of [{ sums }, gradients, params]) disposeTree(tree);
   return valuesOf(optimizer["gradients"]!);
 }
+
+/** Before the first step, Adam remembers zeros. */
+const startOf = (params: GptParams): WholeState => ({
+  params,
+  optimizer: { mean: mapTensors(params, zerosLike), square: mapTensors(params, zerosLike) },
+});
 
 function trained(world: World, job: Job, layout: Layout): Trained {
   const plan = planOf(world, job, layout);
   const { model, tensor, seed } = plan;
-  const weights =
-    layout.keyHeads === undefined
-      ? shareOf(readModel(job.folder, model.config), model.spec, partOf(tensor))
-      : materialize<GptParams>(model.spec, seed, partOf(tensor));
-  let state = freshState(plan, weights);
+  let state =
+    layout.changes === undefined
+      ? resumedState(plan, startOf(readModel(job.folder, model.config)), {
+          step: 0,
+          consumedSamples: 0,
+        })
+      : freshState(plan, materialize<GptParams>(model.spec, seed, partOf(tensor)));
   const gradients = gradientsAt(plan, state);
   const losses: number[] = [];
   const norms: number[] = [];

@@ -75,8 +75,8 @@ function partOf({ layer, params, sink, isFirst, isLast }: Model): Part<Saved> {
     },
     backward: (_micro, saved, dy) => backward(sink, saved, dy),
     input(_micro, saved, dy) {
-      const { sink: late, release } = putOff(params, sink);
-      return { dx: backward(late, saved, dy), weight: release };
+      const { sink: late, release } = putOff(params);
+      return { dx: backward(late, saved, dy), weight: () => release(sink) };
     },
   };
 }
@@ -95,12 +95,11 @@ function run(world: World, { kind, micros, chunks }: Job): Done {
     const sums = accumulate(params);
     return { layer, params, sums, isFirst: part === 0, isLast: part === spans.length - 1 };
   });
-  execute({
-    parts: models.map((model) => partOf({ ...model, sink: model.sums.sink })),
-    schedule: schedulesOf(kind, { stages: group.size, micros, chunks })[group.rank]!,
-    group,
-    message: { shape: [ROWS, WIDTH] },
-  });
+  const parts = models.map((model) => partOf({ ...model, sink: model.sums.sink }));
+  execute(
+    { parts, group, message: { shape: () => [ROWS, WIDTH] } },
+    schedulesOf(kind, { stages: group.size, micros, chunks })[group.rank]!,
+  );
   const gradients: Record<string, Float32Array> = {};
   for (const { sums, params } of models) {
     const taken = sums.take();

@@ -1,0 +1,37 @@
+// Reductions that go on while backward does. What they read stays in memory until their results are
+// taken, so each is taken as soon as it is there.
+
+import type { Tensor } from "@tensorflow/tfjs-core";
+import type { Work } from "@tessera/collectives";
+import { accumulate, call } from "@tessera/kernels";
+
+export interface UnderWay {
+  /** Adds the result of `work`, in time, to the sum of that name. */
+  readonly add: (name: string, work: Work) => void;
+  /** The sums by name, once all results are there. The caller owns them. */
+  readonly take: () => ReadonlyMap<string, Tensor>;
+}
+
+/** Sums of results, taken in the order of their posting. No more than `most` are waited for later. */
+export function underWay(most = Infinity): UnderWay {
+  const sums = new Map<string, Tensor>();
+  const queue: (readonly [string, Work])[] = [];
+  const settle = (isDue: (oldest: Work) => boolean): void => {
+    while (queue.length > 0 && isDue(queue[0]![1])) {
+      const [name, work] = queue.shift()!;
+      const gradient = work.wait();
+      const sum = sums.get(name);
+      sums.set(name, sum ? call(accumulate, { sum, gradient }, {}).total : gradient);
+    }
+  };
+  return {
+    add(name, work) {
+      queue.push([name, work]);
+      settle((oldest) => oldest.done || queue.length > most);
+    },
+    take() {
+      settle(() => true);
+      return sums;
+    },
+  };
+}

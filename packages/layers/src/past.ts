@@ -1,0 +1,59 @@
+// What the rows of a batch continue: the keys and values of the tokens before, which attention keeps
+// while text is written token by token.
+
+import { keep, slice, zeros, type Tensor } from "@tensorflow/tfjs-core";
+import { cachedAttention, call, put } from "@tessera/kernels";
+
+/** The rows that a call continues. */
+export interface Past {
+  /** Tokens of each row before this call: the position of its first. */
+  readonly lengths: readonly number[];
+  /** Attention of new tokens to all, for the layer at `path`; what is new is kept. */
+  attend(path: string, query: Tensor, keyValue: Tensor, scale: number): Attended;
+}
+
+export interface Attended {
+  readonly y: Tensor; // [batch, time, heads, depth]
+  readonly logSumExp: Tensor; // [batch, heads, time]
+}
+
+/** Keys and values of some sequences, each a row. Rows hold what callers say they hold. */
+export interface KeyValueCache {
+  /** Rows from `firstRow` on, with these numbers of tokens: for `Step.past`. */
+  past(firstRow: number, lengths: readonly number[]): Past;
+  /** Gives row `to` what row `from` holds. */
+  copy(from: number, to: number): void;
+  dispose(): void;
+}
+
+/** Room for `rows` sequences of up to `capacity` tokens, taken when a layer first attends. */
+export function keyValueCache(rows: number, capacity: number): KeyValueCache {
+  const caches = new Map<string, Tensor>(); // by path: [rows, 2, key heads, capacity, depth]
+  const cacheAt = (path: string, keyValue: Tensor): Tensor => {
+    const [, , , groups, depth] = keyValue.shape as [number, number, number, number, number];
+    return caches.get(path) ?? zeros([rows, 2, groups, capacity, depth]);
+  };
+  return {
+    past: (firstRow, lengths) => ({
+      lengths,
+      attend(path, query, keyValue, scale) {
+        const inputs = { query, keyValue, cache: cacheAt(path, keyValue) };
+        const made = call(cachedAttention, inputs, { scale, firstRow, lengths });
+        caches.set(path, keep(made.extended));
+        return { y: made.y, logSumExp: made.logSumExp };
+      },
+    }),
+    copy(from, to) {
+      for (const [path, cache] of caches) {
+        const size = cache.size / rows;
+        const part = slice(cache, [from], [1]);
+        caches.set(path, keep(call(put, { whole: cache, part }, { first: to * size }).total));
+        part.dispose();
+      }
+    },
+    dispose() {
+      for (const cache of caches.values()) cache.dispose();
+      caches.clear();
+    },
+  };
+}

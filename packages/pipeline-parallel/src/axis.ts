@@ -1,0 +1,98 @@
+// What the stages of a pipeline do together, beside passing activations on.
+
+import { zeros, type Tensor } from "@tensorflow/tfjs-core";
+import { singleGroup, type ProcessGroup } from "@tessera/collectives";
+import {
+  leafAt,
+  leaves,
+  mapTensors,
+  type ParamSpec,
+  type Tree,
+  type TreeOf,
+} from "@tessera/layers";
+import type { Schedule } from "./action.js";
+import { schedulesOf, type ScheduleKind } from "./schedules.js";
+
+export interface PipelineAxis {
+  /** The stages, in order; this one is its rank. */
+  readonly group: ProcessGroup;
+  /** What this stage does in a step of so many micro-batches. */
+  readonly schedule: (micros: number) => Schedule;
+  /** Of parameters that both ends hold, the sums of their gradients. Uses them up. */
+  readonly complete: (gradients: Tree) => Tree;
+  /** What the leaf at `path` counts in a sum over all stages: one, divided by the stages that hold it. */
+  readonly share: (path: string) => number;
+  /** The parameters of all stages, or what is shaped like them, on every stage, by path. Uses up this one's. */
+  readonly join: (own: Tree) => ReadonlyMap<string, Tensor>;
+}
+
+const repeated = (kind: ScheduleKind, stages: number, chunks: number) => {
+  const known = new Map<number, readonly Schedule[]>();
+  return (micros: number): readonly Schedule[] => {
+    const found = known.get(micros) ?? schedulesOf(kind, { stages, micros, chunks });
+    known.set(micros, found);
+    return found;
+  };
+};
+
+/** One stage that holds everything. */
+export function oneStage(): PipelineAxis {
+  const schedules = repeated("1f1b", 1, 1);
+  return {
+    group: singleGroup(0, "pipeline"),
+    schedule: (micros) => schedules(micros)[0]!,
+    complete: (gradients) => gradients,
+    share: () => 1,
+    join: (own) => new Map(leaves<Tensor>(own)),
+  };
+}
+
+export interface PipelineOptions {
+  readonly kind: ScheduleKind;
+  /** Parts of the model on each stage. */
+  readonly chunks: number;
+  readonly group: ProcessGroup;
+  /** The first and the last stage, on those; null on the others. */
+  readonly ends: ProcessGroup | null;
+  /** Of the parameters of each stage. */
+  readonly specs: readonly TreeOf<ParamSpec>[];
+}
+
+export function pipelineAxis({ kind, chunks, group, ends, specs }: PipelineOptions): PipelineAxis {
+  const schedules = repeated(kind, group.size, chunks);
+  const own = specs[group.rank]!;
+  const isShared = (path: string): boolean => leafAt<ParamSpec>(own, path)?.onBothEnds === true;
+  return {
+    group,
+    schedule: (micros) => schedules(micros)[group.rank]!,
+    share: (path) => (isShared(path) ? 1 / 2 : 1),
+    complete: (gradients) =>
+      mapTensors(gradients, (leaf, path) => {
+        if (!isShared(path) || ends === null) return leaf;
+        const sum = ends.allReduce(leaf).wait();
+        leaf.dispose();
+        return sum;
+      }),
+    join: (tree) => joined(tree, specs, group),
+  };
+}
+
+/** The leaves of all stages, by path. Uses up `own`. */
+function joined(
+  own: Tree,
+  specs: readonly TreeOf<ParamSpec>[],
+  group: ProcessGroup,
+): ReadonlyMap<string, Tensor> {
+  const held = new Map(leaves<Tensor>(own));
+  const all = new Map<string, Tensor>();
+  specs.forEach((spec, stage) => {
+    for (const [path, { shape }] of leaves<ParamSpec>(spec)) {
+      if (all.has(path)) continue; // both ends hold the same
+      const said = stage === group.rank ? held.get(path)!.clone() : zeros([...shape]);
+      all.set(path, group.broadcast(said, stage).wait());
+      said.dispose();
+    }
+  });
+  for (const leaf of held.values()) leaf.dispose();
+  return all;
+}

@@ -1,0 +1,10 @@
+// Parameters inside a stretch, where what ranks compute are parts of a sum.
+
+import { mapTree, type Like, type ParamSpec, type Tree } from "@tessera/layers";
+
+/** `spec`, with all of it marked as inside. */
+export const insideSpec = <P extends Tree>(spec: Like<P, ParamSpec>): Like<P, ParamSpec> =>
+  mapTree(spec, (leaf: ParamSpec): ParamSpec => ({ ...leaf, inside: true })) as unknown as Like<
+    P,
+    ParamSpec
+  >;

@@ -1,0 +1,176 @@
+// Loss and gradients of a head whose vocabulary ranks share, a chunk of positions at a time. What ranks
+// tell each other of a chunk are three numbers per position, never logits.
+
+import {
+  add,
+  exp,
+  log,
+  max,
+  mul,
+  reshape,
+  slice,
+  sub,
+  sum,
+  tensor1d,
+  tidy,
+  unstack,
+  type Tensor,
+} from "@tensorflow/tfjs-core";
+import type { ProcessGroup } from "@tessera/collectives";
+import {
+  addWeightGradient,
+  call,
+  convert,
+  hostMemory,
+  product,
+  put,
+  sumRows,
+  vocabularySlice,
+  vocabularySliceGradient,
+  weightGradient,
+} from "@tessera/kernels";
+import { addGradient, type Targets } from "@tessera/layers";
+
+/** How much memory the logits of a chunk may take. */
+const LOGIT_BYTES = 64 * 2 ** 20;
+
+/** All positions of a batch, and what this rank holds of the vocabulary. */
+export interface Slices {
+  readonly group: ProcessGroup;
+  readonly firstToken: number;
+  readonly x: Tensor; // [batch, time, width]
+  readonly table: Tensor; // [held tokens, width]
+  readonly bias: Tensor | undefined; // [held tokens]
+  readonly targets: Targets;
+}
+
+/** Some positions in a row. */
+interface Chunk {
+  readonly first: number;
+  readonly x: Tensor; // [count, width]
+  readonly targets: Tensor; // [count]
+  readonly weights: Tensor; // [count]
+}
+
+/** Calls `use` with one chunk after the other. Returns the sum of the losses that it returns. */
+function eachChunk({ x, table, targets }: Slices, use: (chunk: Chunk) => Tensor): Tensor {
+  const [rows, width] = table.shape as [number, number];
+  const positions = targets.ids.size;
+  const chunks = Math.ceil(positions / Math.max(1, Math.floor(LOGIT_BYTES / (4 * rows))));
+  const each = Math.ceil(positions / chunks);
+  let total: Tensor | null = null;
+  for (let first = 0; first < positions; first += each) {
+    const count = Math.min(each, positions - first);
+    const taken = (of: Tensor): Tensor => slice(reshape(of, [positions]), [first], [count]);
+    const chunk = tidy(() => ({
+      x: slice(reshape(x, [positions, width]), [first, 0], [count, width]),
+      targets: taken(targets.ids),
+      weights: taken(targets.weights),
+    }));
+    const loss = use({ first, ...chunk });
+    for (const spent of Object.values(chunk)) spent.dispose();
+    total = total === null ? loss : addGradient(total, loss);
+  }
+  return total!;
+}
+
+/**
+ * The loss of a chunk; this rank's exps [count, held tokens]; and by what to multiply them for
+ * weight x softmax, [count].
+ */
+function probabilities({ group, table, bias, firstToken }: Slices, { x, targets, weights }: Chunk) {
+  const added = bias?.clone() ?? tensor1d([]);
+  const inputs = { x, table, targets, bias: added };
+  const { exps, figures } = call(vocabularySlice, inputs, { firstToken });
+  added.dispose();
+  const everyones = group.allGather(figures, 1).wait(); // [3, ranks x count]
+  const { loss, factors } = tidy(() => {
+    const byRank = reshape(everyones, [3, group.size, -1]);
+    const [mosts, sums, known] = unstack(byRank) as [Tensor, Tensor, Tensor];
+    const most: Tensor = max(mosts, 0);
+    const total: Tensor = sum(mul(sums, exp(sub(mosts, most))), 0);
+    const nats = sub(add(most, log(total)), sum(known, 0));
+    const own = unstack(figures)[0]!;
+    return {
+      loss: sum<Tensor>(mul(weights, nats)),
+      factors: mul<Tensor>(weights, exp(sub(sub(own, most), log(total)))),
+    };
+  });
+  figures.dispose();
+  everyones.dispose();
+  return { exps, loss, factors };
+}
+
+export const lossOf = (slices: Slices): Tensor =>
+  eachChunk(slices, (chunk) => {
+    const { exps, loss, factors } = probabilities(slices, chunk);
+    exps.dispose();
+    factors.dispose();
+    return loss;
+  });
+
+export interface SliceGradients {
+  readonly loss: Tensor;
+  /** [batch, time, width]: this rank's part of a sum. */
+  readonly dx: Tensor;
+  /** The rest of the table's gradient is computed by this call. */
+  readonly dTable: () => Tensor;
+  /** Null where there is no bias. */
+  readonly dBias: Tensor | null;
+}
+
+export function gradientsOf(slices: Slices): SliceGradients {
+  const { x, table, bias, firstToken } = slices;
+  const storage = hostMemory()?.storage(x) === "bf16" ? "bf16" : "fp32";
+  // Rounded once, not once a chunk.
+  const rounded = storage === "bf16" ? call(convert, { x: table }, { storage }).y : table.clone();
+  const ofTable = sumOfProducts();
+  // Chunks write over all of it: what counts is only how it is stored.
+  let dx = add<Tensor>(x, 0);
+  let dBias: Tensor | null = null;
+  const loss = eachChunk(slices, (chunk) => {
+    ofTable.settle();
+    const { exps, loss, factors } = probabilities({ ...slices, table: rounded }, chunk);
+    const { targets, weights } = chunk;
+    const attributes = { firstToken, storage } as const;
+    const inputs = { exps, factors, targets, weights };
+    const { dLogits } = call(vocabularySliceGradient, inputs, attributes);
+    exps.dispose();
+    factors.dispose();
+    const part = call(product, { x: dLogits, weight: rounded }, { transpose: false }).y;
+    dx = call(put, { whole: dx, part }, { first: chunk.first * table.shape[1]! }).total;
+    part.dispose();
+    if (bias) dBias = addedTo(dBias, call(sumRows, { dy: dLogits }, {}).dBias);
+    ofTable.add(dLogits, chunk.x.clone());
+    return loss;
+  });
+  rounded.dispose();
+  return { loss, dx, dTable: ofTable.settle, dBias };
+}
+
+const addedTo = (sum: Tensor | null, more: Tensor): Tensor =>
+  sum === null ? more : addGradient(sum, more);
+
+/** A sum of x^T dy, whose last summand is computed by `settle`. */
+function sumOfProducts() {
+  let total: Tensor | null = null;
+  let late: { readonly x: Tensor; readonly dy: Tensor } | null = null;
+  return {
+    /** Takes ownership of both. */
+    add: (x: Tensor, dy: Tensor): void => {
+      late = { x, dy };
+    },
+    settle: (): Tensor => {
+      if (late !== null) {
+        total =
+          total === null
+            ? call(weightGradient, late, {}).dWeight
+            : call(addWeightGradient, { sum: total, ...late }, {}).total;
+        late.x.dispose();
+        late.dy.dispose();
+        late = null;
+      }
+      return total!;
+    },
+  };
+}

@@ -1,0 +1,106 @@
+// Where the axes meet: what a rank holds of a model, and what it does together with others.
+
+import { meshGroups, type ProcessGroup, type World } from "@tessera/collectives";
+import { fullyShard, replicate, shardAll, type Sharing } from "@tessera/data-parallel";
+import {
+  gptStage,
+  type GptConfig,
+  type GptOptions,
+  type GptParams,
+  type GptStage,
+} from "@tessera/gpt";
+import { refuseCuts, whole, type Region } from "@tessera/layers";
+import { coordinates, rankAt, type Degrees, type Span } from "@tessera/mesh";
+import {
+  oneStage,
+  pipelineAxis,
+  type PipelineAxis,
+  type ScheduleKind,
+} from "@tessera/pipeline-parallel";
+import { split, splitTokens, tensorAxis } from "@tessera/tensor-parallel";
+import type { TrainingPlan } from "./plan.js";
+
+export interface Layout {
+  readonly degrees: Degrees;
+  /** Whether tensor-parallel ranks share the tokens too, outside of the products. */
+  readonly sequenceParallel: boolean;
+  /** What data-parallel ranks share out: 1 moments, 2 gradients too, 3 weights too. */
+  readonly zeroStage: 0 | 1 | 2 | 3;
+  /** Gradients smaller than this travel together. */
+  readonly bucketBytes?: number;
+  readonly schedule: ScheduleKind;
+  /** The blocks of each part of the model: chunk c of stage s is part c x stages + s. */
+  readonly layers: readonly Span[];
+}
+
+export type LaidOut = Pick<TrainingPlan, "model" | "sharing" | "tensor" | "pipeline">;
+
+/**
+ * This rank's part in training `config`. Called by all ranks of the world. Throws a UserError, before any
+ * memory is taken, where the model cannot be shared out so.
+ */
+export function layOut(
+  world: World,
+  config: GptConfig,
+  layout: Layout,
+  options: Pick<GptOptions, "storage"> = {},
+): LaidOut {
+  const { degrees, layers, zeroStage } = layout;
+  const groups = meshGroups(world, degrees);
+  const region = regionOf(layout, groups.tensor);
+  const part = region.inside;
+  const around = zeroStage === 3 ? { around: shardAll(groups.data, part) } : {};
+  const stages = Array.from({ length: degrees.pipeline }, (_, stage): GptStage => {
+    const own = layers.filter((_span, index) => index % degrees.pipeline === stage);
+    return gptStage(config, { ...options, region, ...around }, own);
+  });
+  const model = stages[groups.pipeline.rank]!;
+  refuseCuts(model.spec, degrees.tensor);
+  return {
+    model,
+    sharing: sharingOf(model, layout, groups.data, part),
+    tensor: tensorAxis(model.spec, region, groups.tensor),
+    pipeline: pipelineOf(world, layout, groups.pipeline, stages),
+  };
+}
+
+function regionOf({ sequenceParallel }: Layout, tensor: ProcessGroup): Region {
+  if (tensor.size === 1) return whole;
+  return sequenceParallel ? splitTokens(tensor) : split(tensor);
+}
+
+function sharingOf(
+  { spec }: GptStage,
+  { zeroStage: stage, bucketBytes }: Layout,
+  data: ProcessGroup,
+  part: Region["inside"],
+): Sharing<GptParams> {
+  if (stage === 3) return fullyShard<GptParams>(spec, data, part);
+  const size = bucketBytes === undefined ? {} : { bucketBytes };
+  return replicate<GptParams>(spec, data, { stage, part, ...size });
+}
+
+function pipelineOf(
+  world: World,
+  { degrees, schedule: kind, layers }: Layout,
+  group: ProcessGroup,
+  stages: readonly GptStage[],
+): PipelineAxis {
+  if (group.size === 1) return oneStage();
+  return pipelineAxis({
+    kind,
+    chunks: layers.length / degrees.pipeline,
+    group,
+    ends: endsOf(world, degrees),
+    specs: stages.map(({ spec }) => spec),
+  });
+}
+
+/** The group of the first and the last stage, on these. */
+function endsOf(world: World, degrees: Degrees): ProcessGroup | null {
+  const at = coordinates(degrees, world.rank);
+  const last = degrees.pipeline - 1;
+  if (at.pipeline !== 0 && at.pipeline !== last) return null;
+  const ends = [0, last].map((pipeline) => rankAt(degrees, { ...at, pipeline }));
+  return world.group("both ends of the pipeline", ends);
+}

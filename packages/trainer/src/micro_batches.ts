@@ -1,0 +1,139 @@
+// The micro-batches of a step, through this rank's parts of the model, in the order of its schedule.
+
+import { stack, sum, tidy, zeros, type Tensor } from "@tensorflow/tfjs-core";
+import type { BatchPlan } from "@tessera/config";
+import type { Collector } from "@tessera/data-parallel";
+import { atRows, type Batch, type GptParams, type GptPart, type PartSaved } from "@tessera/gpt";
+import { addOwned, whole, type Sink, type Step } from "@tessera/layers";
+import {
+  endsBackward,
+  execute,
+  putOff,
+  type Part,
+  type Schedule,
+} from "@tessera/pipeline-parallel";
+import { disposeBatch, makeBatch } from "./batch.js";
+import type { TrainingPlan } from "./plan.js";
+import type { TrainingState } from "./step.js";
+
+interface Saved {
+  readonly record: PartSaved;
+  /** What the last part made, which becomes a loss in backward. */
+  readonly y: Tensor | null;
+}
+
+export interface Pass {
+  readonly state: Pick<TrainingState, "params" | "step" | "consumedSamples">;
+  readonly batch: BatchPlan;
+  /** How much a token that counts weighs. */
+  readonly weight: number;
+  readonly collector: Collector<GptParams>;
+}
+
+/**
+ * Runs forward and backward of all micro-batches; gradients go to the collector. Returns this rank's
+ * weighed losses and weights, summed [2]: zeros where the model does not end here.
+ */
+export function runMicroBatches(plan: TrainingPlan, pass: Pass): Tensor {
+  const { model, pipeline } = plan;
+  const { params } = pass.state;
+  const { microBatch, accumulation } = pass.batch;
+  const schedule = pipeline.schedule(accumulation);
+  const sinks = sinksOf(pass.collector, schedule);
+  const rows = rowsOf(plan, pass, schedule);
+  let sums: Tensor = zeros([2]);
+
+  const backward = (
+    part: GptPart,
+    micro: number,
+    saved: Saved,
+    dy: Tensor | null,
+    sink: Sink<GptParams>,
+  ) => {
+    const { record, y } = saved;
+    const { batch, at } = rows.get(micro);
+    let dLast = dy!;
+    if (part.end !== null) {
+      const { loss, dx } = part.end.lossAndGradient(params, y!, batch.targets, sink);
+      const more = tidy(() => stack([loss, sum(batch.targets.weights)]));
+      sums = addOwned(sums, more);
+      loss.dispose();
+      y!.dispose();
+      dLast = dx;
+    }
+    const dx = part.backward(params, record, dLast, sink, at);
+    if (part.end !== null) dLast.dispose();
+    rows.used(micro);
+    return dx;
+  };
+
+  const partOf = (part: GptPart): Part<Saved> => ({
+    forward(micro, x) {
+      const { batch, at } = rows.get(micro);
+      const [y, record] = part.forward(params, x ?? batch.ids, at);
+      rows.used(micro);
+      return part.end === null
+        ? { y, saved: { record, y: null } }
+        : { y: null, saved: { record, y } };
+    },
+    backward: (micro, saved, dy) => backward(part, micro, saved, dy, sinks.next()),
+    input(micro, saved, dy) {
+      const { sink, release } = putOff(params);
+      return { dx: backward(part, micro, saved, dy, sink), weight: () => release(sinks.next()) };
+    },
+  });
+
+  const { hiddenSize } = model.config;
+  const { storage = "fp32", region = whole } = model.options;
+  const heldTokens = plan.train.length / region.outside.count;
+  const message = { shape: () => [microBatch, heldTokens, hiddenSize], storage };
+  execute({ parts: model.parts.map(partOf), group: pipeline.group, message }, schedule);
+  return sums;
+}
+
+/** A sink for each pass of backward, of which the schedule says the last. */
+function sinksOf({ sink }: Collector<GptParams>, schedule: Schedule) {
+  let left = schedule.filter(endsBackward).length;
+  return {
+    next(): Sink<GptParams> {
+      left -= 1;
+      return sink(left === 0);
+    },
+  };
+}
+
+/** Each micro-batch as tensors, from its first use on this rank to its last. */
+function rowsOf(plan: TrainingPlan, { state, batch, weight }: Pass, schedule: Schedule) {
+  const { group } = plan.sharing;
+  const made = new Map<number, Batch>();
+  const uses = new Map<number, number>();
+  for (const { micro, kind } of schedule) {
+    if (kind !== "weight") uses.set(micro, (uses.get(micro) ?? 0) + 1);
+  }
+  return {
+    get(micro: number): { readonly batch: Batch; readonly at: Step } {
+      // A micro-batch of each rank, side by side, then the next of each.
+      const firstRow = (micro * group.size + group.rank) * batch.microBatch;
+      const found =
+        made.get(micro) ??
+        makeBatch(plan.train.batch(state.consumedSamples + firstRow, batch.microBatch), weight);
+      made.set(micro, found);
+      const at: Step = {
+        seed: plan.seed,
+        index: state.step,
+        training: true,
+        firstRow,
+        rows: batch.globalBatch,
+        path: "",
+      };
+      return { batch: found, at: atRows(at, found) };
+    },
+    used(micro: number): void {
+      const left = uses.get(micro)! - 1;
+      uses.set(micro, left);
+      if (left > 0) return;
+      disposeBatch(made.get(micro)!);
+      made.delete(micro);
+    },
+  };
+}
