@@ -38,9 +38,23 @@ export function run([count = "2"] = []) {
       const got = JSON.parse(ranks(count, process.execPath, ...args));
       for (const [name, seconds] of Object.entries(got)) ours[name].push(...seconds);
     }
+    reportLatency(count);
     return report(median(theirs), ours);
   } finally {
     rmSync(scratch, { recursive: true });
+  }
+}
+
+/** What a short call costs, alone and with ranks comparing their calls. */
+function reportLatency(count) {
+  for (const mode of ["plain", "compare"]) {
+    const program = [join(FOLDER, "collectives/latency.mjs"), mode];
+    const kinds = JSON.parse(ranks(count, process.execPath, ...program));
+    for (const [kind, [kib1, kib64, mib1, mib4]] of Object.entries(kinds)) {
+      process.stdout.write(
+        `${kind}, ${mode}: 1 KiB ${kib1} us, 64 KiB ${kib64} us, 1 MiB ${mib1} us, 4 MiB ${mib4} us\n`,
+      );
+    }
   }
 }
 

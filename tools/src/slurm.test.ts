@@ -159,8 +159,10 @@ const srun = ["srun", "--mpi=pmix", "--kill-on-bad-exit=1", "--nodes=2", "--ntas
     run("scancel", "--batch", "--signal=USR1", job); // as Slurm does before the limit
     until(() => run("scontrol", "show", "job", job).stdout.includes("Restarts=1"));
     const [, saved] = /saved {2}.*checkpoint-(\d+)/.exec(said()) ?? [];
-    run("scontrol", "update", `JobId=${job}`, "StartTime=now"); // Slurm lets it wait for a while
-    until(() => said().includes(`resume from step ${saved}`));
+    until(() => {
+      run("scontrol", "update", `JobId=${job}`, "StartTime=now"); // Slurm lets it wait for minutes
+      return said().includes(`resume from step ${saved}`);
+    });
     until(() => said().includes(`step ${Number(saved) + 2}/`));
     run("scancel", job);
     const steps = readFileSync(at("outputs/metrics.jsonl"), "utf8").match(/"step":\d+/g)!;
