@@ -161,7 +161,7 @@ withNativeRanks("ranks that a bare mpirun starts share the processors of their n
   });
   expect(status).toBe(0);
   const share = Math.max(1, Math.floor(availableParallelism() / 2));
-  expect(stdout).toMatch(new RegExp(`ranks .*, threads of each: ${share}$`, "m"));
+  expect(stdout).toMatch(new RegExp(`ranks .*, threads of each rank: ${share}$`, "m"));
 });
 
 test.each([

@@ -117,8 +117,9 @@ class TensorGroup implements ProcessGroup {
 
   private start(call: Call): Pending {
     this.outgoing = this.outgoing.filter(({ pending, lent }) => {
-      if (pending.done) lent.release();
-      return !pending.done;
+      const { done } = pending; // asked once: it may change at any moment
+      if (done) lent.release();
+      return !done;
     });
     const elements = elementsOf(call);
     this.traffic.calls[call.kind] += 1;

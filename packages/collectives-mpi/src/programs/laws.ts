@@ -1,11 +1,12 @@
 // A rank of the laws' test, on plain tfjs: elements go through arrays of JavaScript.
 
 import "@tensorflow/tfjs-backend-cpu";
-import { setBackend } from "@tensorflow/tfjs-core";
+import { enableProdMode, setBackend } from "@tensorflow/tfjs-core";
 import { runRank } from "@tessera/collectives";
 import { checkLaws } from "@tessera/collectives/laws";
 import { joinWorld } from "../index.js";
 
+enableProdMode(); // no advice to install another backend
 await setBackend("cpu");
 const world = joinWorld(process.env, { timeoutMinutes: 1 });
 process.exitCode = await runRank(world, (all) => {

@@ -1,11 +1,12 @@
 // A rank of the laws' test: plain tfjs, in a thread.
 
 import "@tensorflow/tfjs-backend-cpu";
-import { setBackend } from "@tensorflow/tfjs-core";
+import { enableProdMode, setBackend } from "@tensorflow/tfjs-core";
 import { checkLaws, type Verdict } from "../laws.js";
 import type { World } from "../world.js";
 
 export async function main(world: World): Promise<Verdict> {
+  enableProdMode(); // no advice to install another backend
   await setBackend("cpu");
   return checkLaws(world, {
     storages: ["fp32", "int32", "bool"],

@@ -1,0 +1,40 @@
+import "@tensorflow/tfjs-backend-cpu";
+import { beforeAll, expect, test } from "@jest/globals";
+import { enableProdMode, engine, memory, ones, setBackend } from "@tensorflow/tfjs-core";
+import { hostMemory, type HostMemory } from "@tessera/kernels";
+import { tensorGroup } from "./tensor_group.js";
+
+/** As a backend whose memory is lent to engines offers it. */
+const lending: HostMemory = {
+  storage: () => "fp32",
+  address: () => 1,
+  allocate: (shape) => ones([...shape]),
+};
+
+beforeAll(async () => {
+  enableProdMode(); // no advice to install another backend
+  await setBackend("cpu");
+  Object.assign(engine().backend, lending);
+  expect(hostMemory()).not.toBeNull();
+});
+
+test("a send that ends while the group looks at it gives its tensor back", () => {
+  let looks = 0;
+  const pending = {
+    /** Under way at the first look, over at the next. */
+    get done() {
+      looks += 1;
+      return looks > 1;
+    },
+    seconds: 0,
+    wait: () => undefined,
+  };
+  const members = { name: "a pair", rank: 0, ranks: [0, 1] };
+  const group = tensorGroup(members, { native: true, start: () => pending });
+  const x = ones([3]);
+  const before = memory().numTensors;
+  const sent = group.send(x, 1);
+  group.barrier(); // looks after what is under way
+  sent.wait();
+  expect(memory().numTensors).toBe(before);
+});
