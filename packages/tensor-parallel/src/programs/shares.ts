@@ -1,0 +1,60 @@
+// A rank of the shares' test: what it holds of some parameters, the whole from all ranks' shares, and
+// what becomes of gradients of which each rank has a part.
+
+import "@tensorflow/tfjs-backend-cpu";
+import { enableProdMode, memory, ones, setBackend, type Tensor } from "@tensorflow/tfjs-core";
+import type { World } from "@tessera/collectives";
+import { disposeTree, leaves, mapTensors, materialize, matrix, vector } from "@tessera/layers";
+import { vocabularyCut, type ParamSpec } from "@tessera/layers";
+import { partOf, shareOf, split, tensorAxis, wholeOf } from "../index.js";
+
+type Params = Readonly<Record<"columns" | "keys" | "table" | "inner" | "gain", Tensor>>;
+
+/** A parameter of a stretch that ranks share out, which marks it so. */
+const inStretch = (leaf: ParamSpec): ParamSpec => ({ ...leaf, inside: true });
+
+const spec: Readonly<Record<keyof Params, ParamSpec>> = {
+  columns: inStretch(matrix([3, 8], { dim: 1, units: 4, of: "heads", rule: "even" }, 1)),
+  keys: inStretch(matrix([2, 6], { dim: 1, units: 2, of: "key heads", rule: "shared" }, 1)),
+  table: inStretch(matrix([11, 2], vocabularyCut(11), 1)),
+  inner: inStretch(vector([5], null, 1)),
+  gain: vector([5], null, 1),
+};
+
+type ByPath = Readonly<Record<string, readonly number[]>>;
+
+export interface Shares {
+  readonly whole: ByPath;
+  readonly sizes: ByPath;
+  /** Shares joined again. */
+  readonly joined: ByPath;
+  /** Of gradients that are ones on every rank. */
+  readonly completed: ByPath;
+  /** What this rank counts each as in a sum over all ranks. */
+  readonly counted: Readonly<Record<string, number>>;
+  readonly leaked: number;
+}
+
+const valuesOf = (tree: Params): ByPath =>
+  Object.fromEntries(leaves<Tensor>(tree).map(([path, x]) => [path, [...x.dataSync()]]));
+
+export async function main(world: World): Promise<Shares> {
+  enableProdMode(); // no advice to install another backend
+  await setBackend("cpu");
+  const before = memory().numTensors;
+  const axis = tensorAxis(spec, split(world.all), world.all);
+  const whole = materialize<Params>(spec, 5);
+  const expected = valuesOf(whole);
+  const share = shareOf(whole, spec, partOf(axis));
+  const joined = wholeOf(share, spec, world.all);
+  const completed = axis.complete(mapTensors(share, (leaf) => ones(leaf.shape))) as Params;
+  const said = {
+    whole: expected,
+    sizes: Object.fromEntries(leaves<Tensor>(share).map(([path, { shape }]) => [path, shape])),
+    joined: valuesOf(joined),
+    completed: valuesOf(completed),
+    counted: Object.fromEntries(leaves<Tensor>(share).map(([path]) => [path, axis.share(path)])),
+  };
+  for (const tree of [share, joined, completed]) disposeTree(tree);
+  return { ...said, leaked: memory().numTensors - before };
+}
