@@ -1,7 +1,7 @@
 // How many samples a step takes, from the flags and the DeepSpeed configuration together.
 
-import { resolveBatch, UserError, type BatchPlan } from "@tessera/config";
-import type { Configured } from "./deepspeed.js";
+import { resolveBatch, UserError, type BatchPlan, type Configured } from "@tessera/config";
+import type { Flags } from "./flags.js";
 
 const MICRO = "per_device_train_batch_size";
 const ACCUMULATION = "gradient_accumulation_steps";
@@ -10,7 +10,7 @@ const ACCUMULATION = "gradient_accumulation_steps";
  * The batch on `ranks` ranks. Where `train_batch_size` is said, a part of it that nobody said follows from
  * it, as in DeepSpeed. Throws a UserError, with all numbers and where they come from, where it is no product.
  */
-export function chooseBatch(configured: Configured, ranks: number): BatchPlan {
+export function chooseBatch(configured: Configured<Flags>, ranks: number): BatchPlan {
   const { flags, globalBatch: said, origins } = configured;
   const plan = (microBatch: number, accumulation: number): BatchPlan =>
     resolveBatch({ microBatch, accumulation, dataRanks: ranks });
@@ -27,8 +27,10 @@ export function chooseBatch(configured: Configured, ranks: number): BatchPlan {
     Number.isInteger(chosenAccumulation) &&
     chosenMicro * chosenAccumulation * ranks === said;
   if (fits) return plan(chosenMicro, chosenAccumulation);
-  const from = (flag: typeof MICRO | typeof ACCUMULATION): string =>
-    isFree(flag) ? "any" : `${flags[flag]} (${origins.get(flag)})`;
+  const from = (flag: typeof MICRO | typeof ACCUMULATION): string => {
+    const origin = origins.get(flag);
+    return origin === undefined ? "any" : `${flags[flag]} (${origin.name} ${origin.place})`;
+  };
   throw new UserError(
     `train_batch_size is ${said} in ${flags.deepspeed}, but ${MICRO} ${from(MICRO)} x ` +
       `${ACCUMULATION} ${from(ACCUMULATION)} x ${ranks} ranks is ` +

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { parseFlags, UserError } from "@tessera/config";
 import { chooseBatch } from "./choose_batch.js";
-import { withDeepSpeed } from "./deepspeed.js";
+import { configure } from "./deepspeed.js";
 import { program } from "./flags.js";
 
 let folder: string;
@@ -19,7 +19,7 @@ function configured(configuration: unknown, line = "") {
   writeFileSync(path, JSON.stringify(configuration));
   const parsed = parseFlags(program, ["--deepspeed", path, ...line.split(" ").filter(Boolean)]);
   if ("help" in parsed) throw new Error("asked for help");
-  return withDeepSpeed(parsed.values, parsed.given);
+  return configure(parsed.values, parsed.given);
 }
 
 describe("train_batch_size", () => {
@@ -109,6 +109,18 @@ describe("refuses, and says why:", () => {
     ],
     ["a value of the wrong kind", { fp16: { enabled: "yes" } }, "", /fp16\.enabled is "yes"/],
     ["an optimizer there is not", { optimizer: { type: "Lamb" } }, "", /optimizer\.type is "Lamb"/],
+    [
+      "a value that the flag would not take",
+      { train_micro_batch_size_per_gpu: 2.5 },
+      "",
+      /train_micro_batch_size_per_gpu 2\.5 is --per_device_train_batch_size 2\.5, which must be a whole/,
+    ],
+    [
+      "two values for one number",
+      { optimizer: { params: { lr: 0.1 } }, scheduler: { params: { warmup_max_lr: 0.2 } } },
+      "",
+      /optimizer\.params\.lr 0\.1 in .*json contradicts scheduler\.params\.warmup_max_lr 0\.2 in/,
+    ],
     ["no object", [1], "", /must hold a JSON object/],
     ["unknown keys, if strict", { wall_clock_breakdown: true }, "--strict", /wall_clock_breakdown/],
   ])("%s", (_name, configuration, line, message) => {
@@ -117,8 +129,17 @@ describe("refuses, and says why:", () => {
   });
 });
 
-test("unknown keys are named once", () => {
-  const { notes } = configured({ wall_clock_breakdown: true, steps_per_print: 10 });
+test("unknown keys are named once, whatever they are called", () => {
+  const { notes } = configured({ wall_clock_breakdown: true, toString: 10 });
   expect(notes).toHaveLength(1);
-  expect(notes[0]).toMatch(/wall_clock_breakdown, steps_per_print mean nothing here/);
+  expect(notes[0]).toMatch(/wall_clock_breakdown, toString mean nothing here/);
+});
+
+test.each([
+  ["Adam", {}, "adamw"],
+  ["Adam", { adam_w_mode: true }, "adamw"],
+  ["Adam", { adam_w_mode: false }, "adam"],
+  ["AdamW", { adam_w_mode: false }, "adamw"],
+])("DeepSpeed's %s with %j is %s", (type, params, optim) => {
+  expect(configured({ optimizer: { type, params } }).flags.optim).toBe(optim);
 });

@@ -28,7 +28,7 @@ import {
 import { chooseBackend, defaultBackend } from "./backend.js";
 import { chooseBatch } from "./choose_batch.js";
 import { startingState } from "./choose_model.js";
-import { withDeepSpeed } from "./deepspeed.js";
+import { configure } from "./deepspeed.js";
 import { program, type Flags } from "./flags.js";
 import { introduce } from "./introduce.js";
 import { makeRun, type Run } from "./plan.js";
@@ -42,7 +42,7 @@ async function main(argv: readonly string[]): Promise<number> {
     stdout.write(parsed.help);
     return EXIT.done;
   }
-  const configured = withDeepSpeed(parsed.values, parsed.given);
+  const configured = configure(parsed.values, parsed.given);
   const { flags, notes } = configured;
   const timeoutMinutes = flags.distributed_timeout_minutes;
   const world = joinWorld(process.env, { timeoutMinutes });

@@ -11,6 +11,8 @@ export {
   withDeepSpeed,
   word,
   type Configured,
+  type ConfigValue,
   type Meaning,
   type Meanings,
+  type Origin,
 } from "./deepspeed.js";

@@ -13,7 +13,6 @@ import {
   type Tree,
   type TreeOf,
 } from "@tessera/layers";
-
 import type { Part } from "@tessera/mesh";
 
 export interface TensorAxis {
