@@ -23,6 +23,13 @@ export const treesApart = (actual: ByPath, expected: ByPath): number =>
     ),
   );
 
+/** The relative difference of trees, each taken as one vector. */
+export function vectorsApart(actual: ByPath, expected: ByPath): number {
+  const vector = (tree: ByPath): Float32Array =>
+    Float32Array.from(Object.keys(expected).flatMap((path) => [...tree[path]!]));
+  return apart(vector(actual), vector(expected));
+}
+
 /** The largest relative difference between two runs' losses. */
 export const lossesApart = (actual: Trained, expected: Trained): number =>
   Math.max(...actual.losses.map((loss, step) => Math.abs(loss / expected.losses[step]! - 1)));

@@ -3,7 +3,7 @@
 import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, memory, setBackend, zerosLike, type Tensor } from "@tensorflow/tfjs-core";
 import { readModel, readModelConfig } from "@tessera/checkpoint";
-import type { World } from "@tessera/collectives";
+import type { Traffic, World } from "@tessera/collectives";
 import { resolveBatch } from "@tessera/config";
 import { feedOf, sequentialOrder, type Feed, type Samples } from "@tessera/data";
 import { disagreement } from "@tessera/data-parallel";
@@ -43,6 +43,8 @@ export interface Layout {
   readonly masked?: boolean;
   /** Rows of a step, over all ranks and micro-batches. */
   readonly rows?: number;
+  /** Whether losses are all that is compared: the model is then never brought together. */
+  readonly lossesOnly?: boolean;
   readonly stage: 0 | 1 | 2 | 3;
   readonly accumulation: number;
   readonly dropout: number;
@@ -67,6 +69,8 @@ export interface Trained {
   readonly weights: ByPath;
   /** Of the first step. */
   readonly gradients: ByPath;
+  /** What had gone between tensor-parallel ranks before the first step, and after it. */
+  readonly traffic: readonly Traffic[];
   /** Tensors that a step left behind. */
   readonly leaked: number;
   /** The first weight on which ranks differ. */
@@ -167,30 +171,32 @@ function trained(world: World, job: Job, layout: Layout): Trained {
           consumedSamples: 0,
         })
       : freshState(plan, materialize<GptParams>(model.spec, seed, partOf(tensor)));
-  const gradients = gradientsAt(plan, state);
+  const gradients = layout.lossesOnly ? {} : gradientsAt(plan, state);
   const losses: number[] = [];
   const norms: number[] = [];
   const before = memory().numTensors;
   let leaked = 0;
+  const traffic = [structuredClone(tensor.group.traffic)];
   for (let step = 0; step < layout.steps; step += 1) {
     const taken = takeStep(plan, state);
     state = taken.state;
+    if (step === 0) traffic.push(structuredClone(tensor.group.traffic));
     losses.push(valueOf(taken.report.loss));
     norms.push(valueOf(taken.report.gradientNorm));
     disposeTree({ loss: taken.report.loss, norm: taken.report.gradientNorm });
     leaked = Math.max(leaked, Math.abs(memory().numTensors - before));
   }
-  const end = wholeState(plan, state);
-  const differs = disagreement(end.params, world.all);
-  for (const tree of [end.optimizer, state.params, state.optimizer]) disposeTree(tree);
-  return {
-    losses,
-    norms,
-    weights: valuesOf(end.params),
-    gradients,
-    leaked,
-    disagreement: differs,
-  };
+  const end = layout.lossesOnly ? { weights: {}, disagreement: null } : endOf(world, plan, state);
+  for (const tree of [state.params, state.optimizer]) disposeTree(tree);
+  return { losses, norms, gradients, traffic, leaked, ...end };
+}
+
+/** The whole weights, and whether ranks agree on them. */
+function endOf(world: World, plan: TrainingPlan, state: TrainingState) {
+  const { params, optimizer } = wholeState(plan, state);
+  disposeTree(optimizer);
+  const differs = disagreement(params, world.all);
+  return { weights: valuesOf(params), disagreement: differs };
 }
 
 export async function main(world: World, job: Job): Promise<Trained[]> {

@@ -1,0 +1,89 @@
+// What ranks hold of models, and which models they cannot share: known before anything is in memory.
+
+import "@tensorflow/tfjs-backend-cpu";
+import { beforeAll, describe, expect, test } from "@jest/globals";
+import { enableProdMode, memory, setBackend } from "@tensorflow/tfjs-core";
+import { singleGroup, singleWorld, type World } from "@tessera/collectives";
+import { UserError } from "@tessera/config";
+import { gptConfig, type GptConfig } from "@tessera/gpt";
+import { leaves, windowOf, type ParamSpec } from "@tessera/layers";
+import { partOf } from "@tessera/tensor-parallel";
+import { layOut } from "./index.js";
+
+beforeAll(async () => {
+  enableProdMode(); // no advice to install another backend
+  await setBackend("cpu");
+});
+
+/** The first of so many ranks, which talks to nobody. */
+const worldOf = (size: number): World => ({
+  ...singleWorld(),
+  size,
+  group: (name, ranks) => ({ ...singleGroup(0, name), size: ranks.length, ranks }),
+});
+
+function laidOut(ranks: number, config: GptConfig, sequenceParallel = false) {
+  return layOut(worldOf(ranks), config, {
+    degrees: { pipeline: 1, data: 1, tensor: ranks },
+    sequenceParallel,
+    zeroStage: 0,
+    schedule: "1f1b",
+    layers: [{ start: 0, size: config.layerCount }],
+  });
+}
+
+const sizes = { layerCount: 24, hiddenSize: 2064, headCount: 24 };
+
+describe("tensor-parallel ranks cannot share, and say so by name:", () => {
+  test.each([
+    [
+      "heads",
+      { ...sizes, headCount: 12 },
+      "blocks.0.attention.heads.query.weight: 12 heads cannot be shared out to 8 tensor-parallel ranks, " +
+        "which must divide them",
+    ],
+    [
+      "key heads",
+      { ...sizes, keyHeadCount: 3 },
+      "blocks.0.attention.heads.keyValue.weight: 3 key heads cannot be shared out to 8 tensor-parallel " +
+        "ranks, which must divide them, or be a multiple of them",
+    ],
+    [
+      "columns of the feed-forward layer",
+      { ...sizes, innerSize: 1001 },
+      "blocks.0.mlp.feed.up.weight: 1001 columns cannot be shared out to 8 tensor-parallel ranks, " +
+        "which must divide them",
+    ],
+    [
+      "a vocabulary",
+      { ...sizes, vocabularySize: 7 },
+      "vocabulary: 7 tokens of the vocabulary cannot be shared out to 8 tensor-parallel ranks, " +
+        "which must be fewer, so that each has some",
+    ],
+  ])("%s", (_what, config, message) => {
+    const { numTensors } = memory();
+    for (const sequenceParallel of [false, true]) {
+      expect(() => laidOut(8, gptConfig(config), sequenceParallel)).toThrow(new UserError(message));
+    }
+    expect(memory().numTensors).toBe(numTensors);
+  });
+});
+
+test("eight ranks share 24 heads of 86, a width of 2064 and GPT-2's vocabulary", () => {
+  const { model, tensor } = laidOut(8, gptConfig(sizes));
+  const held = Object.fromEntries(
+    leaves<ParamSpec>(model.spec).map(([path, leaf]) => [
+      path,
+      windowOf(leaf, partOf(tensor), path).size,
+    ]),
+  );
+  expect(held).toMatchObject({
+    "embedding.token": [6283, 2064], // the last rank lacks seven of them
+    "blocks.23.attention.heads.query.weight": [2064, 3 * 86],
+    "blocks.23.attention.heads.keyValue.weight": [2064, 2, 3 * 86],
+    "blocks.23.attention.heads.output.weight": [3 * 86, 2064],
+    "blocks.23.mlp.feed.up.bias": [1032],
+    "blocks.23.mlp.feed.down.weight": [1032, 2064],
+    "blocks.23.mlp.feed.down.bias": [2064],
+  });
+});
