@@ -3,7 +3,15 @@
 
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
@@ -102,13 +110,36 @@ export function nx(args, failure) {
   run(process.execPath, [join(ROOT, "node_modules/nx/dist/bin/nx.js"), ...args], failure);
 }
 
-/** Dependencies and the build; `project` limits the build to what that app needs. */
+/** Whether `npx NAME` finds a file that it may run. */
+function isLinked(name) {
+  try {
+    accessSync(join(ROOT, "node_modules/.bin", name), constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** npm links the commands of workspaces while it installs, but only those that are built, so not in a fresh clone. */
+function linkCommands() {
+  const unlinked = readdirSync(join(ROOT, "apps"))
+    .map((app) => join(ROOT, "apps", app))
+    .filter((folder) => existsSync(join(folder, "dist")))
+    .map((folder) => JSON.parse(readFileSync(join(folder, "package.json"), "utf8")))
+    .filter(({ bin }) => !Object.keys(bin).every(isLinked));
+  if (unlinked.length === 0) return;
+  const names = unlinked.map(({ name }) => name);
+  run("npm", ["rebuild", "--ignore-scripts", "--silent", ...names], "npm rebuild failed");
+}
+
+/** Dependencies, the build and the commands; `project` limits the build to what that app needs. */
 export function setUp(project) {
   checkNode();
   installDependencies();
   installToolchain();
   const targets = project === undefined ? ["run-many", "-t", "build"] : ["build", project];
   nx([...targets, "--outputStyle=static"], "the build failed");
+  linkCommands();
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) setUp();

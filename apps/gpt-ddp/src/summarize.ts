@@ -6,14 +6,14 @@ import { megabytes } from "./introduce.js";
 
 /** A few lines on what came out, how fast, in how much memory. */
 export function summarize(plan: TrainingPlan, result: TrainingResult, seconds: number): void {
-  const { state, steps, tokensPerSecond } = result;
+  const { state, steps, samples, tokensPerSecond } = result;
   if (steps === 0) {
     process.stdout.write(
       `done   already at step ${state.step} of ${plan.intervals.steps}; a larger --max_steps goes on\n`,
     );
     return;
   }
-  const tokens = steps * plan.batch.globalBatch * plan.train.length;
+  const tokens = samples * plan.train.length;
   const lines = [
     `done   in ${duration(seconds)}: ${steps} steps, ${(tokens / 1e6).toFixed(2)}M tokens, ` +
       `${Math.round(tokensPerSecond)} tokens/s; ${lossesOf(result)}`,

@@ -2,7 +2,7 @@ export { resolveBatch, type BatchPlan } from "./batch.js";
 export { endWith, EXIT, UserError } from "./errors.js";
 export { choice, flag, list, number, text, toggle, type Flag, type NumberRange } from "./flag.js";
 export { parseFlags, type FlagGroups, type FlagValues, type Operand } from "./parse.js";
-export { constantBatch, rampedBatch, type BatchRamp } from "./ramp.js";
+export { rampedBatch, type BatchRamp } from "./ramp.js";
 export {
   item,
   logical,

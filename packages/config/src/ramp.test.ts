@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { constantBatch, rampedBatch } from "./index.js";
+import { rampedBatch } from "./index.js";
 
 test("a batch grows by its increment over equal runs of samples, and is then full", () => {
   const ramp = { start: 16, increment: 8, samples: 300, full: 40 }; // three increments of 100 samples
@@ -9,8 +9,7 @@ test("a batch grows by its increment over equal runs of samples, and is then ful
   ]);
 });
 
-test("a batch without a ramp is always full", () => {
-  expect([0, 1, 1e9].map((consumed) => rampedBatch(constantBatch(12), consumed))).toEqual([
-    12, 12, 12,
-  ]);
+test("a batch that starts full stays so", () => {
+  const ramp = { start: 12, increment: 4, samples: 100, full: 12 };
+  expect([0, 1, 1e9].map((consumed) => rampedBatch(ramp, consumed))).toEqual([12, 12, 12]);
 });

@@ -11,14 +11,6 @@ export interface BatchRamp {
   readonly full: number;
 }
 
-/** A batch that is full from the start. */
-export const constantBatch = (full: number): BatchRamp => ({
-  start: full,
-  increment: 1,
-  samples: 0,
-  full,
-});
-
 /** The global batch of the step that comes after `consumed` samples: Megatron's rule. */
 export function rampedBatch(
   { start, increment, samples, full }: BatchRamp,

@@ -138,6 +138,13 @@ describe("a schedule", () => {
     expect(at(kind, 1000)).toBeCloseTo(end, 12);
   });
 
+  test("as the inverse square root it quarters what sixteen times the steps see", () => {
+    const schedule = { kind: "inverse-square-root", peak: 1, floor: 0.1, warmup: 4 } as const;
+    const rateAt = (step: number) => learningRate({ ...schedule, total: 1000 }, step);
+    expect([2, 4, 16, 64].map(rateAt)).toEqual([0.5, 1, 0.5, 0.25]);
+    expect([900, 1001].map(rateAt)).toEqual([0.1, 0.1]);
+  });
+
   test("without warm-up it begins near the peak", () => {
     expect(learningRate({ ...schedule, warmup: 0 }, 1)).toBeGreaterThan(0.99);
   });

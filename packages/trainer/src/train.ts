@@ -27,6 +27,8 @@ export interface TrainingResult {
   readonly validationLoss: number;
   /** That were taken here, without those of the run that this one continues. */
   readonly steps: number;
+  /** That those steps took. */
+  readonly samples: number;
   readonly tokensPerSecond: number;
 }
 
@@ -37,20 +39,21 @@ export async function train(
   { reporter, save, signal }: TrainingHooks,
 ): Promise<TrainingResult> {
   const { intervals, validation } = plan;
-  const speed = speedometer(plan.batch.globalBatch * plan.train.length);
+  const speed = speedometer();
   let state = start;
   let trainLoss = NaN;
   let validationLoss = NaN;
   let savedStep = start.step;
   let isStopped = false;
   while (state.step < intervals.steps && !isStopped) {
+    const before = state.consumedSamples;
     const taken = takeStep(plan, state);
     refuseHopelessScale(plan, state, taken.state);
     state = taken.state;
     const { step } = state;
     const isLogged = isDue(intervals.logging, step, intervals.steps) || step === start.step + 1;
     const metrics = readBack(taken, isLogged);
-    speed.stepTaken();
+    speed.passed((state.consumedSamples - before) * plan.train.length);
     reporter.tick(step, speed.tokensPerSecond());
     if (metrics !== null) {
       trainLoss = metrics["loss"]!;
@@ -77,9 +80,15 @@ export async function train(
   }
   const interrupted = state.step < intervals.steps;
   if (interrupted && savedStep !== state.step) save(state);
-  const steps = state.step - start.step;
-  const tokensPerSecond = speed.tokensPerSecond();
-  return { state, interrupted, trainLoss, validationLoss, steps, tokensPerSecond };
+  return {
+    state,
+    interrupted,
+    trainLoss,
+    validationLoss,
+    steps: state.step - start.step,
+    samples: state.consumedSamples - start.consumedSamples,
+    tokensPerSecond: speed.tokensPerSecond(),
+  };
 }
 
 /** Whether `here` holds on any rank. */
@@ -131,12 +140,12 @@ function refuseHopelessScale(
 }
 
 /** Tokens per second of training, without what is done between steps. */
-function speedometer(tokensPerStep: number) {
-  let steps = 0;
+function speedometer() {
+  let tokens = 0;
   let since = performance.now();
   return {
-    stepTaken: () => (steps += 1),
-    tokensPerSecond: () => (steps * tokensPerStep * 1000) / (performance.now() - since),
+    passed: (more: number) => (tokens += more),
+    tokensPerSecond: () => (tokens * 1000) / (performance.now() - since),
     apart<T>(work: () => T): T {
       const before = performance.now();
       const result = work();

@@ -152,6 +152,24 @@ describe.each([0, 0.2])("with dropout %d", (dropout) => {
   });
 });
 
+test("a batch that grows takes the samples it says, and a schedule may count them", async () => {
+  const full = makePlan(0, 4); // micro-batches of one, four to a step
+  const plan: TrainingPlan = {
+    ...full,
+    ramp: { start: 1, increment: 1, samples: 6, full: 4 }, // one more for every two samples
+    schedule: { kind: "constant", peak: 0.1, floor: 0, warmup: 10, total: 100 },
+    scheduleUnit: "samples",
+  };
+  const reporter = recorder();
+  const result = await train(plan, start(plan), { reporter, save: () => undefined });
+  const after = [1, 2, 4, 7, 11, 15]; // batches of 1, 1, 2, 3, 4, 4
+  expect(result.samples).toBe(15);
+  expect(result.state.consumedSamples).toBe(15);
+  const rates = reporter.told.flatMap((metrics) => metrics["learning_rate"] ?? []);
+  after.forEach((samples, i) => expect(rates[i]).toBeCloseTo(0.1 * Math.min(1, samples / 10), 12));
+  disposeTree({ params: result.state.params, moments: result.state.optimizer });
+});
+
 describe("with a loss scale", () => {
   const scaled = (initial: number, minimum = 1): TrainingPlan => ({
     ...makePlan(),

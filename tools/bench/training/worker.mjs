@@ -4,16 +4,15 @@
 
 import { createInterface } from "node:readline";
 import { enableProdMode, scalar, setBackend } from "@tensorflow/tfjs-core";
-import { meshGroups } from "@tessera/collectives";
 import { joinWorld } from "@tessera/collectives-mpi";
 import { resolveBatch } from "@tessera/config";
 import { feedOf, sequentialOrder } from "@tessera/data";
-import { fullyShard, replicate, shardAll } from "@tessera/data-parallel";
-import { gpt, gptConfig } from "@tessera/gpt";
+import { gptConfig } from "@tessera/gpt";
 import { disposeTree, materialize } from "@tessera/layers";
 import { adam, decayOf } from "@tessera/optim";
-import { split, splitTokens, tensorAxis } from "@tessera/tensor-parallel";
-import { freshState, takeStep } from "@tessera/trainer";
+import { splitEvenly } from "@tessera/pipeline-parallel";
+import { partOf } from "@tessera/tensor-parallel";
+import { freshState, layOut, takeStep } from "@tessera/trainer";
 import { profile } from "./profile.mjs";
 import { medianOf } from "./median.mjs";
 import { flopsOf, productsAlone } from "./products.mjs";
@@ -21,9 +20,7 @@ import { flopsOf, productsAlone } from "./products.mjs";
 const settings = JSON.parse(process.argv[2]);
 const { model: sizes, batch, time, precision, stage = 0, tensor = 1, sequence } = settings;
 const world = joinWorld(process.env);
-const groups = meshGroups(world, { pipeline: 1, data: world.size / tensor, tensor });
-const region = (sequence ? splitTokens : split)(groups.tensor);
-const part = region.inside;
+const degrees = { pipeline: 1, data: world.size / tensor, tensor };
 
 enableProdMode();
 if (settings.backend === "native") {
@@ -41,8 +38,14 @@ const config = gptConfig({
   vocabularySize: sizes.vocabulary,
   maxPositions: sizes.positions,
 });
-const around = stage === 3 ? { around: shardAll(groups.data, part) } : {};
-const model = gpt(config, { storage: precision, region, ...around });
+const layout = {
+  degrees,
+  sequenceParallel: sequence === true,
+  zeroStage: stage,
+  schedule: "1f1b",
+  layers: splitEvenly(sizes.layers, 1),
+};
+const laidOut = layOut(world, config, layout, { storage: precision });
 
 /** Tokens that look random and are the same in every run. */
 const samples = {
@@ -57,18 +60,13 @@ const samples = {
 };
 
 const plan = {
-  model,
+  ...laidOut,
   optimizer: adam(
     { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, decoupled: true },
-    decayOf(model.spec),
+    decayOf(laidOut.model.spec),
   ),
   schedule: { kind: "constant", peak: 1e-4, floor: 0, warmup: 0, total: 1000 },
-  batch: resolveBatch({ microBatch: batch, accumulation: 1, dataRanks: groups.data.size }),
-  sharing:
-    stage === 3
-      ? fullyShard(model.spec, groups.data, part)
-      : replicate(model.spec, groups.data, { stage, part }),
-  tensor: tensorAxis(model.spec, region, groups.tensor),
+  batch: resolveBatch({ microBatch: batch, accumulation: 1, dataRanks: degrees.data }),
   clipNorm: 1,
   lossScaling: null,
   seed: 1,
@@ -78,7 +76,8 @@ const plan = {
   intervals: { steps: 1000, logging: 1, evaluation: 0, saving: 0 },
 };
 
-let state = freshState(plan, materialize(model.spec, plan.seed, part));
+const { spec } = laidOut.model;
+let state = freshState(plan, materialize(spec, plan.seed, partOf(plan.tensor)));
 
 /** A step, whole: what it computed is read back. Its seconds. */
 function step() {
@@ -117,7 +116,7 @@ let steps = 0;
 
 /** What of the time of communication passed behind computation, and what of a step it held up. */
 function communication() {
-  const total = (of) => of(groups.data.traffic) + of(groups.tensor.traffic);
+  const total = (of) => of(plan.sharing.group.traffic) + of(plan.tensor.group.traffic);
   const [busy, waited] = [total((t) => t.busySeconds), total((t) => t.waitedSeconds)];
   return { hidden: busy === 0 ? 1 : 1 - waited / busy, waitedSeconds: waited / steps };
 }
