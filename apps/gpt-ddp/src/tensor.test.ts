@@ -40,6 +40,7 @@ const odd = {
 const runs = {
   golden: GOLDEN,
   dropout: { ...GOLDEN, dropout: 0.1, steps: 6, accumulation: 2 },
+  recomputed: { ...GOLDEN, dropout: 0.1, steps: 6, recompute: "attention" },
   "eight heads": { ...GOLDEN, changes: { headCount: 8 } },
   "key heads": { ...GOLDEN, dropout: 0.1, changes: grouped, steps: 6 },
   "GPT-J": { ...GOLDEN, dropout: 0.1, changes: gptj, steps: 6 },
@@ -60,6 +61,7 @@ const rows: Readonly<Record<2 | 4 | 8, readonly Row[]>> = {
     ["dropout", 2],
     ["GPT-J", 2],
     ["Llama", 2],
+    ["recomputed", 2],
   ],
   4: [
     ["golden", 4],
@@ -69,6 +71,7 @@ const rows: Readonly<Record<2 | 4 | 8, readonly Row[]>> = {
     ["dropout", 2, 3],
     ["GPT-J", 2, 2],
     ["Llama", 4],
+    ["recomputed", 2, 3],
     ["key heads", 4],
     ["key heads", 2, 3],
   ],

@@ -6,11 +6,13 @@ import {
   dropout,
   layerNorm,
   mlp,
+  recompute,
   residual,
   rmsNorm,
   selfAttention,
   sequence,
   sideBySide,
+  type AttentionParams,
   type Layer,
   type LayerNormParams,
   type ParamsOf,
@@ -28,13 +30,16 @@ export function normOf({ norm, hiddenSize, normEpsilon }: GptConfig): Layer<Norm
   return norm === "rms" ? rmsNorm(hiddenSize, normEpsilon) : layerNorm(hiddenSize, normEpsilon);
 }
 
+/** What backward computes again instead of keeping it: what attention makes inside. */
+export type Recomputation = "attention";
+
 /** Attention and MLP as `config` has them: what `inside` holds of them. */
-function partsOf(config: GptConfig, inside: Part) {
+function partsOf(config: GptConfig, inside: Part, recomputed: Recomputation | undefined) {
   const { hiddenSize: width, initDeviation: deviation, positions } = config;
   // Two sublayers of each block add to the residual stream; this keeps its variance near 1.
   const outputDeviation = deviation / Math.sqrt(2 * config.layerCount);
   const shared = { width, deviation, outputDeviation, inside };
-  const heads = selfAttention({
+  const attention = selfAttention({
     ...shared,
     heads: config.headCount,
     keyHeads: config.keyHeadCount,
@@ -44,12 +49,14 @@ function partsOf(config: GptConfig, inside: Part) {
   });
   const { innerSize: innerWidth, activation } = config;
   const feed = mlp({ ...shared, innerWidth, activation, bias: config.biases.mlp });
+  const heads: Layer<AttentionParams, Tree> =
+    recomputed === "attention" ? recompute(attention) : attention;
   return { heads, feed };
 }
 
-function oneAfterTheOther(config: GptConfig, region: Region) {
+function oneAfterTheOther(config: GptConfig, region: Region, recomputed?: Recomputation) {
   const { inside, outside } = region;
-  const parts = partsOf(config, inside);
+  const parts = partsOf(config, inside, recomputed);
   const [heads, feed] = [region.across(parts.heads), region.across(parts.feed)];
   const [norm, drop] = [normOf(config), dropout(config.dropout.residual, outside)];
   return sequence({
@@ -59,8 +66,8 @@ function oneAfterTheOther(config: GptConfig, region: Region) {
 }
 
 /** One stretch holds both, so a split block sends half as often. */
-function bothAtOnce(config: GptConfig, region: Region) {
-  const both = region.across(sideBySide(partsOf(config, region.inside)));
+function bothAtOnce(config: GptConfig, region: Region, recomputed?: Recomputation) {
+  const both = region.across(sideBySide(partsOf(config, region.inside, recomputed)));
   const drop = dropout(config.dropout.residual, region.outside);
   return residual(sequence({ norm: normOf(config), both, drop }));
 }
@@ -68,5 +75,11 @@ function bothAtOnce(config: GptConfig, region: Region) {
 export type BlockParams = ParamsOf<ReturnType<typeof oneAfterTheOther | typeof bothAtOnce>>;
 
 /** x [batch, time, hidden] -> y of the same shape. */
-export const block = (config: GptConfig, region: Region): Layer<BlockParams, Tree> =>
-  config.parallelBlock ? bothAtOnce(config, region) : oneAfterTheOther(config, region);
+export const block = (
+  config: GptConfig,
+  region: Region,
+  recomputed?: Recomputation,
+): Layer<BlockParams, Tree> =>
+  config.parallelBlock
+    ? bothAtOnce(config, region, recomputed)
+    : oneAfterTheOther(config, region, recomputed);

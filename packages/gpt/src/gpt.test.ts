@@ -180,6 +180,18 @@ describe.each(kinds)("a model like %s", (_name, config) => {
     expect(memory().numTensors).toBe(before);
   });
 
+  test("has the same gradients, to the bit, where attention is computed again", () => {
+    const params = make();
+    const rows = batch();
+    const at = { ...still, training: true, rows: 2 };
+    const [kept, again] = [model, gpt(config, { recompute: "attention" })].map((of) => {
+      const { sink, take } = accumulate(params);
+      of.lossAndGradients(params, rows, sink, at);
+      return leaves<Tensor>(take()).map(([path, gradient]) => [path, gradient.dataSync()]);
+    });
+    expect(again).toEqual(kept);
+  });
+
   test("masked tokens have no influence", () => {
     const params = make();
     const rows = batch();

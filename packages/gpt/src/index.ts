@@ -1,4 +1,10 @@
-export { block, normOf, type BlockParams, type NormParams } from "./block.js";
+export {
+  activationBytes,
+  blockActivationBytes,
+  type Keeping,
+  type MicroBatch,
+} from "./activations.js";
+export { block, normOf, type BlockParams, type NormParams, type Recomputation } from "./block.js";
 export {
   evenDropout,
   GPT2_VOCABULARY,
@@ -10,12 +16,7 @@ export {
   type GptSizes,
   type Positions,
 } from "./config.js";
-export {
-  activationBytes,
-  parameterCount,
-  trainingFlopsPerToken,
-  type MicroBatch,
-} from "./formulas.js";
+export { parameterCount, trainingFlopsPerToken } from "./formulas.js";
 export { choose, generate, type Sampling } from "./generate.js";
 export { atRows, gpt, gptStage, type Batch, type Gpt, type GptStage } from "./model.js";
 export {

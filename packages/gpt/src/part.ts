@@ -29,7 +29,7 @@ import {
   type Wrapping,
 } from "@tessera/layers";
 import type { Span } from "@tessera/mesh";
-import { block, normOf, type BlockParams, type NormParams } from "./block.js";
+import { block, normOf, type BlockParams, type NormParams, type Recomputation } from "./block.js";
 import type { GptConfig } from "./config.js";
 
 /**
@@ -53,6 +53,8 @@ export interface GptOptions {
    * `bf16` and `fp16` the parameters, which stay fp32, are the masters; their gradients are fp32 too.
    */
   readonly storage?: FloatStorage;
+  /** What backward computes again instead of keeping: nothing, unless it is said. */
+  readonly recompute?: Recomputation;
   /** What a strategy puts around the model's parts. */
   readonly around?: Wrapping;
 }
@@ -151,10 +153,10 @@ interface Place {
 /** What stands between the ends. Its parameters are the model's. */
 function bodyOf(
   config: GptConfig,
-  { region = whole, around = bare }: GptOptions,
+  { region = whole, around = bare, recompute }: GptOptions,
   { layers: { start, size }, isFirst, isLast }: Place,
 ): Layer<GptParams, Tree> {
-  const one = block(config, region);
+  const one = block(config, region, recompute);
   const names = Array.from({ length: size }, (_, i) => String(start + i));
   const layers: Record<string, AnyLayer> = {
     ...(isFirst && { drop: dropout(config.dropout.embedding, region.outside) }),

@@ -43,7 +43,7 @@ export function layOut(
   world: World,
   config: GptConfig,
   layout: Layout,
-  options: Pick<GptOptions, "storage"> = {},
+  options: Pick<GptOptions, "storage" | "recompute"> = {},
 ): LaidOut {
   const { degrees, layers, zeroStage } = layout;
   const groups = meshGroups(world, degrees);

@@ -7,7 +7,13 @@ import type { Traffic, World } from "@tessera/collectives";
 import { resolveBatch } from "@tessera/config";
 import { feedOf, sequentialOrder, type Feed, type Samples } from "@tessera/data";
 import { disagreement } from "@tessera/data-parallel";
-import { evenDropout, gptConfig, type GptConfig, type GptParams } from "@tessera/gpt";
+import {
+  evenDropout,
+  gptConfig,
+  type GptConfig,
+  type GptParams,
+  type Recomputation,
+} from "@tessera/gpt";
 import { loadNative } from "@tessera/kernels-native";
 import { disposeTree, leaves, mapTensors, materialize, type Tree } from "@tessera/layers";
 import type { FloatStorage } from "@tessera/kernels";
@@ -39,6 +45,7 @@ export interface Layout {
   /** What is not as in the folder's model, whose weights are then drawn. */
   readonly changes?: Partial<GptConfig>;
   readonly storage?: FloatStorage;
+  readonly recompute?: Recomputation;
   /** Whether each row counts as many of its tokens as its first one says. */
   readonly masked?: boolean;
   /** Rows of a step, over all ranks and micro-batches. */
@@ -100,6 +107,7 @@ const FP16 = { initial: 2 ** 10, minimum: 1, window: 100, hysteresis: 1 };
 
 function planOf(world: World, { folder, tokens }: Job, layout: Layout): TrainingPlan {
   const { stage: zeroStage, accumulation, bucketBytes, tensor = 1, pipeline = 1 } = layout;
+  const { storage = "fp32", recompute } = layout;
   const config = configOf(folder, layout);
   const data = world.size / (tensor * pipeline);
   const laidOut = layOut(
@@ -113,7 +121,7 @@ function planOf(world: World, { folder, tokens }: Job, layout: Layout): Training
       schedule: layout.schedule ?? "1f1b",
       layers: splitEvenly(config.layerCount, pipeline * (layout.chunks ?? 1)),
     },
-    { storage: layout.storage ?? "fp32" },
+    { storage, ...(recompute && { recompute }) },
   );
   const adamW = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, decoupled: true };
   const samples = samplesOf(tokens);

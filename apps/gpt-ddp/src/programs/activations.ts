@@ -1,0 +1,41 @@
+// A rank of the activations' test: what forward leaves in memory for backward.
+
+import { enableProdMode, memory, setBackend, zeros } from "@tensorflow/tfjs-core";
+import { singleGroup, type World } from "@tessera/collectives";
+import { gptConfig, gptPart, type GptParams, type GptSizes, type Keeping } from "@tessera/gpt";
+import type { FloatStorage } from "@tessera/kernels";
+import { loadNative } from "@tessera/kernels-native";
+import { disposeTree, materialize, still } from "@tessera/layers";
+import { split, splitTokens } from "@tessera/tensor-parallel";
+
+export interface Case {
+  readonly sizes: GptSizes;
+  readonly rows: number;
+  readonly storage: FloatStorage;
+  readonly keeping: Keeping;
+}
+
+const allocated = (): number => (memory() as unknown as { allocated: number }).allocated;
+
+function keptBytes(world: World, { sizes, rows, storage, keeping }: Case): number {
+  const config = gptConfig(sizes);
+  const group = keeping.tensor === 1 ? singleGroup(world.rank) : world.all;
+  const region = (keeping.sequence ? splitTokens : split)(group);
+  const { recompute } = keeping;
+  const options = { region, storage, ...(recompute && { recompute }) };
+  const part = gptPart(config, options, { start: 0, size: config.layerCount });
+  const params = materialize<GptParams>(part.spec, 1, region.inside);
+  const ids = zeros([rows, config.maxPositions], "int32");
+  const before = allocated();
+  const [y, saved] = part.forward(params, ids, still);
+  const kept = allocated() - before;
+  for (const tree of [params, { ids, y }, saved]) disposeTree(tree);
+  return kept;
+}
+
+export async function main(world: World, cases: readonly Case[]): Promise<number[] | null> {
+  enableProdMode();
+  if (!loadNative({ ...process.env, OMP_NUM_THREADS: "1" })) return null;
+  await setBackend("native");
+  return cases.map((one) => keptBytes(world, one));
+}

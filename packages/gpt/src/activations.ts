@@ -1,0 +1,64 @@
+// What a rank keeps of a micro-batch between forward and backward, from the configuration alone.
+
+import type { Recomputation } from "./block.js";
+import type { GptConfig } from "./config.js";
+
+/** Rows and tokens of a micro-batch, and bytes of an activation: 4, or 2 in bf16 and fp16. */
+export interface MicroBatch {
+  readonly rows: number;
+  readonly time: number;
+  readonly bytes: 2 | 4;
+}
+
+/** What ranks share of a model's layers, and what backward computes again. */
+export interface Keeping {
+  /** Ranks that share each layer: one, unless it is said. */
+  readonly tensor?: number;
+  /** Whether they share the tokens too, outside of products. */
+  readonly sequence?: boolean;
+  readonly recompute?: Recomputation;
+}
+
+/** Statistics are fp32 whatever activations are. */
+const STATISTIC = 4;
+
+/**
+ * Bytes that a rank keeps of one block. Korthikanti et al. (2022), table 2, count sbh(10 + 24/t + 5as/ht) in
+ * 16 bits. Of their 10, our 8 are the inputs and outputs of norms: dropout's masks are drawn again. Of their
+ * 24, our 16 are queries, keys, values, what attention made of them, and the activation's input, of which
+ * its output is made again. Fused attention keeps, of 5as/ht, a number for each head.
+ */
+export function blockActivationBytes(
+  config: GptConfig,
+  { rows, time, bytes }: MicroBatch,
+  { tensor = 1, sequence = false, recompute }: Keeping = {},
+): number {
+  const { hiddenSize, headCount, keyHeadCount, innerSize } = config;
+  const norms = config.parallelBlock ? 1 : 2;
+  const statistics = config.norm === "rms" ? 1 : 2;
+  const outside = norms * (2 * hiddenSize * bytes + statistics * STATISTIC);
+  // Ranks that are more than the key heads hold one each.
+  const keyValue = (2 * hiddenSize * Math.max(keyHeadCount / tensor, 1)) / headCount;
+  const heads = ((2 * hiddenSize) / tensor + keyValue) * bytes + (headCount / tensor) * STATISTIC;
+  const gates = config.activation === "swiglu" ? 2 : 1;
+  const feed = ((gates * innerSize) / tensor) * bytes;
+  const inside = feed + (recompute === "attention" ? 0 : heads);
+  return rows * time * (outside / (sequence ? tensor : 1) + inside);
+}
+
+/** Logits are made in chunks of tokens that take no more, where the backend can. */
+const LOGIT_BYTES = 64 * 2 ** 20;
+
+/** Bytes of the activations of a whole model when they are most: at the head, between forward and backward. */
+export function activationBytes(
+  config: GptConfig,
+  micro: MicroBatch,
+  keeping: Keeping = {},
+): number {
+  const { rows, time, bytes } = micro;
+  const { tensor = 1 } = keeping;
+  // The last norm's input and output, and the gradient of that.
+  const ends = 3 * rows * time * config.hiddenSize * bytes;
+  const logits = Math.min(LOGIT_BYTES, 4 * rows * time * (config.vocabularySize / tensor));
+  return config.layerCount * blockActivationBytes(config, micro, keeping) + ends + logits;
+}
