@@ -29,8 +29,8 @@ export function stop(message) {
 }
 
 /** Runs a command in the root, its output shown; ends the process where it fails. */
-export function run(command, args, failure) {
-  const { status, error } = spawnSync(command, args, { cwd: ROOT, stdio: "inherit" });
+export function run(command, args, failure, env = process.env) {
+  const { status, error } = spawnSync(command, args, { cwd: ROOT, stdio: "inherit", env });
   if (error?.code === "ENOENT") stop(`${command} is missing: install it and run this again`);
   if (status !== 0) stop(failure);
 }
@@ -56,6 +56,8 @@ function installDependencies() {
     "npm",
     ["ci", "--no-audit", "--no-fund"],
     "npm ci failed: it needs npm's registry, or a full npm cache",
+    // What its install script would fetch is for GPUs of another runtime.
+    { ...process.env, ONNXRUNTIME_NODE_INSTALL: "skip" },
   );
   mkdirSync(dirname(STAMP), { recursive: true });
   writeFileSync(STAMP, lock);

@@ -5,7 +5,7 @@
 import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
 import { UserError } from "@tessera/config";
 import * as v from "valibot";
-import { decoders, type Dtype } from "./dtype.js";
+import { formats, type Dtype } from "./dtype.js";
 
 /** Headers above this are refused before memory is taken for them. */
 const MAX_HEADER_BYTES = 100 * 2 ** 20;
@@ -13,7 +13,7 @@ const MAX_HEADER_BYTES = 100 * 2 ** 20;
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
 const Entry = v.object({
-  dtype: v.picklist(Object.keys(decoders) as Dtype[]),
+  dtype: v.picklist(Object.keys(formats) as Dtype[]),
   shape: v.array(count),
   data_offsets: v.tuple([count, count]),
 });
@@ -46,7 +46,7 @@ export function openSafetensors(path: string): SafetensorsFile {
         if (entry === undefined) throw new UserError(`${path}: has no tensor ${name}`);
         const bytes = new Uint8Array(bytesOf(entry));
         readFully(descriptor, bytes, dataStart + entry.data_offsets[0]);
-        return decoders[entry.dtype].decode(bytes);
+        return formats[entry.dtype].decode(bytes);
       },
       close: () => closeSync(descriptor),
     };
@@ -117,7 +117,7 @@ function checkPlaces(
   let end = 0;
   const inOrder = [...entries].sort(([, a], [, b]) => a.data_offsets[0] - b.data_offsets[0]);
   for (const [name, entry] of inOrder) {
-    const needed = entry.shape.reduce((a, b) => a * b, decoders[entry.dtype].bytes);
+    const needed = entry.shape.reduce((a, b) => a * b, formats[entry.dtype].bytes);
     if (entry.data_offsets[0] !== end || bytesOf(entry) !== needed) {
       throw damaged(`${name} is at bytes ${entry.data_offsets.join(" to ")}, which cannot be`);
     }

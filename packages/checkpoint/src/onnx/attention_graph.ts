@@ -1,0 +1,179 @@
+// Attention of new tokens to those that their row holds, as ONNX operators. Old keys are read where they
+// lie: scores of old and new tokens are computed apart and joined, so that no cache is copied.
+//   B rows, T new tokens, S capacity, C hidden, H heads, G key heads, D depth
+
+import type { GptConfig } from "@tessera/gpt";
+import { linear, NAMES, type CachePart, type Making } from "./gpt_graph.js";
+
+/** What is the same for all layers. */
+export interface AttentionInputs {
+  /** Of each new token: [B, T]. */
+  readonly positions: string;
+  /** Added to scores: minus infinity where a token may not look: [B, 1, T, S + T]. */
+  readonly mask: string;
+  /** S and T: how scores part into those of old tokens and of new ones. */
+  readonly parts: string;
+  readonly scale: string;
+  readonly shapes: Readonly<
+    Record<"heads" | "keyHeads" | "grouped" | "ungrouped" | "flat", string>
+  >;
+}
+
+/** [B, T, heads, D] <-> [B, heads, T, D] */
+const HEADS_FIRST = { perm: [0, 2, 1, 3] };
+
+export function attentionInputs(making: Making): AttentionInputs {
+  const { graph, config, type } = making;
+  const extent = (of: string, axis: bigint, name: string): string => {
+    const shape = graph.node("Shape", [of], `${name}.shape`);
+    return graph.node("Gather", [shape, graph.constant(`${name}.axis`, [axis])], name);
+  };
+  const time = extent(NAMES.ids, 1n, "time");
+  const capacity = extent(NAMES.past(0, "key"), 2n, "capacity");
+  const places = countTo(making, time, "places"); // [T]
+  const last = graph.constant("last", [-1n]);
+  const held = graph.node("Unsqueeze", [NAMES.lengths, last], "held"); // [B, 1]
+  const positions = graph.node("Add", [held, places], "positions");
+
+  const rowAxes = graph.constant("row.axes", [1n, 2n]);
+  const byRow = graph.node("Unsqueeze", [held, rowAxes], "held.byRow"); // [B, 1, 1, 1]
+  const isHeld = graph.node("Less", [countTo(making, capacity, "slots"), byRow], "isHeld");
+  const column = graph.node("Unsqueeze", [places, last], "places.column"); // [T, 1]
+  const isBefore = graph.node("LessOrEqual", [places, column], "isBefore"); // [T, T]
+  const before = [extent(NAMES.ids, 0n, "batch"), graph.constant("one.head", [1n]), time];
+  const widened = (seen: string, width: string): string => {
+    const shape = graph.node("Concat", [...before, width], `${seen}.wide`, { axis: 0 });
+    return graph.node("Expand", [seen, shape], `${seen}.expanded`);
+  };
+  const both = [widened(isHeld, capacity), widened(isBefore, time)];
+  const seen = graph.node("Concat", both, "seen", { axis: -1 });
+  const values = [graph.number("nothing", type, 0), graph.number("never", type, -Infinity)];
+  return {
+    positions,
+    mask: graph.node("Where", [seen, ...values], "mask"),
+    parts: graph.node("Concat", [capacity, time], "parts", { axis: 0 }),
+    scale: graph.number("scale", type, 1 / Math.sqrt(config.hiddenSize / config.headCount)),
+    shapes: shapesOf(making),
+  };
+}
+
+/** Shapes for Reshape; 0 keeps an extent. */
+function shapesOf({ graph, config }: Making): AttentionInputs["shapes"] {
+  const [heads, keyHeads] = [BigInt(config.headCount), BigInt(config.keyHeadCount)];
+  const depth = BigInt(config.hiddenSize / config.headCount);
+  return {
+    heads: graph.constant("to.heads", [0n, 0n, heads, depth]),
+    keyHeads: graph.constant("to.keyHeads", [0n, 0n, keyHeads, depth]),
+    grouped: graph.constant("to.grouped", [0n, keyHeads, -1n, 0n]),
+    ungrouped: graph.constant("to.ungrouped", [0n, heads, -1n, 0n]),
+    flat: graph.constant("to.flat", [0n, 0n, -1n]),
+  };
+}
+
+/** 0, 1, ... up to before `end`, which has shape [1]. */
+function countTo({ graph }: Making, end: string, name: string): string {
+  const limit = graph.node("Squeeze", [end], `${name}.end`);
+  const first = graph.constant(`${name}.first`, [0n], true);
+  return graph.node("Range", [first, limit, graph.constant(`${name}.by`, [1n], true)], name);
+}
+
+interface Place {
+  readonly layer: number;
+  readonly path: string;
+}
+
+/** x [B, T, C] -> [B, T, C] */
+export function attention(
+  making: Making,
+  inputs: AttentionInputs,
+  x: string,
+  place: Place,
+): string {
+  const { graph, config } = making;
+  const { path } = place;
+  const { hiddenSize: width, headCount, keyHeadCount } = config;
+  const bias = config.biases.attention;
+  const { shapes } = inputs;
+  const flat = linear(making, x, `${path}.query`, { from: width, to: width, bias });
+  const to = (2 * keyHeadCount * width) / headCount;
+  const keyValue = linear(making, x, `${path}.keyValue`, { from: width, to, bias });
+  const [key, value] = [`${path}.key`, `${path}.value`] as const;
+  graph.several("Split", [keyValue], [key, value], { axis: -1, num_outputs: 2 });
+
+  const perHead = (rows: string, shape: string, name: string): string => {
+    const heads = graph.node("Reshape", [rows, shape], `${rows}.heads`);
+    return graph.node("Transpose", [heads], name, HEADS_FIRST);
+  };
+  const addedName = (part: CachePart): string => NAMES.added(place.layer, part);
+  const query = turn(making, inputs, `${path}.turned`, (name) => perHead(flat, shapes.heads, name));
+  turn(making, inputs, addedName("key"), (name) => perHead(key, shapes.keyHeads, name));
+  perHead(value, shapes.keyHeads, addedName("value"));
+
+  const attended = attend(making, inputs, query, place);
+  const rows = graph.node("Transpose", [attended], `${path}.rows`, HEADS_FIRST);
+  const merged = graph.node("Reshape", [rows, shapes.flat], `${path}.merged`);
+  return linear(making, merged, `${path}.output`, { from: width, to: width, bias });
+}
+
+/** query [B, H, T, D] -> what it sees of the layer's values, of the same shape. */
+function attend(making: Making, inputs: AttentionInputs, query: string, { layer, path }: Place) {
+  const { graph, config } = making;
+  const { grouped, ungrouped } = inputs.shapes;
+  // Query heads that share a key head are rows of one product: [B, H, T, *] <-> [B, G, H / G T, *].
+  const reshaped = (y: string, shape: string): string =>
+    config.headCount === config.keyHeadCount ? y : graph.node("Reshape", [y, shape], `${y}.re`);
+  const scaled = graph.node("Mul", [query, inputs.scale], `${path}.scaled`);
+  const rows = reshaped(scaled, grouped);
+  const scoresOf = (keys: string): string => {
+    const columns = graph.node("Transpose", [keys], `${keys}.columns`, { perm: [0, 1, 3, 2] });
+    return graph.node("MatMul", [rows, columns], `${keys}.scores`);
+  };
+  const scores = [scoresOf(NAMES.past(layer, "key")), scoresOf(NAMES.added(layer, "key"))];
+  const joined = graph.node("Concat", scores, `${path}.scores`, { axis: -1 });
+  const masked = [reshaped(joined, ungrouped), inputs.mask];
+  const sum = graph.node("Add", masked, `${path}.masked`);
+  const shares = graph.node("Softmax", [sum], `${path}.shares`, { axis: -1 });
+  const [old, fresh] = [`${path}.old`, `${path}.fresh`] as const;
+  graph.several("Split", [reshaped(shares, grouped), inputs.parts], [old, fresh], { axis: -1 });
+  const seenOf = (part: string, values: string): string =>
+    graph.node("MatMul", [part, values], `${values}.seen`);
+  const seen = [
+    seenOf(old, NAMES.past(layer, "value")),
+    seenOf(fresh, NAMES.added(layer, "value")),
+  ];
+  return reshaped(graph.node("Add", seen, `${path}.seen`), ungrouped);
+}
+
+/** How many elements of each head turn. */
+function rotaryDims({ positions, hiddenSize, headCount }: GptConfig): number {
+  if (positions.kind !== "rotary") return 0;
+  return 2 * Math.round(((hiddenSize / headCount) * positions.share) / 2);
+}
+
+/** `of` each angle by which rotary positions turn: [maxPositions, turning pairs]. */
+export function rotaryTable(config: GptConfig, of: (angle: number) => number): Float32Array {
+  const dims = rotaryDims(config);
+  const base = config.positions.kind === "rotary" ? config.positions.base : 1;
+  const pairs = dims / 2;
+  return Float32Array.from({ length: config.maxPositions * pairs }, (_, i) =>
+    of(Math.floor(i / pairs) / base ** ((2 * (i % pairs)) / dims)),
+  );
+}
+
+/** Queries or keys [B, heads, T, D] as `make` gives them, turned by their positions where the model does that. */
+function turn(
+  { graph, config, weight }: Making,
+  { positions }: AttentionInputs,
+  name: string,
+  make: (name: string) => string,
+): string {
+  if (config.positions.kind !== "rotary") return make(name);
+  const dims = rotaryDims(config);
+  const tables = (["cosine", "sine"] as const).map((table) =>
+    weight(`rotary.${table}`, [config.maxPositions, dims / 2]),
+  );
+  return graph.node("RotaryEmbedding", [make(`${name}.still`), ...tables, positions], name, {
+    interleaved: config.positions.pairs === "neighbours" ? 1 : 0,
+    rotary_embedding_dim: dims,
+  });
+}

@@ -1,0 +1,103 @@
+// The two files of an ONNX model: writing them tensor by tensor, and making sure that they are ours.
+
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+import { UserError } from "@tessera/config";
+import type { GptConfig } from "@tessera/gpt";
+import {
+  DATA_FILE,
+  GRAPH_FILE,
+  onnxFormats,
+  onnxModel,
+  onnxPrecisions,
+  type OnnxPrecision,
+} from "./onnx_model.js";
+
+export interface WriteOnnxOptions {
+  readonly precision: OnnxPrecision;
+  /** The elements of the parameter at `path`; asked for one after the other. */
+  readonly valuesAt: (path: string) => Float32Array;
+  /** Told the bytes of the data file that are written, of all. */
+  readonly progress?: (done: number, total: number) => void;
+}
+
+/** Writes model.onnx and model.onnx.data into `folder`; one tensor at a time is in memory. */
+export function writeOnnx(folder: string, config: GptConfig, options: WriteOnnxOptions): void {
+  const { precision, valuesAt, progress = () => undefined } = options;
+  const { graph, tensors, dataBytes } = onnxModel(config, precision);
+  const path = join(folder, DATA_FILE);
+  const descriptor = openSync(path, "w");
+  try {
+    for (const { name, offset, elements, table } of tensors) {
+      const values = table === null ? valuesAt(name) : table();
+      if (values.length !== elements) throw new RangeError(`${name} has ${values.length} elements`);
+      const bytes = onnxFormats[precision].file.encode(values);
+      if (precision === "fp16") refuseOverflow(values, name);
+      for (let done = 0; done < bytes.length;) {
+        const some = Math.min(bytes.length - done, 2 ** 30);
+        done += writeSync(descriptor, bytes, done, some, offset + done);
+      }
+      progress(offset + bytes.length, dataBytes);
+    }
+    truncateSync(path, dataBytes);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+  writeFileSync(join(folder, GRAPH_FILE), graph, { flush: true });
+}
+
+const LARGEST_HALF = 65504;
+
+function refuseOverflow(values: Float32Array, name: string): void {
+  const at = values.findIndex((value) => Math.abs(value) > LARGEST_HALF);
+  if (at < 0) return;
+  throw new UserError(`${name} holds ${values[at]}, which fp16 cannot: convert to fp32`);
+}
+
+export interface OnnxFiles {
+  /** The graph's file; the weights lie beside it. */
+  readonly path: string;
+  readonly precision: OnnxPrecision;
+}
+
+/**
+ * The ONNX model in `folder`, which has `config`. Throws a UserError unless its graph is, byte for byte, the
+ * one that is written for `config`, and its data file has the size that this graph reads.
+ */
+export function findOnnx(folder: string, config: GptConfig): OnnxFiles {
+  const path = join(folder, GRAPH_FILE);
+  const models = onnxPrecisions.map((precision) => ({
+    precision,
+    ...onnxModel(config, precision),
+  }));
+  const most = Math.max(...models.map(({ graph }) => graph.length));
+  const graph = sizeOf(path) <= most ? readFileSync(path) : null;
+  const found = models.find((model) => graph?.equals(model.graph));
+  if (found === undefined) {
+    throw new UserError(
+      `${path}: is not the graph that tessera convert writes for the config.json beside it; convert the model again`,
+    );
+  }
+  const dataPath = join(folder, DATA_FILE);
+  const bytes = sizeOf(dataPath);
+  if (bytes !== found.dataBytes) {
+    throw new UserError(`${dataPath}: has ${bytes} bytes, its graph reads ${found.dataBytes}`);
+  }
+  return { path, precision: found.precision };
+}
+
+function sizeOf(path: string): number {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats?.isFile()) return stats.size;
+  throw new UserError(`${path}: is no file; tessera convert --to onnx makes it`);
+}

@@ -1,0 +1,69 @@
+// A GPT as an ONNX model in two files: model.onnx is the graph, a function of the configuration and the
+// precision alone, and model.onnx.data has the weights. Whoever opens them makes the graph again and
+// compares, so that no graph but ours is ever run.
+
+import type { GptConfig } from "@tessera/gpt";
+import { formats } from "../dtype.js";
+import { rotaryTable } from "./attention_graph.js";
+import { makeGptGraph } from "./gpt_graph.js";
+import { graphBuilder, type ElementType } from "./graph.js";
+
+export const GRAPH_FILE = "model.onnx";
+export const DATA_FILE = "model.onnx.data";
+
+export const onnxPrecisions = ["fp32", "fp16"] as const;
+export type OnnxPrecision = (typeof onnxPrecisions)[number];
+
+/** Tensors start at whole pages, so that a runtime can map them. */
+const PAGE = 4096;
+
+/** A tensor of the data file. */
+export interface PlacedTensor {
+  readonly name: string;
+  readonly offset: number;
+  readonly elements: number;
+  /** Its values where they follow from the configuration; null for the parameter of that name. */
+  readonly table: (() => Float32Array) | null;
+}
+
+export interface OnnxModel {
+  readonly graph: Uint8Array;
+  /** In the order of the data file. */
+  readonly tensors: readonly PlacedTensor[];
+  /** Of the data file. */
+  readonly dataBytes: number;
+}
+
+interface Format {
+  readonly type: ElementType & ("float" | "float16");
+  readonly file: (typeof formats)["F32"];
+}
+
+export const onnxFormats: Readonly<Record<OnnxPrecision, Format>> = {
+  fp32: { type: "float", file: formats.F32 },
+  fp16: { type: "float16", file: formats.F16 },
+};
+
+/** The model's graph, and where its tensors lie. Nothing of their size is held. */
+export function onnxModel(config: GptConfig, precision: OnnxPrecision): OnnxModel {
+  const graph = graphBuilder("gpt");
+  const { type, file } = onnxFormats[precision];
+  const tensors = new Map<string, PlacedTensor>();
+  let dataBytes = 0;
+  const weight = (name: string, shape: readonly number[]): string => {
+    if (tensors.has(name)) return name;
+    const elements = shape.reduce((a, b) => a * b, 1);
+    const at = { offset: dataBytes, length: elements * file.bytes };
+    tensors.set(name, { name, offset: at.offset, elements, table: tableOf(config, name) });
+    dataBytes = PAGE * Math.ceil((at.offset + at.length) / PAGE);
+    return graph.external(name, type, shape, at);
+  };
+  makeGptGraph({ graph, config, type, weight });
+  return { graph: graph.finish(DATA_FILE), tensors: [...tensors.values()], dataBytes };
+}
+
+function tableOf(config: GptConfig, name: string): (() => Float32Array) | null {
+  if (name === "rotary.cosine") return () => rotaryTable(config, Math.cos);
+  if (name === "rotary.sine") return () => rotaryTable(config, Math.sin);
+  return null;
+}

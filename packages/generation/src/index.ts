@@ -1,0 +1,16 @@
+export { batcher, type Batcher, type BatcherOptions, type SequenceRequest } from "./batcher.js";
+export type { Engine, EngineCall } from "./engine.js";
+export {
+  generate,
+  generateAll,
+  promptIds,
+  textSequence,
+  type Finish,
+  type TextEvents,
+  type TextRequest,
+  type Written,
+} from "./generate.js";
+export { nativeEngine } from "./native_engine.js";
+export { onnxEngine, type OnnxEngineOptions } from "./onnx_engine.js";
+export { choose, greedy, type Sampling } from "./sample.js";
+export { shownText, type ShownText } from "./stop.js";

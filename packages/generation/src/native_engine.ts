@@ -1,0 +1,33 @@
+// The training model as an engine, on the tfjs backend that computes.
+
+import { dispose, slice, tensor } from "@tensorflow/tfjs-core";
+import type { Gpt, GptParams } from "@tessera/gpt";
+import { keyValueCache, still } from "@tessera/layers";
+import type { Engine } from "./engine.js";
+
+/** Borrows `params`; the cache is its own, and takes memory at the first call. */
+export function nativeEngine(model: Gpt, params: GptParams, { rows = 1 } = {}): Engine {
+  const { vocabularySize, maxPositions, hiddenSize } = model.config;
+  const cache = keyValueCache(rows, maxPositions);
+  return {
+    name: "native",
+    vocabularySize,
+    maxPositions,
+    rows,
+    run({ firstRow, lengths, ids, keep }) {
+      const time = ids.length / lengths.length;
+      const x = tensor(ids, [lengths.length, time], "int32");
+      const y = model.activations(params, x, { ...still, past: cache.past(firstRow, lengths) });
+      const last = slice(y, [0, time - keep, 0], [lengths.length, keep, hiddenSize]);
+      const logits = model.logits(params, last);
+      const values = logits.dataSync<"float32">();
+      dispose([x, y, last, logits]);
+      return Promise.resolve(values);
+    },
+    copyRow: (from, to) => cache.copy(from, to),
+    close() {
+      cache.dispose();
+      return Promise.resolve();
+    },
+  };
+}

@@ -1,0 +1,114 @@
+// An ONNX model as an engine, on onnxruntime-node.
+
+import { findOnnx, onnxNames as NAMES } from "@tessera/checkpoint";
+import { UserError } from "@tessera/config";
+import type { GptConfig } from "@tessera/gpt";
+import type * as Runtime from "onnxruntime-node";
+import type { Engine } from "./engine.js";
+import { rowCache, type Elements, type RowCache } from "./row_cache.js";
+
+export interface OnnxEngineOptions {
+  readonly rows?: number;
+  /** That compute; as many as there are cores unless it is said. */
+  readonly threads?: number;
+}
+
+/** onnxruntime-node; a UserError says how to get it, where it is not installed. */
+async function loadRuntime(): Promise<typeof Runtime> {
+  try {
+    return await import("onnxruntime-node");
+  } catch (error) {
+    const [why] = (error as Error).message.split("\n", 1);
+    throw new UserError(
+      "ONNX models need onnxruntime-node, which cannot be loaded: run ONNXRUNTIME_NODE_INSTALL=skip " +
+        `npm install onnxruntime-node (${why})`,
+    );
+  }
+}
+
+/** A layer's keys or values, under their names in the graph. */
+interface CacheOfLayer {
+  readonly past: string;
+  readonly added: string;
+  readonly cache: RowCache;
+}
+
+/** The ONNX model in `folder`, which has `config`. Throws a UserError where it is not ours. */
+export async function onnxEngine(
+  folder: string,
+  config: GptConfig,
+  { rows = 1, threads = 0 }: OnnxEngineOptions = {},
+): Promise<Engine> {
+  const { path, precision } = findOnnx(folder, config);
+  const { InferenceSession, Tensor } = await loadRuntime();
+  const session = await InferenceSession.create(path, {
+    intraOpNumThreads: threads,
+    graphOptimizationLevel: "all",
+    logSeverityLevel: 3,
+  });
+  const { maxPositions, vocabularySize, keyHeadCount: heads } = config;
+  const depth = config.hiddenSize / config.headCount;
+  const type = precision === "fp16" ? "float16" : "float32";
+  const caches = cachesOf(config, rows, type);
+  const whole = (values: readonly number[] | Int32Array, dims: readonly number[]): Runtime.Tensor =>
+    new Tensor("int64", BigInt64Array.from(values, BigInt), dims);
+  const wanted = [NAMES.logits, ...caches.map(({ added }) => added)];
+
+  return {
+    name: "onnx",
+    vocabularySize,
+    maxPositions,
+    rows,
+    async run({ firstRow, lengths, ids, keep }) {
+      const batch = lengths.length;
+      const time = ids.length / batch;
+      const held = caches.map(({ past, cache }) => {
+        cache.reserve(Math.max(...lengths) + time);
+        const dims = [batch, heads, cache.capacity, depth];
+        return [past, new Tensor(type, cache.view(firstRow, batch), dims)] as const;
+      });
+      const feeds = {
+        [NAMES.ids]: whole(ids, [batch, time]),
+        [NAMES.lengths]: whole(lengths, [batch]),
+        [NAMES.keep]: whole([keep], []),
+        ...Object.fromEntries(held),
+      };
+      const made = await session.run(feeds, wanted);
+      for (const { added, cache } of caches) {
+        const elements = elementsOf(made[added]!);
+        const size = elements.length / batch;
+        lengths.forEach((length, i) =>
+          cache.put(firstRow + i, length, elements.subarray(i * size, (i + 1) * size)),
+        );
+      }
+      return made[NAMES.logits]!.data as Float32Array;
+    },
+    copyRow(from, to) {
+      for (const { cache } of caches) cache.copy(from, to);
+    },
+    close: () => session.release(),
+  };
+}
+
+type FloatType = "float16" | "float32";
+
+function cachesOf(config: GptConfig, rows: number, type: FloatType): readonly CacheOfLayer[] {
+  const { layerCount, keyHeadCount: heads, maxPositions: maxTokens } = config;
+  const depth = config.hiddenSize / config.headCount;
+  const make = (size: number): Elements =>
+    type === "float16" ? new Uint16Array(size) : new Float32Array(size);
+  return Array.from({ length: layerCount }, (_, layer) => layer).flatMap((layer) =>
+    (["key", "value"] as const).map((part) => ({
+      past: NAMES.past(layer, part),
+      added: NAMES.added(layer, part),
+      cache: rowCache({ rows, heads, depth, maxTokens, make }),
+    })),
+  );
+}
+
+/** What a tensor holds; halves as their bits, whichever type of array this Node has for them. */
+function elementsOf({ data, type }: Runtime.Tensor): Elements {
+  if (type === "float32") return data as Float32Array;
+  const { buffer, byteOffset, length } = data as Uint16Array;
+  return new Uint16Array(buffer, byteOffset, length);
+}

@@ -1,0 +1,58 @@
+// Text as it may be shown: whole characters, up to the first stop text.
+
+import { decodeStream, type Tokenizer } from "@tessera/tokenizer";
+
+export interface ShownText {
+  /** What becomes certain with `id`: what may be the start of a stop text is held back. */
+  push(id: number): string;
+  /** What was held back, once nothing more comes. */
+  end(): string;
+  /** Whether a stop text has come; then there is no more text. */
+  readonly stopped: boolean;
+}
+
+/** The text of ids up to, and without, the first of `stops`. */
+export function shownText(
+  tokenizer: Pick<Tokenizer, "bytesOf">,
+  stops: readonly string[] = [],
+): ShownText {
+  const stream = decodeStream(tokenizer);
+  let held = "";
+  let stopped = false;
+  const take = (text: string, isLast: boolean): string => {
+    if (stopped) return "";
+    held += text;
+    const at = firstOf(held, stops);
+    if (at >= 0) {
+      stopped = true;
+      return held.slice(0, at);
+    }
+    const certain = isLast ? held.length : held.length - couldBegin(held, stops);
+    const shown = held.slice(0, certain);
+    held = held.slice(certain);
+    return shown;
+  };
+  return {
+    push: (id) => take(stream.push(id), false),
+    end: () => take(stream.end(), true),
+    get stopped() {
+      return stopped;
+    },
+  };
+}
+
+/** Where the first stop text begins, or -1. */
+function firstOf(text: string, stops: readonly string[]): number {
+  const places = stops.map((stop) => text.indexOf(stop)).filter((at) => at >= 0);
+  return places.length === 0 ? -1 : Math.min(...places);
+}
+
+/** How many of the last characters begin a stop text. */
+function couldBegin(text: string, stops: readonly string[]): number {
+  const longest = Math.max(0, ...stops.map((stop) => stop.length - 1));
+  for (let length = Math.min(longest, text.length); length > 0; length -= 1) {
+    const end = text.slice(text.length - length);
+    if (stops.some((stop) => stop.startsWith(end))) return length;
+  }
+  return 0;
+}
