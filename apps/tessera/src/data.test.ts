@@ -115,6 +115,25 @@ describe("preprocess", () => {
     expect(JSON.parse(stdout)).toMatchObject({ documents: 3000, sample: "Document 5.\n" });
   });
 
+  test("splits documents of lines into sentences, which data merge and info know apart", () => {
+    const split = "preprocess --split-sentences --append-eod --workers 2 --output-prefix";
+    expect(tessera(`${split} s --input good.jsonl`)).toMatchObject({
+      status: 0,
+      stderr: expect.stringMatching(/^s_text_sentence: 3000 documents/m),
+    });
+    expect(tessera("data merge s_text_sentence s_text_sentence --output-prefix ss").status).toBe(0);
+    const { stdout } = tessera("data info ss --json --document 3017");
+    expect(JSON.parse(stdout)).toMatchObject({
+      documents: 6000,
+      sequences: 12_000,
+      sample: "Document 17.\n",
+    });
+    expect(tessera(`${split} t --input plain.txt`)).toMatchObject({
+      status: 2,
+      stderr: "tessera: --split-sentences: is for JSON lines, plain.txt is plain text\n",
+    });
+  });
+
   test("takes plain text as one document", () => {
     tessera("preprocess --input plain.txt --output-prefix p --workers 2");
     const { stdout } = tessera("data info p_text_document --json --tokens 1000000");
@@ -133,12 +152,12 @@ describe("preprocess", () => {
     ]) {
       expect(stderr).toContain(told);
     }
-    const strict = tessera("preprocess --input bad.jsonl --output-prefix s --strict");
+    const strict = tessera("preprocess --input bad.jsonl --output-prefix strict --strict");
     expect(strict).toMatchObject({
       status: 2,
       stderr: "tessera: bad.jsonl: line 2: is not JSON\n",
     });
-    expect(readdirSync(folder).filter((name) => name.startsWith("s_"))).toEqual([]);
+    expect(readdirSync(folder).filter((name) => name.startsWith("strict_"))).toEqual([]);
   });
 
   test("leaves nothing when it is interrupted", async () => {

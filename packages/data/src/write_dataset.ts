@@ -20,10 +20,20 @@ export interface DatasetWriter {
   endSequence(): void;
   /** Ends the document, and the sequence if it has begun. */
   endDocument(): void;
+  /** Adds whole documents. */
+  appendDocuments(tokens: ArrayLike<number>, places: DocumentPlaces): void;
   /** Moves both files to their names. Throws a UserError if there is no document. */
   finish(): void;
   /** Leaves nothing behind. */
   abandon(): void;
+}
+
+/** Where in a row of tokens documents stand. */
+export interface DocumentPlaces {
+  /** Tokens of each sequence. */
+  readonly lengths: Int32Array;
+  /** Sequences of each document; null for one each. */
+  readonly sequences: Int32Array | null;
 }
 
 const BUFFERED_BYTES = 2 ** 20;
@@ -66,6 +76,12 @@ export function datasetWriter(prefix: string, dtype: WrittenDtype): DatasetWrite
     endDocument() {
       if (length > 0) endSequence();
       bounds.push(lengths.length);
+    },
+    appendDocuments(some, { lengths: itsLengths, sequences }) {
+      let end = lengths.length;
+      for (const count of sequences ?? itsLengths.map(() => 1)) bounds.push((end += count));
+      tokens.push(some);
+      lengths.append(itsLengths);
     },
     abandon,
     finish() {
@@ -147,15 +163,18 @@ function writeIdx(
   }
 }
 
-/** Writes what `map` makes of each value as 64 bits, a part at a time. */
+/** Writes what `map` makes of each value, none negative, as 64 bits, a part at a time. */
 function writeLongs(file: number, values: Int32Array, map: (value: number) => number): void {
   const size = 2 ** 16;
+  const halves = new Uint32Array(2 * size);
   for (let start = 0; start < values.length; start += size) {
-    const some = values.subarray(start, start + size);
-    writeFully(
-      file,
-      BigInt64Array.from(some, (value) => BigInt(map(value))),
-    );
+    const count = Math.min(size, values.length - start);
+    for (let i = 0; i < count; i += 1) {
+      const long = map(values[start + i]!);
+      halves[2 * i] = long; // what is beyond 32 bits falls away
+      halves[2 * i + 1] = long / 2 ** 32;
+    }
+    writeFully(file, halves.subarray(0, 2 * count));
   }
 }
 

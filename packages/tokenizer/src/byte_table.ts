@@ -9,7 +9,6 @@ export interface ByteTable {
   add(bytes: Uint8Array, start: number, end: number): number;
   /** The bytes with this number, borrowed. */
   at(index: number): Uint8Array;
-  clear(): void;
 }
 
 /** Differs from process to process, so that nobody can prepare a text of colliding pieces. */
@@ -74,10 +73,6 @@ export function byteTable(expected = 1024): ByteTable {
       return size - 1;
     },
     at: (index) => kept.subarray(starts[index], starts[index + 1]),
-    clear() {
-      slots.fill(0);
-      size = 0;
-    },
   };
 }
 

@@ -22,7 +22,7 @@ export function countWords(): WordCounter {
     add(bytes) {
       const pieceEnd = split(bytes, 0, bytes.length);
       for (let at = 0; at < bytes.length;) {
-        const end = pieceEnd(at);
+        const end = pieceEnd(bytes, at, bytes.length);
         let index = table.find(bytes, at, end);
         if (index < 0) index = table.add(bytes, at, end);
         if (index === counts.length) {

@@ -4,10 +4,13 @@ import type { BpeTokenizer } from "./bpe.js";
 import { idList } from "./ids.js";
 import type { EncodeOptions, Tokenizer } from "./tokenizer.js";
 
-/** Ids of many documents side by side, and how many each has. */
+/** Ids of many documents side by side. */
 export interface EncodedDocuments {
   readonly ids: Int32Array | Uint16Array;
+  /** Ids of each sequence. */
   readonly lengths: Int32Array;
+  /** Sequences of each document; null for one each. */
+  readonly sequences: Int32Array | null;
 }
 
 /** A line that gives no document. */
@@ -30,26 +33,32 @@ export interface LineOptions extends EncodeOptions {
   readonly keys: readonly string[];
   /** Each document ends with the id that ends a text. */
   readonly appendEnd: boolean;
+  /** Each sentence is a sequence of its own, with the spaces that follow it. */
+  readonly splitSentences: boolean;
 }
+
+/** Of a text that is no list of lines. */
+export type TextOptions = Omit<LineOptions, "keys" | "splitSentences">;
 
 /** Encodes lines of JSON objects; empty lines are passed over. */
 export function encodeLines(
   tokenizer: Tokenizer,
   bytes: Uint8Array,
-  { keys, appendEnd, ...options }: LineOptions,
+  { keys, ...options }: LineOptions,
 ): EncodedLines {
-  const lists = keys.map(() => documentList(tokenizer, appendEnd));
+  const lists = keys.map(() => documentList(tokenizer, options));
   const faults: Fault[] = [];
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let line = 0;
   for (let at = 0; at < bytes.length; line += 1) {
     const newline = bytes.indexOf(0x0a, at);
     const end = newline < 0 ? bytes.length : newline;
-    const text = Buffer.from(bytes.buffer, bytes.byteOffset + at, end - at).toString("utf8");
+    const text = buffer.toString("utf8", at, end);
     at = end + 1;
     if (text.trim() === "") continue;
     const texts = textsOf(text, keys);
     if (typeof texts === "string") faults.push({ line, reason: texts });
-    else texts.forEach((value, key) => lists[key]!.add(tokenizer.encode(value, options)));
+    else texts.forEach((value, key) => lists[key]!.add(value));
   }
   return { documents: lists.map((list) => list.take()), faults, lines: line };
 }
@@ -75,20 +84,26 @@ function textsOf(line: string, keys: readonly string[]): readonly string[] | str
   return texts;
 }
 
-/** Encodes a whole text, or a part of one whose last has `isLast`. */
+/** Encodes a whole text, or a part of one whose last has `appendEnd`. */
 export function encodeText(
   tokenizer: Tokenizer | BpeTokenizer,
   bytes: Uint8Array,
-  { appendEnd, ...options }: Omit<LineOptions, "keys">,
+  { appendEnd, ...options }: TextOptions,
 ): EncodedDocuments {
-  const list = documentList(tokenizer, appendEnd);
+  const list = idList();
   const { buffer, byteOffset, byteLength } = bytes;
   const ids =
     "encodeBytes" in tokenizer
       ? tokenizer.encodeBytes(bytes, options)
       : tokenizer.encode(Buffer.from(buffer, byteOffset, byteLength).toString("utf8"), options);
-  list.add(ids);
-  return list.take();
+  list.append(ids, 0, ids.length);
+  if (appendEnd && tokenizer.endOfText !== null) list.push(tokenizer.endOfText);
+  const all = list.take();
+  return {
+    ids: narrowed(all, tokenizer),
+    lengths: Int32Array.of(all.length),
+    sequences: null,
+  };
 }
 
 /** Encodes whole texts, one document each. */
@@ -97,27 +112,53 @@ export function encodeTexts(
   texts: readonly string[],
   options: EncodeOptions,
 ): EncodedDocuments {
-  const list = documentList(tokenizer, false);
-  for (const text of texts) list.add(tokenizer.encode(text, options));
+  const list = documentList(tokenizer, { ...options, appendEnd: false, splitSentences: false });
+  for (const text of texts) list.add(text);
   return list.take();
 }
 
-function documentList({ endOfText, vocabularySize }: Tokenizer, appendEnd: boolean) {
+function documentList(
+  tokenizer: Tokenizer | BpeTokenizer,
+  { appendEnd, splitSentences, ...options }: Omit<LineOptions, "keys">,
+) {
+  const { endOfText } = tokenizer;
   const ids = idList();
   const lengths: number[] = [];
-  return {
-    add(some: Int32Array): void {
-      const ends = appendEnd && endOfText !== null;
+  const sequences: number[] = [];
+  const encode = (text: string): void => {
+    if ("encodeTo" in tokenizer) {
+      tokenizer.encodeTo(ids, text, options);
+    } else {
+      const some = tokenizer.encode(text, options);
       ids.append(some, 0, some.length);
-      if (ends) ids.push(endOfText);
-      lengths.push(some.length + Number(ends));
+    }
+  };
+  return {
+    add(text: string): void {
+      const parts = splitSentences ? sentencesOf(text) : [text];
+      parts.forEach((part, i) => {
+        const start = ids.length;
+        encode(part);
+        if (appendEnd && endOfText !== null && i === parts.length - 1) ids.push(endOfText);
+        lengths.push(ids.length - start);
+      });
+      sequences.push(parts.length);
     },
-    take(): EncodedDocuments {
-      const all = ids.take();
-      return {
-        ids: vocabularySize < 65_500 ? new Uint16Array(all) : all,
-        lengths: Int32Array.from(lengths),
-      };
-    },
+    take: (): EncodedDocuments => ({
+      ids: narrowed(ids.take(), tokenizer),
+      lengths: Int32Array.from(lengths),
+      sequences: splitSentences ? Int32Array.from(sequences) : null,
+    }),
   };
 }
+
+/** In 16 bits where all ids fit, as they are stored. */
+const narrowed = (ids: Int32Array, { vocabularySize }: Tokenizer): Int32Array | Uint16Array =>
+  vocabularySize < 65_500 ? new Uint16Array(ids) : ids;
+
+/** Together they are the text. */
+const sentencesOf = (text: string): readonly string[] =>
+  Array.from(sentences.segment(text), ({ segment }) => segment);
+
+/** Of one language whatever the machine's, so that the same text gives the same sequences. */
+const sentences = new Intl.Segmenter("en", { granularity: "sentence" });

@@ -4,51 +4,64 @@
 import { readFileSync } from "node:fs";
 import { bpeTokenizer, type BpeTokenizer } from "./bpe.js";
 import { gpt2ByteOrder, type BpeModel } from "./model.js";
+import type { Merges } from "./pair_table.js";
+import type { TokenList } from "./token_list.js";
 
 const END_OF_TEXT = "<|endoftext|>";
 
 /** GPT-2's vocabulary, id for id. */
 export function gpt2Model(): BpeModel {
-  const file = readFileSync(new URL("../gpt2.merges", import.meta.url));
-  const count = file.length / 4;
-  const merges = new Int32Array(3 * count);
-  for (let i = 0; i < count; i += 1) {
-    merges[3 * i] = file.readUInt16LE(4 * i);
-    merges[3 * i + 1] = file.readUInt16LE(4 * i + 2);
-    merges[3 * i + 2] = 256 + i;
-  }
-  const tokens = bytesOfTokens(merges);
-  const endOfText = tokens.length;
-  tokens.push(new TextEncoder().encode(END_OF_TEXT));
+  const merges = readMerges();
+  const endOfText = 256 + merges.length / 3;
   return {
     name: "gpt2",
-    tokens,
+    tokens: tokensOf(merges),
     merges,
     rankIsToken: false,
-    wholePieces: false,
+    wholePieces: true, // merging gives the same, later
     pattern: "gpt2",
     specials: { [END_OF_TEXT]: endOfText },
     endOfText,
   };
 }
 
-/** All in one piece of memory: 50,000 pieces would take long to make, and to send to threads. */
-function bytesOfTokens(merges: Int32Array): Uint8Array[] {
+function readMerges(): Merges {
+  const file = readFileSync(new URL("../gpt2.merges", import.meta.url));
+  const pairs = new Uint16Array(Uint8Array.from(file).buffer);
+  const merges = new Int32Array((3 * pairs.length) / 2);
+  for (let i = 0, id = 256; 2 * i < pairs.length; i += 1, id += 1) {
+    merges[3 * i] = pairs[2 * i]!;
+    merges[3 * i + 1] = pairs[2 * i + 1]!;
+    merges[3 * i + 2] = id;
+  }
+  return merges;
+}
+
+/** Single bytes, what the merges make of them, and the end of text. */
+function tokensOf(merges: Merges): TokenList {
+  const end = new TextEncoder().encode(END_OF_TEXT);
   const count = 256 + merges.length / 3;
-  const starts = new Int32Array(count + 1);
-  const lengthOf = (id: number) => starts[id + 1]! - starts[id]!;
-  for (let id = 0; id < count; id += 1) {
-    const at = 3 * (id - 256);
-    const length = id < 256 ? 1 : lengthOf(merges[at]!) + lengthOf(merges[at + 1]!);
+  const starts = new Int32Array(count + 2);
+  for (let id = 0; id < 256; id += 1) starts[id + 1] = id + 1;
+  for (let id = 256, at = 0; id < count; id += 1, at += 3) {
+    const [left, right] = [merges[at]!, merges[at + 1]!];
+    const length = starts[left + 1]! - starts[left]! + starts[right + 1]! - starts[right]!;
     starts[id + 1] = starts[id]! + length;
   }
-  const bytes = Uint8Array.from({ length: starts[count]! }, (_, i) => gpt2ByteOrder[i] ?? 0);
-  for (let id = 256; id < count; id += 1) {
-    const [left, right] = [merges[3 * (id - 256)]!, merges[3 * (id - 256) + 1]!];
-    bytes.copyWithin(starts[id]!, starts[left]!, starts[left + 1]);
-    bytes.copyWithin(starts[id]! + lengthOf(left), starts[right]!, starts[right + 1]);
+  starts[count + 1] = starts[count]! + end.length;
+  const bytes = new Uint8Array(starts[count + 1]!);
+  bytes.set(gpt2ByteOrder);
+  bytes.set(end, starts[count]);
+  for (let id = 256, at = 0; id < count; id += 1, at += 3) {
+    let to = starts[id]!;
+    for (let side = at; side < at + 2; side += 1) {
+      const token = merges[side]!;
+      for (let from = starts[token]!; from < starts[token + 1]!; from += 1, to += 1) {
+        bytes[to] = bytes[from]!;
+      }
+    }
   }
-  return Array.from({ length: count }, (_, id) => bytes.subarray(starts[id], starts[id + 1]));
+  return { bytes, starts };
 }
 
 /** Reads the vocabulary, which takes some 30 ms: make one and keep it. */

@@ -1,10 +1,13 @@
 // A list of ids of which nobody knows the length yet.
 
 export interface IdList {
-  readonly length: number;
+  /** May be raised, as far as there is room, once the ids stand there. */
+  length: number;
   push(id: number): void;
   /** Appends what stands in `ids` from `start` to before `end`. */
   append(ids: Int32Array, start: number, end: number): void;
+  /** Memory in which `count` ids may be written from `length` on; the next call may move it. */
+  room(count: number): Int32Array;
   /** What was pushed, in memory of its own; the list is empty again. */
   take(): Int32Array;
 }
@@ -14,32 +17,30 @@ const KEPT_LENGTH = 2 ** 18;
 
 export function idList(): IdList {
   let ids = new Int32Array(1024);
-  let used = 0;
-  const makeRoom = (count: number): void => {
-    const larger = new Int32Array(2 * (used + count));
-    larger.set(ids.subarray(0, used));
-    ids = larger;
-  };
-  return {
-    get length() {
-      return used;
+  const list: IdList = {
+    length: 0,
+    push(id) {
+      list.room(1)[list.length] = id;
+      list.length += 1;
     },
-    push: (id) => {
-      if (used === ids.length) makeRoom(1);
-      ids[used] = id;
-      used += 1;
+    append(more, start, end) {
+      list.room(end - start).set(more.subarray(start, end), list.length);
+      list.length += end - start;
     },
-    append: (more, start, end) => {
-      if (used + end - start > ids.length) makeRoom(end - start);
-      // A loop: most pieces are few ids, for which `set` costs more than the copy.
-      for (let i = start; i < end; i += 1) ids[used + i - start] = more[i]!;
-      used += end - start;
+    room(count) {
+      if (list.length + count > ids.length) {
+        const larger = new Int32Array(2 * (list.length + count));
+        larger.set(ids.subarray(0, list.length));
+        ids = larger;
+      }
+      return ids;
     },
-    take: () => {
-      const taken = ids.slice(0, used);
-      used = 0;
+    take() {
+      const taken = ids.slice(0, list.length);
+      list.length = 0;
       if (ids.length > KEPT_LENGTH) ids = new Int32Array(KEPT_LENGTH);
       return taken;
     },
   };
+  return list;
 }

@@ -6,6 +6,7 @@ export { countWords, type WordCounter } from "./count_words.js";
 export type { EncodedDocuments, EncodedLines, Fault, LineOptions } from "./documents.js";
 export { gpt2Model, gpt2Tokenizer } from "./gpt2.js";
 export type { BpeModel } from "./model.js";
+export type { IdList } from "./ids.js";
 export { tokenOffsets } from "./offsets.js";
 export { paddedVocabularySize } from "./padding.js";
 export type { Pattern } from "./pattern.js";
@@ -13,5 +14,6 @@ export { encoderPool, type EncodedBatch, type EncoderPool, type Task } from "./p
 export { fileChunks, lastLine, type Cut } from "./text_chunks.js";
 export { decodeStream, type EncodeOptions, type TextStream, type Tokenizer } from "./tokenizer.js";
 export { readTokenizerJson, writeTokenizerJson } from "./tokenizer_json.js";
+export { tokenAt, tokenCount, type TokenList } from "./token_list.js";
 export { trainBpe, type TrainingOptions } from "./train.js";
 export { readTiktoken, readVocabMerges, type TiktokenOptions } from "./vocabulary_files.js";

@@ -2,11 +2,11 @@
 
 import type { Merges } from "./pair_table.js";
 import type { Pattern } from "./pattern.js";
+import type { TokenList } from "./token_list.js";
 
 export interface BpeModel {
   readonly name: string;
-  /** The bytes of each id. An id that nothing has is empty. */
-  readonly tokens: readonly Uint8Array[];
+  readonly tokens: TokenList;
   readonly merges: Merges;
   /** See `pairTable`. */
   readonly rankIsToken: boolean;

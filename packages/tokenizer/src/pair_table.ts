@@ -29,19 +29,21 @@ export function pairTable(merges: Merges, rankIsToken: boolean): PairTable {
   const slotOf = (left: number, right: number): number =>
     Math.imul(Math.imul(left, 0x9e3779b1) ^ right, 0x85ebca6b) >>> shift;
   const merged = new Int32Array(count);
-  for (let i = 0; i < count; i += 1) merged[i] = merges[3 * i + 2]!;
-  for (let i = 0; i < count; i += 1) {
-    const left = merges[3 * i]!;
-    const right = merges[3 * i + 1]!;
-    let slot = slotOf(left, right);
-    while (slots[FIELDS * slot] !== 0) {
-      if (slots[FIELDS * slot] === left + 1 && slots[FIELDS * slot + 1] === right) break;
-      slot = (slot + 1) & mask;
+  const insert = (left: number, right: number, rank: number): void => {
+    let at = FIELDS * slotOf(left, right);
+    while (slots[at] !== 0) {
+      // The same pair again: its first rank holds.
+      if (slots[at] === left + 1 && slots[at + 1] === right) return;
+      at = (at + FIELDS) & (FIELDS * mask);
     }
-    if (slots[FIELDS * slot] !== 0) continue; // the same pair again: its first rank holds
-    slots[FIELDS * slot] = left + 1;
-    slots[FIELDS * slot + 1] = right;
-    slots[FIELDS * slot + 2] = rankIsToken ? merged[i]! : i;
+    slots[at] = left + 1;
+    slots[at + 1] = right;
+    slots[at + 2] = rank;
+  };
+  for (let i = 0, from = 0; i < count; i += 1, from += 3) {
+    const token = merges[from + 2]!;
+    merged[i] = token;
+    insert(merges[from]!, merges[from + 1]!, rankIsToken ? token : i);
   }
   let rankCount = count;
   if (rankIsToken) for (const token of merged) rankCount = Math.max(rankCount, token + 1);

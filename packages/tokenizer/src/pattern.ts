@@ -7,15 +7,14 @@ import { gpt2PieceEnd } from "./gpt2_pattern.js";
 /** "gpt2", or a regular expression as tokenizer files write them. */
 export type Pattern = "gpt2" | { readonly regex: string };
 
-/** Where pieces end, for text that stands in `bytes` from `start` to `end`. */
-export type Splitter = (
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-) => (pieceStart: number) => number;
+/** Where the piece ends that begins at `start`; asked for each piece of a text in turn. */
+export type PieceEnd = (bytes: Uint8Array, start: number, end: number) => number;
+
+/** Splits the text that stands in `bytes` from `start` to `end`. */
+export type Splitter = (bytes: Uint8Array, start: number, end: number) => PieceEnd;
 
 export function splitterOf(pattern: Pattern): Splitter {
-  if (pattern === "gpt2") return (bytes, _start, end) => (at) => gpt2PieceEnd(bytes, at, end);
+  if (pattern === "gpt2") return () => gpt2PieceEnd;
   const expression = javascriptOf(pattern.regex);
   return (bytes, start, end) => {
     const text = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString("utf8");

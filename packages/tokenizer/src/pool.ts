@@ -3,7 +3,7 @@
 import { Worker } from "node:worker_threads";
 import { UserError } from "@tessera/config";
 import type { BpeTokenizer } from "./bpe.js";
-import type { EncodedLines, LineOptions } from "./documents.js";
+import type { EncodedLines, LineOptions, TextOptions } from "./documents.js";
 import type { BpeModel } from "./model.js";
 import type { EncodeOptions, Tokenizer } from "./tokenizer.js";
 
@@ -13,7 +13,7 @@ export type Task =
   | {
       readonly kind: "text";
       readonly bytes: Uint8Array;
-      readonly options: Omit<LineOptions, "keys">;
+      readonly options: TextOptions;
     }
   | { readonly kind: "texts"; readonly texts: readonly string[]; readonly options: EncodeOptions };
 

@@ -2,6 +2,7 @@
 
 import { closeSync, openSync, readSync } from "node:fs";
 import { UserError } from "@tessera/config";
+import { enlarged } from "./byte_table.js";
 import { lastCut } from "./cut.js";
 
 const CHUNK_BYTES = 2 ** 20;
@@ -22,22 +23,21 @@ export function* fileChunks(
 ): Generator<Uint8Array> {
   const file = open(path);
   try {
-    let pending: Uint8Array = new Uint8Array();
+    let buffer = new Uint8Array(chunkBytes);
+    let pending = 0; // bytes that wait for more
     for (;;) {
-      // Twice what is pending, so that a text without cuts is not read over and over.
-      const buffer = new Uint8Array(Math.max(chunkBytes, 2 * pending.length));
-      buffer.set(pending);
-      const read = fill(file, buffer, pending.length, path);
-      const bytes = buffer.subarray(0, pending.length + read);
-      const isLast = bytes.length < buffer.length;
-      if (isLast && bytes.length > 0) yield bytes.slice();
+      const filled = pending + fill(file, buffer, pending, path);
+      const isLast = filled < buffer.length;
+      const end = isLast ? filled : cut(buffer);
+      if (end > 0) yield buffer.slice(0, end);
       if (isLast) return;
-      const end = cut(bytes);
-      if (end === 0 && bytes.length >= MAX_CHUNK_BYTES) {
+      if (end === 0 && filled >= MAX_CHUNK_BYTES) {
         throw new UserError(`${path}: has no line or word to cut it at for a GiB, break it up`);
       }
-      if (end > 0) yield bytes.slice(0, end);
-      pending = bytes.slice(end);
+      pending = filled - end;
+      buffer.copyWithin(0, end);
+      // Twice what is pending, so that a text without cuts is not read over and over.
+      if (2 * pending > buffer.length) buffer = enlarged(buffer, Uint8Array, pending);
     }
   } finally {
     closeSync(file);

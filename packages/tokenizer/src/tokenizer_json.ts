@@ -7,6 +7,7 @@ import { lettersOf } from "./byte_alphabet.js";
 import type { BpeModel } from "./model.js";
 import type { Pattern } from "./pattern.js";
 import { parseJson } from "./read_file.js";
+import { eachToken } from "./token_list.js";
 import { checkVocabulary, modelOf } from "./vocabulary_files.js";
 
 const AddedToken = v.object({
@@ -101,7 +102,7 @@ function patternOf(pre: v.InferOutput<typeof PreTokenizer>, path: string): Patte
 export function writeTokenizerJson(path: string, model: BpeModel): void {
   const special = new Set(Object.values(model.specials));
   const nameOf = new Map(Object.entries(model.specials).map(([text, id]) => [id, text]));
-  const names = model.tokens.map((token, id) => nameOf.get(id) ?? lettersOf(token));
+  const names = eachToken(model.tokens).map((token, id) => nameOf.get(id) ?? lettersOf(token));
   const merges: string[] = [];
   for (let i = 0; i < model.merges.length; i += 3) {
     merges.push(`${names[model.merges[i]!]!} ${names[model.merges[i + 1]!]!}`);

@@ -7,6 +7,7 @@
 import { UserError } from "@tessera/config";
 import { gpt2ByteOrder, type BpeModel } from "./model.js";
 import { pairCounter, type Words } from "./pair_counter.js";
+import { tokenList } from "./token_list.js";
 import { endOfTextAmong } from "./vocabulary_files.js";
 
 export interface TrainingOptions {
@@ -59,7 +60,7 @@ export function trainBpe(words: Words, options: TrainingOptions): BpeModel {
   }
   return {
     name: "trained",
-    tokens,
+    tokens: tokenList(tokens),
     merges: Int32Array.from(merges),
     rankIsToken: false,
     wholePieces: false,

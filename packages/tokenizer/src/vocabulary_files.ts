@@ -7,6 +7,7 @@ import type { BpeModel } from "./model.js";
 import type { Merges } from "./pair_table.js";
 import type { Pattern } from "./pattern.js";
 import { parseJson, readVocabularyFile } from "./read_file.js";
+import { eachToken, tokenList } from "./token_list.js";
 
 /** Ids are below this, so that a file cannot ask for more memory than a vocabulary needs. */
 const MAX_IDS = 2 ** 21;
@@ -83,7 +84,7 @@ export function modelOf({ name, vocab, pairs, pattern, added, wholePieces }: Voc
   });
   return checkModel({
     name,
-    tokens: withoutHoles(tokens),
+    tokens: tokenList(tokens),
     merges,
     rankIsToken: false,
     wholePieces,
@@ -93,14 +94,11 @@ export function modelOf({ name, vocab, pairs, pattern, added, wholePieces }: Voc
   });
 }
 
-const withoutHoles = (tokens: readonly (Uint8Array | undefined)[]): Uint8Array[] =>
-  Array.from(tokens, (token) => token ?? new Uint8Array());
-
 /** Every byte must have an id, so that no text is outside the vocabulary. */
 function checkModel(model: BpeModel): BpeModel {
   const special = new Set(Object.values(model.specials));
   const bytes = new Set(
-    model.tokens.flatMap((token, id) =>
+    eachToken(model.tokens).flatMap((token, id) =>
       token.length === 1 && !special.has(id) ? [token[0]!] : [],
     ),
   );
@@ -135,12 +133,11 @@ export function readTiktoken(path: string, options: TiktokenOptions = {}): BpeMo
     }
     tokens[id] = Uint8Array.from(Buffer.from(base64, "base64"));
   });
-  const ranked = withoutHoles(tokens);
-  const merges = everySplit(ranked);
-  for (const [token, id] of Object.entries(specials)) ranked[id] = new TextEncoder().encode(token);
+  const merges = everySplit(eachToken(tokenList(tokens)));
+  for (const [token, id] of Object.entries(specials)) tokens[id] = new TextEncoder().encode(token);
   return checkModel({
     name: path,
-    tokens: withoutHoles(ranked),
+    tokens: tokenList(tokens),
     merges,
     rankIsToken: true,
     wholePieces: true,

@@ -19,6 +19,7 @@ const program = {
     Tokenizer: {
       ...tokenizerFlags,
       "append-eod": toggle("end each document with the id for that", false),
+      "split-sentences": toggle("each sentence of a document is a sequence of its own", false),
       special: choice("special tokens in text are", ["text", "allow", "refuse"], "text"),
     },
     Output: {
@@ -63,6 +64,7 @@ export const preprocessCommand: Command = {
         tokenizer,
         workers: values.workers,
         appendEnd: values["append-eod"],
+        splitSentences: values["split-sentences"],
         special: values.special,
         strict: values.strict,
         signal,

@@ -10,7 +10,7 @@ import {
   type Tokenizer,
 } from "@tessera/tokenizer";
 import { progressOf } from "../progress.js";
-import { tasksOf, type FileTask } from "./tasks.js";
+import { hasLines, tasksOf, type FileTask } from "./tasks.js";
 
 export interface PreprocessOptions {
   readonly inputs: readonly string[];
@@ -21,6 +21,7 @@ export interface PreprocessOptions {
   readonly tokenizer: Tokenizer;
   readonly workers: number;
   readonly appendEnd: boolean;
+  readonly splitSentences: boolean;
   readonly special: "text" | "allow" | "refuse";
   readonly strict: boolean;
   readonly signal: AbortSignal;
@@ -34,13 +35,17 @@ const AHEAD = 3;
 
 /** Returns an exit code. Whatever ends it early, nothing is left under the final names. */
 export async function preprocess(options: PreprocessOptions): Promise<number> {
-  const { inputs, keys, prefix, tokenizer, workers } = options;
+  const { inputs, format, tokenizer, workers } = options;
+  const plain = inputs.find((path) => !hasLines(path, format));
+  if (options.splitSentences && plain !== undefined) {
+    throw new UserError(`--split-sentences: is for JSON lines, ${plain} is plain text`);
+  }
   const bytes = inputs.map(sizeOf).reduce((a, b) => a + b, 0);
   const dtype = tokenDtype(tokenizer.vocabularySize);
   const writers: DatasetWriter[] = [];
   const pool = encoderPool(tokenizer, workers);
   try {
-    for (const key of keys) writers.push(datasetWriter(`${prefix}_${key}_document`, dtype));
+    for (const prefix of prefixesOf(options)) writers.push(datasetWriter(prefix, dtype));
     const collector = collectorOf(options, writers, bytes);
     const pending: { task: FileTask; batch: Promise<EncodedBatch> }[] = [];
     const settleFirst = async () => {
@@ -62,6 +67,14 @@ export async function preprocess(options: PreprocessOptions): Promise<number> {
   }
 }
 
+/** A dataset for each key, named as Megatron names them. */
+const prefixesOf = ({
+  prefix,
+  keys,
+  splitSentences,
+}: Pick<PreprocessOptions, "prefix" | "keys" | "splitSentences">): readonly string[] =>
+  keys.map((key) => `${prefix}_${key}_${splitSentences ? "sentence" : "document"}`);
+
 function sizeOf(path: string): number {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats === undefined) throw new UserError(`--input ${path}: there is no such file`);
@@ -71,7 +84,7 @@ function sizeOf(path: string): number {
 
 /** Writes what was encoded, and tells of it. */
 function collectorOf(
-  { stream, strict, prefix, keys }: PreprocessOptions,
+  { stream, strict, ...options }: PreprocessOptions,
   writers: readonly DatasetWriter[],
   total: number,
 ) {
@@ -91,10 +104,16 @@ function collectorOf(
       for (const { line, reason } of faults)
         tell(`${path}: line ${count.lines + line + 1}`, reason);
       count.lines += lines;
-      documents.forEach((some, key) => write(writers[key]!, some, task.endsDocument));
+      for (const [key, some] of documents.entries()) {
+        const writer = writers[key]!;
+        if (task.task.kind === "lines") writer.appendDocuments(some.ids, some);
+        else writer.append(some.ids);
+        if (task.task.kind === "text" && task.endsDocument) writer.endDocument();
+        count.tokens += some.ids.length;
+      }
+      const [{ lengths, sequences }] = documents as [EncodedDocuments];
       count.bytes += task.bytes;
-      count.documents += task.endsDocument ? documents[0]!.lengths.length : 0;
-      for (const { ids } of documents) count.tokens += ids.length;
+      count.documents += task.endsDocument ? (sequences ?? lengths).length : 0;
       progress.update(count.bytes);
     },
     finish() {
@@ -103,23 +122,10 @@ function collectorOf(
       const seconds = (performance.now() - began) / 1000;
       const left = count.faults === 0 ? "" : `, ${count.faults} lines left out`;
       stream.write(
-        `${keys.map((key) => `${prefix}_${key}_document`).join(", ")}: ${count.documents} documents, ` +
+        `${prefixesOf(options).join(", ")}: ${count.documents} documents, ` +
           `${count.tokens} tokens of ${(count.bytes / 1e6).toFixed(1)} MB in ${seconds.toFixed(1)} s ` +
           `(${(count.bytes / 1e6 / seconds).toFixed(1)} MB/s)${left}\n`,
       );
     },
   };
-}
-
-function write(
-  writer: DatasetWriter,
-  { ids, lengths }: EncodedDocuments,
-  endsDocument: boolean,
-): void {
-  let at = 0;
-  for (const length of lengths) {
-    writer.append(ids.subarray(at, at + length));
-    if (endsDocument) writer.endDocument();
-    at += length;
-  }
 }

@@ -12,13 +12,17 @@ export interface FileTask {
   readonly endsDocument: boolean;
 }
 
+/** Whether a file is JSON lines. */
+export const hasLines = (path: string, format: PreprocessOptions["format"]): boolean =>
+  format === undefined ? /\.jsonl?$/i.test(path) : format === "jsonl";
+
 export function* tasksOf(options: PreprocessOptions): Generator<FileTask> {
-  const { inputs, format, keys, appendEnd, special } = options;
+  const { inputs, format, keys, appendEnd, splitSentences, special } = options;
   for (const path of inputs) {
-    const isLines = format === undefined ? /\.jsonl?$/i.test(path) : format === "jsonl";
-    if (isLines) {
+    if (hasLines(path, format)) {
       for (const bytes of fileChunks(path, lastLine)) {
-        const task: Task = { kind: "lines", bytes, options: { keys, appendEnd, special } };
+        const lineOptions = { keys, appendEnd, splitSentences, special };
+        const task: Task = { kind: "lines", bytes, options: lineOptions };
         yield { path, bytes: bytes.length, task, endsDocument: true };
       }
     } else {

@@ -2,7 +2,13 @@
 
 import { statSync } from "node:fs";
 import { EXIT, list, number, parseFlags, text, UserError } from "@tessera/config";
-import { countWords, fileChunks, trainBpe, writeTokenizerJson } from "@tessera/tokenizer";
+import {
+  countWords,
+  fileChunks,
+  tokenCount,
+  trainBpe,
+  writeTokenizerJson,
+} from "@tessera/tokenizer";
 import type { Command } from "../command.js";
 import { progressOf } from "../progress.js";
 
@@ -79,7 +85,7 @@ function train(paths: readonly string[], flags: TrainFlags): void {
   writeTokenizerJson(flags.output, model);
   const seconds = (performance.now() - began) / 1000;
   process.stderr.write(
-    `${flags.output}: ${model.tokens.length} ids, ${model.merges.length / 3} merges of ` +
+    `${flags.output}: ${tokenCount(model.tokens)} ids, ${model.merges.length / 3} merges of ` +
       `${(bytes / 1e6).toFixed(1)} MB in ${seconds.toFixed(1)} s\n`,
   );
 }

@@ -1,0 +1,102 @@
+// Numbers by the bytes of pieces: what encoding asks for every piece of a text. Most pieces have at
+// most eight bytes; these are two words, hashed and compared at once. Longer ones are in a `byteTable`.
+
+import { byteTable } from "./byte_table.js";
+
+/** Text that pieces are places in. */
+export interface Text {
+  readonly bytes: Uint8Array;
+  /** From the first byte on, and beyond the last where the memory goes on. */
+  readonly view: DataView;
+}
+
+/** A plain array whatever is given: code for one kind of array is faster than code for two. */
+export const textOf = ({ buffer, byteOffset, byteLength }: Uint8Array): Text => ({
+  bytes: new Uint8Array(buffer, byteOffset, byteLength),
+  view: new DataView(buffer, byteOffset),
+});
+
+export interface PieceTable {
+  /** The number of a piece, or MISSING. */
+  find(text: Text, start: number, end: number): number;
+  /** Adds what `find` has just not found, unless the table is full, which returns false. */
+  add(text: Text, start: number, end: number, value: number): boolean;
+}
+
+export const MISSING = -0x80000000;
+
+const SHORT = 8;
+/** What of each of the two words a piece of so many bytes has. */
+const LOW = Int32Array.of(0, 0xff, 0xffff, 0xffffff, -1, -1, -1, -1, -1);
+const HIGH = Int32Array.of(0, 0, 0, 0, 0, 0xff, 0xffff, 0xffffff, -1);
+
+/** What a slot holds: the two words, bytes of the piece (0 where it is free), the number. */
+const FIELDS = 4;
+
+/** Differ from process to process, so that nobody can prepare a text of colliding pieces. */
+const randomOdd = (): number => ((Math.random() * 2 ** 31) << 1) | 1;
+const LOW_FACTOR = randomOdd();
+const HIGH_FACTOR = randomOdd();
+
+/** A table for `capacity` pieces. */
+export function pieceTable(capacity: number): PieceTable {
+  const bits = Math.ceil(Math.log2(2 * capacity));
+  const shift = 32 - bits;
+  const last = FIELDS * (2 ** bits - 1);
+  const slots = new Int32Array(FIELDS * 2 ** bits);
+  const long = byteTable(Math.ceil(capacity / 4));
+  const longValues = new Int32Array(capacity);
+  let size = 0;
+  /** Where the piece that was not found goes. */
+  const missed = { at: 0, low: 0, high: 0, isLong: false };
+  return {
+    find(text, start, end) {
+      const length = end - start;
+      if (length > SHORT) {
+        const index = long.find(text.bytes, start, end);
+        missed.isLong = true;
+        return index < 0 ? MISSING : longValues[index]!;
+      }
+      const isInside = start + SHORT <= text.view.byteLength;
+      const low = isInside
+        ? text.view.getInt32(start, true) & LOW[length]!
+        : lastWord(text.bytes, start, end);
+      const high = isInside
+        ? text.view.getInt32(start + 4, true) & HIGH[length]!
+        : lastWord(text.bytes, start + 4, end);
+      const hash = Math.imul(low, LOW_FACTOR) + Math.imul(high, HIGH_FACTOR);
+      let at = FIELDS * (hash >>> shift);
+      while (slots[at] !== low || slots[at + 1] !== high || slots[at + 2] !== length) {
+        if (slots[at + 2] === 0) {
+          missed.at = at;
+          missed.low = low;
+          missed.high = high;
+          missed.isLong = false;
+          return MISSING;
+        }
+        at = (at + FIELDS) & last;
+      }
+      return slots[at + 3]!;
+    },
+    add(text, start, end, value) {
+      if (size === capacity) return false;
+      size += 1;
+      if (missed.isLong) {
+        longValues[long.add(text.bytes, start, end)] = value;
+        return true;
+      }
+      slots[missed.at] = missed.low;
+      slots[missed.at + 1] = missed.high;
+      slots[missed.at + 2] = end - start;
+      slots[missed.at + 3] = value;
+      return true;
+    },
+  };
+}
+
+/** Up to four bytes from `start` to before `end`, where a word would reach beyond the memory. */
+function lastWord(bytes: Uint8Array, start: number, end: number): number {
+  let word = 0;
+  for (let i = Math.min(end, start + 4) - 1; i >= start; i -= 1) word = (word << 8) | bytes[i]!;
+  return word;
+}
