@@ -6,9 +6,10 @@ import { UserError, type BatchPlan } from "@tessera/config";
 import {
   chooseDataPaths,
   feedOf,
-  openGptData,
-  prefetch,
+  maskOptions,
+  openRunFeeds,
   readTexts,
+  runLength,
   shuffledOrder,
   splitWindows,
   tokensOf,
@@ -17,7 +18,7 @@ import {
   type MaskOptions,
 } from "@tessera/data";
 import type { Tokenizer } from "@tessera/tokenizer";
-import type { Identity } from "./choose_model.js";
+import type { Identity } from "@tessera/trainer";
 import type { Flags } from "./flags.js";
 import { ownText } from "./own_text.js";
 
@@ -55,18 +56,14 @@ export async function chooseData(flags: Flags, reading: Reading): Promise<Data> 
 }
 
 /** What documents' ends change; undefined for nothing. */
-function masksOf(flags: Flags, { name, endOfText }: Tokenizer): MaskOptions | undefined {
-  const { eod_mask_loss: maskLoss, reset_position_ids: resetPositions } = flags;
-  const resetAttention = flags.reset_attention_mask;
-  if (!maskLoss && !resetPositions && !resetAttention) return undefined;
-  if (endOfText === null) {
-    throw new UserError(
-      `--eod_mask_loss, --reset_position_ids and --reset_attention_mask: tokenizer ${name} has no id ` +
-        "that ends a document",
-    );
-  }
-  return { endOfDocument: endOfText, maskLoss, resetPositions, resetAttention };
-}
+const masksOf = (flags: Flags, { name, endOfText }: Tokenizer): MaskOptions | undefined =>
+  maskOptions({
+    maskLoss: flags.eod_mask_loss,
+    resetPositions: flags.reset_position_ids,
+    resetAttention: flags.reset_attention_mask,
+    endOfDocument: endOfText,
+    tokenizer: name,
+  });
 
 function textData(flags: Flags, tokenizer: Tokenizer, masks: MaskOptions | undefined): Data {
   const { max_len: length, validation_split, seed } = flags;
@@ -101,40 +98,30 @@ async function datasets(
   { tokenizer, batch, group, resumed, masks }: Datasets,
 ): Promise<Data> {
   const { seed, split, max_len: sequenceLength } = flags;
-  const { step = 0, consumedSamples = 0, trainSamples = 0 } = resumed ?? {};
+  const { step = 0, consumedSamples = 0, trainSamples } = resumed ?? {};
   const needed = consumedSamples + (flags.max_steps - step) * batch.globalBatch;
-  // As many as the run was begun for, so that their order stays what it was.
-  const samples = Math.max(needed, trainSamples);
-  const options: GptDataOptions = {
-    paths,
-    split,
-    sampleCounts: { train: samples, valid: flags.max_eval_samples, test: 0 },
-    sequenceLength,
-    seed,
-    cacheFolder: flags.data_cache_path,
-    vocabularySize: tokenizer.vocabularySize,
-  };
-  const { train, valid } = (await openGptData(options)).parts;
-  if (train === null) throw new UserError(`--split ${split}: leaves no documents to train on`);
-  const ranks = { dataRank: group.rank, dataRanks: group.size };
-  const feed = feedOf(train, { masks });
-  const validation = valid && first(feedOf(valid, { masks }), flags.max_eval_samples);
+  const { samples, notes } = runLength(needed, trainSamples);
+  const { train, validation, description } = await openRunFeeds({
+    data: {
+      paths,
+      split,
+      sampleCounts: { train: samples, valid: flags.max_eval_samples, test: 0 },
+      sequenceLength,
+      seed,
+      cacheFolder: flags.data_cache_path,
+      vocabularySize: tokenizer.vocabularySize,
+    },
+    masks,
+    dataRank: group.rank,
+    dataRanks: group.size,
+    ahead: true,
+  });
   return {
-    train: prefetch(feed, { data: options, part: "train", masks, ...ranks }),
+    train,
     validation,
-    summary: `data   ${train.description}: ${samplesLine(train, validation, tokenizer)}`,
-    notes: trainSamples > 0 && needed > trainSamples ? [laidOutAnew(trainSamples, needed)] : [],
-    identity: { data: train.description },
+    summary: `data   ${description}: ${samplesLine(train, validation, tokenizer)}`,
+    notes,
+    identity: { data: description },
     trainSamples: samples,
   };
 }
-
-/** A feed's first `count` samples. */
-const first = (feed: Feed, count: number): Feed => ({
-  ...feed,
-  count: Math.min(count, feed.count),
-});
-
-const laidOutAnew = (before: number, now: number): string =>
-  `order  laid out for ${now} samples, the run so far for ${before}: where that takes more passes ` +
-  "over the data, what follows is in another order, and may have come before";

@@ -1,16 +1,16 @@
 // Which model the flags ask for, and its first parameters.
 
-import {
-  loadCheckpoint,
-  latestCheckpoint,
-  readModel,
-  readModelConfig,
-  readProgress,
-} from "@tessera/checkpoint";
+import { latestCheckpoint, readModel, readModelConfig } from "@tessera/checkpoint";
 import { UserError } from "@tessera/config";
 import { evenDropout, gpt, preset, type GptConfig, type GptParams } from "@tessera/gpt";
 import { materialize } from "@tessera/layers";
-import { freshState, resumedState, type TrainingPlan, type TrainingState } from "@tessera/trainer";
+import {
+  freshState,
+  resumeRun,
+  type Identity,
+  type TrainingPlan,
+  type TrainingState,
+} from "@tessera/trainer";
 import type { Flags } from "./flags.js";
 
 /** The model's sizes: a folder's, or those named, changed by flags. */
@@ -43,9 +43,6 @@ export function chooseConfig(flags: Flags, vocabularySize: number): GptConfig {
 const headsOf = ({ n_head }: Flags): Partial<GptConfig> =>
   n_head === undefined ? {} : { headCount: n_head, keyHeadCount: n_head };
 
-/** What two runs must share so that one can continue the other. */
-export type Identity = Readonly<Record<string, string | number>>;
-
 /** The checkpoint that the flags ask to resume from; undefined for a fresh start. */
 export function resumedFolder(flags: Flags): string | undefined {
   const { resume_from_checkpoint: asked, output_dir } = flags;
@@ -63,7 +60,7 @@ export function resumedFolder(flags: Flags): string | undefined {
 export function startingState(flags: Flags, plan: TrainingPlan, identity: Identity): TrainingState {
   const { config } = plan.model;
   const resumed = resumedFolder(flags);
-  if (resumed !== undefined) return stateIn(resumed, plan, identity);
+  if (resumed !== undefined) return resumeRun(plan, resumed, identity);
   const { model_name_or_path: folder, seed } = flags;
   const params =
     folder === undefined
@@ -71,28 +68,3 @@ export function startingState(flags: Flags, plan: TrainingPlan, identity: Identi
       : readModel(folder, config);
   return freshState(plan, params);
 }
-
-function stateIn(folder: string, plan: TrainingPlan, identity: Identity): TrainingState {
-  const { config } = plan.model;
-  const saved = { ...sizesOf(readModelConfig(folder)), ...readProgress(folder).identity };
-  for (const [name, value] of Object.entries({ ...sizesOf(config), ...identity })) {
-    if (saved[name] !== value) {
-      throw new UserError(
-        `${folder}: was trained with ${name} ${saved[name]}, this run has ${value}`,
-      );
-    }
-  }
-  const { params, state, progress } = loadCheckpoint(folder, plan.optimizer.slots);
-  const { step, consumedSamples, lossScale } = progress;
-  return resumedState(plan, { params, optimizer: state }, { step, consumedSamples, lossScale });
-}
-
-/** What says which tensors a model has, and what it makes of them. */
-const sizesOf = ({ dropout: _dropout, ...sizes }: GptConfig): Identity =>
-  Object.fromEntries(
-    Object.entries(sizes).flatMap(([name, value]) =>
-      typeof value === "object"
-        ? Object.entries(value).map(([key, part]) => [`${name}.${key}`, String(part)])
-        : [[name, String(value)]],
-    ),
-  );

@@ -1,9 +1,11 @@
 // What the keys of a DeepSpeed configuration mean among the flags.
 
 import {
+  ADAM_W_MODE,
   item,
   logical,
   numeric,
+  optimizerKind,
   powerOfTwo,
   withDeepSpeed,
   word,
@@ -12,19 +14,11 @@ import {
 } from "@tessera/config";
 import { program, type Flags } from "./flags.js";
 
-const ADAM_W_MODE = "optimizer.params.adam_w_mode";
-const OPTIMIZERS = word({ adamw: "adamw", adam: "adam", sgd: "sgd" });
 const SCHEDULERS = word({
   warmuplr: "constant",
   warmupdecaylr: "linear",
   warmupcosinelr: "cosine",
 });
-
-/** DeepSpeed's Adam is AdamW, unless it is told not to decouple weight decay. */
-function optimizerOf(type: unknown, isDecoupled: unknown) {
-  const name = OPTIMIZERS(type);
-  return name === "adam" && isDecoupled !== false ? "adamw" : name;
-}
 
 const BYTES_PER_ELEMENT = 4;
 
@@ -45,11 +39,12 @@ const meanings: Meanings<Flags> = {
   "bf16.enabled": [{ flag: "bf16", read: logical }],
   "zero_optimization.stage": [{ flag: "zero_stage", read: numeric }],
   "zero_optimization.reduce_bucket_size": [{ flag: "ddp_bucket_cap_mb", read: megabytes }],
-  "optimizer.type": [{ flag: "optim", read: (type, at) => optimizerOf(type, at(ADAM_W_MODE)) }],
+  "optimizer.type": [{ flag: "optim", read: (type, at) => optimizerKind(type, at(ADAM_W_MODE)) }],
   [ADAM_W_MODE]: [
     {
       flag: "optim",
-      read: (mode, at) => (logical(mode) === null ? null : optimizerOf(at("optimizer.type"), mode)),
+      read: (mode, at) =>
+        logical(mode) === null ? null : optimizerKind(at("optimizer.type"), mode),
     },
   ],
   "optimizer.params.lr": [{ flag: "learning_rate", read: numeric }],

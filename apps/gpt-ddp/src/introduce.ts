@@ -3,9 +3,8 @@
 import type { World } from "@tessera/collectives";
 import { rankMemory } from "@tessera/data-parallel";
 import { activationBytes, parameterCount } from "@tessera/gpt";
-import { isAvailable } from "@tessera/kernels-native";
-import type { TrainingState } from "@tessera/trainer";
-import type { BackendName } from "./backend.js";
+import { isAvailable, type BackendName } from "@tessera/kernels-native";
+import { describeMemory, describeRanks, type TrainingState } from "@tessera/trainer";
 import type { Run } from "./plan.js";
 
 interface Introduced {
@@ -32,7 +31,7 @@ export function introduce({ backend, threads, run, start, world, notes }: Introd
     `batch  ${microBatch} samples x ${accumulation} accumulated x ${dataRanks} ranks = ` +
       `${globalBatch}; ${plan.intervals.steps} steps`,
     `memory ${memoryLine(run)}`,
-    `ranks  ${ranksLine(world)}, by ${world.engine}; on ${backend}${each}`,
+    `ranks  ${describeRanks(world)}, by ${world.engine}; on ${backend}${each}`,
     ...data.notes,
     ...notes,
   ];
@@ -42,8 +41,6 @@ export function introduce({ backend, threads, run, start, world, notes }: Introd
   if (start.step > 0) lines.push(`resume from step ${start.step}`);
   process.stdout.write(`${lines.join("\n")}\n`);
 }
-
-export const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
 /** What a rank's tensors are expected to take, by kind. */
 function memoryLine({ plan, stage, storage }: Run): string {
@@ -64,14 +61,5 @@ function memoryLine({ plan, stage, storage }: Run): string {
     "expected activations": activations,
     "in passing": rest.passing,
   };
-  const total = Object.values(kinds).reduce((a, b) => a + b, 0);
-  const shown = Object.entries(kinds).map(([kind, size]) => `${kind} ${megabytes(size)}`);
-  return `per rank: ${shown.join(", ")}; ${megabytes(total)} in all`;
-}
-
-/** "n0: 0 1, n1: 2 3". */
-function ranksLine({ hosts }: World): string {
-  const byHost = new Map<string, number[]>();
-  hosts.forEach((host, rank) => byHost.set(host, [...(byHost.get(host) ?? []), rank]));
-  return [...byHost].map(([host, ranks]) => `${host}: ${ranks.join(" ")}`).join(", ");
+  return `per rank: ${describeMemory(kinds)}`;
 }

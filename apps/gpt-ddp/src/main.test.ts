@@ -229,7 +229,7 @@ describe("is refused with one sentence and code 2, before training starts:", () 
     [
       "a first loss scale below the smallest",
       () => fresh("--fp16 --backend native --initial_loss_scale 2 --min_loss_scale 4"),
-      /--initial_loss_scale 2: is below --min_loss_scale 4/,
+      /the first loss scale, 2: is below the smallest, 4/,
     ],
     ["no checkpoint", () => fresh("--resume_from_checkpoint"), /has no checkpoint/],
     [

@@ -5,27 +5,27 @@
 import { join } from "node:path";
 import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { removeCheckpoints, saveCheckpoint } from "@tessera/checkpoint";
+import { removeCheckpoints } from "@tessera/checkpoint";
 import { runRank } from "@tessera/collectives";
 import { joinWorld } from "@tessera/collectives-mpi";
 import { endWith, EXIT, parseFlags } from "@tessera/config";
 import { generate, gpt } from "@tessera/gpt";
-import { threadCount } from "@tessera/kernels-native";
+import { chooseBackend, defaultBackend, threadCount } from "@tessera/kernels-native";
 import { bind } from "@tessera/launcher";
-import { disposeTree } from "@tessera/layers";
 import { decodeStream } from "@tessera/tokenizer";
 import {
   compareWeights,
   consoleReporter,
   evaluate,
+  isFirstRank,
+  saveRun,
   silent,
+  stopOnSignal,
   train,
-  wholeState,
   type Reporter,
   type TrainingPlan,
   type TrainingState,
 } from "@tessera/trainer";
-import { chooseBackend, defaultBackend } from "./backend.js";
 import { chooseBatch } from "./choose_batch.js";
 import { startingState } from "./choose_model.js";
 import { configure } from "./deepspeed.js";
@@ -69,46 +69,37 @@ function evaluateAndSample(flags: Flags, run: Run, start: TrainingState): number
   const { plan } = run;
   if (plan.validation !== null) {
     const loss = evaluate(plan, start.params, plan.validation);
-    if (isFirst(plan)) stdout.write(`validation loss ${loss.toFixed(4)}\n`);
+    if (isFirstRank(plan)) stdout.write(`validation loss ${loss.toFixed(4)}\n`);
   }
   sample(flags, run, start);
   return EXIT.done;
 }
 
-/** Whether this rank is the one that speaks and writes. */
-const isFirst = ({ sharing }: TrainingPlan): boolean => sharing.group.rank === 0;
-
 async function trainAndSample(flags: Flags, run: Run, start: TrainingState): Promise<number> {
   const { plan, identity, data } = run;
   const reporter = reporterOf(flags, plan, start);
+  const { trainSamples } = data;
+  const keeping = { outputDir: flags.output_dir, identity, trainSamples };
   const save = (state: TrainingState): void => {
-    const { step, consumedSamples, lossScale } = state;
-    const { trainSamples } = data;
-    const progress = { step, consumedSamples, trainSamples, lossScale, identity: { ...identity } };
-    const whole = wholeState(plan, state);
-    if (isFirst(plan)) {
-      const checkpoint = { ...whole, state: whole.optimizer, config: plan.model.config, progress };
-      reporter.note(`saved  ${saveCheckpoint(flags.output_dir, checkpoint)}`);
-    }
-    disposeTree(whole.params);
-    disposeTree(whole.optimizer);
+    const folder = saveRun(plan, state, keeping);
+    if (folder !== null) reporter.note(`saved  ${folder}`);
   };
-  const signal = stopOnSignal(flags, (text) => reporter.note(text));
+  const { signal } = stopOnSignal(flags.exit_signal_handler, (text) => reporter.note(text));
   const began = performance.now();
   const result = await train(plan, start, { reporter, save, signal });
   reporter.end();
   if (result.interrupted) {
-    if (isFirst(plan)) stdout.write("stopped; --resume_from_checkpoint goes on from here\n");
+    if (isFirstRank(plan)) stdout.write("stopped; --resume_from_checkpoint goes on from here\n");
     return flags.exit_signal_handler && signal.reason !== "SIGINT" ? EXIT.done : EXIT.interrupted;
   }
-  if (isFirst(plan)) summarize(plan, result, (performance.now() - began) / 1000);
+  if (isFirstRank(plan)) summarize(plan, result, (performance.now() - began) / 1000);
   sample(flags, run, result.state);
   return EXIT.done;
 }
 
 /** The first rank tells and writes; the others are silent. */
 function reporterOf(flags: Flags, plan: TrainingPlan, start: TrainingState): Reporter {
-  if (!isFirst(plan)) return silent;
+  if (!isFirstRank(plan)) return silent;
   const metricsFile = join(flags.output_dir, "metrics.jsonl");
   if (start.step === 0) {
     writeFileSync(metricsFile, "");
@@ -120,28 +111,10 @@ function reporterOf(flags: Flags, plan: TrainingPlan, start: TrainingState): Rep
   return consoleReporter({ stream: stdout, metricsFile, steps, startStep: start.step, isTerminal });
 }
 
-/**
- * Aborted by the first Ctrl-C or SIGTERM, whose name is then its reason; the second ends the process at
- * once, unless it is one that --exit_signal_handler expects: batch systems send them several times.
- */
-function stopOnSignal({ exit_signal_handler }: Flags, say: (text: string) => void): AbortSignal {
-  const controller = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM"] as const) {
-    process.on(name, () => {
-      const isExpected = exit_signal_handler && name === "SIGTERM";
-      if (controller.signal.aborted && !isExpected) process.exit(EXIT.interrupted);
-      if (controller.signal.aborted) return;
-      say(`${name}: saving after this step${isExpected ? "" : "; once more to stop at once"}`);
-      controller.abort(name);
-    });
-  }
-  return controller.signal;
-}
-
 /** Prints the prompt and what the model makes of it, as it is made. All ranks compute it. */
 function sample(flags: Flags, { plan, tokenizer }: Run, { params }: TrainingState): void {
   const write = (shown: string): void => {
-    if (isFirst(plan)) stdout.write(shown);
+    if (isFirstRank(plan)) stdout.write(shown);
   };
   if (flags.sample_len === 0) return;
   const sampling = { temperature: flags.temperature, topK: flags.top_k, seed: flags.seed };

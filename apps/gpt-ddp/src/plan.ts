@@ -7,12 +7,19 @@ import type { GptConfig } from "@tessera/gpt";
 import type { FloatStorage } from "@tessera/kernels";
 import { adam, decayOf, sgd, type Decays, type Optimizer } from "@tessera/optim";
 import { openTokenizer, type Tokenizer } from "@tessera/tokenizer";
-import { layOut, type Layout, type TrainingPlan } from "@tessera/trainer";
+import {
+  layOut,
+  precisionOf,
+  refuseStorage,
+  type Identity,
+  type Layout,
+  type Precision,
+  type TrainingPlan,
+} from "@tessera/trainer";
 import type { World } from "@tessera/collectives";
-import type { BackendName } from "./backend.js";
-import { choosePrecision } from "./precision.js";
+import type { BackendName } from "@tessera/kernels-native";
 import { chooseData, type Data } from "./choose_data.js";
-import { chooseConfig, resumedFolder, type Identity } from "./choose_model.js";
+import { chooseConfig, resumedFolder } from "./choose_model.js";
 import type { Flags } from "./flags.js";
 
 /** How much data-parallel ranks share out: see `Sharing`. */
@@ -37,7 +44,8 @@ export interface Place {
 
 /** Throws a UserError for whatever cannot be. */
 export async function makeRun(flags: Flags, { backend, world, batch }: Place): Promise<Run> {
-  const { storage, lossScaling } = choosePrecision(flags, backend);
+  const { storage, lossScaling } = choosePrecision(flags);
+  refuseStorage(storage, backend);
   const tokenizer = openTokenizer(flags.tokenizer);
   const config = chooseConfig(flags, tokenizer.vocabularySize);
   if (world.rank === 0) checkOutput(flags);
@@ -75,6 +83,18 @@ export async function makeRun(flags: Flags, { backend, world, batch }: Place): P
   const identity = { seed, tokenizer: tokenizer.name, max_len, ...data.identity };
   return { plan, stage, storage, tokenizer, data, identity: { ...identity, optim: flags.optim } };
 }
+
+const choosePrecision = (flags: Flags): Precision =>
+  precisionOf({
+    bf16: flags.bf16,
+    fp16: flags.fp16,
+    scaling: {
+      initial: flags.initial_loss_scale,
+      minimum: flags.min_loss_scale,
+      window: flags.loss_scale_window,
+      hysteresis: flags.hysteresis,
+    },
+  });
 
 /** All ranks see different samples. */
 const layoutOf = (

@@ -1,8 +1,7 @@
 // What a run says of itself after its last step.
 
 import { memory } from "@tensorflow/tfjs-core";
-import { duration, type TrainingPlan, type TrainingResult } from "@tessera/trainer";
-import { megabytes } from "./introduce.js";
+import { duration, megabytes, type TrainingPlan, type TrainingResult } from "@tessera/trainer";
 
 /** A few lines on what came out, how fast, in how much memory. */
 export function summarize(plan: TrainingPlan, result: TrainingResult, seconds: number): void {

@@ -41,6 +41,17 @@ export const powerOfTwo = (value: unknown): number | null => {
   return exponent === null ? null : 2 ** exponent;
 };
 
+/** Where DeepSpeed looks whether its Adam decouples weight decay. */
+export const ADAM_W_MODE = "optimizer.params.adam_w_mode";
+
+const OPTIMIZERS = word({ adamw: "adamw", adam: "adam", sgd: "sgd" });
+
+/** What "optimizer.type" names: Adam is AdamW, unless `ADAM_W_MODE` says false. */
+export function optimizerKind(type: unknown, mode: unknown): ConfigValue | null {
+  const name = OPTIMIZERS(type);
+  return name === "adam" && mode !== false ? "adamw" : name;
+}
+
 /** A name that somebody chose finds nothing that every object has. */
 const ownAt = <T>(of: Readonly<Record<string, T>>, name: string): T | undefined =>
   Object.hasOwn(of, name) ? of[name] : undefined;

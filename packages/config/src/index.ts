@@ -4,9 +4,11 @@ export { choice, flag, list, number, text, toggle, type Flag, type NumberRange }
 export { parseFlags, type FlagGroups, type FlagValues, type Operand } from "./parse.js";
 export { rampedBatch, type BatchRamp } from "./ramp.js";
 export {
+  ADAM_W_MODE,
   item,
   logical,
   numeric,
+  optimizerKind,
   powerOfTwo,
   withDeepSpeed,
   word,

@@ -22,10 +22,23 @@ export { openGptDataset, type GptDataset, type GptDatasetOptions } from "./gpt_d
 export { buildIndices, type GptIndices, type IndicesOptions } from "./gpt_indices.js";
 export type { TokenDtype } from "./idx_format.js";
 export { openIndexedDataset, type IndexedDataset } from "./indexed_dataset.js";
-export { maskDocuments, type MaskOptions, type Masks } from "./masks.js";
+export {
+  maskDocuments,
+  maskOptions,
+  type MaskFlags,
+  type MaskOptions,
+  type Masks,
+} from "./masks.js";
 export { sequentialOrder, shuffledOrder } from "./order.js";
 export { prefetch, type PrefetchedFeed, type PrefetchOptions } from "./prefetch.js";
 export { readTexts, type SkippedFile, type Text, type TextCollection } from "./read_texts.js";
+export {
+  openRunFeeds,
+  runLength,
+  type RunFeeds,
+  type RunFeedsOptions,
+  type RunLength,
+} from "./run_feeds.js";
 export { rankSamples, type SamplerOptions } from "./sampler.js";
 export type { SampleOrder, Samples } from "./samples.js";
 export { splitDocuments, splitNames, type SplitBounds, type SplitName } from "./splits.js";

@@ -1,6 +1,8 @@
 // What a document's end inside a sample changes: Megatron's `--eod-mask-loss`,
 // `--reset-position-ids` and `--reset-attention-mask`.
 
+import { UserError } from "@tessera/config";
+
 export interface MaskOptions {
   readonly endOfDocument: number;
   /** No loss where the input is the end of a document: what follows cannot be foretold. */
@@ -9,6 +11,27 @@ export interface MaskOptions {
   readonly resetPositions: boolean;
   /** Tokens see those of their own document alone. */
   readonly resetAttention: boolean;
+}
+
+/** What flags ask for, by the names they have in Megatron. */
+export interface MaskFlags extends Omit<MaskOptions, "endOfDocument"> {
+  /** Of the tokenizer called `tokenizer`; null where it has none. */
+  readonly endOfDocument: number | null;
+  readonly tokenizer: string;
+}
+
+/** Undefined where nothing is asked for. Throws a UserError where documents have no ends. */
+export function maskOptions({
+  endOfDocument,
+  tokenizer,
+  ...asked
+}: MaskFlags): MaskOptions | undefined {
+  if (!Object.values(asked).includes(true)) return undefined;
+  if (endOfDocument !== null) return { endOfDocument, ...asked };
+  throw new UserError(
+    `--eod-mask-loss, --reset-position-ids and --reset-attention-mask: tokenizer ${tokenizer} has no ` +
+      "id that ends a document",
+  );
 }
 
 /** All [batch, time], row by row; null for what stays as it is without documents. */

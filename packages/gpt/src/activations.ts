@@ -1,7 +1,7 @@
 // What a rank keeps of a micro-batch between forward and backward, from the configuration alone.
 
-import type { Recomputation } from "./block.js";
 import type { GptConfig } from "./config.js";
+import type { Recomputation } from "./recomputation.js";
 
 /** Rows and tokens of a micro-batch, and bytes of an activation: 4, or 2 in bf16 and fp16. */
 export interface MicroBatch {

@@ -21,6 +21,7 @@ import {
 } from "@tessera/layers";
 import type { Part } from "@tessera/mesh";
 import type { GptConfig } from "./config.js";
+import type { Recomputation } from "./recomputation.js";
 
 /** A bias only in layer normalization. */
 export type NormParams = Omit<LayerNormParams, "bias"> & Partial<LayerNormParams>;
@@ -29,9 +30,6 @@ export type NormParams = Omit<LayerNormParams, "bias"> & Partial<LayerNormParams
 export function normOf({ norm, hiddenSize, normEpsilon }: GptConfig): Layer<NormParams, Tree> {
   return norm === "rms" ? rmsNorm(hiddenSize, normEpsilon) : layerNorm(hiddenSize, normEpsilon);
 }
-
-/** What backward computes again instead of keeping it: what attention makes inside. */
-export type Recomputation = "attention";
 
 /** Attention and MLP as `config` has them: what `inside` holds of them. */
 function partsOf(config: GptConfig, inside: Part, recomputed: Recomputation | undefined) {

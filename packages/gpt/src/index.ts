@@ -4,7 +4,7 @@ export {
   type Keeping,
   type MicroBatch,
 } from "./activations.js";
-export { block, normOf, type BlockParams, type NormParams, type Recomputation } from "./block.js";
+export { block, normOf, type BlockParams, type NormParams } from "./block.js";
 export {
   evenDropout,
   GPT2_VOCABULARY,
@@ -28,3 +28,4 @@ export {
   type PartSaved,
 } from "./part.js";
 export { preset, presetNames, PRESETS, type PresetName } from "./presets.js";
+export type { Recomputation } from "./recomputation.js";

@@ -29,8 +29,9 @@ import {
   type Wrapping,
 } from "@tessera/layers";
 import type { Span } from "@tessera/mesh";
-import { block, normOf, type BlockParams, type NormParams, type Recomputation } from "./block.js";
+import { block, normOf, type BlockParams, type NormParams } from "./block.js";
 import type { GptConfig } from "./config.js";
+import { stackOf, type Recomputation } from "./recomputation.js";
 
 /**
  * The parameters of a GPT, or of parts of it, which lack what they do not use. Blocks are named by their
@@ -160,7 +161,7 @@ function bodyOf(
   const names = Array.from({ length: size }, (_, i) => String(start + i));
   const layers: Record<string, AnyLayer> = {
     ...(isFirst && { drop: dropout(config.dropout.embedding, region.outside) }),
-    blocks: around.stack(Object.fromEntries(names.map((name) => [name, one]))),
+    blocks: stackOf(Object.fromEntries(names.map((name) => [name, one])), recompute, around),
     ...(isLast && { norm: around.layer(normOf(config)) }),
   };
   // The names of the layers are those of the parameters.

@@ -6,6 +6,8 @@ export interface Site {
   readonly ranksPerNode: number;
   /** Processors that a rank may use; null where the cluster's own default is right. */
   readonly cpusPerRank: number | null;
+  /** Of the GPU of a rank, in 16-bit products: 10^12 operations a second; null where sites differ. */
+  readonly peakTflops: number | null;
   readonly requiresAccount: boolean;
   readonly modules: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
@@ -20,6 +22,7 @@ const ofGenericSlurm: Site = {
   gpusPerNode: 0,
   ranksPerNode: 1,
   cpusPerRank: null,
+  peakTflops: null,
   requiresAccount: false,
   modules: [],
   // By Slurm's default a fence of PMIx may end on each node by itself: Open MPI then fails at its start.
@@ -34,6 +37,7 @@ const frontier: Site = {
   gpusPerNode: 8,
   ranksPerNode: 8,
   cpusPerRank: 7,
+  peakTflops: 191.5,
   requiresAccount: true,
   modules: ["PrgEnv-gnu", "cray-mpich", "rocm"],
   environment: { MPICH_GPU_SUPPORT_ENABLED: "0" },
@@ -47,6 +51,7 @@ const perlmutter: Site = {
   gpusPerNode: 4,
   ranksPerNode: 4,
   cpusPerRank: 32,
+  peakTflops: 312,
   requiresAccount: true,
   modules: ["PrgEnv-gnu", "cray-mpich"],
   environment: {},

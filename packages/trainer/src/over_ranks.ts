@@ -33,3 +33,11 @@ export function overRanks(
     return result;
   }, value);
 }
+
+/** Whether `here` holds on any rank. Called by all of them. */
+export const anyRank = (axes: Axes, here: boolean): boolean =>
+  overRanks(axes, ["data", "tensor", "pipeline"], here ? 1 : 0, "max") > 0;
+
+/** Whether this rank is the one that speaks and writes. */
+export const isFirstRank = (axes: Axes): boolean =>
+  Object.values(groupsOf(axes)).every(({ rank }) => rank === 0);

@@ -2,9 +2,19 @@
 
 import { appendFileSync } from "node:fs";
 import { MultiBar, Presets } from "cli-progress";
+import type { Elapsed } from "./stopwatch.js";
 
 /** One line of metrics.jsonl. */
 export type Metrics = Readonly<Record<string, number>>;
+
+/** Where training is when figures are told. */
+export interface Told {
+  readonly consumedSamples: number;
+  /** Of the last step. */
+  readonly globalBatch: number;
+  /** What ran since figures of training were told last; null where these are not of training. */
+  readonly ran: Elapsed | null;
+}
 
 export interface Reporter {
   /** After every step, with the number of steps taken. */
@@ -12,7 +22,7 @@ export interface Reporter {
   /** Between steps: how far something else that takes a while is. */
   phase(name: string, done: number, all: number): void;
   /** Figures worth keeping. */
-  metrics(metrics: Metrics): void;
+  metrics(metrics: Metrics, told: Told): void;
   /** A sentence for people. */
   note(text: string): void;
   end(): void;
@@ -61,19 +71,22 @@ interface Display extends Pick<Reporter, "tick" | "phase"> {
 /** Between lines on something that a step waits for. */
 const PATIENCE_MS = 10_000;
 
-function plain(stream: NodeJS.WriteStream): Display {
-  const say = (text: string): void => void stream.write(`${text}\n`);
+/** Tells of what a step waits for, where nothing else was told for a while. */
+export function patient(say: (text: string) => void): Pick<Reporter, "tick" | "phase"> {
   let told = performance.now();
   return {
-    say,
     tick: () => (told = performance.now()),
     phase(name, done, all) {
       if (performance.now() - told < PATIENCE_MS) return;
       told = performance.now();
       say(`${name} ${done}/${all}`);
     },
-    end: () => undefined,
   };
+}
+
+function plain(stream: NodeJS.WriteStream): Display {
+  const say = (text: string): void => void stream.write(`${text}\n`);
+  return { say, ...patient(say), end: () => undefined };
 }
 
 /** Lines above, a bar below them that goes away at the end. */

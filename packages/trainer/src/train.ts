@@ -5,8 +5,9 @@ import { disposeTree } from "@tessera/layers";
 import { compareWeights } from "./compare_weights.js";
 import { evaluate } from "./evaluate.js";
 import { isDue, type TrainingPlan } from "./plan.js";
-import { overRanks } from "./over_ranks.js";
+import { anyRank } from "./over_ranks.js";
 import type { Metrics, Reporter } from "./reporter.js";
+import { stopwatch, type Elapsed } from "./stopwatch.js";
 import { takeStep, valueOf, type StepReport, type TrainingState } from "./step.js";
 
 export interface TrainingHooks {
@@ -17,7 +18,8 @@ export interface TrainingHooks {
   readonly signal?: AbortSignal;
 }
 
-export interface TrainingResult {
+/** What was trained here, without the run that this one continues. */
+export interface TrainingResult extends Elapsed {
   /** The caller owns its tensors. */
   readonly state: TrainingState;
   readonly interrupted: boolean;
@@ -25,10 +27,6 @@ export interface TrainingResult {
   readonly trainLoss: number;
   /** Of the last evaluation; NaN if there was none. */
   readonly validationLoss: number;
-  /** That were taken here, without those of the run that this one continues. */
-  readonly steps: number;
-  /** That those steps took. */
-  readonly samples: number;
   readonly tokensPerSecond: number;
 }
 
@@ -39,61 +37,57 @@ export async function train(
   { reporter, save, signal }: TrainingHooks,
 ): Promise<TrainingResult> {
   const { intervals, validation } = plan;
-  const speed = speedometer();
+  const watch = stopwatch();
+  const tokensPerSecond = () => speedOf(plan, watch.total());
   let state = start;
   let trainLoss = NaN;
   let validationLoss = NaN;
   let savedStep = start.step;
   let isStopped = false;
   while (state.step < intervals.steps && !isStopped) {
-    const before = state.consumedSamples;
+    const consumed = state.consumedSamples;
     const taken = takeStep(plan, state);
     refuseHopelessScale(plan, state, taken.state);
     state = taken.state;
-    const { step } = state;
+    const { step, consumedSamples } = state;
+    const at = { consumedSamples, globalBatch: consumedSamples - consumed };
     const isLogged = isDue(intervals.logging, step, intervals.steps) || step === start.step + 1;
     const metrics = readBack(taken, isLogged);
-    speed.passed((state.consumedSamples - before) * plan.train.length);
-    reporter.tick(step, speed.tokensPerSecond());
+    watch.stepTaken(at.globalBatch);
+    reporter.tick(step, tokensPerSecond());
     if (metrics !== null) {
       trainLoss = metrics["loss"]!;
-      reporter.metrics({ step, ...metrics, tokens_per_second: speed.tokensPerSecond() });
+      const figures = { step, ...metrics, tokens_per_second: tokensPerSecond() };
+      reporter.metrics(figures, { ...at, ran: watch.lap() });
       if (plan.lossScaling === null) refuseNonsense(metrics, step);
     }
     if (validation !== null && isDue(intervals.evaluation, step, intervals.steps)) {
-      validationLoss = speed.apart(() =>
+      validationLoss = watch.apart(() =>
         evaluate(plan, state.params, validation, (done, all) =>
           reporter.phase("evaluation", done, all),
         ),
       );
-      reporter.metrics({ step, eval_loss: validationLoss });
+      reporter.metrics({ step, eval_loss: validationLoss }, { ...at, ran: null });
     }
     if (isDue(intervals.comparing ?? 0, step, intervals.steps)) {
-      speed.apart(() => compareWeights(plan, state));
+      watch.apart(() => compareWeights(plan, state));
     }
     if (isDue(intervals.saving, step, intervals.steps)) {
-      speed.apart(() => save(state));
+      watch.apart(() => save(state));
       savedStep = step;
     }
     await nextTurn(); // signals arrive between steps, and not on all ranks in the same one
-    isStopped = isAny(plan, signal?.aborted === true);
+    isStopped = anyRank(plan, signal?.aborted === true);
   }
   const interrupted = state.step < intervals.steps;
   if (interrupted && savedStep !== state.step) save(state);
-  return {
-    state,
-    interrupted,
-    trainLoss,
-    validationLoss,
-    steps: state.step - start.step,
-    samples: state.consumedSamples - start.consumedSamples,
-    tokensPerSecond: speed.tokensPerSecond(),
-  };
+  const ran = watch.total();
+  const speed = tokensPerSecond();
+  return { state, interrupted, trainLoss, validationLoss, ...ran, tokensPerSecond: speed };
 }
 
-/** Whether `here` holds on any rank. */
-const isAny = (plan: TrainingPlan, here: boolean): boolean =>
-  overRanks(plan, ["data", "tensor", "pipeline"], here ? 1 : 0, "max") > 0;
+const speedOf = ({ train }: TrainingPlan, { samples, seconds }: Elapsed): number =>
+  (samples * train.length) / seconds;
 
 interface Taken {
   readonly state: TrainingState;
@@ -137,20 +131,4 @@ function refuseHopelessScale(
         `${lossScaling.minimum}: lower the learning rate, or train in bf16`,
     );
   }
-}
-
-/** Tokens per second of training, without what is done between steps. */
-function speedometer() {
-  let tokens = 0;
-  let since = performance.now();
-  return {
-    passed: (more: number) => (tokens += more),
-    tokensPerSecond: () => (tokens * 1000) / (performance.now() - since),
-    apart<T>(work: () => T): T {
-      const before = performance.now();
-      const result = work();
-      since += performance.now() - before;
-      return result;
-    },
-  };
 }

@@ -20,6 +20,7 @@ import {
   evaluate,
   freshState,
   silent,
+  stopwatch,
   takeStep,
   train,
   type Metrics,
@@ -232,11 +233,28 @@ test("metrics are JSON lines; elsewhere than on a terminal the console has plain
     steps: 10,
     startStep: 0,
   });
-  reporter.metrics({ step: 5, loss: 1.23456 });
+  reporter.metrics({ step: 5, loss: 1.23456 }, { consumedSamples: 20, globalBatch: 4, ran: null });
   reporter.end();
   expect(readFileSync(metricsFile, "utf8")).toBe('{"step":5,"loss":1.23456}\n');
   expect(String(stream.read())).toMatch(/^step 5\/10 {2}loss 1\.235, \d+ s left\n$/);
   rmSync(folder, { recursive: true });
+});
+
+test("a stopwatch counts training alone, in all and by laps", () => {
+  let ms = 0;
+  const watch = stopwatch(() => ms);
+  const step = (samples: number, took: number): void => {
+    ms += took;
+    watch.stepTaken(samples);
+  };
+  step(4, 500);
+  step(4, 500);
+  expect(watch.lap()).toEqual({ steps: 2, samples: 8, seconds: 1 });
+  ms += 250; // of the next step
+  watch.apart(() => (ms += 10_000));
+  step(8, 1750);
+  expect(watch.lap()).toEqual({ steps: 1, samples: 8, seconds: 2 });
+  expect(watch.total()).toEqual({ steps: 3, samples: 16, seconds: 3 });
 });
 
 test.each([

@@ -1,8 +1,9 @@
-// The engines that can compute, each loaded only where it is asked for.
+// The tfjs backends that can compute a training run, each loaded only where it is asked for.
 
 import { enableProdMode, setBackend } from "@tensorflow/tfjs-core";
 import { UserError } from "@tessera/config";
-import { isAvailable, loadNative, type ThreadEnvironment } from "@tessera/kernels-native";
+import { isAvailable, loadNative } from "./register.js";
+import type { ThreadEnvironment } from "./threads.js";
 
 export const backendNames = ["native", "wasm", "cpu", "tensorflow"] as const;
 export type BackendName = (typeof backendNames)[number];

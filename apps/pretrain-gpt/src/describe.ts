@@ -1,0 +1,95 @@
+// What a run is, on paper: sizes, ranks, batch arithmetic, schedule and memory, from its configuration alone.
+
+import { rankMemory } from "@tessera/data-parallel";
+import { gptStage, parameterCount, trainingFlopsPerToken } from "@tessera/gpt";
+import { refuseCuts } from "@tessera/layers";
+import { worldSize } from "@tessera/mesh";
+import { schedulesOf, simulate } from "@tessera/pipeline-parallel";
+import { describeMemory } from "@tessera/trainer";
+import { fullBatch } from "./length.js";
+import type { RunConfig } from "./resolve.js";
+import type { Vocabulary } from "./vocabulary.js";
+
+/** Lines for people. Throws a UserError where the model cannot be shared out so. */
+export const describe = (config: RunConfig, vocabulary: Vocabulary): string[] => [
+  modelLine(config, vocabulary),
+  ranksLine(config),
+  stagesLine(config),
+  batchLine(config),
+  rateLine(config),
+  `memory ${memoryLine(config)}`,
+];
+
+/** 1.4B, 22M. */
+function short(count: number): string {
+  const [unit, name] = count >= 1e12 ? [1e12, "T"] : count >= 1e9 ? [1e9, "B"] : [1e6, "M"];
+  return `${(count / unit).toPrecision(3)}${name}`;
+}
+
+function modelLine({ model, sequenceLength, storage }: RunConfig, { name }: Vocabulary): string {
+  const { layerCount, hiddenSize, headCount, vocabularySize } = model;
+  const operations = trainingFlopsPerToken(model, sequenceLength) / 1e9;
+  return (
+    `model  ${short(parameterCount(model))} parameters: ${layerCount} layers, ${hiddenSize} wide, ` +
+    `${headCount} heads; ${vocabularySize} ids (${name}), ${sequenceLength} tokens a sample, ` +
+    `${storage}; ${operations.toPrecision(3)} GFLOP a token`
+  );
+}
+
+function ranksLine({ parallel }: RunConfig): string {
+  const { degrees, sequenceParallel, zeroStage } = parallel;
+  const { tensor, pipeline, data } = degrees;
+  return (
+    `ranks  ${worldSize(degrees)}: tensor ${tensor} x pipeline ${pipeline} x data ${data}` +
+    `${sequenceParallel ? ", tokens shared out" : ""}; ZeRO ${zeroStage}`
+  );
+}
+
+function stagesLine({ parallel, length }: RunConfig): string {
+  const { degrees, schedule, chunks, layers } = parallel;
+  const { accumulation: micros } = fullBatch(length, degrees);
+  const stages = degrees.pipeline;
+  if (stages === 1) return "stages 1: no pipeline";
+  const { bubble, peakInFlight } = simulate(schedulesOf(schedule, { stages, micros, chunks }));
+  const sizes = layers.map(({ size }) => size);
+  const isEven = sizes.every((size) => size === sizes[0]);
+  const each = isEven ? `${sizes[0]} layers each` : `layers ${sizes.join(",")}`;
+  return (
+    `stages ${stages} x ${chunks} parts of ${each}, ${schedule}; ${micros} micro-batches, ` +
+    `at most ${Math.max(...peakInFlight)} in flight, bubble ${(100 * bubble).toFixed(1)}%`
+  );
+}
+
+function batchLine({ length, parallel }: RunConfig): string {
+  const { ramp, steps, samples } = length;
+  const { microBatch, accumulation, dataRanks, globalBatch } = fullBatch(length, parallel.degrees);
+  const growth =
+    ramp.start === ramp.full
+      ? ""
+      : `, from ${ramp.start} by ${ramp.increment} over ${ramp.samples} samples`;
+  return (
+    `batch  ${microBatch} samples x ${accumulation} accumulated x ${dataRanks} data ranks = ` +
+    `${globalBatch}${growth}; ${steps} steps, ${samples} samples`
+  );
+}
+
+function rateLine({ length: { schedule, unit } }: RunConfig): string {
+  const { kind, peak, floor, warmup, total } = schedule;
+  return `rate   ${kind} from ${peak} to ${floor} by ${total} ${unit}, after a rise over ${warmup}`;
+}
+
+/** Of the rank that needs most. */
+function memoryLine({ model, parallel }: RunConfig): string {
+  const { degrees, layers, zeroStage: stage } = parallel;
+  const part = { index: 0, count: degrees.tensor };
+  const all = Array.from({ length: degrees.pipeline }, (_, index) => {
+    const own = layers.filter((_span, at) => at % degrees.pipeline === index);
+    const { spec } = gptStage(model, {}, own);
+    refuseCuts(spec, degrees.tensor);
+    return rankMemory(spec, { stage, ranks: degrees.data, slots: 2, part });
+  });
+  const most = all.reduce((a, b) => (b.weights > a.weights ? b : a));
+  const { weights, gradients, optimizer, passing } = most;
+  const kinds = { weights, gradients, optimizer, "in passing": passing };
+  return `at most, per rank: ${describeMemory(kinds)}`;
+}

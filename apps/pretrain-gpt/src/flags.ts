@@ -1,0 +1,230 @@
+// The flags of pretrain-gpt: those of Megatron-LM and Megatron-DeepSpeed, under their names and with
+// their defaults, and a few of our own under a heading of their own.
+
+import {
+  choice,
+  list,
+  number,
+  text,
+  toggle,
+  type FlagGroups,
+  type FlagValues,
+} from "@tessera/config";
+import { backendNames } from "@tessera/kernels-native";
+import { SITES, type SiteName } from "@tessera/launcher";
+import { scheduleKinds } from "@tessera/pipeline-parallel";
+import { presetNames } from "./presets.js";
+
+const count = { min: 1, whole: true } as const;
+const interval = { min: 0, whole: true } as const;
+const probability = { min: 0, below: 1 } as const;
+
+const model = {
+  "num-layers": number("transformer blocks", count),
+  "hidden-size": number("width of the activations", count),
+  "ffn-hidden-size": number("width inside the MLP; 4 x hidden, or 8/3 x with --swiglu", count),
+  "num-attention-heads": number("attention heads", count),
+  "kv-channels": number("width of a head: hidden / heads is the only one there is", count),
+  "group-query-attention": toggle("share keys and values among query heads", false),
+  "num-query-groups": number("heads with keys and values of their own, if they are shared", count),
+  "seq-length": number("tokens of a sample", count),
+  "max-position-embeddings": number("the longest sequence; at least seq-length", count),
+  "position-embedding-type": choice("how a token knows its place", [
+    "learned_absolute",
+    "rope",
+    "none",
+  ]),
+  "use-rotary-position-embeddings": toggle("the same as --position-embedding-type rope", false),
+  "rotary-percent": number("part of each head that rotary positions turn", { above: 0, max: 1 }, 1),
+  "rotary-base": number("base of the rotary angles", { above: 1 }, 10_000),
+  normalization: choice(
+    "what stands before attention and MLP",
+    ["LayerNorm", "RMSNorm"],
+    "LayerNorm",
+  ),
+  "layernorm-epsilon": number("guard against division by 0", { above: 0 }, 1e-5),
+  swiglu: toggle("gate the MLP by SiLU", false),
+  "disable-bias-linear": toggle("leave the biases of products out", false),
+  "untie-embeddings-and-output-weights": toggle("a head with a table of its own", false),
+  "attention-dropout": number("probability", probability, 0.1),
+  "hidden-dropout": number("probability", probability, 0.1),
+  "init-method-std": number("standard deviation of the initial weights", { above: 0 }, 0.02),
+};
+
+const batch = {
+  "micro-batch-size": number("samples that a rank takes through the model at once", count),
+  "global-batch-size": number("samples of a step; micro-batch x data ranks if not said", count),
+  "rampup-batch-size": list(
+    "START INCREMENT SAMPLES: raise the global batch over these samples",
+    "N",
+  ),
+  "train-iters": number("steps to train for", count),
+  "train-samples": number("samples to train for, in place of steps", count),
+  seed: number("what weights, order and dropout are a function of", interval, 1234),
+};
+
+const optimizer = {
+  optimizer: choice("the optimizer; adam is AdamW, as in Megatron", ["adam", "sgd"], "adam"),
+  lr: number("the highest learning rate", { above: 0 }),
+  "min-lr": number("where its decay ends", { min: 0 }, 0),
+  "lr-decay-style": choice(
+    "how it decays",
+    ["constant", "linear", "cosine", "inverse-square-root"],
+    "linear",
+  ),
+  "lr-decay-iters": number("steps over which it decays; train-iters if not said", count),
+  "lr-decay-samples": number("the same in samples, with --train-samples", count),
+  "lr-warmup-fraction": number("part of the decay's length over which it rises", probability),
+  "lr-warmup-iters": number("steps over which it rises", interval, 0),
+  "lr-warmup-samples": number("the same in samples", interval, 0),
+  "weight-decay": number("pull of matrices to zero", { min: 0 }, 0.01),
+  "clip-grad": number("limit of the gradients' norm; 0 for none", { min: 0 }, 1),
+  "adam-beta1": number("decay of Adam's mean", probability, 0.9),
+  "adam-beta2": number("decay of Adam's square", probability, 0.999),
+  "adam-eps": number("Adam's guard against division by 0", { above: 0 }, 1e-8),
+  "adam-w-mode": toggle("weight decay acts on the weights (AdamW), not on gradients", true),
+  "sgd-momentum": number("SGD's momentum", probability, 0.9),
+};
+
+const precision = {
+  fp16: toggle("activations in fp16, fp32 weights, scaled losses", false),
+  bf16: toggle("activations in bf16, fp32 weights", false),
+  "loss-scale": number(
+    "a loss scale that does not change; 0 for one that follows overflows",
+    { min: 0 },
+    0,
+  ),
+  "initial-loss-scale": number("the first loss scale", { min: 1 }, 2 ** 16),
+  "min-loss-scale": number("the loss scale never falls below it", { above: 0 }, 1),
+  "loss-scale-window": number("steps without overflow after which it doubles", count, 1000),
+  hysteresis: number("overflows borne before it is halved", count, 2),
+};
+
+const parallel = {
+  "tensor-model-parallel-size": number("ranks that share each product", count, 1),
+  "pipeline-model-parallel-size": number("ranks that share the layers", count, 1),
+  "num-layers-per-virtual-pipeline-stage": number(
+    "layers of a chunk: stages then have several",
+    count,
+  ),
+  "sequence-parallel": toggle("tensor ranks share the tokens too, outside of products", false),
+  "use-distributed-optimizer": toggle("ZeRO 1: data ranks share out the optimizer's state", false),
+  "zero-stage": number("what data ranks share out: 1 moments, 2 gradients, 3 weights", {
+    min: 0,
+    max: 3,
+    whole: true,
+  }),
+  "distributed-timeout-minutes": number("what ranks may wait for each other", { above: 0 }, 10),
+  deepspeed: toggle("read --deepspeed_config", false),
+  deepspeed_config: text("a DeepSpeed configuration, whose values stand beside the flags", "FILE"),
+};
+
+const memory = {
+  "recompute-granularity": choice("what backward computes again", ["full", "selective"]),
+  "recompute-activations": toggle("the same as --recompute-granularity selective", false),
+  "recompute-method": choice(
+    "of full: units of equal size, or only the first layers of each part of the model",
+    ["uniform", "block"],
+  ),
+  "recompute-num-layers": number("layers of a unit, or of each part's block", count, 1),
+  "checkpoint-activations": toggle("the same as --recompute-granularity full, uniform", false),
+  "deepspeed-activation-checkpointing": toggle("the same as --checkpoint-activations", false),
+};
+
+const data = {
+  "data-path": list("PREFIX of an indexed dataset, or WEIGHT PREFIX ...", "PART"),
+  "train-data-path": list("the same for training alone", "PART"),
+  "valid-data-path": list("the same for validation alone", "PART"),
+  "test-data-path": list("the same for the test alone", "PART"),
+  split: text("parts for training, validation and test", "A,B,C", "969, 30, 1"),
+  "data-cache-path": text("where index files are kept; beside the data if not said", "FOLDER"),
+  "tokenizer-type": choice(
+    "whose ids the data has",
+    ["GPT2BPETokenizer", "HuggingFaceTokenizer", "NullTokenizer"],
+    "GPT2BPETokenizer",
+  ),
+  "vocab-file": text("GPT-2's vocab.json; built in if not said", "FILE"),
+  "merge-file": text("GPT-2's merges.txt", "FILE"),
+  "tokenizer-model": text("a tokenizer.json, for HuggingFaceTokenizer", "FILE"),
+  "vocab-size": number("ids there are, for NullTokenizer", count),
+  "reset-position-ids": toggle("positions begin anew behind the end of a document", false),
+  "reset-attention-mask": toggle("tokens see their own document alone", false),
+  "eod-mask-loss": toggle("no loss at the end of a document", false),
+  "num-workers": number("threads that read ahead; 0 reads between steps", interval, 2),
+};
+
+const output = {
+  save: text("where checkpoints go", "FOLDER"),
+  load: text("where to go on from, if there is a checkpoint", "FOLDER"),
+  "save-interval": number("steps between checkpoints", count),
+  "exit-on-missing-checkpoint": toggle("end where --load has none, rather than start anew", false),
+  "eval-interval": number("steps between evaluations", count, 1000),
+  "eval-iters": number("batches of an evaluation", interval, 100),
+  "log-interval": number("steps between lines", count, 100),
+  "tensorboard-dir": text("write TensorBoard's event files", "FOLDER"),
+  "tensorboard-log-interval": number("steps between its scalars", count, 1),
+  "exit-interval": number("end at a multiple of these steps", count),
+  "exit-duration-in-mins": number("end after these minutes", { above: 0 }),
+  "exit-signal-handler": toggle("on SIGTERM save, and end with code 0", false),
+};
+
+const ours = {
+  preset: choice(
+    "the arguments of one of OLCF's examples; flags that follow change them",
+    presetNames,
+  ),
+  "gradient-accumulation-steps": number(
+    "micro-batches of a step on each rank, where the global batch is not said",
+    count,
+  ),
+  "pipeline-schedule": choice(
+    "1f1b, or interleaved where stages have chunks, if not said",
+    scheduleKinds,
+  ),
+  "pipeline-layout": text(
+    "layers of each part: even, parameters, operations, or their numbers, as 3,4,4,3",
+    "LAYERS",
+    "even",
+  ),
+  "print-config": toggle("print what would run, and its arithmetic, and end", false),
+  "world-size": number(
+    "ranks, for --print-config; those of the job or the preset if not said",
+    count,
+  ),
+  "peak-tflops": number("of a rank, to tell utilization by; else --site's", { above: 0 }),
+  site: choice("the cluster, whose ranks' peak is known", Object.keys(SITES) as SiteName[]),
+  strict: toggle("refuse keys of the DeepSpeed configuration that mean nothing here", false),
+  backend: choice("what computes; native where it is built, else wasm", backendNames),
+};
+
+const groups = {
+  Model: model,
+  Batch: batch,
+  Optimizer: optimizer,
+  Precision: precision,
+  Parallel: parallel,
+  Memory: memory,
+  Data: data,
+  Output: output,
+  Tessera: ours,
+} satisfies FlagGroups;
+
+export const program = {
+  name: "pretrain-gpt",
+  summary: "Trains GPT models in three dimensions, with Megatron's flags.",
+  epilogue: [
+    "Examples:",
+    "  pretrain-gpt --preset 1.4b --print-config",
+    "  srun --mpi=pmix tessera-pretrain-gpt --preset 1.4b --data-path my_text_document --save checkpoints",
+    "  tessera launch --nproc-per-node 4 -- tessera-pretrain-gpt --tensor-model-parallel-size 2 \\",
+    "    --pipeline-model-parallel-size 2 --num-layers 4 --hidden-size 128 --num-attention-heads 4 \\",
+    "    --seq-length 128 --micro-batch-size 2 --global-batch-size 8 --train-iters 100 --lr 1e-3 \\",
+    "    --data-path my_text_document",
+    "",
+    "A flag given twice counts as it stands last. Flags of Megatron that mean nothing here are named once.",
+    "Ctrl-C and SIGTERM save, and end with code 130. Code 2 says that a flag or file was refused.",
+  ].join("\n"),
+  groups,
+};
+
+export type Flags = FlagValues<typeof groups>;

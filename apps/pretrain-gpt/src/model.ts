@@ -1,0 +1,78 @@
+// The model that the flags describe.
+
+import { UserError } from "@tessera/config";
+import { gptConfig, type GptConfig } from "@tessera/gpt";
+import type { Flags } from "./flags.js";
+
+/** A flag that has no default and that nothing else can stand for. */
+export function needed<N extends keyof Flags>(flags: Flags, name: N): NonNullable<Flags[N]> {
+  const value = flags[name];
+  if (value === undefined) throw new UserError(`--${name}: is missing, and has no default`);
+  return value;
+}
+
+/** `vocabulary` ids, before they are padded. Throws a UserError where sizes do not fit together. */
+export function modelOf(flags: Flags, vocabulary: number): GptConfig {
+  const hiddenSize = needed(flags, "hidden-size");
+  const headCount = needed(flags, "num-attention-heads");
+  const length = needed(flags, "seq-length");
+  const maxPositions = flags["max-position-embeddings"] ?? length;
+  if (maxPositions < length) {
+    throw new UserError(
+      `--max-position-embeddings ${maxPositions}: is below --seq-length ${length}; raise it`,
+    );
+  }
+  const channels = flags["kv-channels"];
+  if (channels !== undefined && channels * headCount !== hiddenSize) {
+    throw new UserError(
+      `--kv-channels ${channels}: must be hidden-size / num-attention-heads, ${hiddenSize / headCount}`,
+    );
+  }
+  const hidden = flags["hidden-dropout"];
+  const biases = !flags["disable-bias-linear"];
+  return gptConfig({
+    layerCount: needed(flags, "num-layers"),
+    hiddenSize,
+    headCount,
+    keyHeadCount: keyHeadsOf(flags, headCount),
+    innerSize: flags["ffn-hidden-size"] ?? innerSizeOf(hiddenSize, flags.swiglu),
+    vocabularySize: vocabulary,
+    maxPositions,
+    positions: positionsOf(flags),
+    dropout: { embedding: hidden, attention: flags["attention-dropout"], residual: hidden },
+    activation: flags.swiglu ? "swiglu" : "gelu",
+    norm: flags.normalization === "RMSNorm" ? "rms" : "layer",
+    normEpsilon: flags["layernorm-epsilon"],
+    biases: { attention: biases, mlp: biases, head: false },
+    tiedEmbeddings: !flags["untie-embeddings-and-output-weights"],
+    initDeviation: flags["init-method-std"],
+  });
+}
+
+function keyHeadsOf(flags: Flags, headCount: number): number {
+  const groups = flags["num-query-groups"];
+  if (flags["group-query-attention"]) return needed(flags, "num-query-groups");
+  if (groups !== undefined && groups !== headCount) {
+    throw new UserError(`--num-query-groups ${groups}: goes with --group-query-attention; add it`);
+  }
+  return headCount;
+}
+
+/** A gated MLP has three matrices: Megatron narrows it to 8/3 of the width, in multiples of 64. */
+const innerSizeOf = (hiddenSize: number, isGated: boolean): number =>
+  isGated ? Math.max(64, Math.floor((hiddenSize * 8) / 3 / 64) * 64) : 4 * hiddenSize;
+
+function positionsOf(flags: Flags): GptConfig["positions"] {
+  const isRotary = flags["use-rotary-position-embeddings"];
+  const kind = flags["position-embedding-type"] ?? (isRotary ? "rope" : "learned_absolute");
+  switch (kind) {
+    case "learned_absolute":
+      return { kind: "learned" };
+    case "none":
+      return { kind: "none" };
+    case "rope": {
+      const [base, share] = [flags["rotary-base"], flags["rotary-percent"]];
+      return { kind: "rotary", base, share, pairs: "halves" };
+    }
+  }
+}

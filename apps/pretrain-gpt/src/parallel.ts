@@ -1,0 +1,141 @@
+// How ranks share the work, as the flags say.
+
+import { UserError } from "@tessera/config";
+import { gpt, type GptConfig } from "@tessera/gpt";
+import { leaves, type ParamSpec, type TreeOf } from "@tessera/layers";
+import type { Degrees, Span } from "@tessera/mesh";
+import {
+  splitAsWritten,
+  splitByCost,
+  splitEvenly,
+  type Costs,
+  type ScheduleKind,
+} from "@tessera/pipeline-parallel";
+import type { Flags } from "./flags.js";
+
+export interface ParallelConfig {
+  readonly degrees: Degrees;
+  readonly sequenceParallel: boolean;
+  readonly schedule: ScheduleKind;
+  /** Parts of the model on each stage. */
+  readonly chunks: number;
+  /** Of each part: chunk c of stage s is part c x stages + s. */
+  readonly layers: readonly Span[];
+  readonly zeroStage: 0 | 1 | 2 | 3;
+}
+
+/** Throws a UserError where `ranks` or the layers cannot be shared out so. */
+export function parallelOf(flags: Flags, model: GptConfig, ranks: number): ParallelConfig {
+  const tensor = flags["tensor-model-parallel-size"];
+  const pipeline = flags["pipeline-model-parallel-size"];
+  if (ranks % (tensor * pipeline) !== 0) {
+    throw new UserError(
+      `--tensor-model-parallel-size ${tensor} x --pipeline-model-parallel-size ${pipeline}: the job ` +
+        `has ${ranks} ranks, which are no multiple of ${tensor * pipeline}`,
+    );
+  }
+  const chunks = chunksOf(flags, model);
+  return {
+    degrees: { pipeline, data: ranks / (tensor * pipeline), tensor },
+    sequenceParallel: sequenceParallelOf(flags),
+    schedule: scheduleOf(flags, chunks),
+    chunks,
+    layers: layersOf(flags, model, pipeline * chunks),
+    zeroStage: zeroStageOf(flags),
+  };
+}
+
+function chunksOf(flags: Flags, { layerCount }: GptConfig): number {
+  const each = flags["num-layers-per-virtual-pipeline-stage"];
+  if (each === undefined) return 1;
+  const stages = flags["pipeline-model-parallel-size"];
+  const chunks = layerCount / stages / each;
+  if (stages === 1) {
+    throw new UserError(
+      `--num-layers-per-virtual-pipeline-stage ${each}: one stage has no others to take turns with; ` +
+        "raise --pipeline-model-parallel-size, or drop it",
+    );
+  }
+  if (Number.isInteger(chunks)) return chunks;
+  throw new UserError(
+    `--num-layers-per-virtual-pipeline-stage ${each}: ${layerCount} layers on ${stages} stages cannot ` +
+      "be cut into chunks of so many",
+  );
+}
+
+function scheduleOf(flags: Flags, chunks: number): ScheduleKind {
+  const said = flags["pipeline-schedule"];
+  const fits = chunks === 1 || said === undefined || said === "interleaved";
+  if (fits) return said ?? (chunks > 1 ? "interleaved" : "1f1b");
+  throw new UserError(
+    `--pipeline-schedule ${said}: stages have ${chunks} chunks, which only interleaved runs`,
+  );
+}
+
+/** On one tensor rank there is nobody to share tokens with. */
+function sequenceParallelOf(flags: Flags): boolean {
+  const tensor = flags["tensor-model-parallel-size"];
+  const length = flags["seq-length"] ?? 0;
+  if (!flags["sequence-parallel"] || tensor === 1) return false;
+  if (length % tensor === 0) return true;
+  throw new UserError(
+    `--sequence-parallel: --seq-length ${length} cannot be shared out to ${tensor} tensor ranks`,
+  );
+}
+
+function layersOf(flags: Flags, model: GptConfig, parts: number): Span[] {
+  const { layerCount } = model;
+  const layout = flags["pipeline-layout"];
+  if (layout === "even") return splitEvenly(layerCount, parts);
+  if (layout === "parameters") return splitByCost(parametersOf(model), parts);
+  if (layout === "operations") return splitByCost(operationsOf(model), parts);
+  const counts = layout.split(",").map(Number);
+  try {
+    return splitAsWritten(counts, layerCount, parts);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(`--pipeline-layout ${layout}: ${error.message}`);
+  }
+}
+
+/** What layers and ends weigh, from the description of the model. */
+function parametersOf(model: GptConfig): Costs {
+  const { blocks, embedding, norm, head } = gpt(model).spec;
+  const sizeOf = (tree: TreeOf<ParamSpec>): number =>
+    leaves<ParamSpec>(tree).reduce((sum, [, { shape }]) => sum + shape.reduce((a, b) => a * b), 0);
+  return {
+    layers: Object.values(blocks).map(sizeOf),
+    source: sizeOf(embedding),
+    // The last stage has the table that makes logits, also where that is the embedding's.
+    head:
+      sizeOf(norm) +
+      (model.tiedEmbeddings ? model.vocabularySize * model.hiddenSize : sizeOf(head)),
+  };
+}
+
+/** Multiplications of a token, in units of width squared: what layers and head cost by count. */
+function operationsOf({
+  layerCount,
+  hiddenSize,
+  innerSize,
+  vocabularySize,
+  activation,
+}: GptConfig): Costs {
+  const matrices = activation === "swiglu" ? 3 : 2;
+  const layer = 4 + (matrices * innerSize) / hiddenSize;
+  return {
+    layers: Array<number>(layerCount).fill(layer),
+    source: 0,
+    head: vocabularySize / hiddenSize,
+  };
+}
+
+function zeroStageOf(flags: Flags): 0 | 1 | 2 | 3 {
+  const said = flags["zero-stage"] as 0 | 1 | 2 | 3 | undefined;
+  if (said === 0 && flags["use-distributed-optimizer"]) {
+    throw new UserError(
+      "--use-distributed-optimizer is ZeRO 1, but --zero-stage is 0: drop one of them",
+    );
+  }
+  return said ?? (flags["use-distributed-optimizer"] ? 1 : 0);
+}

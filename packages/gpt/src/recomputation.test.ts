@@ -1,0 +1,83 @@
+// Recomputation changes what is kept, and nothing else, to the bit.
+
+import { beforeAll, expect, test } from "@jest/globals";
+import "@tensorflow/tfjs-backend-cpu";
+import {
+  enableProdMode,
+  fill,
+  memory,
+  setBackend,
+  tensor,
+  type Tensor,
+} from "@tensorflow/tfjs-core";
+import { accumulate, disposeTree, leaves, materialize, still, type Step } from "@tessera/layers";
+import { evenDropout, gpt, gptConfig, type GptParams, type Recomputation } from "./index.js";
+
+const LAYERS = 4;
+const [ROWS, TIME] = [2, 8];
+const config = gptConfig({
+  layerCount: LAYERS,
+  hiddenSize: 16,
+  headCount: 2,
+  vocabularySize: 32,
+  maxPositions: TIME,
+  dropout: evenDropout(0.3),
+});
+const at: Step = { ...still, training: true, seed: 3, index: 5, rows: 8, firstRow: 2 };
+
+const kinds: readonly Recomputation[] = [
+  "attention",
+  { kind: "uniform", layers: 1 },
+  { kind: "uniform", layers: 3 }, // units of three and of one
+  { kind: "block", layers: 2 },
+  { kind: "block", layers: 9 }, // more than there are
+];
+
+beforeAll(async () => {
+  enableProdMode();
+  await setBackend("cpu");
+});
+
+const ids = (first: number): Tensor =>
+  tensor(
+    Int32Array.from({ length: ROWS * TIME }, (_, i) => (first + i * i) % 32),
+    [ROWS, TIME],
+    "int32",
+  );
+
+/** Of a step with what is recomputed: loss, gradients by path, bytes kept between forward and backward. */
+function stepWith(recompute?: Recomputation) {
+  const model = gpt(config, recompute === undefined ? {} : { recompute });
+  const params = materialize<GptParams>(model.spec, 7);
+  const [part] = model.parts;
+  const targets = { ids: ids(3), weights: fill([ROWS, TIME], 1 / (ROWS * TIME)) };
+  const { sink, take } = accumulate(params);
+  const x = ids(1);
+  const before = memory().numTensors;
+  const [y, saved] = part!.forward(params, x, at);
+  const kept = leaves<Tensor>(saved).reduce((sum, [, { size }]) => sum + size, 0);
+  const { loss, dx } = part!.end!.lossAndGradient(params, y, targets, sink);
+  part!.backward(params, saved, dx, sink, at);
+  for (const spent of [y, dx]) spent.dispose();
+  const gradients = take();
+  const bits = leaves<Tensor>(gradients).map(([path, leaf]) => [path, [...leaf.dataSync()]]);
+  const result = { loss: loss.dataSync()[0], gradients: bits };
+  disposeTree(gradients);
+  loss.dispose();
+  expect(memory().numTensors).toBe(before);
+  return { result, kept };
+}
+
+test.each(kinds)("%j: same loss, same gradients, less kept", (recomputation) => {
+  const plain = stepWith();
+  const again = stepWith(recomputation);
+  expect(again.result).toEqual(plain.result);
+  expect(again.kept).toBeLessThan(plain.kept);
+});
+
+test("a unit keeps its input alone", () => {
+  const activation = ROWS * TIME * config.hiddenSize;
+  const ends = stepWith({ kind: "uniform", layers: LAYERS }).kept - activation;
+  expect(stepWith({ kind: "uniform", layers: 1 }).kept - ends).toBe(LAYERS * activation);
+  expect(stepWith({ kind: "uniform", layers: 2 }).kept - ends).toBe((LAYERS / 2) * activation);
+});

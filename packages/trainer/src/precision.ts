@@ -1,0 +1,34 @@
+// How activations are stored and losses scaled.
+
+import { UserError } from "@tessera/config";
+import type { FloatStorage } from "@tessera/kernels";
+import type { LossScaleOptions } from "@tessera/optim";
+
+export interface PrecisionFlags {
+  readonly bf16: boolean;
+  readonly fp16: boolean;
+  /** For fp16. */
+  readonly scaling: LossScaleOptions;
+}
+
+export interface Precision {
+  readonly storage: FloatStorage;
+  readonly lossScaling: LossScaleOptions | null;
+}
+
+/** Throws a UserError where the flags contradict each other. */
+export function precisionOf({ bf16, fp16, scaling }: PrecisionFlags): Precision {
+  if (bf16 && fp16) throw new UserError("--bf16 --fp16: choose one of them");
+  if (!fp16) return { storage: bf16 ? "bf16" : "fp32", lossScaling: null };
+  const { initial, minimum } = scaling;
+  if (initial < minimum) {
+    throw new UserError(`the first loss scale, ${initial}: is below the smallest, ${minimum}`);
+  }
+  return { storage: "fp16", lossScaling: scaling };
+}
+
+/** Throws a UserError where the backend called `name` cannot store activations so. */
+export function refuseStorage(storage: FloatStorage, name: string): void {
+  if (storage === "fp32" || name === "native") return;
+  throw new UserError(`--${storage}: needs --backend native, this run is on ${name}`);
+}
