@@ -8,6 +8,7 @@ import {
   feedOf,
   maskOptions,
   openRunFeeds,
+  progressLines,
   readTexts,
   runLength,
   shuffledOrder,
@@ -115,6 +116,7 @@ async function datasets(
     dataRank: group.rank,
     dataRanks: group.size,
     ahead: true,
+    progress: progressLines((line) => process.stderr.write(line)),
   });
   return {
     train,

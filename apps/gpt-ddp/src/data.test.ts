@@ -9,6 +9,7 @@ import {
   readFileSync,
   rmSync,
   truncateSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -45,7 +46,6 @@ beforeAll(() => {
   writeTokenizerJson(at("tokenizer.json"), trainBpe(words, { vocabularySize: 262 }));
   write("a", 60);
   write("b", 40);
-  write("foreign", 60, 300);
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -156,14 +156,32 @@ describe("is refused before training starts", () => {
     expect(stderr).toMatch(message);
   });
 
-  withRanks("a token over the vocabulary and a file cut short, by every rank alike", () => {
-    const foreign = run(trained("refused", `--data_path ${at("foreign")}`), 2);
-    expect(foreign.status).toBe(1);
-    expect(foreign.stderr).toMatch(/has token \d+, but the vocabulary ends before 262/);
-    write("short", 30);
-    truncateSync(at("short.bin"), 100);
-    const short = run(trained("refused", `--data_path ${at("short")}`), 2);
-    expect(short.status).toBe(1);
-    expect(short.stderr).toMatch(/short.bin: has 100 bytes, but the index puts sequence/);
+  const damages: readonly (readonly [string, () => void, RegExp])[] = [
+    [
+      "a token over the vocabulary",
+      () => write("hostile", 60, 300),
+      /hostile: has token \d+, but the vocabulary ends before 262/,
+    ],
+    [
+      "a file cut short",
+      () => truncateSync(at("hostile.bin"), 100),
+      /hostile.bin: has 100 bytes, but the index puts sequence/,
+    ],
+    [
+      "a wrong magic",
+      () => writeFileSync(at("hostile.idx"), Buffer.alloc(600)),
+      /hostile.idx: is not an index of a Megatron dataset/,
+    ],
+  ];
+
+  withRanks.each(damages)("%s, by every rank alike", (_what, damage, message) => {
+    write("hostile", 30);
+    damage();
+    const { status, stderr } = run(trained("refused", `--data_path ${at("hostile")}`), 2);
+    expect(status).toBe(1);
+    const last = stderr.trimEnd().split("\n").at(-1)!;
+    expect(last).toMatch(/^tessera launch: ended with code 1: rank [01] \(host [^)]+\): /);
+    expect(last).toMatch(message);
+    expect(stderr).not.toMatch(/^\s+at /m); // a sentence, no stack
   });
 });

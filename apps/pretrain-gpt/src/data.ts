@@ -4,6 +4,7 @@ import {
   chooseDataPaths,
   maskOptions,
   openRunFeeds,
+  progressLines,
   runLength,
   type RunFeeds,
 } from "@tessera/data";
@@ -56,6 +57,7 @@ export async function dataOf(flags: Flags, config: RunConfig, reading: Reading):
     dataRank,
     dataRanks: parallel.degrees.data,
     ahead: flags["num-workers"] > 0,
+    progress: progressLines((line) => process.stderr.write(line)),
   });
   return { ...feeds, notes, trainSamples: samples };
 }

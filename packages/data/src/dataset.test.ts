@@ -123,6 +123,17 @@ describe("data that cannot be trained on is refused in one sentence", () => {
     );
   });
 
+  test("a negative token", async () => {
+    const writer = datasetWriter(at("negative"), "i32");
+    writer.append([1, 2, -3, 4]);
+    writer.endDocument();
+    writer.finish();
+    const prefix = at("negative");
+    expect(
+      await refusal(() => openGptDataset({ ...options(), prefix, vocabularySize: 1000 })),
+    ).toMatch(/negative.bin: has token -3, ids are not negative/);
+  });
+
   test("an empty dataset", () => {
     const writer = datasetWriter(at("empty"), "u16");
     expect(() => writer.finish()).toThrow(/empty: there is no document to write/);

@@ -2,6 +2,7 @@
 
 import { blend, blendCounts, normalized, type DataPath } from "./blend.js";
 import { openGptDataset, type GptDataset, type GptDatasetOptions } from "./gpt_dataset.js";
+import type { Progress } from "./progress.js";
 import type { Samples } from "./samples.js";
 import { splitNames, type SplitName } from "./splits.js";
 
@@ -34,7 +35,7 @@ const whole: Readonly<Record<SplitName, string>> = {
 };
 
 /** Opens all parts. Throws a UserError before it builds anything that a mistake would spoil. */
-export async function openGptData(options: GptDataOptions): Promise<GptData> {
+export async function openGptData(options: GptDataOptions, progress?: Progress): Promise<GptData> {
   const opened: OpenPart[] = [];
   const close = () => {
     for (const part of opened) part.close();
@@ -42,7 +43,7 @@ export async function openGptData(options: GptDataOptions): Promise<GptData> {
   try {
     const parts: Partial<Record<SplitName, GptPart | null>> = {};
     for (const name of splitNames) {
-      const part = await openPart(options, name);
+      const part = await openPart(options, name, progress);
       if (part !== null) opened.push(part);
       parts[name] = part?.samples ?? null;
     }
@@ -59,7 +60,11 @@ export interface OpenPart {
 }
 
 /** Opens the part called `name` alone; null where there is nothing for it. Throws a UserError. */
-export async function openPart(options: GptDataOptions, name: SplitName): Promise<OpenPart | null> {
+export async function openPart(
+  options: GptDataOptions,
+  name: SplitName,
+  progress?: Progress,
+): Promise<OpenPart | null> {
   const { paths, split, sampleCounts } = options;
   const isApart = "train" in paths;
   const datasets = isApart ? paths[name] : paths;
@@ -74,13 +79,9 @@ export async function openPart(options: GptDataOptions, name: SplitName): Promis
   try {
     const blended: { samples: GptDataset; weight: number }[] = [];
     for (const [i, { prefix }] of datasets.entries()) {
-      const samples = await openGptDataset({
-        ...options,
-        prefix,
-        name,
-        split: isApart ? whole[name] : split,
-        sampleCount: counts[i]!,
-      });
+      const ofPart = { prefix, name, split: isApart ? whole[name] : split };
+      const dataset = { ...options, ...ofPart, sampleCount: counts[i]! };
+      const samples = await openGptDataset(dataset, progress);
       if (samples === null) continue;
       opened.push(samples);
       blended.push({ samples, weight: shares[i]! });

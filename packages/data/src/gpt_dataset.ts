@@ -5,8 +5,9 @@ import { basename, dirname, join } from "node:path";
 import { UserError } from "@tessera/config";
 import type { NumberArray } from "./file_array.js";
 import { buildIndices } from "./gpt_indices.js";
-import { cachedIndices, type IndexFiles } from "./index_cache.js";
+import { cachedIndices, type CacheOptions, type IndexFiles } from "./index_cache.js";
 import { openIndexedDataset, type IndexedDataset } from "./indexed_dataset.js";
+import { stageOf, type Progress } from "./progress.js";
 import type { Samples } from "./samples.js";
 import { splitDocuments, splitNames, type SplitName } from "./splits.js";
 
@@ -39,9 +40,13 @@ export interface GptDataset extends Samples {
 
 /**
  * Opens a part of the dataset; its indices are built unless they are in the cache. Null where the
- * split leaves no document for it. Throws a UserError for data that cannot be trained on.
+ * split leaves no document for it. `progress` is told of building. Throws a UserError for data that
+ * cannot be trained on.
  */
-export async function openGptDataset(options: GptDatasetOptions): Promise<GptDataset | null> {
+export async function openGptDataset(
+  options: GptDatasetOptions,
+  progress?: Progress,
+): Promise<GptDataset | null> {
   const { sequenceLength, sampleCount, seed } = options;
   checkWhole("--seq-length", sequenceLength, 1);
   checkWhole("the number of samples", sampleCount, 0);
@@ -55,7 +60,10 @@ export async function openGptDataset(options: GptDatasetOptions): Promise<GptDat
       tokens.close();
       return null;
     }
-    const indices = await indicesOf(tokens, options, [first, end]);
+    const indices = await cachedIndices({
+      ...indicesOf(tokens, options, [first, end]),
+      progress,
+    });
     refuseForeign(options, indices.largestToken);
     return datasetOf(tokens, indices, sequenceLength);
   } catch (error) {
@@ -74,12 +82,12 @@ function indicesOf(
   tokens: IndexedDataset,
   options: GptDatasetOptions,
   [first, end]: readonly [number, number],
-): Promise<IndexFiles> {
+): CacheOptions {
   const { sampleCount, sequenceLength, seed } = options;
   const { prefix } = tokens;
   const build = { first, end, sampleCount, sequenceLength, seed };
   const isChecked = options.vocabularySize !== undefined;
-  return cachedIndices({
+  return {
     folder: options.cacheFolder ?? join(dirname(prefix), "index-cache"),
     description: JSON.stringify({
       ...build,
@@ -92,10 +100,11 @@ function indicesOf(
       tokens.verify();
       const lengths = tokens.lengths.slice(0, tokens.lengths.length);
       refuseEmpty(prefix, options.name, lengths.subarray(first, end));
-      const largestToken = isChecked ? tokens.largestToken(progress) : null;
+      const checked = stageOf(progress, "checking tokens");
+      const largestToken = isChecked ? tokens.largestToken(checked) : null;
       return { ...buildIndices({ ...build, lengths, progress }), largestToken };
     },
-  });
+  };
 }
 
 function refuseForeign(

@@ -3,7 +3,8 @@
 // order in which samples are taken.
 
 import { UserError } from "@tessera/config";
-import { mt19937, shuffle, type Draw, type Progress } from "./mt19937.js";
+import { mt19937, shuffle, type Draw } from "./mt19937.js";
+import { stageOf, type Progress } from "./progress.js";
 
 export interface GptIndices {
   readonly documentIndex: Int32Array;
@@ -35,11 +36,12 @@ export function buildIndices(options: IndicesOptions): GptIndices {
   const draw = mt19937(seed);
   const documentIndex = shuffledDocuments(options, epochs, draw);
   const count = Math.floor((epochs.count * tokensPerEpoch - 1) / sequenceLength);
-  const sampleIndex = cutSamples(lengths, documentIndex, sequenceLength, count);
+  const sampleIndex = cutSamples(options, documentIndex, count);
   const shuffleIndex = Uint32Array.from({ length: count }, (_, i) => i);
   const inFront = epochs.lastApart ? epochs.samplesBefore : count;
-  shuffle(shuffleIndex.subarray(0, inFront), draw, progress);
-  shuffle(shuffleIndex.subarray(inFront), draw, progress);
+  const shuffled = stageOf(progress, "shuffling samples");
+  shuffle(shuffleIndex.subarray(0, inFront), draw, shuffled);
+  shuffle(shuffleIndex.subarray(inFront), draw, shuffled);
   return { documentIndex, sampleIndex, shuffleIndex };
 }
 
@@ -84,16 +86,18 @@ function shuffledDocuments(
   const documents = new Int32Array(count * perEpoch);
   for (let i = 0; i < documents.length; i += 1) documents[i] = first + (i % perEpoch);
   const inFront = (lastApart ? count - 1 : count) * perEpoch;
-  shuffle(documents.subarray(0, inFront), draw, progress);
-  shuffle(documents.subarray(inFront), draw, progress);
+  const shuffled = stageOf(progress, "shuffling documents");
+  shuffle(documents.subarray(0, inFront), draw, shuffled);
+  shuffle(documents.subarray(inFront), draw, shuffled);
   return documents;
 }
 
+const REPORT_EVERY = 2 ** 18;
+
 /** A sample's last token is also the first of the next. */
 function cutSamples(
-  lengths: IndicesOptions["lengths"],
+  { lengths, sequenceLength, progress }: IndicesOptions,
   documents: Int32Array,
-  sequenceLength: number,
   count: number,
 ): Int32Array {
   const borders = new Int32Array(2 * (count + 1));
@@ -111,6 +115,7 @@ function cutSamples(
     token += wanted - 1;
     borders[2 * sample] = place;
     borders[2 * sample + 1] = token;
+    if (sample % REPORT_EVERY === 0) progress?.("cutting samples", sample, count);
   }
   return borders;
 }

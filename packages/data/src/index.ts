@@ -9,7 +9,7 @@ export {
 } from "./blend.js";
 export { chooseDataPaths, type DataPathFlags } from "./data_paths.js";
 export { feedOf, type Feed, type FeedOptions } from "./feed.js";
-export type { NumberArray } from "./file_array.js";
+export type { NumberArray, Numbers } from "./file_array.js";
 export {
   openGptData,
   openPart,
@@ -31,6 +31,7 @@ export {
 } from "./masks.js";
 export { sequentialOrder, shuffledOrder } from "./order.js";
 export { prefetch, type PrefetchedFeed, type PrefetchOptions } from "./prefetch.js";
+export { progressLines, type Progress } from "./progress.js";
 export { readTexts, type SkippedFile, type Text, type TextCollection } from "./read_texts.js";
 export {
   openRunFeeds,
@@ -49,5 +50,6 @@ export {
   datasetWriter,
   tokenDtype,
   type DatasetWriter,
+  type DocumentPlaces,
   type WrittenDtype,
 } from "./write_dataset.js";

@@ -20,8 +20,8 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { UserError } from "@tessera/config";
 import type { GptIndices } from "./gpt_indices.js";
-import type { Progress } from "./mt19937.js";
 import { openNpy, writeNpy, type NpyFile } from "./npy.js";
+import type { Progress } from "./progress.js";
 import { reasonOf } from "./text_files.js";
 import { partialPath } from "./write_dataset.js";
 
@@ -49,6 +49,7 @@ export interface CacheOptions {
   /** Everything that the indices are a function of. */
   readonly description: string;
   readonly build: (progress: Progress) => BuiltIndices;
+  readonly progress?: Progress | undefined;
   /** Whether the files are taken as they are, without their sums. */
   readonly trust?: boolean;
   /** Milliseconds in which a builder must show a sign of life before another takes over. */
@@ -127,21 +128,24 @@ interface Description {
 
 const pathOf = (stem: string, part: Part): string => `${stem}_${parts[part]}.npy`;
 
-function buildInto(stem: string, { description, build }: CacheOptions): void {
+function buildInto(stem: string, { description, build, progress }: CacheOptions): void {
   let shown = performance.now();
-  const progress = () => {
+  const live = () => {
     if (performance.now() - shown < 1000) return;
     shown = performance.now();
     const now = new Date();
     if (existsSync(`${stem}.lock`)) utimesSync(`${stem}.lock`, now, now);
   };
-  const indices = build(progress);
+  const indices = build((...told) => {
+    live();
+    progress?.(...told);
+  });
   const checksums: Partial<Record<Part, string>> = {};
   for (const part of partNames) {
     const temporary = partialPath(pathOf(stem, part));
     writeNpy(temporary, indices[part], part === "sampleIndex" ? 2 : 1);
     checksums[part] = checksum(temporary);
-    progress();
+    live();
     renameSync(temporary, pathOf(stem, part));
   }
   const temporary = partialPath(`${stem}.json`);

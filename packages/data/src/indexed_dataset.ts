@@ -11,7 +11,7 @@ import {
   type NumberArray,
   type Numbers,
 } from "./file_array.js";
-import { type Progress } from "./mt19937.js";
+import type { StageProgress } from "./progress.js";
 import { HEADER_BYTES, idxPlaces, parseIdxHeader, type TokenDtype } from "./idx_format.js";
 import { reasonOf } from "./text_files.js";
 
@@ -27,8 +27,8 @@ export interface IndexedDataset {
   readonly tokenCount: number;
   /** Reads `count` tokens of a sequence, from token `from` on, into `out` at `at`. */
   read(sequence: number, from: number, count: number, out: Int32Array, at?: number): void;
-  /** The largest id there is; reads all tokens. */
-  largestToken(progress?: Progress): number;
+  /** The largest id there is; reads all tokens. Throws a UserError for one that is negative. */
+  largestToken(progress?: StageProgress): number;
   /** Reads all of the index, and throws a UserError if a sequence lies outside the tokens. */
   verify(): void;
   close(): void;
@@ -177,13 +177,24 @@ function reader(bin: number, file: TokenFile): IndexedDataset["read"] {
   };
 }
 
-function largestToken(bin: number, { prefix, dtype, binBytes }: TokenFile, progress?: Progress) {
+function largestToken(
+  bin: number,
+  { prefix, dtype, binBytes }: TokenFile,
+  progress?: StageProgress,
+): number {
   const length = Math.floor(binBytes / layouts[dtype].bytes);
   const tokens = fileArray(bin, { offset: 0, length, layout: dtype, path: `${prefix}.bin` });
   let largest = -1;
   let done = 0;
   for (const some of parts(tokens, 2 ** 20)) {
-    for (const token of some) if (token > largest) largest = token;
+    for (const token of some) {
+      if (token > largest) largest = token;
+      if (token < 0) {
+        throw new UserError(
+          `${prefix}.bin: has token ${token}, ids are not negative: make it again`,
+        );
+      }
+    }
     done += some.length;
     progress?.(done, length);
   }

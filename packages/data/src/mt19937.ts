@@ -1,6 +1,8 @@
 // The Mersenne Twister (Matsumoto and Nishimura, 1998) as numpy's RandomState seeds and uses it.
 // Megatron shuffles with it, so its order can only be had from the same numbers.
 
+import type { StageProgress } from "./progress.js";
+
 const SIZE = 624;
 const MIDDLE = 397;
 
@@ -37,9 +39,6 @@ function twist(state: Uint32Array): void {
   }
 }
 
-/** Told now and then how far a long computation is, so that it can show it or say it lives. */
-export type Progress = (done: number, total: number) => void;
-
 const REPORT_EVERY = 2 ** 20;
 
 /**
@@ -49,7 +48,7 @@ const REPORT_EVERY = 2 ** 20;
 export function shuffle(
   values: Int32Array | Uint32Array,
   draw: Draw,
-  progress: Progress = () => undefined,
+  progress: StageProgress = () => undefined,
 ): void {
   for (let i = values.length - 1; i > 0; i -= 1) {
     const mask = i === 0xffffffff ? i : (2 ** (32 - Math.clz32(i)) - 1) >>> 0;

@@ -5,6 +5,7 @@ import { feedOf, type Feed } from "./feed.js";
 import { openGptData, type GptDataOptions, type GptPart } from "./gpt_data.js";
 import type { MaskOptions } from "./masks.js";
 import { prefetch } from "./prefetch.js";
+import type { Progress } from "./progress.js";
 
 export interface RunFeedsOptions {
   readonly data: GptDataOptions;
@@ -14,6 +15,8 @@ export interface RunFeedsOptions {
   readonly dataRanks: number;
   /** Whether a thread reads the samples to train on ahead. */
   readonly ahead: boolean;
+  /** Told of building indices, on the rank that does. */
+  readonly progress?: Progress;
 }
 
 export interface RunFeeds {
@@ -27,8 +30,8 @@ export interface RunFeeds {
 
 /** Opens all parts. Throws a UserError where there is nothing to train on, or the data is no good. */
 export async function openRunFeeds(options: RunFeedsOptions): Promise<RunFeeds> {
-  const { data, masks, dataRank, dataRanks, ahead } = options;
-  const { train, valid, test } = (await openGptData(data)).parts;
+  const { data, masks, dataRank, dataRanks, ahead, progress } = options;
+  const { train, valid, test } = (await openGptData(data, progress)).parts;
   if (train === null) throw new UserError(`--split ${data.split}: leaves no documents to train on`);
   const { valid: validCount, test: testCount } = data.sampleCounts;
   const feed = feedOf(train, { masks });

@@ -1,7 +1,8 @@
 // `tessera data order`: the indices that training would read by, and samples.
 
+import { pipeline } from "node:stream/promises";
 import { EXIT, flag, parseFlags, toggle, UserError } from "@tessera/config";
-import type { GptDataset, NumberArray } from "@tessera/data";
+import type { GptDataset, NumberArray, Numbers } from "@tessera/data";
 import type { Command } from "../command.js";
 import { openSamples, sampleFlags } from "./open.js";
 
@@ -35,15 +36,9 @@ export const orderCommand: Command = {
     const { values, operands } = parsed;
     const dataset = await openSamples(operands[0]!, values);
     const samples = values.sample.map((index) => [index, tokensOf(dataset, index)] as const);
-    const order = {
-      length: dataset.count,
-      doc_idx: all(dataset.documentIndex),
-      sample_idx: pairs(all(dataset.sampleIndex)),
-      shuffle_idx: all(dataset.shuffleIndex),
-      samples: Object.fromEntries(samples),
-    };
+    if (values.json) await pipeline(jsonOf(dataset, samples), process.stdout, { end: false });
+    else process.stdout.write(overview(dataset, samples));
     dataset.close();
-    process.stdout.write(values.json ? `${JSON.stringify(order)}\n` : overview(order));
     return EXIT.done;
   },
 };
@@ -57,30 +52,46 @@ function tokensOf(dataset: GptDataset, index: number): readonly number[] {
   return [...out];
 }
 
-const all = (array: NumberArray): readonly number[] => [...array.slice(0, array.length)];
+type Samples = readonly (readonly [index: number, tokens: readonly number[]])[];
 
-const pairs = (values: readonly number[]): readonly (readonly [number, number])[] =>
-  Array.from({ length: values.length / 2 }, (_, i) => [values[2 * i]!, values[2 * i + 1]!]);
+const PART = 2 ** 16;
 
-interface Order {
-  readonly length: number;
-  readonly doc_idx: readonly number[];
-  readonly sample_idx: readonly (readonly [number, number])[];
-  readonly shuffle_idx: readonly number[];
-  readonly samples: Readonly<Record<string, readonly number[]>>;
+/** All of it, in parts: the indices of a large dataset are longer than a string can be. */
+function* jsonOf(dataset: GptDataset, samples: Samples): Generator<string> {
+  const { documentIndex, sampleIndex, shuffleIndex } = dataset;
+  yield `{"length":${dataset.count},"doc_idx":[`;
+  yield* joined(documentIndex, (numbers) => numbers.join());
+  yield '],"sample_idx":[';
+  yield* joined(sampleIndex, (numbers) => JSON.stringify(pairs(numbers)).slice(1, -1));
+  yield '],"shuffle_idx":[';
+  yield* joined(shuffleIndex, (numbers) => numbers.join());
+  yield `],"samples":${JSON.stringify(Object.fromEntries(samples))}}\n`;
 }
+
+function* joined(array: NumberArray, textOf: (numbers: Numbers) => string): Generator<string> {
+  for (let start = 0; start < array.length; start += PART) {
+    const text = textOf(array.slice(start, Math.min(start + PART, array.length)));
+    yield start === 0 ? text : `,${text}`;
+  }
+}
+
+const pairs = (values: Numbers): readonly (readonly [number, number])[] =>
+  Array.from({ length: values.length / 2 }, (_, i) => [values[2 * i]!, values[2 * i + 1]!]);
 
 const SHOWN = 16;
 
-function overview({ length, doc_idx, sample_idx, shuffle_idx, samples }: Order): string {
-  const first = (values: readonly unknown[]) =>
-    values.slice(0, SHOWN).join(" ") + (values.length > SHOWN ? " ..." : "");
+function overview(dataset: GptDataset, samples: Samples): string {
+  const { documentIndex, sampleIndex, shuffleIndex } = dataset;
+  const first = (array: NumberArray, count = SHOWN) =>
+    array.slice(0, Math.min(count, array.length));
+  const more = (array: NumberArray, count = SHOWN) => (array.length > count ? " ..." : "");
+  const borders = pairs(first(sampleIndex, 2 * SHOWN)).map((pair) => pair.join(":"));
   const lines = [
-    `${length} samples of ${doc_idx.length} documents; --json shows all`,
-    `documents  ${first(doc_idx)}`,
-    `samples    ${first(sample_idx.map((pair) => pair.join(":")))}`,
-    `order      ${first(shuffle_idx)}`,
-    ...Object.entries(samples).map(([index, tokens]) => `sample ${index}: ${tokens.join(" ")}`),
+    `${dataset.count} samples of ${documentIndex.length} documents; --json shows all`,
+    `documents  ${first(documentIndex).join(" ")}${more(documentIndex)}`,
+    `samples    ${borders.join(" ")}${more(sampleIndex, 2 * SHOWN)}`,
+    `order      ${first(shuffleIndex).join(" ")}${more(shuffleIndex)}`,
+    ...samples.map(([index, tokens]) => `sample ${index}: ${tokens.join(" ")}`),
   ];
   return `${lines.join("\n")}\n`;
 }

@@ -1,0 +1,31 @@
+// How far the computations that take long are: for people, and as a sign of life.
+
+/** Told now and then what is being done, and how much of how much is. */
+export type Progress = (stage: string, done: number, total: number) => void;
+
+/** The same within one stage. */
+export type StageProgress = (done: number, total: number) => void;
+
+export const stageOf =
+  (progress: Progress | undefined, stage: string): StageProgress =>
+  (done, total) =>
+    progress?.(stage, done, total);
+
+const LINE_EVERY_MS = 2000;
+
+/** Writes a line every two seconds, and none of what takes less. */
+export function progressLines(write: (line: string) => void): Progress {
+  let shown = performance.now();
+  let last = shown;
+  let current = { stage: "", began: shown };
+  return (stage, done, total) => {
+    const now = performance.now();
+    // A stage began when the one before was last heard of.
+    if (stage !== current.stage) current = { stage, began: last };
+    last = now;
+    if (now - shown < LINE_EVERY_MS) return;
+    shown = now;
+    const left = (((now - current.began) / 1000) * (total - done)) / done;
+    write(`${stage}: ${Math.floor((100 * done) / total)}%, ${Math.ceil(left)} s left\n`);
+  };
+}
