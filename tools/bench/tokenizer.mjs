@@ -1,124 +1,111 @@
-// `npm run bench -- tokenizer [--text FILE]`: GPT-2's tokenizer against others, on one thread. Each
-// stands in a process of its own, which times the first pass and then repeated ones.
+// The tokenizer suite: GPT-2's tokenizer beside others on one thread, texts that make some slow, and
+// the commands that take a corpus.
 
 import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { ROOT, stop } from "../setup.mjs";
+import { endWith, list, number, parseFlags, text, UserError } from "@tessera/config";
+import { ROOT } from "../setup.mjs";
+import { measureCommands } from "./tokenizer/commands.mjs";
+import { measureHardTexts } from "./tokenizer/hard_texts.mjs";
+import { encoders } from "./tokenizer/passes.mjs";
+import { table } from "./training/table.mjs";
 
-const require = createRequire(join(ROOT, "packages/tokenizer/package.json"));
-const PASSES = 12;
-const PROCESSES = 3;
+const PARTS = ["peers", "hard", "commands"];
+const count = { min: 1, whole: true };
 
-/** Each makes a function from text to ids. */
-const encoders = {
-  async tessera() {
-    const { gpt2Tokenizer } = await import(join(ROOT, "packages/tokenizer/dist/index.js"));
-    const tokenizer = gpt2Tokenizer();
-    return (text) => tokenizer.encode(text);
-  },
-  async "gpt-tokenizer"() {
-    const { encode } = require("gpt-tokenizer/encoding/r50k_base");
-    return (text) => encode(text, { disallowedSpecial: new Set() });
-  },
-  async tiktoken() {
-    const encoding = require("tiktoken").get_encoding("gpt2");
-    return (text) => encoding.encode_ordinary(text);
-  },
-  async tokenizers() {
-    const { Tokenizer } = require("tokenizers");
-    const tessera = await import(join(ROOT, "packages/tokenizer/dist/index.js"));
-    const file = join(ROOT, "node_modules/.cache/tessera-gpt2.json");
-    if (!existsSync(file)) {
-      const { mkdirSync } = await import("node:fs");
-      mkdirSync(join(ROOT, "node_modules/.cache"), { recursive: true });
-      tessera.writeTokenizerJson(file, tessera.gpt2Model());
-    }
-    const tokenizer = Tokenizer.fromFile(file);
-    return async (text) => (await tokenizer.encode(text)).getIds();
+const program = {
+  name: "bench tokenizer",
+  summary: "Times encoding beside other tokenizers, preprocessing, and training a vocabulary.",
+  groups: {
+    Cases: {
+      part: list(`which of ${PARTS.join(", ")}; all, unless named`, "NAME"),
+      text: text("what is encoded; npm run corpus fetches the default", "FILE"),
+      rounds: number("processes of each side, in turn; the best counts", count, 3),
+      passes: number("times that each process encodes the text", { min: 2, whole: true }, 10),
+      "hard-bytes": number("of each text that makes some slow", count, 1e6),
+      megabytes: number("of the corpus, which is the text repeated", { min: 0.001 }, 100),
+    },
+    Output: { json: text("writes the results as JSON", "FILE") },
   },
 };
 
-/** In a process of its own: megabytes per second of each pass, and a checksum of the ids. */
-async function measure(name, path) {
-  const bytes = readFileSync(path);
-  const text = bytes.toString("utf8");
-  const encode = await encoders[name]();
-  const speeds = [];
-  let ids;
-  for (let pass = 0; pass < (name === "tokenizers" ? 4 : PASSES); pass += 1) {
-    const start = performance.now();
-    ids = await encode(text);
-    speeds.push(bytes.length / 1e3 / (performance.now() - start));
+const PASSES = fileURLToPath(new URL("./tokenizer/passes.mjs", import.meta.url));
+
+/** What else the machine does only ever takes speed away: so the best of several counts. */
+function comparePeers(path, { rounds, passes }) {
+  const sides = Object.keys(encoders).map((name) => ({ name, runs: [] }));
+  for (let round = 0; round < rounds; round += 1) {
+    for (const { name, runs } of sides) {
+      const args = [PASSES, name, path, String(passes)];
+      runs.push(JSON.parse(execFileSync(process.execPath, args, { encoding: "utf8" })));
+    }
   }
-  const sum = createHash("md5").update(Int32Array.from(ids)).digest("hex");
-  process.stdout.write(JSON.stringify({ speeds, sum }));
+  return sides.map(({ name, runs }) => ({
+    name,
+    loadMs: Math.min(...runs.map(({ loadMs }) => loadMs)),
+    first: Math.max(...runs.map(({ first }) => first)),
+    repeated: Math.max(...runs.map(({ repeated }) => repeated)),
+    equal: runs.every(({ sum }) => sum === sides[0].runs[0].sum),
+  }));
 }
 
-/** Texts that make some tokenizers slow: one megabyte each. */
-function hardTexts() {
-  const random = Buffer.alloc(1e6);
-  let state = 1;
-  for (let i = 0; i < random.length; i += 1) {
-    state = (Math.imul(state, 1103515245) + 12345) | 0;
-    random[i] = state >>> 16;
-  }
-  return {
-    "one letter": Buffer.alloc(1e6, "a"),
-    spaces: Buffer.alloc(1e6, " "),
-    emoji: Buffer.alloc(1e6, "\u{1f642}"),
-    "random bytes": random,
-    "random letters": Buffer.from(random.map((byte) => 97 + (byte % 26))),
-  };
-}
+const speed = (megabytesPerSecond) => `${megabytesPerSecond.toFixed(1)} MB/s`;
 
-const shown = (speed) => `${speed.toFixed(1).padStart(8)} MB/s`;
-
-function compare(path) {
-  const results = Object.keys(encoders).map((name) => {
-    const runs = Array.from({ length: PROCESSES }, () => {
-      const args = [fileURLToPath(import.meta.url), name, path];
-      return JSON.parse(execFileSync(process.execPath, args, { encoding: "utf8" }));
-    });
-    // The best of several: what else the machine does only ever takes speed away.
-    const first = Math.max(...runs.map(({ speeds }) => speeds[0]));
-    const repeated = Math.max(...runs.flatMap(({ speeds }) => speeds.slice(1)));
-    process.stdout.write(
-      `${name.padEnd(14)} first ${shown(first)}   repeated ${shown(repeated)}\n`,
-    );
-    return { name, first, repeated, sum: runs[0].sum };
-  });
-  const [own, ...others] = results;
-  const differing = others.filter(({ sum }) => sum !== own.sum).map(({ name }) => name);
+function peersTable([own, ...others]) {
   const ratio = (key) => (own[key] / Math.max(...others.map((other) => other[key]))).toFixed(2);
-  process.stdout.write(
-    `tessera against the fastest other: first pass ${ratio("first")} times, repeated ` +
-      `${ratio("repeated")} times; ids ${differing.length === 0 ? "equal" : `differ from ${differing}`}\n`,
-  );
-  if (differing.length > 0) process.exitCode = 1;
+  return table([
+    ["tokenizer", "load", "first pass", "repeated", "ids"],
+    ...[own, ...others].map(({ name, loadMs, first, repeated, equal }) => [
+      name,
+      `${loadMs.toFixed(0)} ms`,
+      speed(first),
+      speed(repeated),
+      equal ? "equal" : "differ",
+    ]),
+    ["ours, of the fastest other", "", `${ratio("first")} x`, `${ratio("repeated")} x`, ""],
+  ]);
 }
 
-async function hard() {
-  const { gpt2Tokenizer } = await import(join(ROOT, "packages/tokenizer/dist/index.js"));
-  const tokenizer = gpt2Tokenizer();
-  for (const [name, bytes] of Object.entries(hardTexts())) {
-    const start = performance.now();
-    tokenizer.encodeBytes(bytes);
-    const speed = bytes.length / 1e3 / (performance.now() - start);
-    process.stdout.write(`1 MB of ${name.padEnd(16)} ${shown(speed)}\n`);
+const hardTable = (texts) =>
+  table([["text", "speed"], ...texts.map(({ name, speed: its }) => [name, speed(its)])]);
+
+const commandsTable = ({ preprocess: [one, two], training }) =>
+  table([
+    ["command", "measured"],
+    ["preprocess --workers 1", speed(one.speed)],
+    ["preprocess --workers 2", `${speed(two.speed)}, ${(two.speed / one.speed).toFixed(2)} x`],
+    ["tokenizer train", `${training.megabytes.toFixed(0)} MB in ${training.seconds.toFixed(1)} s`],
+  ]);
+
+async function main(argv) {
+  const parsed = parseFlags(program, argv);
+  if ("help" in parsed) {
+    process.stdout.write(parsed.help);
+    return 0;
   }
+  const flags = parsed.values;
+  const path = flags.text ?? join(ROOT, "corpus/shakespeare.txt");
+  if (!existsSync(path)) throw new UserError(`${path}: there is no such text; npm run corpus`);
+  const foreign = flags.part.find((part) => !PARTS.includes(part));
+  if (foreign !== undefined) {
+    throw new UserError(`--part ${foreign}: must be one of ${PARTS.join(", ")}`);
+  }
+  const isAsked = (part) => flags.part.length === 0 || flags.part.includes(part);
+  const results = {};
+  const show = (shown) => process.stdout.write(`${shown}\n\n`);
+  if (isAsked("peers")) show(peersTable((results.peers = comparePeers(path, flags))));
+  if (isAsked("hard")) {
+    show(hardTable((results.hard = await measureHardTexts(flags["hard-bytes"]))));
+  }
+  if (isAsked("commands")) {
+    show(commandsTable((results.commands = measureCommands(path, flags))));
+  }
+  if (flags.json !== undefined) {
+    writeFileSync(flags.json, `${JSON.stringify(results, null, 2)}\n`);
+  }
+  return results.peers?.some(({ equal }) => !equal) ? 1 : 0;
 }
 
-export async function run(argv) {
-  const at = argv.indexOf("--text");
-  const path = at < 0 ? join(ROOT, "corpus/shakespeare.txt") : argv[at + 1];
-  if (!existsSync(path ?? ""))
-    stop(`${path}: there is no such text; npm run corpus, or --text FILE`);
-  compare(path);
-  await hard();
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) await measure(...process.argv.slice(2));
+export const run = (argv) => endWith("bench", () => main(argv));

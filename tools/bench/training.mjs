@@ -9,6 +9,7 @@ import { choice, endWith, list, number, parseFlags, text, UserError } from "@tes
 import { stepper } from "./training/stepper.mjs";
 import { cases } from "./training/cases.mjs";
 import { medianOf } from "./training/median.mjs";
+import { table } from "./training/table.mjs";
 
 const program = {
   name: "bench training",
@@ -122,16 +123,6 @@ function rowOf(result) {
     peer ? peer.ratio.toFixed(2) : "",
     peer ? `${(result.peakBytes / peer.peakBytes).toFixed(2)} of ${gigabytes(peer.peakBytes)}` : "",
   ];
-}
-
-function table(rows) {
-  const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
-  const line = (row) =>
-    row
-      .map((cell, i) => cell.padEnd(widths[i]))
-      .join("  ")
-      .trimEnd();
-  return rows.map(line).join("\n");
 }
 
 /** Where the time of a step goes, in milliseconds. */

@@ -1,64 +1,40 @@
-// What the suites of `npm run bench` start: that it takes steps, as one rank and as two, on tiny sizes. How
-// fast is not tested.
+// The suites of `npm run bench` run, and write what they measured.
 
 import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
 
-const tiny = {
-  batch: 2,
-  time: 8,
-  model: { layers: 2, width: 16, heads: 2, vocabulary: 64, positions: 8 },
-  precision: "fp32",
-  backend: "wasm",
-  threads: 1,
-  profile: false,
-};
+const SUITES = join(__dirname, "../bench");
 
-/** Asks the ranks for two steps and the end, as a suite does. */
-const ASK = `
-import { ranksOf } from "./bench/training/sides.mjs";
-const side = ranksOf(JSON.parse(process.argv[1]));
-const answers = [];
-for (const word of ["step", "step", "end"]) answers.push(await side.ask(word));
-side.stop();
-console.log(JSON.stringify(answers));
-`;
-
-interface Step {
-  readonly seconds: number;
-  readonly loss: number;
-}
-
-interface End {
-  readonly peakBytes: number;
-  readonly hidden: number;
-  readonly parts?: Readonly<Record<string, number>>;
-}
-
-function answers(settings: object): [Step, Step, End] {
-  const argument = JSON.stringify({ ...tiny, ...settings });
-  const said = execFileSync(process.execPath, ["--input-type=module", "--eval", ASK, argument], {
-    cwd: join(__dirname, ".."),
-    encoding: "utf8",
-    timeout: 50_000,
-  });
-  return JSON.parse(said) as [Step, Step, End];
-}
-
-test("a step is timed and says its loss, and the end tells where time goes", () => {
-  const [first, second, end] = answers({ ranks: 1, profile: true });
-  expect(first.seconds).toBeGreaterThan(0);
-  expect(second.loss).toBeLessThan(first.loss);
-  expect(Object.keys(end.parts!)).toContain("attention");
-});
-
-test.each([
-  ["data in ZeRO 3", { stage: 3 }, { batch: 4 }],
-  ["products and tokens", { tensor: 2, sequence: true }, {}],
-])("two ranks that share %s lose what one rank loses", (_name, settings, alone) => {
-  const [one] = answers({ ranks: 1, ...alone });
-  const [two, , end] = answers({ ranks: 2, ...settings });
-  expect(two.loss / one.loss).toBeCloseTo(1, 5);
-  expect(end.hidden).toBeLessThanOrEqual(1);
-});
+test("tokenizer: every part, beside peers with the same ids", () => {
+  const folder = mkdtempSync(join(tmpdir(), "tessera-bench-test-"));
+  const text = join(folder, "text.txt");
+  const json = join(folder, "out.json");
+  writeFileSync(
+    text,
+    "To be, or not to be: that is\nthe question.\n\nWhether 'tis nobler\n".repeat(30),
+  );
+  const flags = `--text ${text} --rounds 1 --passes 2 --hard-bytes 5000 --megabytes 0.02 --json ${json}`;
+  const program = join(folder, "run.mjs");
+  const words = JSON.stringify(flags.split(" "));
+  writeFileSync(program, `import { run } from "${SUITES}/tokenizer.mjs";\nawait run(${words});\n`);
+  const shown = execFileSync(process.execPath, [program], { encoding: "utf8" });
+  for (const word of ["gpt-tokenizer", "random bytes", "--workers 2", "tokenizer train"]) {
+    expect(shown).toContain(word);
+  }
+  const { peers, hard, commands } = JSON.parse(readFileSync(json, "utf8")) as {
+    peers: { first: number; repeated: number; equal: boolean }[];
+    hard: { speed: number }[];
+    commands: { preprocess: { speed: number }[]; training: { seconds: number } };
+  };
+  expect(peers.map(({ equal }) => equal)).toEqual([true, true, true, true]);
+  const figures = [
+    ...peers.flatMap(({ first, repeated }) => [first, repeated]),
+    ...[...hard, ...commands.preprocess].map(({ speed }) => speed),
+    commands.training.seconds,
+  ];
+  expect(figures.every((figure) => figure > 0 && Number.isFinite(figure))).toBe(true);
+  rmSync(folder, { recursive: true });
+}, 60_000);

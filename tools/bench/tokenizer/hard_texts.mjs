@@ -1,0 +1,36 @@
+// Texts that make some tokenizers slow, and how fast ours takes them.
+
+import { join } from "node:path";
+import { ROOT } from "../../setup.mjs";
+
+function randomBytes(count) {
+  const bytes = Buffer.alloc(count);
+  let state = 1;
+  for (let i = 0; i < count; i += 1) {
+    state = (Math.imul(state, 1103515245) + 12345) | 0;
+    bytes[i] = state >>> 16;
+  }
+  return bytes;
+}
+
+function hardTexts(count) {
+  const random = randomBytes(count);
+  return {
+    "one letter": Buffer.alloc(count, "a"),
+    spaces: Buffer.alloc(count, " "),
+    emoji: Buffer.alloc(count, "\u{1f642}"),
+    "random bytes": random,
+    "random letters": Buffer.from(random.map((byte) => 97 + (byte % 26))),
+  };
+}
+
+/** Megabytes per second of each text of `count` bytes, by one tokenizer, one after another. */
+export async function measureHardTexts(count) {
+  const { gpt2Tokenizer } = await import(join(ROOT, "packages/tokenizer/dist/index.js"));
+  const tokenizer = gpt2Tokenizer();
+  return Object.entries(hardTexts(count)).map(([name, bytes]) => {
+    const start = performance.now();
+    tokenizer.encodeBytes(bytes);
+    return { name, speed: bytes.length / 1e3 / (performance.now() - start) };
+  });
+}

@@ -1,0 +1,11 @@
+// Rows of text as a table for people; the first has the headings.
+
+export function table(rows) {
+  const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
+  const line = (row) =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i]))
+      .join("  ")
+      .trimEnd();
+  return rows.map(line).join("\n");
+}
