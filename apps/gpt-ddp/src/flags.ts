@@ -106,6 +106,11 @@ const groups = {
     logging_steps: number("steps between lines of figures", interval, 50),
     eval_steps: number("steps between evaluations; 0 for the end only", interval, 500),
     save_steps: number("steps between checkpoints; 0 for the end only", interval, 1000),
+    keep: number("checkpoints that stay, the latest ones; 0 for all", interval, 0),
+    async_save: toggle(
+      "training goes on while a copy of its state is written, which takes that memory; else it waits",
+      true,
+    ),
   },
   Sample: {
     sample_len: number("tokens to generate after training; 0 for none", interval, 400),

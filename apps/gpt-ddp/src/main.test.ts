@@ -259,7 +259,7 @@ describe("is refused with one sentence and code 2, before training starts:", () 
     const flags = `--max_steps 1 --overwrite_output_dir --output_dir ${at("damaged")}`;
     run(`--text ${text} --sample_len 0 ${flags}`);
     const saved = join(at("damaged"), "checkpoint-1");
-    truncateSync(join(saved, "model.safetensors"), 1000);
+    truncateSync(join(saved, "shard-00001-of-00001.safetensors"), 1000);
     return saved;
   }
 });

@@ -5,8 +5,8 @@
 import { join } from "node:path";
 import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { removeCheckpoints } from "@tessera/checkpoint";
-import { runRank } from "@tessera/collectives";
+import { exportModel, removeCheckpoints } from "@tessera/checkpoint";
+import { runRank, type World } from "@tessera/collectives";
 import { joinWorld } from "@tessera/collectives-mpi";
 import { endWith, EXIT, parseFlags } from "@tessera/config";
 import { generate, gpt } from "@tessera/gpt";
@@ -18,10 +18,11 @@ import {
   consoleReporter,
   evaluate,
   isFirstRank,
-  saveRun,
+  openCheckpoints,
   silent,
   stopOnSignal,
   train,
+  type Checkpoints,
   type Reporter,
   type TrainingPlan,
   type TrainingState,
@@ -31,7 +32,7 @@ import { startingState } from "./choose_model.js";
 import { configure } from "./deepspeed.js";
 import { program, type Flags } from "./flags.js";
 import { introduce } from "./introduce.js";
-import { makeRun, type Run } from "./plan.js";
+import { checkOutput, makeRun, type Run } from "./plan.js";
 import { summarize } from "./summarize.js";
 
 const { stdout } = process;
@@ -49,6 +50,7 @@ async function main(argv: readonly string[]): Promise<number> {
   return runRank(world, async () => {
     const backend = flags.backend ?? defaultBackend();
     const batch = chooseBatch(configured, world.size);
+    const checkpoints = flags.do_train ? await checkpointsOf(flags, world) : null;
     const run = await makeRun(flags, { backend, world, batch });
     const processors = availableParallelism();
     const environment = bind(process.env, processors);
@@ -59,9 +61,21 @@ async function main(argv: readonly string[]): Promise<number> {
       const threads = threadCount(environment, processors);
       introduce({ backend, threads, run, start, world, notes });
     }
-    return flags.do_train
-      ? trainAndSample(flags, run, start)
-      : evaluateAndSample(flags, run, start);
+    return checkpoints === null
+      ? evaluateAndSample(flags, run, start)
+      : trainAndSample(flags, { ...run, checkpoints }, start);
+  });
+}
+
+/** Takes the output folder, if nothing in it would be lost. */
+function checkpointsOf(flags: Flags, world: World): Promise<Checkpoints> {
+  if (world.rank === 0) checkOutput(flags);
+  return openCheckpoints(world, {
+    folder: flags.output_dir,
+    keep: flags.keep,
+    isWaitedFor: !flags.async_save,
+    patienceSeconds: 60 * flags.distributed_timeout_minutes,
+    say: (text) => void stdout.write(`${text}\n`),
   });
 }
 
@@ -75,18 +89,24 @@ function evaluateAndSample(flags: Flags, run: Run, start: TrainingState): number
   return EXIT.done;
 }
 
-async function trainAndSample(flags: Flags, run: Run, start: TrainingState): Promise<number> {
-  const { plan, identity, data } = run;
+async function trainAndSample(
+  flags: Flags,
+  run: Run & { readonly checkpoints: Checkpoints },
+  start: TrainingState,
+): Promise<number> {
+  const { plan, identity, data, checkpoints } = run;
   const reporter = reporterOf(flags, plan, start);
   const { trainSamples } = data;
-  const keeping = { outputDir: flags.output_dir, identity, trainSamples };
-  const save = (state: TrainingState): void => {
-    const folder = saveRun(plan, state, keeping);
-    if (folder !== null) reporter.note(`saved  ${folder}`);
-  };
+  const saver = checkpoints.of(plan, { identity, trainSamples, run: flags }, reporter);
   const { signal } = stopOnSignal(flags.exit_signal_handler, (text) => reporter.note(text));
   const began = performance.now();
-  const result = await train(plan, start, { reporter, save, signal });
+  const result = await train(plan, start, { reporter, saver, signal });
+  const last = await checkpoints.settled();
+  if (last !== null && !result.interrupted) {
+    exportModel(last, flags.output_dir);
+    reporter.note(`model  ${flags.output_dir}, in Hugging Face's layout`);
+  }
+  await checkpoints.close();
   reporter.end();
   if (result.interrupted) {
     if (isFirstRank(plan)) stdout.write("stopped; --resume_from_checkpoint goes on from here\n");

@@ -48,7 +48,6 @@ export async function makeRun(flags: Flags, { backend, world, batch }: Place): P
   refuseStorage(storage, backend);
   const tokenizer = openTokenizer(flags.tokenizer);
   const config = chooseConfig(flags, tokenizer.vocabularySize);
-  if (world.rank === 0) checkOutput(flags);
   const { max_len, seed } = flags;
   const folder = resumedFolder(flags);
   const resumed = folder === undefined ? undefined : readProgress(folder);
@@ -119,7 +118,7 @@ function optimizerOf(flags: Flags, decays: Decays): Optimizer {
 }
 
 /** The folder can be written, and nothing in it would be lost. */
-function checkOutput(flags: Flags): void {
+export function checkOutput(flags: Flags): void {
   const { output_dir } = flags;
   try {
     mkdirSync(output_dir, { recursive: true });

@@ -1,9 +1,18 @@
 // The joint between a run and what is kept of it: every other file knows states only.
 
+import type { World } from "@tessera/collectives";
+import type { GptParams } from "@tessera/gpt";
 import { materialize } from "@tessera/layers";
 import { partOf } from "@tessera/tensor-parallel";
-import { freshState, resumeRun, saveRun, type TrainingState } from "@tessera/trainer";
-import type { GptParams } from "@tessera/gpt";
+import {
+  freshState,
+  openCheckpoints,
+  resumeRun,
+  type Checkpoints,
+  type Reporter,
+  type Saver,
+  type TrainingState,
+} from "@tessera/trainer";
 import type { Flags } from "./flags.js";
 import type { Run } from "./run.js";
 
@@ -14,17 +23,34 @@ export function startOf({ plan, checkpoint, identity }: Run): TrainingState {
   return freshState(plan, materialize<GptParams>(model.spec, seed, partOf(tensor)));
 }
 
-/** What keeps a state: nothing where --save is not given. */
+/** The folder of --save, taken for this job; null where it is not given. */
+export async function checkpointsOf(
+  flags: Flags,
+  world: World,
+  say: (text: string) => void,
+): Promise<Checkpoints | null> {
+  const { save: folder, keep } = flags;
+  if (folder === undefined) return null;
+  const patienceSeconds = 60 * flags["distributed-timeout-minutes"];
+  const isWaitedFor = !flags["async-save"];
+  return openCheckpoints(world, { folder, keep, isWaitedFor, patienceSeconds, say });
+}
+
+/** What keeps states: nothing where --save is not given. */
 export function saverOf(
-  { save: outputDir }: Flags,
+  checkpoints: Checkpoints | null,
+  flags: Flags,
   { plan, identity, data: { trainSamples } }: Run,
-  note: (text: string) => void,
-): (state: TrainingState) => void {
-  if (outputDir === undefined) {
-    return ({ step }) => note(`iteration ${step} is not saved: no --save says where to`);
+  reporter: Reporter,
+): Saver {
+  if (checkpoints !== null) {
+    return checkpoints.of(plan, { identity, trainSamples, run: flags }, reporter);
   }
-  return (state) => {
-    const folder = saveRun(plan, state, { outputDir, identity, trainSamples });
-    if (folder !== null) note(`saved  ${folder}`);
+  return {
+    save({ step }) {
+      reporter.note(`iteration ${step} is not saved: no --save says where to`);
+      return Promise.resolve();
+    },
+    check: () => undefined,
   };
 }

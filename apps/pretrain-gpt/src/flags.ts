@@ -157,6 +157,11 @@ const output = {
   save: text("where checkpoints go", "FOLDER"),
   load: text("where to go on from, if there is a checkpoint", "FOLDER"),
   "save-interval": number("steps between checkpoints", count),
+  keep: number("checkpoints that stay, the latest ones; 0 for all", interval, 0),
+  "async-save": toggle(
+    "training goes on while a copy of its state is written, which takes that memory; else it waits",
+    true,
+  ),
   "exit-on-missing-checkpoint": toggle("end where --load has none, rather than start anew", false),
   "eval-interval": number("steps between evaluations", count, 1000),
   "eval-iters": number("batches of an evaluation", interval, 100),

@@ -24,7 +24,7 @@ import {
   type TrainingResult,
 } from "@tessera/trainer";
 import { arrange } from "./arguments.js";
-import { saverOf, startOf } from "./checkpoint.js";
+import { checkpointsOf, saverOf, startOf } from "./checkpoint.js";
 import { configure } from "./deepspeed.js";
 import { describe } from "./describe.js";
 import { program, type Flags } from "./flags.js";
@@ -73,6 +73,7 @@ async function trainHere(
   const introduction = describe(config, vocabulary);
   const backend = flags.backend ?? defaultBackend();
   refuseStorage(config.storage, backend);
+  const checkpoints = await checkpointsOf(flags, world, say);
   const run = await runOf(flags, config, vocabulary, world);
   await chooseBackend(backend, bind(process.env, availableParallelism()));
   const start = startOf(run);
@@ -93,9 +94,11 @@ async function trainHere(
   const reporter = isFirst ? reporterOf(flags, config, start.step, world.size) : silent;
   const note = (text: string): void => reporter.note(text);
   const stop = stopOnSignal(flags["exit-signal-handler"], note);
-  const save = saverOf(flags, run, note);
-  const hooks = { reporter: withLimits(reporter, flags, stop), save, signal: stop.signal };
+  const saver = saverOf(checkpoints, flags, run, reporter);
+  const hooks = { reporter: withLimits(reporter, flags, stop), saver, signal: stop.signal };
   const result = await train(run.plan, start, hooks);
+  await checkpoints?.settled();
+  await checkpoints?.close();
   if (!result.interrupted) evaluateAtEnd(run, result, note);
   reporter.end();
   return exitCode(flags, run, result, stop.signal);

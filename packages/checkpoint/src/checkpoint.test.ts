@@ -1,12 +1,4 @@
-import {
-  cpSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  truncateSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
@@ -16,12 +8,9 @@ import { UserError } from "@tessera/config";
 import { evenDropout, gpt, gptConfig, type GptConfig, type GptParams } from "@tessera/gpt";
 import { leaves, materialize, type Tree } from "@tessera/layers";
 import {
-  latestCheckpoint,
-  loadCheckpoint,
   openSafetensors,
   readModel,
   readModelConfig,
-  saveCheckpoint,
   writeModel,
   writeSafetensors,
 } from "./index.js";
@@ -48,13 +37,6 @@ const config = gptConfig({
 });
 
 const make = (of: GptConfig, seed: number) => materialize<GptParams>(gpt(of).spec, seed);
-
-const checkpoint = (step = 3) => ({
-  config,
-  params: make(config, 1),
-  state: { mean: make(config, 2), square: make(config, 3) },
-  progress: { step, consumedSamples: 36, identity: { seed: 7, tokenizer: "bytes" } },
-});
 
 const values = (tree: Tree) =>
   leaves<Tensor>(tree).map(([path, leaf]) => [path, leaf.shape, [...leaf.dataSync()]]);
@@ -150,60 +132,4 @@ describe("a safetensors file", () => {
     writeSafetensors(path, [], { format: "pt" });
     expect(openSafetensors(path).metadata).toEqual({ format: "pt" });
   });
-});
-
-describe("a checkpoint", () => {
-  test("gives back, to the bit, what was saved", () => {
-    const saved = checkpoint();
-    const at = saveCheckpoint(folder, saved);
-    const loaded = loadCheckpoint(at, ["mean", "square"]);
-    expect(loaded.progress).toEqual(saved.progress);
-    expect(loaded.config).toEqual(config);
-    expect(values(loaded.params)).toEqual(values(saved.params));
-    expect(values(loaded.state)).toEqual(values(saved.state));
-    expect(readdirSync(folder)).toEqual(["checkpoint-3"]);
-  });
-
-  test("with the most steps is the latest; a half-written one is none", () => {
-    expect(latestCheckpoint(join(folder, "nowhere"))).toBeUndefined();
-    expect(latestCheckpoint(folder)).toBeUndefined();
-    for (const step of [9, 100, 20]) saveCheckpoint(folder, checkpoint(step));
-    cpSync(join(folder, "checkpoint-9"), join(folder, ".checkpoint-200.partial-1"), {
-      recursive: true,
-    });
-    expect(latestCheckpoint(folder)).toBe(join(folder, "checkpoint-100"));
-  });
-
-  test.each<[string, (at: string) => void, RegExp]>([
-    [
-      "no state",
-      (at) => rmSync(join(at, "trainer_state.json")),
-      /trainer_state\.json.*no checkpoint/,
-    ],
-    ["a cut state", (at) => truncateSync(join(at, "trainer_state.json"), 20), /not JSON/],
-    [
-      "a foreign state",
-      (at) => writeFileSync(join(at, "trainer_state.json"), "{}"),
-      /not what Tessera/,
-    ],
-    ["a missing file", (at) => rmSync(join(at, "optimizer.safetensors")), /optimizer.*missing/],
-    ["a cut file", (at) => truncateSync(join(at, "model.safetensors"), 100), /model.*damaged/],
-    ["a flipped bit", (at) => flip(join(at, "model.safetensors")), /model.*damaged/],
-  ])("with %s is refused by name", (_fault, spoil, message) => {
-    const at = saveCheckpoint(folder, checkpoint());
-    spoil(at);
-    expect(() => loadCheckpoint(at, ["mean", "square"])).toThrow(UserError);
-    expect(() => loadCheckpoint(at, ["mean", "square"])).toThrow(message);
-  });
-
-  test("of another optimizer is refused", () => {
-    const at = saveCheckpoint(folder, checkpoint());
-    expect(() => loadCheckpoint(at, ["velocity"])).toThrow(/velocity\.embedding\.token/);
-  });
-
-  function flip(path: string): void {
-    const bytes = readFileSync(path);
-    bytes[bytes.length - 5]! ^= 1;
-    writeFileSync(path, bytes);
-  }
 });

@@ -1,19 +1,11 @@
-export {
-  latestCheckpoint,
-  loadCheckpoint,
-  readProgress,
-  removeCheckpoints,
-  saveCheckpoint,
-  type Checkpoint,
-  type Progress,
-} from "./checkpoint.js";
+export { exportModel } from "./export_model.js";
 export { NAMES as onnxNames } from "./onnx/gpt_graph.js";
 export { findOnnx, writeOnnx, type OnnxFiles, type WriteOnnxOptions } from "./onnx/onnx_files.js";
 export { onnxPrecisions, type OnnxPrecision } from "./onnx/onnx_model.js";
 export { readModel, readModelConfig, writeModel } from "./model_files.js";
-export {
-  openSafetensors,
-  writeSafetensors,
-  type SafetensorsFile,
-  type Written,
-} from "./safetensors.js";
+export { openSafetensors, type SafetensorsFile } from "./safetensors.js";
+export { writeSafetensors, type Written } from "./safetensors_writer.js";
+export { latestCheckpoint, removeCheckpoints } from "./sharded/folder.js";
+export { readProgress, type About, type Progress } from "./sharded/read_index.js";
+export { openCheckpoint, slotName, WEIGHTS, type SavedCheckpoint } from "./sharded/saved.js";
+export { openWriter, type Saved, type Source, type Writer } from "./sharded/writer.js";

@@ -6,21 +6,20 @@ import { join } from "node:path";
 import { tensor, type Tensor } from "@tensorflow/tfjs-core";
 import { UserError } from "@tessera/config";
 import { gpt, type GptConfig, type GptParams } from "@tessera/gpt";
-import { leaves, mapTree, type ParamSpec } from "@tessera/layers";
+import { holdingOf, leafAt, leaves, mapTree, type ParamSpec, type TreeOf } from "@tessera/layers";
+import { WHOLE } from "@tessera/mesh";
 import { putColumns, takeColumns } from "./columns.js";
 import { fromConfigFile, isGpt2, placeOf, toConfigFile, type Place } from "./hugging_face.js";
 import { fromOwnConfig, OWN_TYPE, toOwnConfig } from "./own_layout.js";
-import {
-  openSafetensors,
-  writeSafetensors,
-  type SafetensorsFile,
-  type Written,
-} from "./safetensors.js";
+import { openSafetensors, type SafetensorsFile } from "./safetensors.js";
+import { writeSafetensors, type Written } from "./safetensors_writer.js";
+import { isSharded, openCheckpoint, WEIGHTS } from "./sharded/saved.js";
 
-const WEIGHTS = "model.safetensors";
+const MODEL = "model.safetensors";
 
-/** The configuration of the model in `folder`. */
+/** The configuration of the model in `folder`, which may be a checkpoint. */
 export function readModelConfig(folder: string): GptConfig {
+  if (isSharded(folder)) return openCheckpoint(folder).config;
   const path = join(folder, "config.json");
   let text: string;
   try {
@@ -43,9 +42,25 @@ export function readModelConfig(folder: string): GptConfig {
 const placesOf = (config: GptConfig): ((path: string) => Place) =>
   isGpt2(config) ? placeOf : (path) => ({ name: path });
 
-/** The parameters of the model in `folder`, which has `config`. The caller owns them. */
+/** The parameters of the model in `folder`, which has `config` and may be a checkpoint. The caller owns them. */
 export function readModel(folder: string, config: GptConfig): GptParams {
-  const file = openSafetensors(join(folder, WEIGHTS));
+  return isSharded(folder) ? readWeights(folder, config) : readFile(folder, config);
+}
+
+function readWeights(folder: string, config: GptConfig): GptParams {
+  const saved = openCheckpoint(folder);
+  try {
+    saved.check(WHOLE);
+    const spec: TreeOf<ParamSpec> = gpt(config).spec;
+    const holdings = mapTree(spec, (leaf: ParamSpec, path) => holdingOf(leaf, WHOLE, path));
+    return saved.read(WEIGHTS, holdings) as GptParams;
+  } finally {
+    saved.close();
+  }
+}
+
+function readFile(folder: string, config: GptConfig): GptParams {
+  const file = openSafetensors(join(folder, MODEL));
   try {
     const { spec } = gpt(config);
     const placeAt = placesOf(config);
@@ -91,20 +106,29 @@ function nameIn(file: SafetensorsFile, place: Place, shape: readonly number[]): 
 }
 
 /** Writes config.json and model.safetensors into `folder`. */
-export function writeModel(folder: string, config: GptConfig, params: GptParams): void {
+export const writeModel = (folder: string, config: GptConfig, params: GptParams): void =>
+  writeModelOf(folder, config, (path) => leafAt<Tensor>(params, path)!.dataSync<"float32">());
+
+/** The elements of the parameter at a path. */
+export type ValuesAt = (path: string, leaf: ParamSpec) => Float32Array;
+
+/** The same of parameters that are asked for when their turn comes. */
+export function writeModelOf(folder: string, config: GptConfig, valuesAt: ValuesAt): void {
   writeFileSync(
     join(folder, "config.json"),
     isGpt2(config) ? toConfigFile(config) : toOwnConfig(config),
   );
-  writeSafetensors(join(folder, WEIGHTS), tensorsOf(params, placesOf(config)), { format: "pt" });
+  writeSafetensors(join(folder, MODEL), tensorsOf(config, valuesAt), { format: "pt" });
 }
 
 /** The tensors of the file, each made from one parameter or from those that share it. */
-function tensorsOf(params: GptParams, placeAt: (path: string) => Place): Written[] {
-  const byName = new Map<string, { place: Place; leaf: Tensor }[]>();
-  for (const [path, leaf] of leaves<Tensor>(params)) {
+function tensorsOf(config: GptConfig, valuesAt: ValuesAt): Written[] {
+  const placeAt = placesOf(config);
+  const byName = new Map<string, Sharer[]>();
+  for (const [path, leaf] of leaves<ParamSpec>(gpt(config).spec)) {
     const place = placeAt(path);
-    byName.set(place.name, [...(byName.get(place.name) ?? []), { place, leaf }]);
+    const sharer = { place, leaf, values: () => valuesAt(path, leaf) };
+    byName.set(place.name, [...(byName.get(place.name) ?? []), sharer]);
   }
   return [...byName].map(([name, parts]) => {
     const { place, leaf } = parts[0]!;
@@ -113,12 +137,19 @@ function tensorsOf(params: GptParams, placeAt: (path: string) => Place): Written
   });
 }
 
-function joined(parts: { place: Place; leaf: Tensor }[], shape: readonly number[]): Float32Array {
+/** A parameter that fills a tensor of the file, alone or with others. */
+interface Sharer {
+  readonly place: Place;
+  readonly leaf: ParamSpec;
+  readonly values: () => Float32Array;
+}
+
+function joined(parts: readonly Sharer[], shape: readonly number[]): Float32Array {
   const [only] = parts;
-  if (parts.length === 1 && only) return only.leaf.dataSync<"float32">();
+  if (parts.length === 1 && only) return only.values();
   const wide = new Float32Array(shape.reduce((a, b) => a * b, 1));
-  for (const { place, leaf } of parts) {
-    putColumns(wide, leaf.dataSync<"float32">(), place.columns!, unitOf(leaf.shape));
+  for (const { place, leaf, values } of parts) {
+    putColumns(wide, values(), place.columns!, unitOf(leaf.shape));
   }
   return wide;
 }

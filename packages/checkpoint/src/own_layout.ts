@@ -20,7 +20,7 @@ const Positions = v.variant("kind", [
 ]);
 
 /** A `GptConfig`, key for key. */
-const Config = v.object({
+export const Config = v.object({
   layerCount: count,
   hiddenSize: count,
   headCount: count,

@@ -2,13 +2,20 @@
 // tensor's dtype, shape and place, then the tensors' bytes. Every number in a file is hostile until
 // checked against the file's size.
 
-import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { crc32 } from "node:zlib";
 import { UserError } from "@tessera/config";
 import * as v from "valibot";
 import { formats, type Dtype } from "./dtype.js";
 
-/** Headers above this are refused before memory is taken for them. */
-const MAX_HEADER_BYTES = 100 * 2 ** 20;
+/** Headers above this are refused before memory is taken for them: it names 100,000 tensors. */
+const MAX_HEADER_BYTES = 16 * 2 ** 20;
+
+/** Lists of numbers, in records of a tensor, in the record of all. */
+const MAX_DEPTH = 3;
+
+/** How much of a tensor is summed up at once. */
+const SUMMED_BYTES = 2 ** 22;
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
@@ -25,8 +32,10 @@ export interface SafetensorsFile {
   /** Names and shapes, in the order of the file. */
   readonly shapes: ReadonlyMap<string, readonly number[]>;
   readonly metadata: Readonly<Record<string, string>>;
-  /** The values of one tensor, widened to fp32. Throws a UserError where there is none. */
-  read(name: string): Float32Array;
+  /** `size` values of one tensor from `first` on, or all, widened to fp32. Throws a UserError where there is none. */
+  read(name: string, first?: number, size?: number): Float32Array;
+  /** The CRC-32 of one tensor's bytes. */
+  sum(name: string): number;
   close(): void;
 }
 
@@ -37,16 +46,36 @@ export function openSafetensors(path: string): SafetensorsFile {
   const descriptor = open(path);
   try {
     const { entries, metadata, dataStart } = readHeader(path, descriptor);
+    const entryOf = (name: string): Entry => {
+      const entry = entries.get(name);
+      if (entry === undefined) throw new UserError(`${path}: has no tensor ${name}`);
+      return entry;
+    };
+    const readAt = (into: Uint8Array, { data_offsets: [start, end] }: Entry, skipped: number) => {
+      if (start + skipped + into.length > end) throw new RangeError("a read beyond a tensor's end");
+      readFully({ path, descriptor }, into, dataStart + start + skipped);
+    };
     return {
       path,
       metadata,
       shapes: new Map([...entries].map(([name, { shape }]) => [name, shape])),
-      read(name) {
-        const entry = entries.get(name);
-        if (entry === undefined) throw new UserError(`${path}: has no tensor ${name}`);
-        const bytes = new Uint8Array(bytesOf(entry));
-        readFully(descriptor, bytes, dataStart + entry.data_offsets[0]);
-        return formats[entry.dtype].decode(bytes);
+      read(name, first = 0, size) {
+        const entry = entryOf(name);
+        const { bytes: each, decode } = formats[entry.dtype];
+        const bytes = new Uint8Array(size === undefined ? bytesOf(entry) : size * each);
+        readAt(bytes, entry, first * each);
+        return decode(bytes);
+      },
+      sum(name) {
+        const entry = entryOf(name);
+        const piece = new Uint8Array(Math.min(SUMMED_BYTES, bytesOf(entry)));
+        let sum = 0;
+        for (let done = 0; done < bytesOf(entry); done += piece.length) {
+          const some = piece.subarray(0, bytesOf(entry) - done);
+          readAt(some, entry, done);
+          sum = crc32(some, sum);
+        }
+        return sum;
       },
       close: () => closeSync(descriptor),
     };
@@ -64,12 +93,17 @@ function open(path: string): number {
   }
 }
 
+interface Opened {
+  readonly path: string;
+  readonly descriptor: number;
+}
+
 /** `readSync` may return early, and takes less than 2 GiB at a time. */
-function readFully(descriptor: number, into: Uint8Array, position: number): void {
+function readFully({ path, descriptor }: Opened, into: Uint8Array, position: number): void {
   for (let done = 0; done < into.length;) {
     const length = Math.min(into.length - done, 2 ** 30);
     const read = readSync(descriptor, into, done, length, position + done);
-    if (read === 0) throw new UserError("a file became shorter while it was read");
+    if (read === 0) throw new UserError(`${path}: became shorter while it was read`);
     done += read;
   }
 }
@@ -80,22 +114,38 @@ function readHeader(path: string, descriptor: number) {
   const fileBytes = fstatSync(descriptor).size;
   if (fileBytes < 8) throw damaged(`it has ${fileBytes} bytes`);
   const prefix = new Uint8Array(8);
-  readFully(descriptor, prefix, 0);
+  const opened = { path, descriptor };
+  readFully(opened, prefix, 0);
   const headerBytes = Number(new DataView(prefix.buffer).getBigUint64(0, true));
   if (headerBytes > Math.min(MAX_HEADER_BYTES, fileBytes - 8)) {
     throw damaged(`its header claims ${headerBytes} bytes of ${fileBytes}`);
   }
   const text = new Uint8Array(headerBytes);
-  readFully(descriptor, text, 8);
+  readFully(opened, text, 8);
+  if (depthOf(text) > MAX_DEPTH) throw damaged("its header nests too deep");
   const { __metadata__: metadata = {}, ...named } = parseJson(text, damaged);
-  const parsed = v.safeParse(v.record(v.string(), Entry), named);
+  const parsed = v.safeParse(v.record(v.string(), Entry), named, { abortEarly: true });
   if (!parsed.success) throw damaged(`its header ${v.summarize(parsed.issues)}`);
-  const meta = v.safeParse(v.record(v.string(), v.string()), metadata);
+  const meta = v.safeParse(v.record(v.string(), v.string()), metadata, { abortEarly: true });
   if (!meta.success) throw damaged("its metadata is no record of texts");
   const entries = new Map(Object.entries(parsed.output));
   const dataStart = 8 + headerBytes;
   checkPlaces(entries, fileBytes - dataStart, damaged);
   return { entries, metadata: meta.output, dataStart };
+}
+
+/** How deep JSON text nests. Read byte by byte: a parser takes memory for every level. */
+function depthOf(text: Uint8Array): number {
+  const [quote, escape] = [0x22, 0x5c];
+  let [depth, deepest, isText] = [0, 0, false];
+  for (let i = 0; i < text.length; i += 1) {
+    const byte = text[i]!;
+    if (byte === quote) isText = !isText;
+    else if (isText) i += byte === escape ? 1 : 0;
+    else if (byte === 0x7b || byte === 0x5b) deepest = Math.max(deepest, (depth += 1));
+    else if (byte === 0x7d || byte === 0x5d) depth -= 1;
+  }
+  return deepest;
 }
 
 function parseJson(text: Uint8Array, damaged: (fault: string) => UserError) {
@@ -124,52 +174,4 @@ function checkPlaces(
     end = entry.data_offsets[1];
   }
   if (end !== dataBytes) throw damaged(`its tensors need ${end} bytes, it has ${dataBytes}`);
-}
-
-/** A tensor to be written; its values are asked for when their turn comes. */
-export interface Written {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly values: () => Float32Array;
-}
-
-/** Writes fp32 tensors in the order given, and waits until they are on the disk. */
-export function writeSafetensors(
-  path: string,
-  tensors: readonly Written[],
-  metadata: Readonly<Record<string, string>> = {},
-): void {
-  const header: Record<string, unknown> = { __metadata__: metadata };
-  let end = 0;
-  for (const { name, shape } of tensors) {
-    const start = end;
-    end += shape.reduce((a, b) => a * b, 4);
-    header[name] = { dtype: "F32", shape, data_offsets: [start, end] };
-  }
-  const text = JSON.stringify(header);
-  // Spaces bring the first tensor to a multiple of 8 bytes.
-  const bytes = new TextEncoder().encode(text);
-  const padded = new Uint8Array(Math.ceil(bytes.length / 8) * 8).fill(0x20);
-  padded.set(bytes);
-  const prefix = new DataView(new ArrayBuffer(8));
-  prefix.setBigUint64(0, BigInt(padded.length), true);
-
-  const descriptor = openSync(path, "w");
-  try {
-    writeFully(descriptor, new Uint8Array(prefix.buffer));
-    writeFully(descriptor, padded);
-    for (const { values } of tensors) {
-      const { buffer, byteOffset, byteLength } = values();
-      writeFully(descriptor, new Uint8Array(buffer, byteOffset, byteLength));
-    }
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-function writeFully(descriptor: number, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length;) {
-    done += writeSync(descriptor, bytes, done, Math.min(bytes.length - done, 2 ** 30));
-  }
 }

@@ -55,7 +55,13 @@ export function bucketCollector(
     reduce(bucket, flat);
   };
 
+  const finish = (): void => {
+    for (const bucket of buckets) if (!gone.has(bucket)) handOn(bucket);
+  };
+
   const begin = (handsOn: boolean): void => {
+    // A run's first step adds up in the order of all others, so that a resumed run is the same to the bit.
+    if (isHandingOn && !isLearned) finish();
     isHandingOn = handsOn;
     counts = new Map();
     left = new Map(buckets.map((bucket) => [bucket, bucket.places.length]));
@@ -76,9 +82,7 @@ export function bucketCollector(
       left.set(bucket, left.get(bucket)! - 1);
       if (left.get(bucket) === 0) handOn(bucket);
     },
-    finish() {
-      for (const bucket of buckets) if (!gone.has(bucket)) handOn(bucket);
-    },
+    finish,
   };
 }
 

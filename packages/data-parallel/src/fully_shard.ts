@@ -6,11 +6,14 @@ import type { ProcessGroup, Work } from "@tessera/collectives";
 import {
   addGradient,
   computed,
+  cutPiece,
   disposeTree,
+  holdingOf,
   inside,
   leafAt,
   leaves,
   mapTensors,
+  mapTree,
   windowOf,
   type AnyLayer,
   type Gradient,
@@ -20,6 +23,7 @@ import {
   type ParamSpec,
   type Sink,
   type Tree,
+  type TreeOf,
   type Wrapping,
 } from "@tessera/layers";
 import { WHOLE, type Part } from "@tessera/mesh";
@@ -217,6 +221,12 @@ export function fullyShard<P extends Tree>(
   return {
     group,
     sharesGradients: true,
+    holdings: mapTree(spec as TreeOf<ParamSpec>, (leaf: ParamSpec, path) => {
+      const [whole] = holdingOf(leaf, part, path).pieces;
+      const each = Math.ceil(whole!.size / group.size);
+      return { shape: [each], pieces: cutPiece(whole!, group.rank, each) };
+    }),
+    copy: WHOLE,
     collect(held) {
       const sums = underWay(UNDER_WAY);
       return {

@@ -4,12 +4,17 @@
 import { type Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup } from "@tessera/collectives";
 import {
+  cutPiece,
   disposeTree,
+  holdingOf,
   leaves,
   mapTensors,
+  mapTree,
+  type Holding,
   type Like,
   type ParamSpec,
   type Tree,
+  type TreeOf,
 } from "@tessera/layers";
 import { WHOLE, type Part } from "@tessera/mesh";
 import { planBuckets, type Bucket } from "./buckets.js";
@@ -62,6 +67,10 @@ export function replicate<P extends Tree>(
   return {
     group,
     sharesGradients: stage === 2,
+    holdings: isShared
+      ? pieceHoldings(spec, buckets, { group, part })
+      : mapTree(spec as TreeOf<ParamSpec>, (leaf: ParamSpec, path) => holdingOf(leaf, part, path)),
+    copy: isShared ? WHOLE : { index: group.rank, count: group.size },
     collect: (held) => {
       const flats = underWay();
       const collector = bucketCollector(buckets, arrivals, ({ name }, flat) => {
@@ -104,6 +113,25 @@ function piecesOf(held: Tree, buckets: readonly Bucket[], group: ProcessGroup): 
   });
   disposeTree(held);
   return Object.fromEntries(pieces);
+}
+
+/** What this rank's pieces of buckets hold. */
+function pieceHoldings(
+  spec: TreeOf<ParamSpec>,
+  buckets: readonly Bucket[],
+  { group, part }: { readonly group: ProcessGroup; readonly part: Part },
+): Readonly<Record<string, Holding>> {
+  const specs = new Map(leaves<ParamSpec>(spec));
+  return Object.fromEntries(
+    buckets.map(({ name, places, size }) => {
+      const each = size / group.size;
+      const pieces = places.flatMap(({ path, first }) => {
+        const [whole] = holdingOf(specs.get(path)!, part, path).pieces;
+        return cutPiece({ ...whole!, at: first }, group.rank, each);
+      });
+      return [name, { shape: [each], pieces }];
+    }),
+  );
 }
 
 /** The same tensors once more; nothing is copied. */

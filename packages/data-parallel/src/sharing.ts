@@ -3,7 +3,8 @@
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup } from "@tessera/collectives";
-import type { Sink, Tree } from "@tessera/layers";
+import type { Holding, Sink, Tree, TreeOf } from "@tessera/layers";
+import type { Part } from "@tessera/mesh";
 
 /** The gradients of one step. */
 export interface Collector<P extends Tree> {
@@ -22,6 +23,10 @@ export interface Sharing<P extends Tree> {
   readonly group: ProcessGroup;
   /** Whether a rank keeps only what it owns of the gradients. */
   readonly sharesGradients: boolean;
+  /** What this rank owns: shaped like a tree of it. */
+  readonly holdings: TreeOf<Holding>;
+  /** Which of the copies of that this rank has. */
+  readonly copy: Part;
   readonly collect: (held: P) => Collector<P>;
   /**
    * The sum of squares of the gradients that all ranks of the group own, together: a scalar. Each leaf

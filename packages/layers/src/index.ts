@@ -53,6 +53,7 @@ export {
 } from "./linear.js";
 export { mlp, type Activation, type MlpOptions } from "./mlp.js";
 export { keyValueCache, type Attended, type KeyValueCache, type Past } from "./past.js";
+export { cutPiece, holdingOf, sharePiece, type Holding, type Piece } from "./piece.js";
 export { rmsNorm, type RmsNormParams, type RmsNormSaved } from "./rms_norm.js";
 export { swiglu } from "./swiglu.js";
 export { addOwned } from "./owned.js";

@@ -10,6 +10,7 @@ import {
   type Tree,
   type TreeOf,
 } from "@tessera/layers";
+import { WHOLE, type Part } from "@tessera/mesh";
 import type { Schedule } from "./action.js";
 import { schedulesOf, type ScheduleKind } from "./schedules.js";
 
@@ -20,8 +21,8 @@ export interface PipelineAxis {
   readonly schedule: (micros: number) => Schedule;
   /** Of parameters that both ends hold, the sums of their gradients. Uses them up. */
   readonly complete: (gradients: Tree) => Tree;
-  /** What the leaf at `path` counts in a sum over all stages: one, divided by the stages that hold it. */
-  readonly share: (path: string) => number;
+  /** Which of the copies of the leaf at `path` this stage has. */
+  readonly copy: (path: string) => Part;
   /** The parameters of all stages, or what is shaped like them, on every stage, by path. Uses up this one's. */
   readonly join: (own: Tree) => ReadonlyMap<string, Tensor>;
 }
@@ -42,7 +43,7 @@ export function oneStage(): PipelineAxis {
     group: singleGroup(0, "pipeline"),
     schedule: (micros) => schedules(micros)[0]!,
     complete: (gradients) => gradients,
-    share: () => 1,
+    copy: () => WHOLE,
     join: (own) => new Map(leaves<Tensor>(own)),
   };
 }
@@ -65,7 +66,7 @@ export function pipelineAxis({ kind, chunks, group, ends, specs }: PipelineOptio
   return {
     group,
     schedule: (micros) => schedules(micros)[group.rank]!,
-    share: (path) => (isShared(path) ? 1 / 2 : 1),
+    copy: (path) => (isShared(path) ? { index: group.rank === 0 ? 0 : 1, count: 2 } : WHOLE),
     complete: (gradients) =>
       mapTensors(gradients, (leaf, path) => {
         if (!isShared(path) || ends === null) return leaf;

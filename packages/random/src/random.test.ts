@@ -107,6 +107,14 @@ test("the runs of a window are its elements, in order", () => {
       Array.from({ length }, (_, i) => first + i),
     );
     expect(actual).toEqual(expected);
+    for (let from = 0; from <= expected.length; from += 1) {
+      const some = [...runs(window, from, from + 7)];
+      const elements = some.flatMap(({ first, length }) =>
+        Array.from({ length }, (_, i) => first + i),
+      );
+      expect(elements).toEqual(expected.slice(from, from + 7));
+      expect(some[0]?.at ?? from).toBe(from);
+    }
   }
   expect([...runs(wholeWindow(whole))]).toHaveLength(1);
 });

@@ -23,8 +23,11 @@ export const wholeWindow = (shape: readonly number[]): Window => ({
   size: shape,
 });
 
-/** The window as stretches, in the window's order: as few and as long as its shape allows. */
-export function* runs({ whole, start, size }: Window): Generator<Run> {
+/**
+ * The window as stretches, in the window's order: as few and as long as its shape allows. Of a window's
+ * elements [from, to), in its order, where they are given.
+ */
+export function* runs({ whole, start, size }: Window, from = 0, to = Infinity): Generator<Run> {
   // Trailing dimensions that are taken whole join into one stretch with the one before them.
   let inner = whole.length;
   let length = 1;
@@ -38,13 +41,18 @@ export function* runs({ whole, start, size }: Window): Generator<Run> {
   const stride = (dim: number) => whole.slice(dim + 1).reduce((a, b) => a * b, 1);
   const outer = size.slice(0, inner);
   const count = outer.reduce((a, b) => a * b, 1);
-  for (let n = 0; n < count; n += 1) {
+  const end = Math.min(to, count * length);
+  for (let at = from; at < end;) {
+    const n = Math.floor(at / length);
+    const skipped = at - n * length;
     let rest = n;
-    let first = offset;
+    let first = offset + skipped;
     for (let dim = inner - 1; dim >= 0; dim -= 1) {
       first += (rest % outer[dim]!) * stride(dim);
       rest = Math.floor(rest / outer[dim]!);
     }
-    yield { first, at: n * length, length };
+    const taken = Math.min(length - skipped, end - at);
+    yield { first, at, length: taken };
+    at += taken;
   }
 }

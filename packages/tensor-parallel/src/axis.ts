@@ -13,14 +13,14 @@ import {
   type Tree,
   type TreeOf,
 } from "@tessera/layers";
-import type { Part } from "@tessera/mesh";
+import { WHOLE, type Part } from "@tessera/mesh";
 
 export interface TensorAxis {
   readonly group: ProcessGroup;
   /** Of parameters that several ranks hold, the sums over those ranks' gradients. Uses them up. */
   readonly complete: (gradients: Tree) => Tree;
-  /** What the leaf at `path` counts in a sum over all ranks: one, divided by the ranks that hold it. */
-  readonly share: (path: string) => number;
+  /** Which of the copies of the leaf at `path` this rank has. */
+  readonly copy: (path: string) => Part;
 }
 
 export const partOf = ({ group }: TensorAxis): Part => ({ index: group.rank, count: group.size });
@@ -29,7 +29,7 @@ export const partOf = ({ group }: TensorAxis): Part => ({ index: group.rank, cou
 export const alone: TensorAxis = {
   group: singleGroup(0, "tensor"),
   complete: (gradients) => gradients,
-  share: () => 1,
+  copy: () => WHOLE,
 };
 
 /** Of a model made with `region`, whose parameters `spec` describes. */
@@ -49,7 +49,7 @@ export function tensorAxis(
   const isWholePart = (path: string): boolean => isPart(path) && leafOf(path).cut === null;
   return {
     group,
-    share: (path) => 1 / copies(path),
+    copy: (path) => ({ index: group.rank % copies(path), count: copies(path) }),
     complete(gradients) {
       if (group.size === 1) return gradients;
       const summed = summedOver(group, gradients, isWholePart);

@@ -1,5 +1,11 @@
 export { countedTokens, disposeBatch, makeBatch } from "./batch.js";
-export { resumeRun, saveRun, type Identity, type Keeping } from "./checkpoints.js";
+export {
+  openCheckpoints,
+  type CheckpointOptions,
+  type Checkpoints,
+  type Described,
+  type Saver,
+} from "./checkpoints.js";
 export { compareWeights } from "./compare_weights.js";
 export { describeMemory, describeRanks, megabytes } from "./describe.js";
 export { evaluate } from "./evaluate.js";
@@ -17,7 +23,8 @@ export {
   type ReporterOptions,
   type Told,
 } from "./reporter.js";
-export { freshState, resumedState, wholeState, type WholeState } from "./state.js";
+export { resumeRun, type Identity } from "./saved_state.js";
+export { freshState, wholeState, type WholeState } from "./state.js";
 export { sumGradients, takeStep, valueOf, type StepReport, type TrainingState } from "./step.js";
 export { stopOnSignal } from "./stop_on_signal.js";
 export { stopwatch, type Elapsed } from "./stopwatch.js";

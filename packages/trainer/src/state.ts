@@ -1,10 +1,10 @@
-// Training states from whole trees, as models and checkpoints are, and back.
+// Training states: fresh ones, and what ranks hold of one together.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { gpt, type GptParams } from "@tessera/gpt";
-import { disposeTree, leafAt, mapTensors, mapTree, type ParamSpec } from "@tessera/layers";
+import { disposeTree, mapTensors, mapTree, type ParamSpec, type Tree } from "@tessera/layers";
 import { initialState, type OptimizerState } from "@tessera/optim";
-import { partOf, shareOf, wholeOf } from "@tessera/tensor-parallel";
+import { wholeOf } from "@tessera/tensor-parallel";
 import type { TrainingPlan } from "./plan.js";
 import type { TrainingState } from "./step.js";
 
@@ -14,11 +14,15 @@ export function freshState(
   weights: GptParams,
 ): TrainingState {
   const params = sharing.hold(weights);
-  const owned = sharing.own(mapTensors(params, (leaf) => leaf.clone()));
+  const owned = ownedWeights(sharing, params);
   const state = initialState(optimizer, owned);
   disposeTree(owned);
   return { params, optimizer: state, step: 0, consumedSamples: 0 };
 }
+
+/** What this rank owns of the weights that it holds. Borrows them. */
+export const ownedWeights = (sharing: TrainingPlan["sharing"], held: GptParams): Tree =>
+  sharing.own(mapTensors(held, (leaf) => leaf.clone()));
 
 /** Weights and optimizer state as they are on one rank. */
 export interface WholeState {
@@ -26,33 +30,17 @@ export interface WholeState {
   readonly optimizer: OptimizerState<GptParams>;
 }
 
-type Counters = Omit<TrainingState, keyof WholeState>;
-
-/** Where training goes on from a whole state, saved under whatever layout. Uses it up. */
-export function resumedState(
-  { sharing, tensor, model: { spec } }: TrainingPlan,
-  { params, optimizer }: WholeState,
-  counters: Counters,
-): TrainingState {
-  const held = (whole: GptParams): GptParams =>
-    sharing.hold(shareOf(ofStage(whole, spec), spec, partOf(tensor)));
-  const owned = Object.fromEntries(
-    Object.entries(optimizer).map(([slot, whole]) => [slot, sharing.own(held(whole))]),
-  );
-  return { ...counters, params: held(params), optimizer: owned };
-}
-
 /** The whole of `state`, on every rank; all of them call it. Borrows `state`; the caller owns the result. */
 export function wholeState(
   { sharing, tensor, pipeline, model: { spec, config } }: TrainingPlan,
-  state: TrainingState,
+  state: Pick<TrainingState, keyof WholeState>,
 ): WholeState {
   const { spec: wholeSpec } = gpt(config);
   const joined = (share: GptParams): GptParams => {
     const ofStage = wholeOf(share, spec, tensor.group);
     disposeTree(share);
-    const leaves = pipeline.join(ofStage);
-    return mapTree(wholeSpec, (_leaf: ParamSpec, path): Tensor => leaves.get(path)!);
+    const all = pipeline.join(ofStage);
+    return mapTree(wholeSpec, (_leaf: ParamSpec, path): Tensor => all.get(path)!);
   };
   return {
     params: joined(sharing.whole(state.params)),
@@ -60,15 +48,4 @@ export function wholeState(
       Object.entries(state.optimizer).map(([slot, owned]) => [slot, joined(sharing.gather(owned))]),
     ),
   };
-}
-
-type Spec = TrainingPlan["model"]["spec"];
-
-/** Those parameters of a whole model that a stage has. Uses up `whole`. */
-function ofStage(whole: GptParams, spec: Spec): GptParams {
-  const held = mapTree(spec, (_leaf: ParamSpec, path): Tensor => {
-    return leafAt<Tensor>(whole, path)!.clone();
-  });
-  disposeTree(whole);
-  return held;
 }

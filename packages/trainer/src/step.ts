@@ -45,7 +45,7 @@ export function takeStep(
   const lossScale = lossScaling && (state.lossScale ?? initialLossScale(lossScaling));
   const factor = lossScale?.scale ?? 1;
   const { sums, gradients } = sumGradients(plan, state, factor);
-  const share = (path: string): number => tensor.share(path) * pipeline.share(path);
+  const share = (path: string): number => 1 / (tensor.copy(path).count * pipeline.copy(path).count);
   const squares = sharing.squares(gradients, share);
   const { loss, gradientNorm, scale } = perToken(plan, sums, squares);
   // Learning rate and Adam's corrections count the steps that changed something.

@@ -38,9 +38,9 @@ export function stopwatch(now: () => number = () => performance.now()) {
       return ended;
     },
     /** What `work` takes is not training. */
-    apart<T>(work: () => T): T {
+    async apart<T>(work: () => T | Promise<T>): Promise<T> {
       passed(0, 0);
-      const result = work();
+      const result = await work();
       since = now();
       return result;
     },

@@ -2,6 +2,7 @@
 
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { disposeTree } from "@tessera/layers";
+import type { Saver } from "./checkpoints.js";
 import { compareWeights } from "./compare_weights.js";
 import { evaluate } from "./evaluate.js";
 import { isDue, type TrainingPlan } from "./plan.js";
@@ -12,8 +13,8 @@ import { takeStep, valueOf, type StepReport, type TrainingState } from "./step.j
 
 export interface TrainingHooks {
   readonly reporter: Reporter;
-  /** Called with the state when it should be saved. Borrows it. */
-  readonly save: (state: TrainingState) => void;
+  /** Asked to save the state when that is due, and after every step whether the last time went well. */
+  readonly saver: Saver;
   /** Asked after every step; once aborted, the loop saves and returns. */
   readonly signal?: AbortSignal;
 }
@@ -34,7 +35,7 @@ export interface TrainingResult extends Elapsed {
 export async function train(
   plan: TrainingPlan,
   start: TrainingState,
-  { reporter, save, signal }: TrainingHooks,
+  { reporter, saver, signal }: TrainingHooks,
 ): Promise<TrainingResult> {
   const { intervals, validation } = plan;
   const watch = stopwatch();
@@ -62,7 +63,7 @@ export async function train(
       if (plan.lossScaling === null) refuseNonsense(metrics, step);
     }
     if (validation !== null && isDue(intervals.evaluation, step, intervals.steps)) {
-      validationLoss = watch.apart(() =>
+      validationLoss = await watch.apart(() =>
         evaluate(plan, state.params, validation, (done, all) =>
           reporter.phase("evaluation", done, all),
         ),
@@ -70,17 +71,18 @@ export async function train(
       reporter.metrics({ step, eval_loss: validationLoss }, { ...at, ran: null });
     }
     if (isDue(intervals.comparing ?? 0, step, intervals.steps)) {
-      watch.apart(() => compareWeights(plan, state));
+      await watch.apart(() => compareWeights(plan, state));
     }
     if (isDue(intervals.saving, step, intervals.steps)) {
-      watch.apart(() => save(state));
+      await watch.apart(() => saver.save(state));
       savedStep = step;
     }
+    saver.check();
     await nextTurn(); // signals arrive between steps, and not on all ranks in the same one
     isStopped = anyRank(plan, signal?.aborted === true);
   }
   const interrupted = state.step < intervals.steps;
-  if (interrupted && savedStep !== state.step) save(state);
+  if (interrupted && savedStep !== state.step) await saver.save(state);
   const ran = watch.total();
   const speed = tokensPerSecond();
   return { state, interrupted, trainLoss, validationLoss, ...ran, tokensPerSecond: speed };

@@ -25,6 +25,7 @@ import {
   train,
   type Metrics,
   type Reporter,
+  type Saver,
   type TrainingPlan,
   type TrainingState,
 } from "./index.js";
@@ -78,6 +79,17 @@ const copy = (state: TrainingState): TrainingState => {
   return { ...state, params: cloned(params), optimizer: cloned(optimizer) };
 };
 
+/** Gives each state to be saved to `save`. */
+const kept = (save: (state: TrainingState) => void): Saver => ({
+  save(state) {
+    save(state);
+    return Promise.resolve();
+  },
+  check: () => undefined,
+});
+
+const none = kept(() => undefined);
+
 const bits = (tree: Tree) =>
   leaves<Tensor>(tree).map(([path, leaf]) => [path, [...leaf.dataSync()]]);
 
@@ -111,7 +123,7 @@ test("training learns, evaluates and reports at its intervals, and once more at 
   const result = await train(
     { ...plan, intervals: { ...plan.intervals, saving: 4 } },
     start(plan),
-    { reporter, save: ({ step }) => saved.push(step) },
+    { reporter, saver: kept((state) => saved.push(state.step)) },
   );
   expect(saved).toEqual([4, 6]);
   expect(reporter.told.filter((m) => "eval_loss" in m).map((m) => m["step"])).toEqual([3, 6]);
@@ -124,20 +136,20 @@ test("stopping and resuming gives, to the bit, what not stopping gives", async (
   const through = recorder();
   const whole = await train(makePlan(0.2), start(makePlan(0.2)), {
     reporter: through,
-    save: () => undefined,
+    saver: none,
   });
   const stop = new AbortController();
   const first = recorder();
-  let kept: TrainingState | undefined;
+  let last: TrainingState | undefined;
   const stopped = await train(makePlan(0.2), start(makePlan(0.2)), {
     reporter: { ...first, tick: (step) => step === 3 && stop.abort() },
-    save: (state) => (kept = copy(state)),
+    saver: kept((state) => (last = copy(state))),
     signal: stop.signal,
   });
   expect(stopped.interrupted).toBe(true);
-  expect(kept!.step).toBe(3);
+  expect(last!.step).toBe(3);
   const second = recorder();
-  const resumed = await train(makePlan(0.2), kept!, { reporter: second, save: () => undefined });
+  const resumed = await train(makePlan(0.2), last!, { reporter: second, saver: none });
   expect([...lossesOf(first.told), ...lossesOf(second.told)]).toEqual(lossesOf(through.told));
   expect(bits(resumed.state.params)).toEqual(bits(whole.state.params));
 });
@@ -162,7 +174,7 @@ test("a batch that grows takes the samples it says, and a schedule may count the
     scheduleUnit: "samples",
   };
   const reporter = recorder();
-  const result = await train(plan, start(plan), { reporter, save: () => undefined });
+  const result = await train(plan, start(plan), { reporter, saver: none });
   const after = [1, 2, 4, 7, 11, 15]; // batches of 1, 1, 2, 3, 4, 4
   expect(result.samples).toBe(15);
   expect(result.state.consumedSamples).toBe(15);
@@ -179,9 +191,9 @@ describe("with a loss scale", () => {
 
   test("that fits, training is what it is without, and the scale grows", async () => {
     const [without, with_] = [recorder(), recorder()];
-    await train(makePlan(), start(makePlan()), { reporter: without, save: () => undefined });
+    await train(makePlan(), start(makePlan()), { reporter: without, saver: none });
     const plan = scaled(1024);
-    const { state } = await train(plan, start(plan), { reporter: with_, save: () => undefined });
+    const { state } = await train(plan, start(plan), { reporter: with_, saver: none });
     expect(lossesOf(with_.told)).toEqual(lossesOf(without.told));
     expect(state.lossScale).toMatchObject({ scale: 2048, skippedSteps: 0 });
   });
@@ -207,7 +219,7 @@ describe("with a loss scale", () => {
 
   test("that is too large and may not shrink, training ends and says why", async () => {
     const plan = scaled(2 ** 100, 2 ** 100);
-    const hooks = { reporter: silent, save: () => undefined };
+    const hooks = { reporter: silent, saver: none };
     await expect(train(plan, start(plan), hooks)).rejects.toThrow(
       /overflow fp16 at the smallest loss scale.*or train in bf16/,
     );
@@ -240,7 +252,7 @@ test("metrics are JSON lines; elsewhere than on a terminal the console has plain
   rmSync(folder, { recursive: true });
 });
 
-test("a stopwatch counts training alone, in all and by laps", () => {
+test("a stopwatch counts training alone, in all and by laps", async () => {
   let ms = 0;
   const watch = stopwatch(() => ms);
   const step = (samples: number, took: number): void => {
@@ -251,7 +263,7 @@ test("a stopwatch counts training alone, in all and by laps", () => {
   step(4, 500);
   expect(watch.lap()).toEqual({ steps: 2, samples: 8, seconds: 1 });
   ms += 250; // of the next step
-  watch.apart(() => (ms += 10_000));
+  await watch.apart(() => (ms += 10_000));
   step(8, 1750);
   expect(watch.lap()).toEqual({ steps: 1, samples: 8, seconds: 2 });
   expect(watch.total()).toEqual({ steps: 3, samples: 16, seconds: 3 });

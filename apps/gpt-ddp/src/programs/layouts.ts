@@ -1,7 +1,7 @@
 // A rank of the layouts' test: trains the golden model under a list of layouts, one after the other.
 
 import "@tensorflow/tfjs-backend-cpu";
-import { enableProdMode, memory, setBackend, zerosLike, type Tensor } from "@tensorflow/tfjs-core";
+import { enableProdMode, memory, setBackend, type Tensor } from "@tensorflow/tfjs-core";
 import { readModel, readModelConfig } from "@tessera/checkpoint";
 import type { Traffic, World } from "@tessera/collectives";
 import { resolveBatch } from "@tessera/config";
@@ -15,22 +15,28 @@ import {
   type Recomputation,
 } from "@tessera/gpt";
 import { loadNative } from "@tessera/kernels-native";
-import { disposeTree, leaves, mapTensors, materialize, type Tree } from "@tessera/layers";
+import {
+  disposeTree,
+  leafAt,
+  leaves,
+  mapTree,
+  materialize,
+  type ParamSpec,
+  type Tree,
+} from "@tessera/layers";
 import type { FloatStorage } from "@tessera/kernels";
 import { splitEvenly, type ScheduleKind } from "@tessera/pipeline-parallel";
-import { partOf } from "@tessera/tensor-parallel";
+import { partOf, shareOf } from "@tessera/tensor-parallel";
 import { adam, decayOf } from "@tessera/optim";
 import {
   freshState,
   layOut,
-  resumedState,
   sumGradients,
   takeStep,
   valueOf,
   wholeState,
   type TrainingPlan,
   type TrainingState,
-  type WholeState,
 } from "@tessera/trainer";
 
 export interface Layout {
@@ -105,7 +111,7 @@ const unevenly = (feed: Feed): Feed => ({
 
 const FP16 = { initial: 2 ** 10, minimum: 1, window: 100, hysteresis: 1 };
 
-function planOf(world: World, { folder, tokens }: Job, layout: Layout): TrainingPlan {
+export function planOf(world: World, { folder, tokens }: Job, layout: Layout): TrainingPlan {
   const { stage: zeroStage, accumulation, bucketBytes, tensor = 1, pipeline = 1 } = layout;
   const { storage = "fp32", recompute } = layout;
   const config = configOf(folder, layout);
@@ -158,27 +164,36 @@ function valuesOf(tree: Tree): ByPath {
 /** The gradients of the next step, whole. */
 function gradientsAt(plan: TrainingPlan, state: TrainingState): ByPath {
   const { sums, gradients } = sumGradients(plan, state, 1);
-  const { params, optimizer } = wholeState(plan, { ...state, optimizer: { gradients } });
+  const { params, optimizer } = wholeState(plan, {
+    params: state.params,
+    optimizer: { gradients },
+  });
   for (const tree of [{ sums }, gradients, params]) disposeTree(tree);
   return valuesOf(optimizer["gradients"]!);
 }
 
-/** Before the first step, Adam remembers zeros. */
-const startOf = (params: GptParams): WholeState => ({
-  params,
-  optimizer: { mean: mapTensors(params, zerosLike), square: mapTensors(params, zerosLike) },
-});
+/** What this rank has of the golden weights. */
+function goldenWeights(
+  { model: { spec, config }, tensor }: TrainingPlan,
+  folder: string,
+): GptParams {
+  const whole = readModel(folder, config);
+  const ofStage = mapTree(spec, (_leaf: ParamSpec, path): Tensor => {
+    return leafAt<Tensor>(whole, path)!.clone();
+  });
+  disposeTree(whole);
+  return shareOf(ofStage, spec, partOf(tensor));
+}
 
 function trained(world: World, job: Job, layout: Layout): Trained {
   const plan = planOf(world, job, layout);
   const { model, tensor, seed } = plan;
-  let state =
+  let state = freshState(
+    plan,
     layout.changes === undefined
-      ? resumedState(plan, startOf(readModel(job.folder, model.config)), {
-          step: 0,
-          consumedSamples: 0,
-        })
-      : freshState(plan, materialize<GptParams>(model.spec, seed, partOf(tensor)));
+      ? goldenWeights(plan, job.folder)
+      : materialize<GptParams>(model.spec, seed, partOf(tensor)),
+  );
   const gradients = layout.lossesOnly ? {} : gradientsAt(plan, state);
   const losses: number[] = [];
   const norms: number[] = [];

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { runThreads } from "@tessera/collectives";
 import type { Job, Layout, Trained } from "./layouts.js";
+import type { Continued, ResumeJob } from "./resume.js";
 
 const APP = join(__dirname, "../..");
 const folder = join(APP, "../../fixtures/golden");
@@ -12,9 +13,21 @@ const { tokens } = JSON.parse(readFileSync(join(folder, "expected.json"), "utf8"
   tokens: number[][][];
 };
 
+const program = (name: string): URL => pathToFileURL(join(APP, `dist/programs/${name}.js`));
+
+const golden = { folder, tokens: tokens.flat() };
+
 /** What each of `ranks` ranks, as threads, says of each layout. */
 export function runLayouts(ranks: number, layouts: readonly Layout[]): Promise<Trained[][]> {
-  const job: Job = { folder, tokens: tokens.flat(), layouts };
-  const program = pathToFileURL(join(APP, "dist/programs/layouts.js"));
-  return runThreads<Trained[]>({ program, ranks, data: job });
+  const job: Job = { ...golden, layouts };
+  return runThreads<Trained[]>({ program: program("layouts"), ranks, data: job });
+}
+
+/** The same of each layout and each checkpoint to go on from. */
+export function runResumes(
+  ranks: number,
+  job: Omit<ResumeJob, keyof typeof golden>,
+): Promise<Continued[][]> {
+  const data: ResumeJob = { ...golden, ...job };
+  return runThreads<Continued[]>({ program: program("resume"), ranks, data });
 }

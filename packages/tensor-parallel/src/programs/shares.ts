@@ -53,7 +53,9 @@ export async function main(world: World): Promise<Shares> {
     sizes: Object.fromEntries(leaves<Tensor>(share).map(([path, { shape }]) => [path, shape])),
     joined: valuesOf(joined),
     completed: valuesOf(completed),
-    counted: Object.fromEntries(leaves<Tensor>(share).map(([path]) => [path, axis.share(path)])),
+    counted: Object.fromEntries(
+      leaves<Tensor>(share).map(([path]) => [path, 1 / axis.copy(path).count]),
+    ),
   };
   for (const tree of [share, joined, completed]) disposeTree(tree);
   return { ...said, leaked: memory().numTensors - before };

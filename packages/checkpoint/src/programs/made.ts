@@ -1,0 +1,42 @@
+// Checkpoints of made-up tensors, for tests: every element says where it stands and when it was saved.
+
+import { gptConfig, noDropout } from "@tessera/gpt";
+import { wholeWindow } from "@tessera/random";
+import type { About } from "../sharded/read_index.js";
+import type { Source } from "../sharded/writer.js";
+
+/** Element `index` of the tensor after `step` steps. */
+export const elementAt = (step: number, index: number): number => 1000 * step + (index % 997);
+
+export const NAME = "weights.table";
+
+export const about = (step: number): About => ({
+  progress: { step, consumedSamples: 4 * step, seed: 7, identity: { seed: 7 } },
+  config: gptConfig({
+    layerCount: 1,
+    hiddenSize: 8,
+    headCount: 2,
+    vocabularySize: 16,
+    maxPositions: 8,
+    dropout: noDropout,
+  }),
+  schedule: { kind: "constant" },
+  run: { step },
+});
+
+/** What rank `rank` of `ranks` writes of a tensor [rows, 8] at a step. */
+export function sourcesOf(
+  step: number,
+  { rank, ranks, rows }: { readonly rank: number; readonly ranks: number; readonly rows: number },
+): readonly Source[] {
+  const size = 8 * rows;
+  const [first, end] = [rank, rank + 1].map((index) => Math.floor((size * index) / ranks)) as [
+    number,
+    number,
+  ];
+  const piece = { window: wholeWindow([rows, 8]), first, size: end - first };
+  const copy = (into: Float32Array): void => {
+    for (let i = 0; i < into.length; i += 1) into[i] = elementAt(step, first + i);
+  };
+  return [{ name: NAME, piece, copy }];
+}

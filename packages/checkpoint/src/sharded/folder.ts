@@ -1,0 +1,104 @@
+// The folder of a run's checkpoints. What is being written there, or taken away, has a hidden name; what is
+// visible is whole. `latest` names the one that was written last.
+
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { INDEX } from "./write_index.js";
+
+const LATEST = "latest";
+
+const nameOf = (step: number): string => `checkpoint-${step}`;
+
+/** Where a checkpoint is until it is whole. `token` is the job's own. */
+export const partialFolder = (folder: string, step: number, token: string): string =>
+  join(folder, `.${nameOf(step)}.partial-${token}`);
+
+const isCheckpoint = (folder: string, name: string): boolean =>
+  /^checkpoint-\d+$/.test(name) && existsSync(join(folder, name, INDEX));
+
+const stepOf = (name: string): number => Number(name.slice("checkpoint-".length));
+
+/** The names of the checkpoints in `folder`, those of the fewest steps first. */
+const checkpointsIn = (folder: string): readonly string[] =>
+  existsSync(folder)
+    ? readdirSync(folder)
+        .filter((name) => isCheckpoint(folder, name))
+        .sort((a, b) => stepOf(a) - stepOf(b))
+    : [];
+
+/** The checkpoint in `folder` that was written last, or undefined. */
+export function latestCheckpoint(folder: string): string | undefined {
+  const path = join(folder, LATEST);
+  const named = existsSync(path) ? readFileSync(path, "utf8").trim() : "";
+  // Where checkpoints were copied or removed by hand, it names none.
+  const name = isCheckpoint(folder, named) ? named : checkpointsIn(folder).at(-1);
+  return name === undefined ? undefined : join(folder, name);
+}
+
+/** Waits until the names in a folder are on the disk. */
+function flushNames(folder: string): void {
+  const descriptor = openSync(folder, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Makes a whole checkpoint visible, in place of one of the same step. Returns its path. */
+export function publish(folder: string, step: number, token: string): string {
+  const partial = partialFolder(folder, step, token);
+  const path = join(folder, nameOf(step));
+  const replaced = join(folder, `.${nameOf(step)}.replaced-${token}`);
+  flushNames(partial);
+  if (existsSync(path)) renameSync(path, replaced);
+  renameSync(partial, path);
+  const latest = join(folder, `.${LATEST}-${token}`);
+  writeFileSync(latest, `${nameOf(step)}\n`, { flush: true });
+  renameSync(latest, join(folder, LATEST));
+  flushNames(folder);
+  rmSync(replaced, { recursive: true, force: true });
+  return path;
+}
+
+/** Removes checkpoints older than that of `step`, until `keep` are left with it; 0 removes none. */
+export function prune(folder: string, step: number, keep: number): void {
+  if (keep === 0) return;
+  const older = checkpointsIn(folder).filter((name) => stepOf(name) < step);
+  for (const name of older.slice(0, Math.max(0, older.length - keep + 1))) remove(folder, name);
+}
+
+/** Removes every checkpoint in `folder`, and nothing else. */
+export function removeCheckpoints(folder: string): void {
+  rmSync(join(folder, LATEST), { force: true });
+  for (const name of checkpointsIn(folder)) remove(folder, name);
+}
+
+/** A checkpoint of which part is gone must not be seen. */
+function remove(folder: string, name: string): void {
+  const hidden = join(folder, `.${name}.removed`);
+  rmSync(hidden, { recursive: true, force: true });
+  renameSync(join(folder, name), hidden);
+  rmSync(hidden, { recursive: true });
+}
+
+/** Clears away what a job left that was ended while it saved. Only for whoever holds the folder's lock. */
+export function recover(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const [, visible, state] = /^\.(checkpoint-\d+)\.(partial|replaced|removed)\b/.exec(name) ?? [];
+    if (visible === undefined) continue;
+    const isLost = state === "replaced" && !existsSync(join(folder, visible));
+    if (isLost) renameSync(join(folder, name), join(folder, visible));
+    else rmSync(join(folder, name), { recursive: true, force: true });
+  }
+}

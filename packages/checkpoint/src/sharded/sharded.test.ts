@@ -1,0 +1,230 @@
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { UserError } from "@tessera/config";
+import { WHOLE } from "@tessera/mesh";
+import { wholeWindow } from "@tessera/random";
+import { latestCheckpoint } from "./folder.js";
+import { about, elementAt, sourcesOf } from "../programs/made.js";
+import { readIndex } from "./read_index.js";
+import { openCheckpoint } from "./saved.js";
+import { writeIndex } from "./write_index.js";
+import { openWriter, type Writer } from "./writer.js";
+
+const ROWS = 6;
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "tessera-sharded-"));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+async function open(ranks: number, keep = 0): Promise<Writer[]> {
+  const place = { folder, ranks, keep, patienceSeconds: 5, barrier: () => undefined };
+  const writers: Writer[] = [];
+  for (let rank = 0; rank < ranks; rank += 1) writers.push(await openWriter({ ...place, rank }));
+  return writers;
+}
+
+const save = (writers: readonly Writer[], step: number) =>
+  Promise.all(
+    writers.map((writer, rank) =>
+      writer.write(about(step), sourcesOf(step, { rank, ranks: writers.length, rows: ROWS })),
+    ),
+  );
+
+const close = (writers: readonly Writer[]) => Promise.all(writers.map((writer) => writer.close()));
+
+/** Saves the checkpoints of some steps, by three ranks. */
+async function saved(...steps: number[]): Promise<void> {
+  const writers = await open(3);
+  for (const step of steps) await save(writers, step);
+  await close(writers);
+}
+
+const wholeTable = {
+  shape: [ROWS, 8],
+  pieces: [{ path: "table", window: wholeWindow([ROWS, 8]), first: 0, size: 8 * ROWS, at: 0 }],
+};
+
+/** Reads the latest checkpoint; its step. */
+function load(): number {
+  const checkpoint = openCheckpoint(latestCheckpoint(folder)!);
+  try {
+    checkpoint.check(WHOLE);
+    const { step } = checkpoint.progress;
+    const expected = Array.from({ length: 8 * ROWS }, (_, index) => elementAt(step, index));
+    expect([...checkpoint.values("weights", wholeTable)]).toEqual(expected);
+    return step;
+  } finally {
+    checkpoint.close();
+  }
+}
+
+test("what ranks write appears at once, whole, and is named the latest", async () => {
+  const writers = await open(3);
+  const [first] = await save(writers, 4);
+  expect(first).toMatchObject({ path: join(folder, "checkpoint-4") });
+  expect(load()).toBe(4);
+  expect(readFileSync(join(folder, "latest"), "utf8")).toBe("checkpoint-4\n");
+  expect(readdirSync(join(folder, "checkpoint-4")).sort()).toEqual([
+    "index.json",
+    ...[1, 2, 3].map((rank) => `shard-0000${rank}-of-00003.safetensors`),
+  ]);
+  await close(writers);
+  expect(readdirSync(folder).sort()).toEqual(["checkpoint-4", "latest"]);
+});
+
+test("a rank reads the bytes that it holds, and no others", async () => {
+  await saved(1);
+  const checkpoint = openCheckpoint(latestCheckpoint(folder)!);
+  const window = { whole: [ROWS, 8], start: [0, 2], size: [ROWS, 3] };
+  const columns = { path: "table", window, first: 4, size: 7, at: 1 };
+  const values = checkpoint.values("weights", { shape: [9], pieces: [columns] });
+  const places = [4, 5, 6, 7, 8, 9, 10].map((i) => 8 * Math.floor(i / 3) + 2 + (i % 3));
+  expect([...values]).toEqual([0, ...places.map((place) => elementAt(1, place)), 0]);
+  expect(checkpoint.bytesRead).toBe(4 * 7);
+  checkpoint.close();
+});
+
+test("a copy of the state is saved: what changes after the call does not matter", async () => {
+  const [writer] = await open(1);
+  const state = new Float32Array(8 * ROWS).fill(1);
+  const [source] = sourcesOf(1, { rank: 0, ranks: 1, rows: ROWS });
+  const written = writer!.write(about(1), [{ ...source!, copy: (into) => into.set(state) }]);
+  state.fill(2);
+  await written;
+  await writer!.close();
+  const checkpoint = openCheckpoint(latestCheckpoint(folder)!);
+  expect(new Set(checkpoint.values("weights", wholeTable))).toEqual(new Set([1]));
+  checkpoint.close();
+});
+
+test("of all that are saved the latest ones stay, and one of the same step is replaced", async () => {
+  const writers = await open(2, 2);
+  for (const step of [1, 2, 3, 3]) await save(writers, step);
+  await close(writers);
+  expect(readdirSync(folder).sort()).toEqual(["checkpoint-2", "checkpoint-3", "latest"]);
+  expect(load()).toBe(3);
+});
+
+test("the latest is the one that was written last, or has the most steps where that is gone", async () => {
+  expect(latestCheckpoint(join(folder, "nowhere"))).toBeUndefined();
+  expect(latestCheckpoint(folder)).toBeUndefined();
+  await saved(9, 100, 20);
+  expect(load()).toBe(20);
+  rmSync(join(folder, "checkpoint-20"), { recursive: true });
+  expect(load()).toBe(100);
+});
+
+describe("two jobs and one folder:", () => {
+  const lock = () => join(folder, ".tessera-lock");
+
+  test("the second is refused by the name of the lock, and the first goes on", async () => {
+    const writers = await open(1);
+    await expect(open(1)).rejects.toThrow(UserError);
+    await expect(open(1)).rejects.toThrow(`${lock()}: process ${process.pid} on `);
+    await save(writers, 1);
+    await close(writers);
+    expect(load()).toBe(1);
+  });
+
+  test("a job whose lock was taken from it publishes nothing more", async () => {
+    const writers = await open(1);
+    await save(writers, 1);
+    rmSync(lock());
+    const other = await open(1);
+    await expect(save(writers, 2)).rejects.toThrow(lock());
+    await save(other, 3);
+    await close([...writers, ...other]);
+    expect(readdirSync(folder).sort()).toEqual(["checkpoint-1", "checkpoint-3", "latest"]);
+  });
+
+  test("what a job left that is no more is cleared away, but nothing that was whole", async () => {
+    await saved(1);
+    const gone = { host: hostname(), process: 2 ** 22 + 1, since: "", token: "x" };
+    writeFileSync(lock(), JSON.stringify(gone));
+    const whole = join(folder, "checkpoint-1");
+    const hidden = join(folder, ".checkpoint-1.replaced-x");
+    cpSync(whole, join(folder, ".checkpoint-2.partial-x"), { recursive: true });
+    renameSync(whole, hidden);
+    await close(await open(1));
+    expect(readdirSync(folder).sort()).toEqual(["checkpoint-1", "latest"]);
+    expect(load()).toBe(1);
+  });
+});
+
+describe("refused by name, with the one before still whole:", () => {
+  const at = (name: string) => join(folder, "checkpoint-2", name);
+  const SHARD = "shard-00002-of-00003.safetensors";
+  const flip = (path: string, byte: number) => {
+    const bytes = readFileSync(path);
+    bytes.writeUInt8(bytes.at(byte)! ^ 1, byte < 0 ? bytes.length + byte : byte);
+    writeFileSync(path, bytes);
+  };
+  test.each<[string, string, (path: string) => void, RegExp]>([
+    ["a flipped bit", SHARD, (path) => flip(path, -5), /is damaged: weights\.table is not as/],
+    ["a flipped bit in a header", SHARD, (path) => flip(path, 30), /is damaged/],
+    ["a missing shard", SHARD, (path) => rmSync(path), /is missing from the checkpoint/],
+    ["a cut shard", SHARD, (path) => truncateSync(path, 100), /is damaged: it has 100 bytes/],
+    ["a longer shard", SHARD, (path) => truncateSync(path, 10_000), /is damaged: it has 10000/],
+    ["a flipped bit in the index", "index.json", (path) => flip(path, 200), /is damaged: its sum/],
+    ["a cut index", "index.json", (path) => truncateSync(path, 100), /is damaged: its sum/],
+    ["a foreign index", "index.json", (path) => writeFileSync(path, "{}"), /is damaged: its sum/],
+  ])("%s", async (_fault, name, spoil, message) => {
+    await saved(1, 2);
+    spoil(at(name));
+    expect(load).toThrow(UserError);
+    expect(load).toThrow(message);
+    expect(load).toThrow(at(name));
+    rmSync(join(folder, "checkpoint-2"), { recursive: true });
+    expect(load()).toBe(1);
+  });
+
+  test("an index whose sum is right, but which leads out of the folder or of a tensor", async () => {
+    await saved(2);
+    const whole = readIndex(join(folder, "checkpoint-2"));
+    const [file, ...files] = whole.files;
+    const table = whole.tensors["weights.table"]!;
+    const [piece, ...pieces] = table.pieces;
+    const withPiece = (changes: object) => ({
+      ...whole,
+      tensors: { "weights.table": { ...table, pieces: [{ ...piece!, ...changes }, ...pieces] } },
+    });
+    for (const hostile of [
+      { ...whole, files: [{ ...file!, name: "../../etc/passwd" }, ...files] },
+      { ...whole, files: [{ ...file!, name: "/etc/passwd" }, ...files] },
+      withPiece({ file: 99 }),
+      withPiece({ first: 8 * ROWS }),
+      withPiece({ start: [ROWS, 0] }),
+      withPiece({ count: 2 ** 53 }),
+      withPiece({ size: [2 ** 40, 2 ** 40] }),
+      withPiece({ start: [0] }),
+    ]) {
+      writeIndex(join(folder, "checkpoint-2"), hostile);
+      expect(load).toThrow(UserError);
+      expect(load).toThrow(at("index.json"));
+    }
+    expect(existsSync(at(SHARD))).toBe(true);
+  });
+
+  test("a part that is in no file", async () => {
+    await saved(2);
+    const whole = readIndex(join(folder, "checkpoint-2"));
+    const table = whole.tensors["weights.table"]!;
+    const tensors = { "weights.table": { ...table, pieces: table.pieces.slice(1) } };
+    writeIndex(join(folder, "checkpoint-2"), { ...whole, tensors });
+    expect(load).toThrow(/index\.json: has 32 of 48 elements of weights\.table/);
+  });
+});

@@ -1,0 +1,127 @@
+// Training states in checkpoints: what a rank writes of one, and reads of one.
+
+import { reshape, slice, tidy, type Tensor } from "@tensorflow/tfjs-core";
+import {
+  openCheckpoint,
+  slotName,
+  WEIGHTS,
+  type SavedCheckpoint,
+  type Source,
+} from "@tessera/checkpoint";
+import { UserError } from "@tessera/config";
+import type { GptConfig } from "@tessera/gpt";
+import {
+  disposeTree,
+  leaves,
+  sharePiece,
+  type Holding,
+  type Piece,
+  type Tree,
+} from "@tessera/layers";
+import type { Part } from "@tessera/mesh";
+import type { TrainingPlan } from "./plan.js";
+import { ownedWeights } from "./state.js";
+import type { TrainingState } from "./step.js";
+
+/** What two runs must share so that one can continue the other, by name. */
+export type Identity = Readonly<Record<string, string | number>>;
+
+/**
+ * Where the run that was saved in `folder` goes on, whatever layout it had. This rank checks a part of the
+ * files, and reads what it owns. Throws a UserError where they are damaged, or this run is another.
+ */
+export function resumeRun(plan: TrainingPlan, folder: string, identity: Identity): TrainingState {
+  const saved = openCheckpoint(folder);
+  try {
+    refuseOther({ ...sizesOf(plan.model.config), ...identity }, saved);
+    saved.check(partOfAll(plan));
+    return stateIn(saved, plan);
+  } finally {
+    saved.close();
+  }
+}
+
+function stateIn(saved: SavedCheckpoint, { sharing, optimizer }: TrainingPlan): TrainingState {
+  const read = (slot: string): Tree => saved.read(slot, sharing.holdings);
+  const { step, consumedSamples, lossScale } = saved.progress;
+  return {
+    params: sharing.release(read(WEIGHTS)),
+    optimizer: Object.fromEntries(optimizer.slots.map((slot) => [slot, read(slot)])),
+    step,
+    consumedSamples,
+    lossScale,
+  };
+}
+
+/**
+ * What this rank writes of `state`. Of what several ranks hold, each writes as much as the others, so that
+ * all of it is written once. Borrows `state`; `use` is given what must be copied before it returns.
+ */
+export function withSources<R>(
+  { sharing, tensor, pipeline }: TrainingPlan,
+  state: TrainingState,
+  use: (sources: readonly Source[]) => R,
+): R {
+  const holdings = new Map(leaves<Holding>(sharing.holdings));
+  const copies = (path: string) => [sharing.copy, tensor.copy(path), pipeline.copy(path)];
+  const weights = ownedWeights(sharing, state.params);
+  const sources = Object.entries({ [WEIGHTS]: weights, ...state.optimizer }).flatMap(
+    ([slot, tree]) =>
+      leaves<Tensor>(tree).flatMap(([path, leaf]) =>
+        holdings.get(path)!.pieces.flatMap((piece) => {
+          const own = copies(piece.path).reduce<readonly Piece[]>(
+            (pieces, copy) => pieces.flatMap((one) => sharePiece(one, copy)),
+            [piece],
+          );
+          return own.map((one) => sourceOf(slotName(slot, piece.path), one, leaf));
+        }),
+      ),
+  );
+  const result = use(sources);
+  disposeTree(weights);
+  return result;
+}
+
+const sourceOf = (name: string, piece: Piece, leaf: Tensor): Source => ({
+  name,
+  piece,
+  copy(into) {
+    const part =
+      piece.size === leaf.size
+        ? leaf.clone()
+        : tidy(() => slice(reshape(leaf, [leaf.size]), [piece.at], [piece.size]));
+    into.set(part.dataSync<"float32">());
+    part.dispose();
+  },
+});
+
+/** This rank among all. */
+const partOfAll = ({ sharing, tensor, pipeline }: TrainingPlan): Part =>
+  [pipeline, sharing, tensor].reduce(
+    ({ index, count }, { group: { rank, size } }) => ({
+      index: index * size + rank,
+      count: count * size,
+    }),
+    { index: 0, count: 1 },
+  );
+
+function refuseOther(run: Identity, { folder, config, progress }: SavedCheckpoint): void {
+  const saved: Identity = { ...sizesOf(config), ...progress.identity };
+  for (const [name, value] of Object.entries(run)) {
+    if (saved[name] !== value) {
+      throw new UserError(
+        `${folder}: was trained with ${name} ${saved[name]}, this run has ${value}`,
+      );
+    }
+  }
+}
+
+/** What says which tensors a model has, and what it makes of them. */
+const sizesOf = ({ dropout: _dropout, ...sizes }: GptConfig): Identity =>
+  Object.fromEntries(
+    Object.entries(sizes).flatMap(([name, value]) =>
+      typeof value === "object"
+        ? Object.entries(value).map(([key, part]) => [`${name}.${key}`, String(part)])
+        : [[name, String(value)]],
+    ),
+  );
