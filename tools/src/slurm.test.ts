@@ -2,9 +2,18 @@
 // as they are written, and that whatever goes wrong ends the job and not the cluster.
 
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { commandsBehind } from "./documented.js";
 
 const ROOT = join(__dirname, "../..");
 const CLUSTER = join(ROOT, "tools/slurm-cluster/main.mjs");
@@ -36,6 +45,37 @@ const srun = ["srun", "--mpi=pmix", "--kill-on-bad-exit=1", "--nodes=2", "--ntas
     rmSync(folder, { recursive: true });
     expect(processesWith("tessera-slurm|slurmd -D|slurmctld -D")).toBe("");
   }, 60_000);
+
+  /** A job under way: its log, and what Slurm does to it. */
+  function submit(script: string, cwd = folder) {
+    const args = [CLUSTER, "run", "sbatch", "--parsable", script];
+    const id = spawnSync(process.execPath, args, { encoding: "utf8", cwd }).stdout.trim();
+    const name = /--job-name=(.*)/.exec(readFileSync(join(cwd, script), "utf8"))![1]!;
+    const log = join(cwd, `${name}-${id}.log`);
+    const said = () => (existsSync(log) ? readFileSync(log, "utf8") : "");
+    const until = (isTrue: (said: string) => boolean, patience = 60_000) => {
+      for (const deadline = Date.now() + patience; !isTrue(said()) && Date.now() < deadline;)
+        spawnSync("sleep", ["0.2"]);
+      expect(isTrue(said()) || said()).toBe(true);
+    };
+    const isThere = (what: string) => run("scontrol", "show", "job", id).stdout.includes(what);
+    return {
+      id,
+      said,
+      until,
+      isThere,
+      /** As Slurm does before the time limit; returns when the job is back. */
+      requeue() {
+        run("scancel", "--batch", "--signal=USR1", id);
+        until(() => isThere("Restarts=1"), 180_000);
+        const lines = said().split("\n").length;
+        until((text) => {
+          run("scontrol", "update", `JobId=${id}`, "StartTime=now"); // Slurm lets it wait for minutes
+          return text.split("\n").length > lines;
+        });
+      },
+    };
+  }
 
   /** How srun lays out so many ranks; 7 and 1 are the most uneven, and a node's last rank is its worst. */
   const layouts: Readonly<Record<number, readonly string[]>> = {
@@ -147,25 +187,39 @@ const srun = ["srun", "--mpi=pmix", "--kill-on-bad-exit=1", "--nodes=2", "--ntas
       at("requeue.sh"),
     ];
     execFileSync(process.execPath, [TESSERA, "sbatch", ...flags, ...warning, "--", ...program]);
-    const job = run("sbatch", "--parsable", at("requeue.sh")).stdout.trim();
-    const log = at(`requeue-${job}.log`);
-    const said = () => (existsSync(log) ? readFileSync(log, "utf8") : "");
-    const until = (isTrue: () => boolean) => {
-      for (const deadline = Date.now() + 60_000; !isTrue() && Date.now() < deadline;)
-        spawnSync("sleep", ["0.2"]);
-      expect(isTrue() || said()).toBe(true);
-    };
-    until(() => said().includes("step 3/"));
-    run("scancel", "--batch", "--signal=USR1", job); // as Slurm does before the limit
-    until(() => run("scontrol", "show", "job", job).stdout.includes("Restarts=1"));
-    const [, saved] = /saved {2}.*checkpoint-(\d+)/.exec(said()) ?? [];
-    until(() => {
-      run("scontrol", "update", `JobId=${job}`, "StartTime=now"); // Slurm lets it wait for minutes
-      return said().includes(`resume from step ${saved}`);
-    });
-    until(() => said().includes(`step ${Number(saved) + 2}/`));
-    run("scancel", job);
+    const job = submit("requeue.sh");
+    job.until((said) => said.includes("step 3/"));
+    job.requeue();
+    const [, saved] = /saved {2}.*checkpoint-(\d+)/.exec(job.said()) ?? [];
+    job.until((said) => said.includes(`resume from step ${saved}`));
+    job.until((said) => said.includes(`step ${Number(saved) + 2}/`));
+    run("scancel", job.id);
     const steps = readFileSync(at("outputs/metrics.jsonl"), "utf8").match(/"step":\d+/g)!;
     expect(new Set(steps).size).toBe(steps.length);
   }, 240_000);
+
+  test("the documented line of 1.4B trains on sixteen ranks, is warned, requeued, and ends", () => {
+    const cwd = join(folder, "documented");
+    mkdirSync(cwd);
+    for (const name of ["README.md", "LICENSE", "apps", "docs", "node_modules", "packages"]) {
+      symlinkSync(join(ROOT, name), join(cwd, name));
+    }
+    const guide = join(ROOT, "docs/pretraining.md");
+    const [preprocess, sbatch, ...rest] = commandsBehind(guide, DOCUMENTED);
+    expect(rest).toEqual(["sbatch job.sh"]);
+    for (const command of [preprocess!, sbatch!]) execFileSync("bash", ["-c", command], { cwd });
+    const job = submit("job.sh", cwd);
+    job.until((said) => said.includes("iteration        9/"), 240_000);
+    job.requeue();
+    const iterations = () =>
+      [...job.said().matchAll(/iteration +(\d+)\/ +30 /g)].map(([, n]) => Number(n));
+    job.until((said) => said.includes("checkpoint-30"), 240_000);
+    job.until(() => job.isThere("JobState=COMPLETED"));
+    const [, saved] = /saved {2}checkpoints\/checkpoint-(\d+)/.exec(job.said())!;
+    expect(job.said()).toContain(`resume from step ${saved}`);
+    expect(iterations()).toEqual(Array.from({ length: 30 }, (_, i) => i + 1));
+    expect(job.said()).toContain("16: tensor 8 x pipeline 2 x data 1");
+  }, 900_000);
 });
+
+const DOCUMENTED = "## The 1.4B line, narrowed to run anywhere";

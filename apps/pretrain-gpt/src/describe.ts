@@ -1,24 +1,26 @@
 // What a run is, on paper: sizes, ranks, batch arithmetic, schedule and memory, from its configuration alone.
 
-import { rankMemory } from "@tessera/data-parallel";
-import { gptStage, parameterCount, trainingFlopsPerToken } from "@tessera/gpt";
-import { refuseCuts } from "@tessera/layers";
+import { parameterCount, trainingFlopsPerToken } from "@tessera/gpt";
 import { worldSize } from "@tessera/mesh";
-import { schedulesOf, simulate } from "@tessera/pipeline-parallel";
+import { schedulesOf, simulate, type Timeline } from "@tessera/pipeline-parallel";
 import { describeMemory } from "@tessera/trainer";
 import { fullBatch } from "./length.js";
+import { mostMemory } from "./memory.js";
 import type { RunConfig } from "./resolve.js";
 import type { Vocabulary } from "./vocabulary.js";
 
 /** Lines for people. Throws a UserError where the model cannot be shared out so. */
-export const describe = (config: RunConfig, vocabulary: Vocabulary): string[] => [
-  modelLine(config, vocabulary),
-  ranksLine(config),
-  stagesLine(config),
-  batchLine(config),
-  rateLine(config),
-  `memory ${memoryLine(config)}`,
-];
+export function describe(config: RunConfig, vocabulary: Vocabulary): string[] {
+  const most = mostMemory(config, timelineOf(config).peakInFlight);
+  return [
+    modelLine(config, vocabulary),
+    ranksLine(config),
+    stagesLine(config),
+    batchLine(config),
+    rateLine(config),
+    `memory at most, of stage ${most.stage}: ${describeMemory(most.kinds)}`,
+  ];
+}
 
 /** 1.4B, 22M. */
 function short(count: number): string {
@@ -45,12 +47,13 @@ function ranksLine({ parallel }: RunConfig): string {
   );
 }
 
-function stagesLine({ parallel, length }: RunConfig): string {
+function stagesLine(config: RunConfig): string {
+  const { parallel, length } = config;
   const { degrees, schedule, chunks, layers } = parallel;
   const { accumulation: micros } = fullBatch(length, degrees);
   const stages = degrees.pipeline;
   if (stages === 1) return "stages 1: no pipeline";
-  const { bubble, peakInFlight } = simulate(schedulesOf(schedule, { stages, micros, chunks }));
+  const { bubble, peakInFlight } = timelineOf(config);
   const sizes = layers.map(({ size }) => size);
   const isEven = sizes.every((size) => size === sizes[0]);
   const each = isEven ? `${sizes[0]} layers each` : `layers ${sizes.join(",")}`;
@@ -58,6 +61,13 @@ function stagesLine({ parallel, length }: RunConfig): string {
     `stages ${stages} x ${chunks} parts of ${each}, ${schedule}; ${micros} micro-batches, ` +
     `at most ${Math.max(...peakInFlight)} in flight, bubble ${(100 * bubble).toFixed(1)}%`
   );
+}
+
+/** One step with a full batch, on paper. */
+export function timelineOf({ parallel, length }: RunConfig): Timeline {
+  const { degrees, schedule, chunks } = parallel;
+  const { accumulation: micros } = fullBatch(length, degrees);
+  return simulate(schedulesOf(schedule, { stages: degrees.pipeline, micros, chunks }));
 }
 
 function batchLine({ length, parallel }: RunConfig): string {
@@ -76,20 +86,4 @@ function batchLine({ length, parallel }: RunConfig): string {
 function rateLine({ length: { schedule, unit } }: RunConfig): string {
   const { kind, peak, floor, warmup, total } = schedule;
   return `rate   ${kind} from ${peak} to ${floor} by ${total} ${unit}, after a rise over ${warmup}`;
-}
-
-/** Of the rank that needs most. */
-function memoryLine({ model, parallel }: RunConfig): string {
-  const { degrees, layers, zeroStage: stage } = parallel;
-  const part = { index: 0, count: degrees.tensor };
-  const all = Array.from({ length: degrees.pipeline }, (_, index) => {
-    const own = layers.filter((_span, at) => at % degrees.pipeline === index);
-    const { spec } = gptStage(model, {}, own);
-    refuseCuts(spec, degrees.tensor);
-    return rankMemory(spec, { stage, ranks: degrees.data, slots: 2, part });
-  });
-  const most = all.reduce((a, b) => (b.weights > a.weights ? b : a));
-  const { weights, gradients, optimizer, passing } = most;
-  const kinds = { weights, gradients, optimizer, "in passing": passing };
-  return `at most, per rank: ${describeMemory(kinds)}`;
 }

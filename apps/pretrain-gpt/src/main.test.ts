@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { isAvailable as isMpiAvailable } from "@tessera/collectives-mpi";
-import { lossesIn, MAIN, run, scratch, words } from "./programs/run.js";
+import { lossesIn, MAIN, run, scratch, stopRank, words } from "./programs/run.js";
 
 let folder: ReturnType<typeof scratch>;
 beforeAll(() => {
@@ -118,6 +118,27 @@ describe("on several ranks", () => {
       expectClose(lossesIn(two.stdout), lossesIn(one.stdout).slice(2));
     },
   );
+
+  withRanks("SIGTERM on one rank: all save at the same step, and go on to the bit", async () => {
+    const { at } = folder;
+    const dimensions = "--tensor-model-parallel-size 2 --pipeline-model-parallel-size 2";
+    const length = "--train-iters 40 --global-batch-size 2 --eval-iters 0";
+    const flags = `${length} ${dimensions} --exit-signal-handler`;
+    const whole = run(trained(`${flags} --save ${at("unstopped")}`), 4);
+    const stopping = trained(`${flags} --save ${at("stopped")} --load ${at("stopped")}`);
+    const { status, stdout } = await stopRank(stopping, 4, 3, /iteration +5\//);
+    expect(status).toBe(0);
+    const step = lossesIn(stdout).length;
+    expect(readdirSync(at("stopped"))).toContain(`checkpoint-${step}`);
+    expect(step).toBeLessThan(40);
+    const again = run(stopping, 4);
+    expect(again.status).toBe(0);
+    expect([...lossesIn(stdout), ...lossesIn(again.stdout)]).toEqual(lossesIn(whole.stdout));
+    const [expected, actual] = ["unstopped", "stopped"].map((name) =>
+      bytesOf(`${at(name)}/checkpoint-40`),
+    );
+    expect(actual).toEqual(expected);
+  });
 });
 
 function expectClose(actual: [number, number][], expected: [number, number][]): void {

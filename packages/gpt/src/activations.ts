@@ -46,6 +46,40 @@ export function blockActivationBytes(
   return rows * time * (outside / (sequence ? tensor : 1) + inside);
 }
 
+/**
+ * Bytes that a rank keeps of `layers` blocks in a row: all of each, or of those that are recomputed as a
+ * unit, their input.
+ */
+export function keptActivationBytes(
+  config: GptConfig,
+  micro: MicroBatch,
+  keeping: Keeping,
+  layers: number,
+): number {
+  const { tensor = 1, sequence = false, recompute } = keeping;
+  const block = blockActivationBytes(config, micro, keeping);
+  if (recompute === undefined || recompute === "attention") return layers * block;
+  const { rows, time, bytes } = micro;
+  const input = (rows * time * config.hiddenSize * bytes) / (sequence ? tensor : 1);
+  if (recompute.kind === "uniform") return Math.ceil(layers / recompute.layers) * input;
+  const alone = Math.min(layers, recompute.layers);
+  return alone * input + (layers - alone) * block;
+}
+
+/** Bytes of what is computed again at once, while backward is at it. */
+export function recomputedActivationBytes(
+  config: GptConfig,
+  micro: MicroBatch,
+  keeping: Keeping,
+): number {
+  const { recompute } = keeping;
+  if (recompute === undefined) return 0;
+  const { recompute: _all, ...everything } = keeping;
+  const block = blockActivationBytes(config, micro, everything);
+  if (recompute === "attention") return block - blockActivationBytes(config, micro, keeping);
+  return recompute.kind === "block" ? block : Math.min(recompute.layers, config.layerCount) * block;
+}
+
 /** Logits are made in chunks of tokens that take no more, where the backend can. */
 const LOGIT_BYTES = 64 * 2 ** 20;
 
@@ -55,10 +89,18 @@ export function activationBytes(
   micro: MicroBatch,
   keeping: Keeping = {},
 ): number {
-  const { rows, time, bytes } = micro;
-  const { tensor = 1 } = keeping;
-  // The last norm's input and output, and the gradient of that.
-  const ends = 3 * rows * time * config.hiddenSize * bytes;
-  const logits = Math.min(LOGIT_BYTES, 4 * rows * time * (config.vocabularySize / tensor));
-  return config.layerCount * blockActivationBytes(config, micro, keeping) + ends + logits;
+  return (
+    keptActivationBytes(config, micro, keeping, config.layerCount) +
+    endBytes(config, micro, keeping)
+  );
+}
+
+/** Bytes that the end of a model works with: the last norm's input and output, that one's gradient, logits. */
+export function endBytes(
+  { hiddenSize, vocabularySize }: GptConfig,
+  { rows, time, bytes }: MicroBatch,
+  { tensor = 1 }: Keeping,
+): number {
+  const logits = Math.min(LOGIT_BYTES, 4 * rows * time * (vocabularySize / tensor));
+  return 3 * rows * time * hiddenSize * bytes + logits;
 }

@@ -1,6 +1,9 @@
 export {
   activationBytes,
   blockActivationBytes,
+  endBytes,
+  keptActivationBytes,
+  recomputedActivationBytes,
   type Keeping,
   type MicroBatch,
 } from "./activations.js";

@@ -4,7 +4,7 @@ import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, memory, setBackend, type Tensor } from "@tensorflow/tfjs-core";
 import { readModel, readModelConfig } from "@tessera/checkpoint";
 import type { Traffic, World } from "@tessera/collectives";
-import { resolveBatch } from "@tessera/config";
+import { resolveBatch, type BatchRamp } from "@tessera/config";
 import { feedOf, sequentialOrder, type Feed, type Samples } from "@tessera/data";
 import { disagreement } from "@tessera/data-parallel";
 import {
@@ -56,6 +56,8 @@ export interface Layout {
   readonly masked?: boolean;
   /** Rows of a step, over all ranks and micro-batches. */
   readonly rows?: number;
+  /** How a step grows to that; from the start as large, unless it is said. */
+  readonly ramp?: Omit<BatchRamp, "full">;
   /** Whether losses are all that is compared: the model is then never brought together. */
   readonly lossesOnly?: boolean;
   readonly stage: 0 | 1 | 2 | 3;
@@ -78,6 +80,8 @@ export type ByPath = Readonly<Record<string, Float32Array>>;
 export interface Trained {
   readonly losses: readonly number[];
   readonly norms: readonly number[];
+  /** Samples taken, after each step. */
+  readonly consumed: readonly number[];
   /** At the end, by path. */
   readonly weights: ByPath;
   /** Of the first step. */
@@ -113,7 +117,7 @@ const FP16 = { initial: 2 ** 10, minimum: 1, window: 100, hysteresis: 1 };
 
 export function planOf(world: World, { folder, tokens }: Job, layout: Layout): TrainingPlan {
   const { stage: zeroStage, accumulation, bucketBytes, tensor = 1, pipeline = 1 } = layout;
-  const { storage = "fp32", recompute } = layout;
+  const { storage = "fp32", recompute, rows = ROWS_PER_STEP, ramp } = layout;
   const config = configOf(folder, layout);
   const data = world.size / (tensor * pipeline);
   const laidOut = layOut(
@@ -137,10 +141,11 @@ export function planOf(world: World, { folder, tokens }: Job, layout: Layout): T
     optimizer: adam(adamW, decayOf(laidOut.model.spec)),
     schedule: { kind: "constant", peak: 1e-3, floor: 0, warmup: 4, total: 100 },
     batch: resolveBatch({
-      microBatch: (layout.rows ?? ROWS_PER_STEP) / (accumulation * data),
+      microBatch: rows / (accumulation * data),
       accumulation,
       dataRanks: data,
     }),
+    ...(ramp && { ramp: { ...ramp, full: rows } }),
     clipNorm: 1,
     lossScaling: layout.storage === "fp16" ? FP16 : null,
     seed: 7,
@@ -197,6 +202,7 @@ function trained(world: World, job: Job, layout: Layout): Trained {
   const gradients = layout.lossesOnly ? {} : gradientsAt(plan, state);
   const losses: number[] = [];
   const norms: number[] = [];
+  const consumed: number[] = [];
   const before = memory().numTensors;
   let leaked = 0;
   const traffic = [structuredClone(tensor.group.traffic)];
@@ -204,6 +210,7 @@ function trained(world: World, job: Job, layout: Layout): Trained {
     const taken = takeStep(plan, state);
     state = taken.state;
     if (step === 0) traffic.push(structuredClone(tensor.group.traffic));
+    consumed.push(state.consumedSamples);
     losses.push(valueOf(taken.report.loss));
     norms.push(valueOf(taken.report.gradientNorm));
     disposeTree({ loss: taken.report.loss, norm: taken.report.gradientNorm });
@@ -211,7 +218,7 @@ function trained(world: World, job: Job, layout: Layout): Trained {
   }
   const end = layout.lossesOnly ? { weights: {}, disagreement: null } : endOf(world, plan, state);
   for (const tree of [state.params, state.optimizer]) disposeTree(tree);
-  return { losses, norms, gradients, traffic, leaked, ...end };
+  return { losses, norms, consumed, gradients, traffic, leaked, ...end };
 }
 
 /** The whole weights, and whether ranks agree on them. */

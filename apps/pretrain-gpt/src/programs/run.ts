@@ -1,7 +1,7 @@
 // Runs the built program, as a user does.
 
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { datasetWriter } from "@tessera/data";
@@ -11,15 +11,53 @@ const LAUNCH = join(__dirname, "../../../tessera/dist/main.js");
 
 export const words = (line: string): string[] => line.split(/\s+/).filter(Boolean);
 
-export function run(line: string, ranks = 1) {
+const env = { ...process.env, OMP_NUM_THREADS: "1" };
+
+function argvOf(line: string, ranks: number): string[] {
   const program = [MAIN, ...words(line)];
-  const launched = [LAUNCH, "launch", "--nproc-per-node", String(ranks), "--", "node", ...program];
-  const { status, stdout, stderr } = spawnSync(process.execPath, ranks === 1 ? program : launched, {
-    encoding: "utf8",
-    timeout: 120_000,
-    env: { ...process.env, OMP_NUM_THREADS: "1" },
-  });
+  if (ranks === 1) return program;
+  return [LAUNCH, "launch", "--nproc-per-node", String(ranks), "--", "node", ...program];
+}
+
+export function run(line: string, ranks = 1) {
+  const options = { encoding: "utf8", timeout: 120_000, env } as const;
+  const { status, stdout, stderr } = spawnSync(process.execPath, argvOf(line, ranks), options);
   return { status, stdout, stderr };
+}
+
+/** The same, but one rank gets SIGTERM, and no other does, once something shows in what they say. */
+export async function stopRank(line: string, ranks: number, rank: number, once: RegExp) {
+  const child = spawn(process.execPath, argvOf(line, ranks), { env });
+  let stdout = "";
+  let isAsked = false;
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+    if (isAsked || !once.test(stdout)) return;
+    isAsked = true;
+    process.kill(processOf(line, rank), "SIGTERM");
+  });
+  const status = await new Promise<number | null>((resolve) => child.once("close", resolve));
+  return { status, stdout };
+}
+
+/** The process that is `rank` of the run of `line`, among all of this machine. */
+function processOf(line: string, rank: number): number {
+  const mark = [MAIN, ...words(line)].join("\0");
+  const read = (pid: string, file: string): string => {
+    try {
+      return readFileSync(`/proc/${pid}/${file}`, "utf8");
+    } catch {
+      return ""; // it has ended, or is not ours to see
+    }
+  };
+  const isIt = (pid: string): boolean =>
+    read(pid, "cmdline").includes(mark) &&
+    read(pid, "environ").includes(`\0OMPI_COMM_WORLD_RANK=${rank}\0`);
+  return Number(
+    readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name))
+      .find(isIt),
+  );
 }
 
 /** Ids that the dataset of `scratch` has: 0 to 63, and 64 at the end of documents. */

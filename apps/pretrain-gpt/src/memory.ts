@@ -1,0 +1,73 @@
+// What a rank's tensors are expected to take, by kind, from the configuration alone.
+
+import { rankMemory } from "@tessera/data-parallel";
+import {
+  endBytes,
+  gptStage,
+  keptActivationBytes,
+  recomputedActivationBytes,
+  type Keeping,
+  type MicroBatch,
+} from "@tessera/gpt";
+import { refuseCuts } from "@tessera/layers";
+import type { RunConfig } from "./resolve.js";
+
+export interface StageMemory {
+  readonly stage: number;
+  /** Bytes. */
+  readonly kinds: Readonly<Record<string, number>>;
+}
+
+/** Adam keeps two numbers beside each weight. */
+const SLOTS = 2;
+
+/**
+ * Of the stage whose ranks need most, where `inFlight` micro-batches are in flight on each at once. Throws a
+ * UserError where the model cannot be shared out so.
+ */
+export function mostMemory(config: RunConfig, inFlight: readonly number[]): StageMemory {
+  const totalOf = ({ kinds }: StageMemory): number =>
+    Object.values(kinds).reduce((a, b) => a + b, 0);
+  return inFlight
+    .map((count, stage): StageMemory => ({ stage, kinds: memoryOf(config, stage, count) }))
+    .reduce((a, b) => (totalOf(b) > totalOf(a) ? b : a));
+}
+
+function memoryOf(config: RunConfig, stage: number, inFlight: number): StageMemory["kinds"] {
+  const { model, parallel } = config;
+  const { degrees, layers, zeroStage } = parallel;
+  const own = layers.filter((_span, part) => part % degrees.pipeline === stage);
+  const { spec } = gptStage(model, {}, own);
+  refuseCuts(spec, degrees.tensor);
+  const { weights, gradients, optimizer, passing } = rankMemory(spec, {
+    stage: zeroStage,
+    ranks: degrees.data,
+    slots: SLOTS,
+    part: { index: 0, count: degrees.tensor },
+  });
+  return {
+    weights,
+    gradients,
+    optimizer,
+    activations: activationsOf(config, stage, inFlight),
+    "in passing": passing,
+  };
+}
+
+function activationsOf(config: RunConfig, stage: number, inFlight: number): number {
+  const { model, parallel, length, sequenceLength, storage, recompute } = config;
+  const { degrees, layers, chunks, sequenceParallel: sequence } = parallel;
+  const micro: MicroBatch = {
+    rows: length.microBatch,
+    time: sequenceLength,
+    bytes: storage === "fp32" ? 4 : 2,
+  };
+  const keeping: Keeping = { tensor: degrees.tensor, sequence, ...(recompute && { recompute }) };
+  const kept = layers
+    .filter((_span, part) => part % degrees.pipeline === stage)
+    .map(({ size }) => keptActivationBytes(model, micro, keeping, size))
+    .reduce((a, b) => a + b, 0);
+  const end = stage === degrees.pipeline - 1 ? endBytes(model, micro, keeping) : 0;
+  // In flight is a micro-batch in one chunk; they are about alike.
+  return (inFlight * kept) / chunks + recomputedActivationBytes(model, micro, keeping) + end;
+}
