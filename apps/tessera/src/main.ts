@@ -9,6 +9,8 @@ import { mergeCommand } from "./data/merge.js";
 import { orderCommand } from "./data/order.js";
 import { doctor } from "./doctor.js";
 import { launch } from "./launch.js";
+import { convertCommand } from "./models/convert.js";
+import { generateCommand } from "./models/generate.js";
 import { preprocessCommand } from "./preprocess/command.js";
 import { sbatch } from "./sbatch.js";
 import { schedule } from "./schedule.js";
@@ -22,6 +24,8 @@ const tessera = family("tessera", "Tessera's command-line tool.", [
   checkRanks,
   schedule,
   preprocessCommand,
+  convertCommand,
+  generateCommand,
   family("tessera data", "Looks at datasets, and merges them.", [
     orderCommand,
     infoCommand,

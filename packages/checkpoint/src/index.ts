@@ -1,7 +1,15 @@
 export { exportModel } from "./export_model.js";
 export { NAMES as onnxNames } from "./onnx/gpt_graph.js";
-export { findOnnx, writeOnnx, type OnnxFiles, type WriteOnnxOptions } from "./onnx/onnx_files.js";
+export { findOnnx, writingOnnx, type OnnxFiles } from "./onnx/onnx_files.js";
 export { onnxPrecisions, type OnnxPrecision } from "./onnx/onnx_model.js";
+export { openModel, type OpenModel } from "./hugging_face/open_model.js";
+export {
+  writeConfig,
+  writingModel,
+  type ValuesAt,
+  type WriteModelOptions,
+  type WriteProgress,
+} from "./hugging_face/write_model.js";
 export { readModel, readModelConfig, writeModel } from "./model_files.js";
 export { openSafetensors, type SafetensorsFile } from "./safetensors.js";
 export { writeSafetensors, type Written } from "./safetensors_writer.js";

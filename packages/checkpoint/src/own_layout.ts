@@ -1,19 +1,16 @@
-// Models that GPT-2's layout has no place for, under the names of their own parameters.
+// Models that no layout of Hugging Face's has a place for, under the names of their own parameters.
 
-import { UserError } from "@tessera/config";
 import { gptConfig, type GptConfig } from "@tessera/gpt";
 import * as v from "valibot";
+import { layers, parsed, positive, rate, size, type Layout } from "./hugging_face/layout.js";
 
-export const OWN_TYPE = "tessera-gpt";
-
-const count = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
-const rate = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
+const OWN_TYPE = "tessera-gpt";
 
 const Positions = v.variant("kind", [
   v.object({ kind: v.picklist(["learned", "none"]) }),
   v.object({
     kind: v.literal("rotary"),
-    base: v.pipe(v.number(), v.gtValue(0)),
+    base: positive,
     share: rate,
     pairs: v.picklist(["halves", "neighbours"]),
   }),
@@ -21,35 +18,33 @@ const Positions = v.variant("kind", [
 
 /** A `GptConfig`, key for key. */
 export const Config = v.object({
-  layerCount: count,
-  hiddenSize: count,
-  headCount: count,
-  keyHeadCount: count,
-  innerSize: count,
-  vocabularySize: count,
-  maxPositions: count,
+  layerCount: layers,
+  hiddenSize: size,
+  headCount: size,
+  keyHeadCount: size,
+  innerSize: size,
+  vocabularySize: size,
+  maxPositions: size,
   dropout: v.object({ embedding: rate, attention: rate, residual: rate }),
   positions: Positions,
   activation: v.picklist(["gelu", "swiglu"]),
   norm: v.picklist(["layer", "rms"]),
-  normEpsilon: v.number(),
+  normEpsilon: positive,
   parallelBlock: v.boolean(),
   biases: v.object({ attention: v.boolean(), mlp: v.boolean(), head: v.boolean() }),
   tiedEmbeddings: v.boolean(),
   initDeviation: v.number(),
 }) satisfies v.GenericSchema<unknown, GptConfig>;
 
-const ConfigFile = v.object({ model_type: v.literal(OWN_TYPE), config: Config });
+const File = v.object({ model_type: v.literal(OWN_TYPE), config: Config });
 
-/** The model that a config.json of ours describes. Throws a UserError that names `path` and the key. */
-export function fromOwnConfig(json: unknown, path: string): GptConfig {
-  const parsed = v.safeParse(ConfigFile, json);
-  if (parsed.success) return gptConfig(parsed.output.config);
-  const issue = parsed.issues[0];
-  throw new UserError(`${path}: ${v.getDotPath(issue) ?? "the file"}: ${issue.message}`);
-}
-
-export function toOwnConfig(config: GptConfig): string {
-  const file: v.InferInput<typeof ConfigFile> = { model_type: OWN_TYPE, config };
-  return `${JSON.stringify(file, null, 2)}\n`;
-}
+/** Every model fits: tensors have the names and shapes of parameters. */
+export const ownLayout: Layout = {
+  modelType: OWN_TYPE,
+  prefix: "",
+  fits: () => true,
+  placeOf: (path) => path,
+  isTransposed: () => false,
+  fromConfig: (json, path) => gptConfig(parsed(File, json, path).config),
+  toConfig: (config) => ({ model_type: OWN_TYPE, config }),
+};

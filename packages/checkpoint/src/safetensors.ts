@@ -19,8 +19,18 @@ const SUMMED_BYTES = 2 ** 22;
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
+/** Bytes of an element of what may stand beside weights, and is not read. */
+const OTHERS = { F64: 8, I64: 8, U64: 8, I32: 4, U32: 4, I16: 2, U16: 2, I8: 1, U8: 1, BOOL: 1 };
+
+const isWeight = (dtype: Entry["dtype"]): dtype is Dtype => dtype in formats;
+
+const elementBytes = (dtype: Entry["dtype"]): number =>
+  isWeight(dtype) ? formats[dtype].bytes : OTHERS[dtype];
+
+const dtypes = [...Object.keys(formats), ...Object.keys(OTHERS)] as (Dtype | keyof typeof OTHERS)[];
+
 const Entry = v.object({
-  dtype: v.picklist(Object.keys(formats) as Dtype[]),
+  dtype: v.picklist(dtypes),
   shape: v.array(count),
   data_offsets: v.tuple([count, count]),
 });
@@ -61,6 +71,9 @@ export function openSafetensors(path: string): SafetensorsFile {
       shapes: new Map([...entries].map(([name, { shape }]) => [name, shape])),
       read(name, first = 0, size) {
         const entry = entryOf(name);
+        if (!isWeight(entry.dtype)) {
+          throw new UserError(`${path}: ${name} is ${entry.dtype}, weights are F32, F16 or BF16`);
+        }
         const { bytes: each, decode } = formats[entry.dtype];
         const bytes = new Uint8Array(size === undefined ? bytesOf(entry) : size * each);
         readAt(bytes, entry, first * each);
@@ -167,7 +180,7 @@ function checkPlaces(
   let end = 0;
   const inOrder = [...entries].sort(([, a], [, b]) => a.data_offsets[0] - b.data_offsets[0]);
   for (const [name, entry] of inOrder) {
-    const needed = entry.shape.reduce((a, b) => a * b, formats[entry.dtype].bytes);
+    const needed = entry.shape.reduce((a, b) => a * b, elementBytes(entry.dtype));
     if (entry.data_offsets[0] !== end || bytesOf(entry) !== needed) {
       throw damaged(`${name} is at bytes ${entry.data_offsets.join(" to ")}, which cannot be`);
     }

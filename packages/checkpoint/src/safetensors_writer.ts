@@ -1,7 +1,8 @@
-// Writing safetensors files of fp32 tensors.
+// Writing safetensors files.
 
 import { closeSync, fsyncSync, openSync, writeSync } from "node:fs";
 import { UserError } from "@tessera/config";
+import { formats, type Dtype } from "./dtype.js";
 
 export interface Named {
   readonly name: string;
@@ -13,17 +14,26 @@ export interface Written extends Named {
   readonly values: () => Float32Array;
 }
 
+export interface SafetensorsOptions {
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** How the values are stored. */
+  readonly dtype?: Dtype;
+}
+
+export const bytesOf = ({ shape }: Named, dtype: Dtype): number =>
+  shape.reduce((a, b) => a * b, formats[dtype].bytes);
+
 /** What stands before the tensors, which lie in the order given without gaps. */
 export function headerOf(
   tensors: readonly Named[],
-  metadata: Readonly<Record<string, string>> = {},
+  { metadata = {}, dtype = "F32" }: SafetensorsOptions = {},
 ): Uint8Array {
   const header: Record<string, unknown> = { __metadata__: metadata };
   let end = 0;
-  for (const { name, shape } of tensors) {
+  for (const tensor of tensors) {
     const start = end;
-    end += shape.reduce((a, b) => a * b, 4);
-    header[name] = { dtype: "F32", shape, data_offsets: [start, end] };
+    end += bytesOf(tensor, dtype);
+    header[tensor.name] = { dtype, shape: tensor.shape, data_offsets: [start, end] };
   }
   const text = new TextEncoder().encode(JSON.stringify(header));
   // Spaces bring the first tensor to a multiple of 8 bytes.
@@ -42,19 +52,26 @@ export function unwritten(path: string, error: unknown): unknown {
   return new UserError(`${path}: cannot be written (${why}); what was saved before is untouched`);
 }
 
-/** Writes fp32 tensors in the order given, and waits until they are on the disk. */
-export function writeSafetensors(
+/**
+ * Writes tensors in the order given, and waits until they are on the disk. After each it yields how many
+ * bytes of tensors are written, and may be left.
+ */
+export function* writingSafetensors(
   path: string,
   tensors: readonly Written[],
-  metadata: Readonly<Record<string, string>> = {},
-): void {
+  options: SafetensorsOptions = {},
+): Generator<number, void> {
+  const { encode } = formats[options.dtype ?? "F32"];
   try {
     const descriptor = openSync(path, "w");
     try {
-      writeFully(descriptor, headerOf(tensors, metadata));
+      writeFully(descriptor, headerOf(tensors, options));
+      let done = 0;
       for (const { values } of tensors) {
-        const { buffer, byteOffset, byteLength } = values();
-        writeFully(descriptor, new Uint8Array(buffer, byteOffset, byteLength));
+        const bytes = encode(values());
+        writeFully(descriptor, bytes);
+        done += bytes.length;
+        yield done;
       }
       fsyncSync(descriptor);
     } finally {
@@ -65,8 +82,19 @@ export function writeSafetensors(
   }
 }
 
-function writeFully(descriptor: number, bytes: Uint8Array): void {
+/** The same at once. */
+export function writeSafetensors(
+  path: string,
+  tensors: readonly Written[],
+  metadata: Readonly<Record<string, string>> = {},
+): void {
+  for (const _done of writingSafetensors(path, tensors, { metadata }));
+}
+
+/** `writeSync` may write less than it is given, and takes less than 2 GiB. */
+export function writeFully(descriptor: number, bytes: Uint8Array, position?: number): void {
   for (let done = 0; done < bytes.length;) {
-    done += writeSync(descriptor, bytes, done, Math.min(bytes.length - done, 2 ** 30));
+    const at = position === undefined ? null : position + done;
+    done += writeSync(descriptor, bytes, done, Math.min(bytes.length - done, 2 ** 30), at);
   }
 }

@@ -1,6 +1,8 @@
 // What continues token sequences: a model with a cache of keys and values, a row for each sequence.
 // An engine has no opinion on what a row holds: whoever calls it keeps count.
 
+import type { GptConfig } from "@tessera/gpt";
+
 export interface Engine {
   readonly name: "native" | "onnx";
   readonly vocabularySize: number;
@@ -28,3 +30,19 @@ export interface EngineCall {
   /** At least 1. */
   readonly keep: number;
 }
+
+export interface EngineOptions {
+  /** Sequences that can be continued at once; 1 unless it is said. */
+  readonly rows?: number;
+  /** The most tokens that a row can hold: as many as the model has positions, unless it is fewer. */
+  readonly maxTokens?: number;
+}
+
+/** What engines of such a model have room for. */
+export const roomOf = (
+  { maxPositions }: GptConfig,
+  { rows = 1, maxTokens = maxPositions }: EngineOptions,
+): Pick<Engine, "rows" | "maxPositions"> => ({
+  rows,
+  maxPositions: Math.min(maxPositions, maxTokens),
+});

@@ -1,5 +1,5 @@
 export { batcher, type Batcher, type BatcherOptions, type SequenceRequest } from "./batcher.js";
-export type { Engine, EngineCall } from "./engine.js";
+export type { Engine, EngineCall, EngineOptions } from "./engine.js";
 export {
   generate,
   generateAll,

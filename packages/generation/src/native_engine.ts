@@ -3,11 +3,12 @@
 import { dispose, slice, tensor } from "@tensorflow/tfjs-core";
 import type { Gpt, GptParams } from "@tessera/gpt";
 import { keyValueCache, still } from "@tessera/layers";
-import type { Engine } from "./engine.js";
+import { roomOf, type Engine, type EngineOptions } from "./engine.js";
 
 /** Borrows `params`; the cache is its own, and takes memory at the first call. */
-export function nativeEngine(model: Gpt, params: GptParams, { rows = 1 } = {}): Engine {
-  const { vocabularySize, maxPositions, hiddenSize } = model.config;
+export function nativeEngine(model: Gpt, params: GptParams, options: EngineOptions = {}): Engine {
+  const { vocabularySize, hiddenSize } = model.config;
+  const { rows, maxPositions } = roomOf(model.config, options);
   const cache = keyValueCache(rows, maxPositions);
   return {
     name: "native",

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, setBackend, tensor, tidy, type Tensor } from "@tensorflow/tfjs-core";
-import { openSafetensors, readModel, readModelConfig, writeOnnx } from "@tessera/checkpoint";
+import { openSafetensors, readModel, readModelConfig, writingOnnx } from "@tessera/checkpoint";
 import { UserError } from "@tessera/config";
 import { gpt, gptConfig, type GptConfig, type GptParams } from "@tessera/gpt";
 import { leafAt, materialize, still } from "@tessera/layers";
@@ -65,11 +65,12 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const write = (config: GptConfig, params: GptParams, precision: Precision): void =>
-  writeOnnx(folder, config, {
-    precision,
-    valuesAt: (path) => leafAt<Tensor>(params, path)!.dataSync<"float32">(),
-  });
+function write(config: GptConfig, params: GptParams, precision: Precision): void {
+  const valuesAt = (path: string) => leafAt<Tensor>(params, path)!.dataSync<"float32">();
+  for (const { doneBytes, totalBytes } of writingOnnx(folder, config, valuesAt, precision)) {
+    expect(doneBytes).toBeLessThanOrEqual(totalBytes);
+  }
+}
 
 /** Rows of logits [time, vocabulary] of a whole text, by the training model. */
 function expectedLogits(config: GptConfig, params: GptParams, ids: readonly number[]) {
@@ -198,7 +199,7 @@ test("weights that halves cannot hold are refused, with their name", () => {
     const values = new Float32Array(leaf.shape.reduce((a, b) => a * b, 1));
     return path === "norm.bias" ? values.fill(-1e5, 3) : values;
   };
-  expect(() => writeOnnx(folder, config, { precision: "fp16", valuesAt })).toThrow(
+  expect(() => [...writingOnnx(folder, config, valuesAt, "fp16")]).toThrow(
     "norm.bias holds -100000, which fp16 cannot",
   );
 });

@@ -4,11 +4,10 @@ import { findOnnx, onnxNames as NAMES } from "@tessera/checkpoint";
 import { UserError } from "@tessera/config";
 import type { GptConfig } from "@tessera/gpt";
 import type * as Runtime from "onnxruntime-node";
-import type { Engine } from "./engine.js";
+import { roomOf, type Engine, type EngineOptions } from "./engine.js";
 import { rowCache, type Elements, type RowCache } from "./row_cache.js";
 
-export interface OnnxEngineOptions {
-  readonly rows?: number;
+export interface OnnxEngineOptions extends EngineOptions {
   /** That compute; as many as there are cores unless it is said. */
   readonly threads?: number;
 }
@@ -37,19 +36,20 @@ interface CacheOfLayer {
 export async function onnxEngine(
   folder: string,
   config: GptConfig,
-  { rows = 1, threads = 0 }: OnnxEngineOptions = {},
+  options: OnnxEngineOptions = {},
 ): Promise<Engine> {
   const { path, precision } = findOnnx(folder, config);
   const { InferenceSession, Tensor } = await loadRuntime();
   const session = await InferenceSession.create(path, {
-    intraOpNumThreads: threads,
+    intraOpNumThreads: options.threads ?? 0,
     graphOptimizationLevel: "all",
     logSeverityLevel: 3,
   });
-  const { maxPositions, vocabularySize, keyHeadCount: heads } = config;
+  const { vocabularySize, keyHeadCount: heads } = config;
+  const { rows, maxPositions } = roomOf(config, options);
   const depth = config.hiddenSize / config.headCount;
   const type = precision === "fp16" ? "float16" : "float32";
-  const caches = cachesOf(config, rows, type);
+  const caches = cachesOf({ ...config, maxPositions }, rows, type);
   const whole = (values: readonly number[] | Int32Array, dims: readonly number[]): Runtime.Tensor =>
     new Tensor("int64", BigInt64Array.from(values, BigInt), dims);
   const wanted = [NAMES.logits, ...caches.map(({ added }) => added)];

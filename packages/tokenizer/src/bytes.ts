@@ -1,10 +1,23 @@
 // The tokenizer that needs no vocabulary: one id per byte of UTF-8.
 
+import type { BpeModel } from "./model.js";
 import { decodeAll, type Tokenizer } from "./tokenizer.js";
 
 const EVERY_BYTE = Uint8Array.from({ length: 256 }, (_, byte) => byte);
 const bytesOf = (id: number): Uint8Array | undefined =>
   EVERY_BYTE[id] === undefined ? undefined : EVERY_BYTE.subarray(id, id + 1);
+
+/** The same as a vocabulary without merges, as files have it. */
+export const byteModel: BpeModel = {
+  name: "bytes",
+  tokens: { bytes: EVERY_BYTE, starts: Int32Array.from({ length: 257 }, (_, id) => id) },
+  merges: new Int32Array(),
+  rankIsToken: false,
+  wholePieces: false,
+  pattern: "gpt2",
+  specials: {},
+  endOfText: null,
+};
 
 /** 256 ids, one per byte; it has no id to stand between documents. */
 export const byteTokenizer: Tokenizer = {

@@ -1,6 +1,6 @@
 export { encodeBatch, encodeFile } from "./batch.js";
 export { bpeTokenizer, type BpeTokenizer } from "./bpe.js";
-export { byteTokenizer } from "./bytes.js";
+export { byteModel, byteTokenizer } from "./bytes.js";
 export { openTokenizer, tokenizerByName, tokenizerNames, type TokenizerName } from "./by_name.js";
 export { countWords, type WordCounter } from "./count_words.js";
 export type { EncodedDocuments, EncodedLines, Fault, LineOptions } from "./documents.js";

@@ -8,11 +8,12 @@ import {
   statSync,
   truncateSync,
   writeFileSync,
-  writeSync,
 } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "@tessera/config";
 import type { GptConfig } from "@tessera/gpt";
+import type { WriteProgress } from "../hugging_face/write_model.js";
+import { unwritten, writeFully } from "../safetensors_writer.js";
 import {
   DATA_FILE,
   GRAPH_FILE,
@@ -22,34 +23,32 @@ import {
   type OnnxPrecision,
 } from "./onnx_model.js";
 
-export interface WriteOnnxOptions {
-  readonly precision: OnnxPrecision;
-  /** The elements of the parameter at `path`; asked for one after the other. */
-  readonly valuesAt: (path: string) => Float32Array;
-  /** Told the bytes of the data file that are written, of all. */
-  readonly progress?: (done: number, total: number) => void;
-}
-
-/** Writes model.onnx and model.onnx.data into `folder`; one tensor at a time is in memory. */
-export function writeOnnx(folder: string, config: GptConfig, options: WriteOnnxOptions): void {
-  const { precision, valuesAt, progress = () => undefined } = options;
-  const { graph, tensors, dataBytes } = onnxModel(config, precision);
+/**
+ * Writes model.onnx and model.onnx.data into `folder`, step by step: after each it says how far it is, and may
+ * be left. One tensor at a time is in memory.
+ */
+export function* writingOnnx(
+  folder: string,
+  config: GptConfig,
+  valuesAt: (path: string) => Float32Array,
+  precision: OnnxPrecision,
+): Generator<WriteProgress, void> {
+  const { graph, tensors, dataBytes: totalBytes } = onnxModel(config, precision);
   const path = join(folder, DATA_FILE);
   const descriptor = openSync(path, "w");
   try {
     for (const { name, offset, elements, table } of tensors) {
       const values = table === null ? valuesAt(name) : table();
       if (values.length !== elements) throw new RangeError(`${name} has ${values.length} elements`);
-      const bytes = onnxFormats[precision].file.encode(values);
       if (precision === "fp16") refuseOverflow(values, name);
-      for (let done = 0; done < bytes.length;) {
-        const some = Math.min(bytes.length - done, 2 ** 30);
-        done += writeSync(descriptor, bytes, done, some, offset + done);
-      }
-      progress(offset + bytes.length, dataBytes);
+      const bytes = onnxFormats[precision].file.encode(values);
+      writeFully(descriptor, bytes, offset);
+      yield { doneBytes: offset + bytes.length, totalBytes };
     }
-    truncateSync(path, dataBytes);
+    truncateSync(path, totalBytes);
     fsyncSync(descriptor);
+  } catch (error) {
+    throw unwritten(path, error);
   } finally {
     closeSync(descriptor);
   }

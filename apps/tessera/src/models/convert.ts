@@ -1,0 +1,179 @@
+// `tessera convert`: a model from one kind of folder to another.
+
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { setImmediate as breathe } from "node:timers/promises";
+import {
+  openModel,
+  writeConfig,
+  writingModel,
+  writingOnnx,
+  type OpenModel,
+  type WriteProgress,
+} from "@tessera/checkpoint";
+import { choice, EXIT, number, parseFlags, text, UserError } from "@tessera/config";
+import {
+  bpeTokenizer,
+  byteModel,
+  openTokenizer,
+  writeTokenizerJson,
+  type BpeTokenizer,
+  type Tokenizer,
+} from "@tessera/tokenizer";
+import type { Command } from "../command.js";
+import { interruptible } from "../interrupt.js";
+import { progressOf } from "../progress.js";
+import { hasTokenizer, TOKENIZER_FILES } from "./open_model.js";
+
+const program = {
+  name: "tessera convert",
+  summary: "Writes a model as ONNX, or in Hugging Face's layout.",
+  operands: [
+    { name: "SOURCE", help: "a folder in Hugging Face's layout, or a checkpoint" },
+    { name: "TARGET", help: "the folder that is made" },
+  ],
+  groups: {
+    Output: {
+      to: choice("what is written", ["hugging-face", "onnx"], "hugging-face"),
+      precision: choice(
+        "how weights are stored; onnx has no bf16",
+        ["fp32", "fp16", "bf16"],
+        "fp32",
+      ),
+      "max-shard-size": number(
+        "GB above which hugging-face weights lie in several files",
+        { above: 0 },
+        5,
+      ),
+      tokenizer: text(
+        "gpt2, bytes, or a file or folder, for a model that has none beside it",
+        "NAME",
+      ),
+    },
+  },
+  epilogue: [
+    "GPT-2, GPT-J and Llama are read and written as transformers has them; other models have a layout of",
+    "their own. Pickled weights (.bin, .pt, those of Megatron-DeepSpeed) are refused: reading them runs code.",
+    "",
+    "Examples:",
+    "  tessera convert outputs/checkpoint-1000 exported --tokenizer gpt2",
+    "  tessera convert exported exported-onnx --to onnx --precision fp16",
+  ].join("\n"),
+} as const;
+
+const DTYPES = { fp32: "F32", fp16: "F16", bf16: "BF16" } as const;
+
+export const convertCommand: Command = {
+  name: program.name,
+  summary: program.summary,
+  run(argv) {
+    const parsed = parseFlags(program, argv);
+    if ("help" in parsed) {
+      process.stdout.write(parsed.help);
+      return EXIT.done;
+    }
+    const { values, operands } = parsed;
+    const [source, target] = operands.map((path) => resolve(path)) as [string, string];
+    const { precision, to } = values;
+    if (to === "onnx" && precision === "bf16") {
+      throw new UserError(
+        "--precision bf16: onnxruntime has no bf16 on processors; choose fp32 or fp16",
+      );
+    }
+    if (existsSync(target) && readdirSync(target).length > 0) {
+      throw new UserError(`${target}: is there already; name a folder that is not, or remove it`);
+    }
+    const named = values.tokenizer === undefined ? null : openTokenizer(values.tokenizer);
+    const model = openModel(source);
+    return made(target, async (folder, signal) => {
+      try {
+        await writeAll(writingOf(model, folder, values), signal);
+      } finally {
+        model.close();
+      }
+      writeTokenizer(source, folder, named);
+    });
+  },
+};
+
+interface Output {
+  readonly to: "hugging-face" | "onnx";
+  readonly precision: keyof typeof DTYPES;
+  readonly "max-shard-size": number;
+}
+
+function writingOf(
+  model: OpenModel,
+  folder: string,
+  output: Output,
+): Generator<WriteProgress, void> {
+  const valuesAt = (path: string) => model.valuesAt(path);
+  const { to, precision } = output;
+  if (to === "onnx" && precision !== "bf16") {
+    writeConfig(folder, model.config);
+    return writingOnnx(folder, model.config, valuesAt, precision);
+  }
+  const maxShardBytes = 1e9 * output["max-shard-size"];
+  return writingModel(folder, model.config, valuesAt, { dtype: DTYPES[precision], maxShardBytes });
+}
+
+/** Runs all steps, and between them shows how far they are and hears of Ctrl-C. */
+async function writeAll(steps: Generator<WriteProgress, void>, signal: AbortSignal): Promise<void> {
+  let progress: ReturnType<typeof progressOf> | undefined;
+  for (const { doneBytes, totalBytes: total } of steps) {
+    progress ??= progressOf({ stream: process.stderr, total, scale: 1e6, unit: "MB" });
+    progress.update(doneBytes);
+    await breathe();
+    if (signal.aborted) break;
+  }
+  progress?.end();
+}
+
+/** Has `fill` write into a hidden folder, which becomes `target` once it is whole. */
+const made = (
+  target: string,
+  fill: (folder: string, signal: AbortSignal) => Promise<void>,
+): Promise<number> =>
+  interruptible(async (signal) => {
+    const partial = join(dirname(target), `.${basename(target)}.partial-${process.pid}`);
+    mkdirSync(partial, { recursive: true });
+    try {
+      await fill(partial, signal);
+      if (!signal.aborted) renameSync(partial, target);
+    } finally {
+      rmSync(partial, { recursive: true, force: true });
+    }
+    return EXIT.done;
+  });
+
+const isBpe = (tokenizer: Tokenizer): tokenizer is BpeTokenizer => "model" in tokenizer;
+
+/** The tokenizer that was named, or the files beside the source. */
+function writeTokenizer(source: string, folder: string, named: Tokenizer | null): void {
+  if (named === null) {
+    if (!hasTokenizer(source)) {
+      process.stderr.write("no tokenizer was beside the model: --tokenizer adds one\n");
+    }
+    for (const name of TOKENIZER_FILES) {
+      if (existsSync(join(source, name))) copyFileSync(join(source, name), join(folder, name));
+    }
+    return;
+  }
+  const { model } = isBpe(named) ? named : bpeTokenizer(byteModel);
+  writeTokenizerJson(join(folder, "tokenizer.json"), model);
+  const [end = null] =
+    Object.entries(model.specials).find(([, id]) => id === model.endOfText) ?? [];
+  const settings = {
+    tokenizer_class: "PreTrainedTokenizerFast",
+    ...(end !== null && { bos_token: end, eos_token: end, unk_token: end }),
+  };
+  writeFileSync(join(folder, "tokenizer_config.json"), `${JSON.stringify(settings, null, 2)}\n`);
+}

@@ -1,0 +1,113 @@
+// `tessera generate`: text that continues a prompt, as it is written; or many, from a file.
+
+import { createWriteStream } from "node:fs";
+import { EXIT, number, parseFlags, text, UserError } from "@tessera/config";
+import { generate, generateAll, type TextRequest, type Written } from "@tessera/generation";
+import type { Command } from "../command.js";
+import { interruptible } from "../interrupt.js";
+import { progressOf } from "../progress.js";
+import { modelFlags, openForText, type OpenedModel } from "./open_model.js";
+import { readPrompts } from "./prompts.js";
+import { requestOf, samplingFlags } from "./sampling_flags.js";
+
+const program = {
+  name: "tessera generate",
+  summary: "Continues a prompt, or many, with a trained model.",
+  groups: {
+    Model: modelFlags,
+    Prompt: {
+      prompt: text("what is continued", "TEXT"),
+      "prompt-file": text('a prompt a line, or a .jsonl file with "prompt"', "FILE"),
+      output: text("with --prompt-file: JSON lines go here (default: to the terminal)", "FILE"),
+      batch: number(
+        "how many prompts are continued together",
+        { min: 1, max: 1024, whole: true },
+        8,
+      ),
+    },
+    Sampling: samplingFlags,
+  },
+  epilogue: [
+    "The same prompt and seed give the same text on every engine.",
+    "",
+    "Examples:",
+    '  tessera generate --model outputs/onnx --prompt "To be" --temperature 0.8 --top-k 50',
+    "  tessera generate --model outputs/onnx --prompt-file prompts.txt --output texts.jsonl",
+  ].join("\n"),
+} as const;
+
+export const generateCommand: Command = {
+  name: program.name,
+  summary: program.summary,
+  async run(argv) {
+    const parsed = parseFlags(program, argv);
+    if ("help" in parsed) {
+      process.stdout.write(parsed.help);
+      return EXIT.done;
+    }
+    const { values } = parsed;
+    const file = values["prompt-file"];
+    if ((values.prompt === undefined) === (file === undefined)) {
+      throw new UserError("--prompt, --prompt-file: give one of them");
+    }
+    const prompts = file === undefined ? [values.prompt!] : readPrompts(file);
+    const rows = Math.min(values.batch, prompts.length);
+    const opened = await openForText(values, rows, process.env);
+    const request = requestOf(values);
+    const requests = prompts.map((prompt) => ({ ...request, prompt }));
+    return interruptible(async (signal) => {
+      if (file === undefined) await writeOne(opened, requests[0]!, signal);
+      else await writeAll(opened, requests, values.output, signal);
+      await opened.engine.close();
+      return EXIT.done;
+    });
+  },
+};
+
+/** Control characters could command a terminal; new lines and tabs may stay. */
+const shownAs = (piece: string): string =>
+  process.stdout.isTTY
+    ? piece.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "\ufffd")
+    : piece;
+
+async function writeOne(
+  { engine, tokenizer }: OpenedModel,
+  request: TextRequest,
+  signal: AbortSignal,
+): Promise<void> {
+  process.stdout.write(shownAs(request.prompt));
+  for await (const piece of generate(engine, tokenizer, request)) {
+    process.stdout.write(shownAs(piece));
+    if (signal.aborted) break;
+  }
+  process.stdout.write("\n");
+}
+
+async function writeAll(
+  { engine, tokenizer }: OpenedModel,
+  requests: readonly TextRequest[],
+  output: string | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const stream = output === undefined ? process.stdout : createWriteStream(output);
+  const settings = { stream: process.stderr, total: requests.length, scale: 1, unit: "texts" };
+  const progress = progressOf(settings);
+  // Texts are done in any order, and are given in that of their prompts.
+  const waiting = new Map<number, Written>();
+  let [next, done] = [0, 0];
+  const take = (written: Written, index: number): void => {
+    waiting.set(index, written);
+    progress.update((done += 1));
+    for (let ready = waiting.get(next); ready !== undefined; ready = waiting.get(next)) {
+      waiting.delete(next);
+      stream.write(`${JSON.stringify({ prompt: requests[next]!.prompt, ...ready })}\n`);
+      next += 1;
+    }
+  };
+  try {
+    await generateAll(engine, tokenizer, requests, take, signal);
+  } finally {
+    progress.end();
+    if (output !== undefined) await new Promise<void>((resolve) => stream.end(resolve));
+  }
+}

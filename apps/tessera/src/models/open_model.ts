@@ -1,0 +1,108 @@
+// The model that the flags name, on the engine that they name.
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { enableProdMode, setBackend } from "@tensorflow/tfjs-core";
+import { readModel, readModelConfig } from "@tessera/checkpoint";
+import { choice, number, text, UserError } from "@tessera/config";
+import { nativeEngine, onnxEngine, type Engine } from "@tessera/generation";
+import { gpt, type GptConfig } from "@tessera/gpt";
+import {
+  isAvailable,
+  loadNative,
+  threadCount,
+  type ThreadEnvironment,
+} from "@tessera/kernels-native";
+import { openTokenizer, type Tokenizer } from "@tessera/tokenizer";
+import { availableParallelism } from "node:os";
+
+const engines = ["onnx", "native", "wasm"] as const;
+
+export const modelFlags = {
+  model: text("folder of the model: ONNX, Hugging Face's layout, or a checkpoint", "FOLDER"),
+  engine: choice(
+    "onnx where the folder has model.onnx, else native, or wasm where that is not built",
+    engines,
+  ),
+  tokenizer: text("gpt2, bytes, or a file or folder (default: the model's own)", "NAME"),
+  context: number("tokens that a text keeps in view", { min: 2, max: 2 ** 20, whole: true }, 2048),
+};
+
+export interface ModelFlags {
+  readonly model: string | undefined;
+  readonly engine: (typeof engines)[number] | undefined;
+  readonly tokenizer: string | undefined;
+  readonly context: number;
+}
+
+export interface OpenedModel {
+  readonly engine: Engine;
+  readonly tokenizer: Tokenizer;
+  /** The folder's own name. */
+  readonly folder: string;
+}
+
+/** Opens model and tokenizer for \`rows\` texts at once. Throws a UserError where they do not fit. */
+export async function openForText(
+  flags: ModelFlags,
+  rows: number,
+  environment: ThreadEnvironment,
+): Promise<OpenedModel> {
+  const { model: folder, context: maxTokens } = flags;
+  if (folder === undefined) throw new UserError("--model: say which folder has the model");
+  const config = readModelConfig(folder);
+  const tokenizer = tokenizerOf(folder, flags.tokenizer, config);
+  const hasOnnx = existsSync(join(folder, "model.onnx"));
+  const name = flags.engine ?? (hasOnnx ? "onnx" : isAvailable() ? "native" : "wasm");
+  if (name === "onnx") {
+    const threads = threadCount(environment, availableParallelism());
+    const engine = await onnxEngine(folder, config, { rows, maxTokens, threads });
+    return { engine, tokenizer, folder };
+  }
+  await chooseBackend(name, environment);
+  const engine = nativeEngine(gpt(config), readModel(folder, config), { rows, maxTokens });
+  return { engine, tokenizer, folder };
+}
+
+async function chooseBackend(
+  name: "native" | "wasm",
+  environment: ThreadEnvironment,
+): Promise<void> {
+  enableProdMode(); // else tfjs advises to install another backend
+  if (name === "wasm") await import("@tensorflow/tfjs-backend-wasm");
+  else if (!loadNative(environment)) {
+    throw new UserError(
+      "--engine native: is not built on this machine; npm run setup says what it needs",
+    );
+  }
+  if (!(await setBackend(name)))
+    throw new UserError(`--engine ${name}: does not start on this machine`);
+}
+
+/** Files of a tokenizer in a model's folder. */
+export const TOKENIZER_FILES = [
+  "tokenizer.json",
+  "vocab.json",
+  "merges.txt",
+  "tokenizer_config.json",
+  "special_tokens_map.json",
+] as const;
+
+export const hasTokenizer = (folder: string): boolean =>
+  ["tokenizer.json", "vocab.json"].some((name) => existsSync(join(folder, name)));
+
+function tokenizerOf(folder: string, named: string | undefined, config: GptConfig): Tokenizer {
+  if (named === undefined && !hasTokenizer(folder)) {
+    throw new UserError(
+      `${folder}: has no tokenizer.json; say --tokenizer gpt2, bytes, or its file`,
+    );
+  }
+  const tokenizer = openTokenizer(named ?? folder);
+  if (tokenizer.vocabularySize > config.vocabularySize) {
+    throw new UserError(
+      `tokenizer ${tokenizer.name} has ${tokenizer.vocabularySize} ids, the model ${config.vocabularySize}: ` +
+        "name the one that it was trained with",
+    );
+  }
+  return tokenizer;
+}
