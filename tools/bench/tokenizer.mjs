@@ -97,7 +97,7 @@ async function main(argv) {
   const show = (shown) => process.stdout.write(`${shown}\n\n`);
   if (isAsked("peers")) show(peersTable((results.peers = comparePeers(path, flags))));
   if (isAsked("hard")) {
-    show(hardTable((results.hard = await measureHardTexts(flags["hard-bytes"]))));
+    show(hardTable((results.hard = await measureHardTexts(flags["hard-bytes"], flags.rounds))));
   }
   if (isAsked("commands")) {
     show(commandsTable((results.commands = measureCommands(path, flags))));

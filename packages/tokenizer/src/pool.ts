@@ -18,7 +18,9 @@ export type Task =
   | { readonly kind: "texts"; readonly texts: readonly string[]; readonly options: EncodeOptions };
 
 export type EncodedBatch = EncodedLines;
-export type Answer = { readonly result: EncodedBatch } | { readonly error: Error };
+/** An error loses its class on the way from a thread: a user's mistake is told by its sentence. */
+export type Answer =
+  { readonly result: EncodedBatch } | { readonly refused: string } | { readonly error: Error };
 export interface WorkerStart {
   /** Null for the bytes' own tokenizer. */
   readonly model: BpeModel | null;
@@ -35,6 +37,9 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
+/** Tasks that a thread has at once: with the next at hand it waits for nobody. */
+const GIVEN = 2;
+
 /** Starts `threads` threads that encode as `tokenizer` does. */
 export function encoderPool(tokenizer: Tokenizer | BpeTokenizer, threads: number): EncoderPool {
   const start: WorkerStart = { model: "model" in tokenizer ? tokenizer.model : null };
@@ -45,9 +50,9 @@ export function encoderPool(tokenizer: Tokenizer | BpeTokenizer, threads: number
       workerData: start,
       execArgv: [],
     });
-    let current: Waiting | undefined;
+    const given: Waiting[] = []; // in the order of their answers
     const take = (next: Waiting): void => {
-      current = next;
+      given.push(next);
       const { task } = next;
       worker.postMessage(task, "bytes" in task ? [task.bytes.buffer as ArrayBuffer] : []);
     };
@@ -57,33 +62,27 @@ export function encoderPool(tokenizer: Tokenizer | BpeTokenizer, threads: number
       else take(next);
     };
     worker.on("message", (reply: Answer) => {
-      const done = current!;
-      current = undefined;
+      const done = given.shift()!;
       if ("result" in reply) done.resolve(reply.result);
-      else done.reject(asThrown(reply.error));
+      else done.reject("refused" in reply ? new UserError(reply.refused) : reply.error);
       rest();
     });
     worker.on("error", (error) => {
-      current?.reject(error);
-      for (const { reject } of queue.splice(0)) reject(error);
+      for (const { reject } of [...given.splice(0), ...queue.splice(0)]) reject(error);
     });
-    rest();
-    return worker;
+    return { worker, rest };
   });
+  for (let i = 0; i < GIVEN; i += 1) for (const { rest } of workers) rest();
   return {
     encode: (task) =>
       new Promise((resolve, reject) => {
         const waiting = { task, resolve, reject };
-        const next = idle.pop();
+        const next = idle.shift();
         if (next === undefined) queue.push(waiting);
         else next(waiting);
       }),
     async close() {
-      await Promise.all(workers.map((worker) => worker.terminate()));
+      await Promise.all(workers.map(({ worker }) => worker.terminate()));
     },
   };
 }
-
-/** Errors lose their class on the way from a thread; a user's mistake keeps its name. */
-const asThrown = (error: Error): Error =>
-  error.name === "UserError" ? new UserError(error.message) : error;

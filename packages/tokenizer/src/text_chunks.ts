@@ -2,7 +2,6 @@
 
 import { closeSync, openSync, readSync } from "node:fs";
 import { UserError } from "@tessera/config";
-import { enlarged } from "./byte_table.js";
 import { lastCut } from "./cut.js";
 
 const CHUNK_BYTES = 2 ** 20;
@@ -29,15 +28,16 @@ export function* fileChunks(
       const filled = pending + fill(file, buffer, pending, path);
       const isLast = filled < buffer.length;
       const end = isLast ? filled : cut(buffer);
-      if (end > 0) yield buffer.slice(0, end);
-      if (isLast) return;
       if (end === 0 && filled >= MAX_CHUNK_BYTES) {
         throw new UserError(`${path}: has no line or word to cut it at for a GiB, break it up`);
       }
       pending = filled - end;
-      buffer.copyWithin(0, end);
       // Twice what is pending, so that a text without cuts is not read over and over.
-      if (2 * pending > buffer.length) buffer = enlarged(buffer, Uint8Array, pending);
+      const next = new Uint8Array(isLast ? 0 : Math.max(chunkBytes, 2 * pending));
+      next.set(buffer.subarray(end, filled));
+      if (end > 0) yield buffer.subarray(0, end);
+      if (isLast) return;
+      buffer = next;
     }
   } finally {
     closeSync(file);

@@ -1,6 +1,7 @@
 // A thread that encodes. It makes its own tokenizer from the model that it is sent.
 
 import { parentPort, workerData } from "node:worker_threads";
+import { UserError } from "@tessera/config";
 import { bpeTokenizer } from "./bpe.js";
 import { byteTokenizer } from "./bytes.js";
 import { encodeLines, encodeText, encodeTexts, type EncodedDocuments } from "./documents.js";
@@ -31,7 +32,8 @@ parentPort!.on("message", (task: Task) => {
   try {
     reply = { result: answer(task) };
   } catch (error) {
-    reply = { error: error as Error };
+    const isRefusal = error instanceof UserError;
+    reply = isRefusal ? { refused: error.message } : { error: error as Error };
   }
   const memory =
     "result" in reply

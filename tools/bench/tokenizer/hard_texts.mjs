@@ -24,13 +24,21 @@ function hardTexts(count) {
   };
 }
 
-/** Megabytes per second of each text of `count` bytes, by one tokenizer, one after another. */
-export async function measureHardTexts(count) {
+/** Megabytes per second of each text of `count` bytes, the best of some rounds of new tokenizers. */
+export async function measureHardTexts(count, rounds) {
   const { gpt2Tokenizer } = await import(join(ROOT, "packages/tokenizer/dist/index.js"));
-  const tokenizer = gpt2Tokenizer();
-  return Object.entries(hardTexts(count)).map(([name, bytes]) => {
-    const start = performance.now();
-    tokenizer.encodeBytes(bytes);
-    return { name, speed: bytes.length / 1e3 / (performance.now() - start) };
-  });
+  const results = Object.entries(hardTexts(count)).map(([name, bytes]) => ({
+    name,
+    bytes,
+    speed: 0,
+  }));
+  for (let round = 0; round < rounds; round += 1) {
+    const tokenizer = gpt2Tokenizer();
+    for (const one of results) {
+      const start = performance.now();
+      tokenizer.encodeBytes(one.bytes);
+      one.speed = Math.max(one.speed, one.bytes.length / 1e3 / (performance.now() - start));
+    }
+  }
+  return results.map(({ name, speed }) => ({ name, speed }));
 }
