@@ -1,10 +1,10 @@
 // What a run says of itself before its first step.
 
 import type { World } from "@tessera/collectives";
-import { rankMemory } from "@tessera/data-parallel";
+import { peakBytes, rankMemory } from "@tessera/data-parallel";
 import { activationBytes, parameterCount } from "@tessera/gpt";
 import { isAvailable, type BackendName } from "@tessera/kernels-native";
-import { describeMemory, describeRanks, type TrainingState } from "@tessera/trainer";
+import { describeMemory, describeRanks, megabytes, type TrainingState } from "@tessera/trainer";
 import type { Run } from "./plan.js";
 
 interface Introduced {
@@ -46,7 +46,7 @@ export function introduce({ backend, threads, run, start, world, notes }: Introd
 function memoryLine({ plan, stage, storage }: Run): string {
   const { model, batch, evalBatch, validation, train, optimizer } = plan;
   const slots = optimizer.slots.length;
-  const { weights, gradients, ...rest } = rankMemory(model.spec, {
+  const expected = rankMemory(model.spec, {
     stage,
     ranks: batch.dataRanks,
     slots,
@@ -54,12 +54,8 @@ function memoryLine({ plan, stage, storage }: Run): string {
   const rows = Math.max(batch.microBatch, validation === null ? 0 : evalBatch);
   const bytes = storage === "fp32" ? 4 : 2;
   const activations = activationBytes(model.config, { rows, time: train.length, bytes });
-  const kinds = {
-    weights,
-    gradients,
-    optimizer: rest.optimizer,
-    "expected activations": activations,
-    "in passing": rest.passing,
-  };
-  return `per rank: ${describeMemory(kinds)}`;
+  const { passing, ...held } = expected;
+  const kinds = { ...held, "expected activations": activations, "in passing": passing };
+  const most = peakBytes(expected, activations, batch.accumulation);
+  return `per rank: ${describeMemory(kinds)}, at most ${megabytes(most)} at once`;
 }

@@ -9,6 +9,8 @@ export interface Place {
   readonly shape: readonly number[];
   readonly first: number;
   readonly size: number;
+  /** How many gradients a backward pass gives the parameter. */
+  readonly uses: number;
 }
 
 /** Parameters that are reduced by one call. */
@@ -49,14 +51,15 @@ export function planBuckets(
     const shape = windowOf(leaf, part, path).size;
     const kind = kindOf(leaf);
     const size = sizeOf(shape);
+    const { uses = 1 } = leaf;
     if (size * BYTES_PER_ELEMENT >= bytes) {
-      close([{ path, shape, first: 0, size }]);
+      close([{ path, shape, first: 0, size, uses }]);
       continue;
     }
     const places = open.get(kind) ?? [];
     const last = places.at(-1);
     const first = last === undefined ? 0 : last.first + last.size;
-    places.push({ path, shape, first, size });
+    places.push({ path, shape, first, size, uses });
     open.set(kind, places);
     if ((first + size) * BYTES_PER_ELEMENT >= bytes) {
       close(places);

@@ -12,11 +12,8 @@ import {
 import type { Bucket } from "./buckets.js";
 import { pack } from "./flat.js";
 
-/** How often a backward pass gave each parameter a gradient; learned in a run's first pass. */
-export type Arrivals = Map<string, number>;
-
 export interface BucketCollector {
-  /** Whether full buckets go on at the end of this pass, or sums wait for the next. */
+  /** Whether full buckets go on in this pass, or sums wait for the next. */
   readonly begin: (handsOn: boolean) => void;
   readonly receive: (path: string, gradient: Gradient) => void;
   /** Hands on what is left: parameters that had no gradient count as zeros. */
@@ -29,16 +26,14 @@ export interface BucketCollector {
  */
 export function bucketCollector(
   buckets: readonly Bucket[],
-  arrivals: Arrivals,
   reduce: (bucket: Bucket, flat: Tensor) => void,
 ): BucketCollector {
   const bucketOf = new Map(
     buckets.flatMap((bucket) => bucket.places.map(({ path }) => [path, bucket] as const)),
   );
-  const isLearned = arrivals.size > 0;
   const sums = new Map<string, Tensor>();
   let isHandingOn = false;
-  let counts = new Map<string, number>();
+  /** Gradients that a bucket's parameters are yet to have in this pass. */
   let left = new Map<Bucket, number>();
   const gone = new Set<Bucket>();
 
@@ -55,36 +50,28 @@ export function bucketCollector(
     reduce(bucket, flat);
   };
 
-  const finish = (): void => {
-    for (const bucket of buckets) if (!gone.has(bucket)) handOn(bucket);
-  };
-
-  const begin = (handsOn: boolean): void => {
-    // A run's first step adds up in the order of all others, so that a resumed run is the same to the bit.
-    if (isHandingOn && !isLearned) finish();
-    isHandingOn = handsOn;
-    counts = new Map();
-    left = new Map(buckets.map((bucket) => [bucket, bucket.places.length]));
-    gone.clear();
-  };
-
   return {
-    begin,
+    begin(handsOn) {
+      isHandingOn = handsOn;
+      left = new Map(buckets.map((bucket) => [bucket, gradientsOf(bucket)]));
+      gone.clear();
+    },
     receive(path, gradient) {
       const bucket = bucketOf.get(path)!;
       if (gone.has(bucket)) throw new Error(`${path}: a gradient came after its sum was sent`);
       const sum = sums.get(path);
       sums.set(path, sum ? addGradient(sum, gradient) : computed(gradient));
-      const count = (counts.get(path) ?? 0) + 1;
-      counts.set(path, count);
-      if (!isLearned) arrivals.set(path, Math.max(count, arrivals.get(path) ?? 0));
-      if (!isHandingOn || !isLearned || count !== arrivals.get(path)) return;
       left.set(bucket, left.get(bucket)! - 1);
-      if (left.get(bucket) === 0) handOn(bucket);
+      if (isHandingOn && left.get(bucket) === 0) handOn(bucket);
     },
-    finish,
+    finish() {
+      for (const bucket of buckets) if (!gone.has(bucket)) handOn(bucket);
+    },
   };
 }
+
+/** How many gradients a pass gives a bucket's parameters together. */
+const gradientsOf = ({ places }: Bucket): number => places.reduce((sum, { uses }) => sum + uses, 0);
 
 /** A sink that passes each gradient on with its path. */
 export const sinkInto = <P extends Tree>(

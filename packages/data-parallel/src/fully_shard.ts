@@ -205,9 +205,6 @@ const shardParts = (holders: Holders): Wrapping => ({
   },
 });
 
-/** Reductions that may be under way before the oldest is waited for. */
-const UNDER_WAY = 16;
-
 /**
  * Everything in pieces: weights, gradients, moments. The model is made with `shardAll(group, part)`, of
  * the same part: what the ranks of `group` hold of parameters that tensor parallelism splits.
@@ -228,9 +225,12 @@ export function fullyShard<P extends Tree>(
     }),
     copy: WHOLE,
     collect(held) {
-      const sums = underWay(UNDER_WAY);
+      const sums = underWay();
       return {
-        sink: () => sinkInto(held, (path, gradient) => sums.add(path, workOf(gradient))),
+        sink() {
+          sums.settle();
+          return sinkInto(held, (path, gradient) => sums.add(path, workOf(gradient)));
+        },
         take() {
           const taken = sums.take();
           return mapTensors(held, (piece, path) => taken.get(path) ?? zerosLike(piece));

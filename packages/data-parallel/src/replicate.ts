@@ -18,7 +18,7 @@ import {
 } from "@tessera/layers";
 import { WHOLE, type Part } from "@tessera/mesh";
 import { planBuckets, type Bucket } from "./buckets.js";
-import { bucketCollector, sinkInto, type Arrivals } from "./collect.js";
+import { bucketCollector, sinkInto } from "./collect.js";
 import { pack, pieceOf, unpack } from "./flat.js";
 import { squaresOver } from "./squares.js";
 import type { Sharing } from "./sharing.js";
@@ -49,7 +49,6 @@ export function replicate<P extends Tree>(
     ranks: group.size,
     bytes: group.size === 1 ? 0 : bucketBytes,
   });
-  const arrivals: Arrivals = new Map();
   const isShared = stage > 0;
 
   /** A tree like `spec` from flat buckets, which it uses up. */
@@ -73,7 +72,7 @@ export function replicate<P extends Tree>(
     copy: isShared ? WHOLE : { index: group.rank, count: group.size },
     collect: (held) => {
       const flats = underWay();
-      const collector = bucketCollector(buckets, arrivals, ({ name }, flat) => {
+      const collector = bucketCollector(buckets, ({ name }, flat) => {
         flats.add(name, isShared ? group.reduceScatter(flat, 0) : group.allReduce(flat));
         flat.dispose();
       });
@@ -83,6 +82,7 @@ export function replicate<P extends Tree>(
         return isShared ? sums : unpacked(sums);
       };
       const sink = (isLast: boolean) => {
+        flats.settle();
         collector.begin(isLast || stage === 2);
         return sinkInto(held, collector.receive);
       };
@@ -102,16 +102,16 @@ export function replicate<P extends Tree>(
   };
 }
 
-/** This rank's piece of each bucket. Uses up `held`. */
+/** This rank's piece of each bucket. Uses up `held`, one bucket after the other. */
 function piecesOf(held: Tree, buckets: readonly Bucket[], group: ProcessGroup): Flats {
   const byPath = new Map(leaves<Tensor>(held));
   const pieces = buckets.map((bucket) => {
     const flat = pack(bucket, (path) => byPath.get(path)!);
     const piece = pieceOf(flat, group.rank, group.size);
     flat.dispose();
+    for (const { path } of bucket.places) byPath.get(path)!.dispose();
     return [bucket.name, piece] as const;
   });
-  disposeTree(held);
   return Object.fromEntries(pieces);
 }
 

@@ -5,15 +5,20 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 import type { Work } from "@tessera/collectives";
 import { accumulate, call } from "@tessera/kernels";
 
+/** How many may be under way before the oldest is waited for. */
+const MOST = 16;
+
 export interface UnderWay {
   /** Adds the result of `work`, in time, to the sum of that name. */
   readonly add: (name: string, work: Work) => void;
+  /** Waits for all that is under way. */
+  readonly settle: () => void;
   /** The sums by name, once all results are there. The caller owns them. */
   readonly take: () => ReadonlyMap<string, Tensor>;
 }
 
-/** Sums of results, taken in the order of their posting. No more than `most` are waited for later. */
-export function underWay(most = Infinity): UnderWay {
+/** Sums of results, taken in the order of their posting. */
+export function underWay(): UnderWay {
   const sums = new Map<string, Tensor>();
   const queue: (readonly [string, Work])[] = [];
   const settle = (isDue: (oldest: Work) => boolean): void => {
@@ -27,8 +32,9 @@ export function underWay(most = Infinity): UnderWay {
   return {
     add(name, work) {
       queue.push([name, work]);
-      settle((oldest) => oldest.done || queue.length > most);
+      settle((oldest) => oldest.done || queue.length > MOST);
     },
+    settle: () => settle(() => true),
     take() {
       settle(() => true);
       return sums;

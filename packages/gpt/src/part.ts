@@ -99,10 +99,9 @@ export function gptPart(config: GptConfig, options: GptOptions, layers: Span): G
   const source = isFirst ? sourceOf(config, options) : null;
   const body = bodyOf(config, options, { layers, isFirst, isLast });
   const head = isLast ? headOf(config, options) : null;
-  const isShared = config.tiedEmbeddings && isFirst !== isLast;
   return {
     spec: {
-      embedding: marked(embeddingSpec(config, source, head), isShared),
+      embedding: marked(embeddingSpec(config, source, head), tableUse(config, isFirst, isLast)),
       drop: {},
       blocks: body.spec.blocks,
       norm: isLast ? body.spec.norm : {},
@@ -178,12 +177,16 @@ function embeddingSpec(
   return head !== null && tiedEmbeddings ? { token: head.spec.table } : {};
 }
 
-/** The token embedding is on both ends of a pipeline, if it makes the logits. */
-const marked = <S extends Like<GptParams["embedding"], ParamSpec>>(
-  spec: S,
-  isShared: boolean,
-): S =>
-  isShared && "token" in spec ? { ...spec, token: { ...spec.token, onBothEnds: true } } : spec;
+type TableUse = Pick<ParamSpec, "uses" | "onBothEnds">;
+
+/** A token embedding that makes the logits too is used twice, here or on both ends of a pipeline. */
+function tableUse({ tiedEmbeddings }: GptConfig, isFirst: boolean, isLast: boolean): TableUse {
+  if (!tiedEmbeddings) return {};
+  return isFirst && isLast ? { uses: 2 } : { onBothEnds: true };
+}
+
+const marked = <S extends Like<GptParams["embedding"], ParamSpec>>(spec: S, use: TableUse): S =>
+  "token" in spec ? { ...spec, token: { ...spec.token, ...use } } : spec;
 
 /** h in the storage of activations. Uses h up. */
 function storedAs(h: Tensor, storage: FloatStorage = "fp32"): Tensor {

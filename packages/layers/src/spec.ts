@@ -25,6 +25,8 @@ export interface ParamSpec {
    * and so are the gradients of a parameter that each of them holds whole. The stretch marks it.
    */
   readonly inside?: boolean;
+  /** How many gradients a backward pass gives it: one, unless it is said. */
+  readonly uses?: number;
   /** Whether both the first and the last stage of a pipeline hold it: their gradients are parts of a sum. */
   readonly onBothEnds?: boolean;
 }

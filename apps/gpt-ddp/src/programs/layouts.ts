@@ -88,6 +88,8 @@ export interface Trained {
   readonly gradients: ByPath;
   /** What had gone between tensor-parallel ranks before the first step, and after it. */
   readonly traffic: readonly Traffic[];
+  /** The most bytes that this rank's tensors ever took; null where the backend does not count. */
+  readonly peakBytes: number | null;
   /** Tensors that a step left behind. */
   readonly leaked: number;
   /** The first weight on which ranks differ. */
@@ -218,7 +220,8 @@ function trained(world: World, job: Job, layout: Layout): Trained {
   }
   const end = layout.lossesOnly ? { weights: {}, disagreement: null } : endOf(world, plan, state);
   for (const tree of [state.params, state.optimizer]) disposeTree(tree);
-  return { losses, norms, consumed, gradients, traffic, leaked, ...end };
+  const { peak: peakBytes = null } = memory() as { readonly peak?: number };
+  return { losses, norms, consumed, gradients, traffic, peakBytes, leaked, ...end };
 }
 
 /** The whole weights, and whether ranks agree on them. */

@@ -15,7 +15,8 @@ const { tokens } = JSON.parse(readFileSync(join(folder, "expected.json"), "utf8"
 
 const program = (name: string): URL => pathToFileURL(join(APP, `dist/programs/${name}.js`));
 
-const golden = { folder, tokens: tokens.flat() };
+/** The golden model, and its tokens. */
+export const golden = { folder, tokens: tokens.flat() };
 
 /** What each of `ranks` ranks, as threads, says of each layout. */
 export function runLayouts(ranks: number, layouts: readonly Layout[]): Promise<Trained[][]> {
