@@ -10,7 +10,9 @@ import { orderCommand } from "./data/order.js";
 import { doctor } from "./doctor.js";
 import { launch } from "./launch.js";
 import { convertCommand } from "./models/convert.js";
+import { evalCommand } from "./models/eval.js";
 import { generateCommand } from "./models/generate.js";
+import { serveCommand } from "./models/serve.js";
 import { preprocessCommand } from "./preprocess/command.js";
 import { sbatch } from "./sbatch.js";
 import { schedule } from "./schedule.js";
@@ -26,6 +28,8 @@ const tessera = family("tessera", "Tessera's command-line tool.", [
   preprocessCommand,
   convertCommand,
   generateCommand,
+  serveCommand,
+  evalCommand,
   family("tessera data", "Looks at datasets, and merges them.", [
     orderCommand,
     infoCommand,

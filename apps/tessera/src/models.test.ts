@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -10,7 +10,9 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { datasetWriter } from "@tessera/data";
 
 const MAIN = join(__dirname, "../dist/main.js");
 const GOLDEN = join(__dirname, "../../../fixtures/golden");
@@ -170,5 +172,95 @@ describe("tessera generate", () => {
     expect(
       execFileSync(process.execPath, [MAIN, "generate", "--help"], { encoding: "utf8" }),
     ).toMatch(/--repetition-penalty[^]*Examples:/);
+  });
+});
+
+describe("tessera eval", () => {
+  const { tokens, loss_of_first_batch: golden } = JSON.parse(
+    readFileSync(join(GOLDEN, "expected.json"), "utf8"),
+  ) as { readonly tokens: readonly (readonly number[][])[]; readonly loss_of_first_batch: number };
+
+  test.each(["onnx", "native"])("has PyTorch's loss on the golden batch: %s", (engine) => {
+    const writer = datasetWriter(at(`golden-${engine}`), "u16");
+    for (const row of tokens[0]!) {
+      writer.append(row);
+      writer.endDocument();
+    }
+    writer.finish();
+    const model = ["--model", at(engine === "onnx" ? "onnx" : "exported"), "--engine", engine];
+    const windows = ["--context", String(tokens[0]![0]!.length)];
+    const told = done("eval", ...model, "--data", at(`golden-${engine}`), ...windows, "--json");
+    const found = JSON.parse(told) as { loss: number; perplexity: number; tokens: number };
+    expect(found.tokens).toBe(8 * 32);
+    expect(Math.abs(found.loss - golden)).toBeLessThan(1e-5);
+    expect(found.perplexity).toBeCloseTo(Math.exp(found.loss), 6);
+  });
+
+  test("finds the same on every engine, of a text and of last words", () => {
+    writeFileSync(at("text.txt"), "To be, or not to be, that is the question. ".repeat(8));
+    const passages = ["one two three", "to be or not to be"].map((text) =>
+      JSON.stringify({ text }),
+    );
+    writeFileSync(at("passages.jsonl"), passages.join("\n"));
+    for (const task of [
+      ["--text", at("text.txt"), "--stride", "20"],
+      ["--lambada", at("passages.jsonl")],
+    ]) {
+      const [onnx, native] = ["onnx", "native"].map((engine) => {
+        const model = ["--model", at(engine === "onnx" ? "onnx" : "exported"), "--engine", engine];
+        return JSON.parse(done("eval", ...model, ...task, "--json")) as { perplexity: number };
+      });
+      expect(onnx!.perplexity).toBeGreaterThan(1);
+      expect(native!.perplexity / onnx!.perplexity).toBeCloseTo(1, 4);
+    }
+  });
+
+  test.each<[string, () => string[], RegExp]>([
+    ["no task", () => [], /--text, --data, --lambada: give one/],
+    ["a text that is none", () => ["--text", "/dev"], /is no file/],
+    ["a passage of one word", () => ["--lambada", at("one.jsonl")], /fewer than two words/],
+    [
+      "a stride as wide as a window",
+      () => ["--text", at("one.jsonl"), "--stride", "64"],
+      /must be below the 64/,
+    ],
+  ])("refuses %s in a sentence", (_name, args, said) => {
+    writeFileSync(at("one.jsonl"), '{"text": "one"}');
+    const { status, stderr } = tessera("eval", "--model", at("onnx"), ...args());
+    expect(stderr).toMatch(said);
+    expect(status).toBe(2);
+  });
+});
+
+describe("tessera serve", () => {
+  test("answers what tessera generate writes, and ends on Ctrl-C", async () => {
+    const args = [MAIN, "serve", "--model", at("onnx"), "--port", "0"];
+    const server = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+    const ended = once(server, "exit");
+    const [line] = (await once(server.stdout, "data")) as [Buffer];
+    const [, address] = /listening on (http:\S+)/.exec(line.toString())!;
+    const settings = { temperature: 1, top_k: 40, top_p: 0.9, seed: 7, max_tokens: 40 };
+    const response = await fetch(`${address}/v1/completions`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ prompt: "To be", ...settings, echo: true }),
+    });
+    const { choices } = (await response.json()) as { choices: { text: string }[] };
+    expect(`${choices[0]!.text}\n`).toBe(generate("onnx", "--prompt", "To be", ...sampling));
+    server.kill("SIGINT");
+    expect((await ended)[0]).toBe(130);
+  });
+
+  test.each([
+    [
+      "to be reached by others without a key",
+      ["--host", "0.0.0.0"],
+      /set a key with --api-key-file/,
+    ],
+    ["a key file that is none", ["--api-key-file", "/nothing"], /cannot be read \(ENOENT\)/],
+  ])("refuses %s in a sentence", (_name, args, said) => {
+    const { status, stderr } = tessera("serve", "--model", at("onnx"), ...args);
+    expect(stderr).toMatch(said);
+    expect(status).toBe(2);
   });
 });

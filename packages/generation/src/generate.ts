@@ -24,7 +24,8 @@ export type Finish = "stop" | "length";
 export interface TextEvents {
   /** More of the text; never a part of a character. `id` is the token that brought it. */
   text(more: string, id: number, logits: Float32Array): void;
-  end(finish: Finish): void;
+  /** `tokens` were written, the last of which may have ended the text. */
+  end(finish: Finish, tokens: number): void;
 }
 
 /** The ids of a prompt. Throws a UserError where it is empty and nothing stands for that. */
@@ -55,7 +56,7 @@ export function textSequence(
       if (isLast) more += shown.end();
       if (more !== "" || !isEnd) events.text(more, id, logits);
       const isStopped = isEnd || shown.stopped;
-      if (isStopped || isLast) events.end(isStopped ? "stop" : "length");
+      if (isStopped || isLast) events.end(isStopped ? "stop" : "length", count);
       return !isStopped && !isLast;
     },
   };

@@ -1,4 +1,16 @@
 export { batcher, type Batcher, type BatcherOptions, type SequenceRequest } from "./batcher.js";
+export {
+  lastWordsOf,
+  partedPassage,
+  perplexityOf,
+  surprise,
+  tokensInMemory,
+  type LastWords,
+  type Perplexity,
+  type PerplexityOptions,
+  type TokenSource,
+} from "./evaluate.js";
+export { textServer, type ServerLimits, type TextServerOptions } from "./server/text_server.js";
 export type { Engine, EngineCall, EngineOptions } from "./engine.js";
 export {
   generate,

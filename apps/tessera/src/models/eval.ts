@@ -1,0 +1,163 @@
+// `tessera eval`: perplexity on a text or a dataset, or accuracy on the last words of passages.
+
+import { readFileSync, statSync } from "node:fs";
+import { EXIT, number, parseFlags, text, toggle, UserError } from "@tessera/config";
+import { openIndexedDataset } from "@tessera/data";
+import {
+  lastWordsOf,
+  perplexityOf,
+  tokensInMemory,
+  type LastWords,
+  type Perplexity,
+  type TokenSource,
+} from "@tessera/generation";
+import type { Tokenizer } from "@tessera/tokenizer";
+import type { Command } from "../command.js";
+import { interruptible } from "../interrupt.js";
+import { progressOf } from "../progress.js";
+import { modelFlags, openForText, type OpenedModel } from "./open_model.js";
+import { textsOf } from "./prompts.js";
+
+const program = {
+  name: "tessera eval",
+  summary: "Measures a model: perplexity, or how many last words of passages it knows.",
+  groups: {
+    Model: modelFlags,
+    Task: {
+      text: text("perplexity on the text in this file", "FILE"),
+      data: text("perplexity on this dataset, named without .bin or .idx", "PREFIX"),
+      lambada: text('last words of passages: JSON lines, each with "text"', "FILE"),
+      stride: number("tokens between the starts of windows (default: those of a window)", {
+        min: 1,
+        whole: true,
+      }),
+      limit: number("tokens, or passages, that are looked at at most", { min: 2, whole: true }),
+    },
+    Output: { json: toggle("as JSON", false) },
+  },
+  epilogue: [
+    "A window has --context tokens; each but its first is predicted from those before it. With a smaller",
+    "--stride windows overlap, and more stands before the tokens that are counted.",
+    "",
+    "Examples:",
+    "  tessera eval --model exported-onnx --text book.txt",
+    "  tessera eval --model exported --engine native --lambada lambada_test.jsonl",
+  ].join("\n"),
+} as const;
+
+interface Task {
+  readonly unit: "tokens" | "passages";
+  run(opened: OpenedModel, watch: Watch): Promise<Perplexity | LastWords>;
+}
+
+interface Watch {
+  readonly progress: (done: number, total: number) => void;
+  readonly signal: AbortSignal;
+}
+
+export const evalCommand: Command = {
+  name: program.name,
+  summary: program.summary,
+  async run(argv) {
+    const parsed = parseFlags(program, argv);
+    if ("help" in parsed) {
+      process.stdout.write(parsed.help);
+      return EXIT.done;
+    }
+    const { values } = parsed;
+    const task = taskOf(values);
+    const opened = await openForText(values, 1, process.env);
+    return interruptible(async (signal) => {
+      let bar: ReturnType<typeof progressOf> | undefined;
+      const progress = (done: number, total: number): void => {
+        bar ??= progressOf({ stream: process.stderr, total, scale: 1, unit: task.unit });
+        bar.update(done);
+      };
+      const found = await task.run(opened, { progress, signal }).finally(() => bar?.end());
+      await opened.engine.close();
+      if (!signal.aborted)
+        process.stdout.write(values.json ? `${JSON.stringify(found)}\n` : told(found));
+      return EXIT.done;
+    });
+  },
+};
+
+interface TaskFlags {
+  readonly text: string | undefined;
+  readonly data: string | undefined;
+  readonly lambada: string | undefined;
+  readonly stride: number | undefined;
+  readonly limit: number | undefined;
+}
+
+function taskOf({ text: file, data, lambada, stride, limit = Infinity }: TaskFlags): Task {
+  if ([file, data, lambada].filter((one) => one !== undefined).length !== 1) {
+    throw new UserError("--text, --data, --lambada: give one of them");
+  }
+  if (lambada !== undefined) {
+    const passages = textsOf(lambada, "text").slice(0, limit);
+    if (passages.length === 0) throw new UserError(`${lambada}: has no passages`);
+    return {
+      unit: "passages",
+      run: ({ engine, tokenizer }, watch) => lastWordsOf(engine, tokenizer, passages, watch),
+    };
+  }
+  return {
+    unit: "tokens",
+    run({ engine, tokenizer }, watch) {
+      const source = file === undefined ? datasetTokens(data!) : textTokens(file, tokenizer);
+      const window = engine.maxPositions;
+      if (stride !== undefined && stride >= window) {
+        throw new UserError(`--stride ${stride}: must be below the ${window} tokens of a window`);
+      }
+      const limited = { ...source, count: Math.min(source.count, limit) };
+      return perplexityOf(engine, limited, { window, stride: stride ?? window, ...watch });
+    },
+  };
+}
+
+const MAX_TEXT_BYTES = 2 ** 30;
+
+function textTokens(path: string, tokenizer: Tokenizer): TokenSource {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (!stats?.isFile()) throw new UserError(`--text ${path}: is no file`);
+  if (stats.size > MAX_TEXT_BYTES) {
+    throw new UserError(
+      `--text ${path}: has ${stats.size} bytes, make a dataset of it and give --data`,
+    );
+  }
+  return tokensInMemory(tokenizer.encode(readFileSync(path, "utf8")));
+}
+
+/** The tokens of a dataset, one document after the other as they lie in the file. */
+function datasetTokens(prefix: string): TokenSource {
+  const dataset = openIndexedDataset(prefix);
+  const { lengths } = dataset;
+  /** The sequence that was read last, and the tokens before it; windows only go forward. */
+  let [sequence, before] = [0, 0];
+  return {
+    count: dataset.tokenCount,
+    read(first, out) {
+      if (first < before) [sequence, before] = [0, 0];
+      for (let at = 0; at < out.length;) {
+        const from = first + at - before;
+        const length = lengths.at(sequence);
+        if (from < length) {
+          const count = Math.min(length - from, out.length - at);
+          dataset.read(sequence, from, count, out, at);
+          at += count;
+        }
+        if (at < out.length) [sequence, before] = [sequence + 1, before + length];
+      }
+    },
+  };
+}
+
+function told(found: Perplexity | LastWords): string {
+  const perplexity = `perplexity  ${found.perplexity.toFixed(3)}\n`;
+  if ("loss" in found) {
+    return `tokens      ${found.tokens}\nloss        ${found.loss.toFixed(4)} nats per token\n${perplexity}`;
+  }
+  const { passages, correct, accuracy } = found;
+  return `passages    ${passages}\naccuracy    ${(100 * accuracy).toFixed(2)}% (${correct})\n${perplexity}`;
+}
