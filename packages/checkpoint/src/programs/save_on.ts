@@ -11,12 +11,20 @@ export interface Task {
   readonly first: number;
   readonly last: number;
   readonly keep: number;
+  readonly patienceSeconds?: number;
 }
 
-const { folder, first, last, keep, ...share } = JSON.parse(process.argv[2]!) as Task;
+const {
+  folder,
+  first,
+  last,
+  keep,
+  patienceSeconds = 20,
+  ...share
+} = JSON.parse(process.argv[2]!) as Task;
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 try {
-  const place = { folder, rank: share.rank, ranks: share.ranks, keep, patienceSeconds: 20 };
+  const place = { folder, rank: share.rank, ranks: share.ranks, keep, patienceSeconds };
   const writer = await openWriter({ ...place, barrier: () => say("ready") });
   for (let step = first; step <= last; step += 1) {
     await writer.write(about(step), sourcesOf(step, share));

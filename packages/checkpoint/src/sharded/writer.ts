@@ -67,10 +67,13 @@ export async function openWriter({ barrier, say, ...options }: WriterOptions): P
       const save: Save = { about, slots, bytes: new Uint8Array(memory, 0, size) };
       worker.ref(); // the process must not end before it is written
       worker.postMessage(save, [memory]);
-      const { path, bytes, seconds } = await outcome(worker, (written) => tell(written, size));
-      memory = bytes.buffer as ArrayBuffer;
-      worker.unref();
-      return { path, bytes: size, seconds };
+      try {
+        const { path, bytes, seconds } = await outcome(worker, (written) => tell(written, size));
+        memory = bytes.buffer as ArrayBuffer;
+        return { path, bytes: size, seconds };
+      } finally {
+        worker.unref();
+      }
     },
     async close() {
       await worker.terminate();
