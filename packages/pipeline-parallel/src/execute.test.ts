@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect, test } from "@jest/globals";
 import { runThreads } from "@tessera/collectives";
+import { schedulesOf, simulate } from "./index.js";
+import type { Clocked, ClockedJob } from "./programs/clocked.js";
 import type { Done, Job } from "./programs/stages.js";
 
 const program = pathToFileURL(join(__dirname, "../dist/programs/stages.js"));
@@ -39,3 +41,27 @@ test.each([2, 4])("%i stages", async (stages) => {
     expect(ranks.map((rank) => rank[i]!.leaked)).toEqual(ranks.map(() => 0));
   });
 });
+
+const DURATIONS = { forward: 3, backward: 7, input: 4, weight: 3 };
+
+test.each([2, 4])(
+  "%i stages wait, and keep in flight, what `simulate` foretells",
+  async (stages) => {
+    const clocked = pathToFileURL(join(__dirname, "../dist/programs/clocked.js"));
+    const all = [...jobs, ...jobs.map((job) => ({ ...job, micros: 8 }))];
+    const data = all.map((job): ClockedJob => ({ ...job, durations: DURATIONS }));
+    const ranks = await runThreads<Clocked[]>({ program: clocked, ranks: stages, data });
+    all.forEach(({ kind, micros, chunks }, i) => {
+      const schedules = schedulesOf(kind, { stages, micros, chunks });
+      const foretold = simulate(schedules, (action) => DURATIONS[action.kind]);
+      const length = Math.max(...ranks.map((rank) => rank[i]!.end));
+      const busy = ranks.reduce((sum, rank) => sum + rank[i]!.busy, 0);
+      expect({ kind, length, bubble: 1 - busy / (length * stages) }).toEqual({
+        kind,
+        length: foretold.length,
+        bubble: foretold.bubble,
+      });
+      expect(ranks.map((rank) => rank[i]!.peak)).toEqual(foretold.peakInFlight);
+    });
+  },
+);

@@ -13,21 +13,34 @@ export const words = (line: string): string[] => line.split(/\s+/).filter(Boolea
 
 const env = { ...process.env, OMP_NUM_THREADS: "1" };
 
-function argvOf(line: string, ranks: number): string[] {
-  const program = [MAIN, ...words(line)];
-  if (ranks === 1) return program;
-  return [LAUNCH, "launch", "--nproc-per-node", String(ranks), "--", "node", ...program];
-}
+const commandOf = (line: string): string[] => [process.execPath, MAIN, ...words(line)];
 
-export function run(line: string, ranks = 1) {
+/** `command` where each process may have so many bytes of its own. */
+const limited = (bytes: number, command: readonly string[]): string[] => [
+  ...["bash", "-c", `ulimit -d ${Math.floor(bytes / 1024)}; exec "$@"`, "bash"],
+  ...command,
+];
+
+const launched = (ranks: number, command: readonly string[]): string[] =>
+  ranks === 1
+    ? [...command]
+    : [process.execPath, LAUNCH, "launch", "--nproc-per-node", String(ranks), "--", ...command];
+
+export function run(line: string, ranks = 1, limitBytes?: number) {
+  const command = commandOf(line);
+  const [program, ...args] = launched(
+    ranks,
+    limitBytes === undefined ? command : limited(limitBytes, command),
+  );
   const options = { encoding: "utf8", timeout: 120_000, env } as const;
-  const { status, stdout, stderr } = spawnSync(process.execPath, argvOf(line, ranks), options);
+  const { status, stdout, stderr } = spawnSync(program!, args, options);
   return { status, stdout, stderr };
 }
 
 /** The same, but one rank gets SIGTERM, and no other does, once something shows in what they say. */
 export async function stopRank(line: string, ranks: number, rank: number, once: RegExp) {
-  const child = spawn(process.execPath, argvOf(line, ranks), { env });
+  const [program, ...args] = launched(ranks, commandOf(line));
+  const child = spawn(program!, args, { env });
   let stdout = "";
   let isAsked = false;
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
