@@ -7,6 +7,7 @@ import { crc32 } from "node:zlib";
 import { UserError } from "@tessera/config";
 import * as v from "valibot";
 import { formats, type Dtype } from "./dtype.js";
+import { faultOf } from "./fault.js";
 
 /** Headers above this are refused before memory is taken for them: it names 100,000 tensors. */
 const MAX_HEADER_BYTES = 16 * 2 ** 20;
@@ -138,7 +139,7 @@ function readHeader(path: string, descriptor: number) {
   if (depthOf(text) > MAX_DEPTH) throw damaged("its header nests too deep");
   const { __metadata__: metadata = {}, ...named } = parseJson(text, damaged);
   const parsed = v.safeParse(v.record(v.string(), Entry), named, { abortEarly: true });
-  if (!parsed.success) throw damaged(`its header ${v.summarize(parsed.issues)}`);
+  if (!parsed.success) throw damaged(`its header has ${faultOf(parsed.issues)}`);
   const meta = v.safeParse(v.record(v.string(), v.string()), metadata, { abortEarly: true });
   if (!meta.success) throw damaged("its metadata is no record of texts");
   const entries = new Map(Object.entries(parsed.output));

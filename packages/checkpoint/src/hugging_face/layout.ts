@@ -4,6 +4,7 @@
 import { UserError } from "@tessera/config";
 import type { GptConfig } from "@tessera/gpt";
 import * as v from "valibot";
+import { faultOf } from "../fault.js";
 
 /**
  * Where a parameter stands: in a tensor of its own, in some of the equal groups of columns of a wider one, or
@@ -66,6 +67,5 @@ export function parsed<S extends v.GenericSchema>(
 ): v.InferOutput<S> {
   const result = v.safeParse(schema, json, { abortEarly: true });
   if (result.success) return result.output;
-  const [issue] = result.issues;
-  throw new UserError(`${path}: ${v.getDotPath(issue) ?? "the file"}: ${issue.message}`);
+  throw new UserError(`${path}: ${faultOf(result.issues)}`);
 }

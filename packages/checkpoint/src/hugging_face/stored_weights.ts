@@ -5,6 +5,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "@tessera/config";
 import * as v from "valibot";
+import { faultOf } from "../fault.js";
 import { readJson } from "../read_json.js";
 import { openSafetensors, type SafetensorsFile } from "../safetensors.js";
 
@@ -38,7 +39,7 @@ export function openWeights(folder: string): StoredWeights {
   const parsed = v.safeParse(Index, readJson(index, MAX_INDEX_BYTES), { abortEarly: true });
   if (!parsed.success) {
     throw new UserError(
-      `${index}: is no index of safetensors files in its folder: ${v.summarize(parsed.issues)}`,
+      `${index}: is no index of safetensors files in its folder: ${faultOf(parsed.issues)}`,
     );
   }
   const { weight_map: map } = parsed.output;

@@ -5,6 +5,7 @@ import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "@tessera/config";
 import * as v from "valibot";
+import { faultOf } from "../fault.js";
 import { Config } from "../own_layout.js";
 import { INDEX, prefixOf } from "./write_index.js";
 
@@ -89,7 +90,7 @@ export function readIndex(folder: string): Index {
   }
   const parsed = v.safeParse(Index, jsonIn(path, `{${body}`), { abortEarly: true });
   if (!parsed.success) {
-    throw new UserError(`${path}: is not what Tessera writes: ${v.summarize(parsed.issues)}`);
+    throw new UserError(`${path}: is not what Tessera writes: ${faultOf(parsed.issues)}`);
   }
   checkPieces(path, parsed.output);
   return parsed.output;
