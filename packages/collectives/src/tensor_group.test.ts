@@ -8,6 +8,7 @@ import { tensorGroup } from "./tensor_group.js";
 const lending: HostMemory = {
   storage: () => "fp32",
   address: () => 1,
+  copyOut: () => undefined,
   allocate: (shape) => ones([...shape]),
 };
 

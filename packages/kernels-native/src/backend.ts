@@ -85,6 +85,10 @@ export class NativeBackend extends MathBackendCPU implements HostMemory {
     return this.addon.address(this.dataOf(tensor).slot());
   }
 
+  copyOut(tensor: Pick<TensorInfo, "dataId">, into: Float32Array): void {
+    this.addon.read(this.dataOf(tensor).slot(), into);
+  }
+
   /** A tensor whose contents are undefined, for whoever writes to its address. */
   allocate(shape: Shape, storage: Storage): TensorInfo {
     const dtype = dtypeOf(storage);

@@ -13,6 +13,8 @@ export interface HostMemory {
   storage(tensor: TensorInfo): Storage | null;
   /** The address of the first element: good for as long as a tensor holds that data. */
   address(tensor: TensorInfo): number;
+  /** Copies the elements of a 32-bit tensor, without an array in between. */
+  copyOut(tensor: TensorInfo, into: Float32Array): void;
   /** A tensor with undefined contents. */
   allocate(shape: Shape, storage: Storage): TensorInfo;
 }
@@ -20,7 +22,7 @@ export interface HostMemory {
 /** The memory of the backend that computes now, or null where it lies elsewhere. */
 export function hostMemory(): HostMemory | null {
   const backend = engine().backend as unknown as Partial<HostMemory>;
-  const offered = backend.storage && backend.address && backend.allocate;
+  const offered = backend.storage && backend.address && backend.allocate && backend.copyOut;
   return offered ? (backend as HostMemory) : null;
 }
 

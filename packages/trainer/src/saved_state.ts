@@ -10,6 +10,7 @@ import {
 } from "@tessera/checkpoint";
 import { UserError } from "@tessera/config";
 import type { GptConfig } from "@tessera/gpt";
+import { hostMemory } from "@tessera/kernels";
 import {
   disposeTree,
   leaves,
@@ -90,7 +91,9 @@ const sourceOf = (name: string, piece: Piece, leaf: Tensor): Source => ({
       piece.size === leaf.size
         ? leaf.clone()
         : tidy(() => slice(reshape(leaf, [leaf.size]), [piece.at], [piece.size]));
-    into.set(part.dataSync<"float32">());
+    const host = hostMemory();
+    if (host === null) into.set(part.dataSync<"float32">());
+    else host.copyOut(part, into);
     part.dispose();
   },
 });
