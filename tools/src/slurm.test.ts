@@ -169,6 +169,39 @@ const srun = ["srun", "--mpi=pmix", "--kill-on-bad-exit=1", "--nodes=2", "--ntas
     expect(log.match(/results are right/g)).toHaveLength(4);
   }, 60_000);
 
+  test("the data-parallel example learns from a job script, and the same on one node as on two", () => {
+    const config = join(ROOT, "apps/gpt-ddp/examples/ds_config.json");
+    // As the example has them, but for the size of a step, and its learning rate.
+    const flags =
+      `--deepspeed ${config} --do_train=True --per_device_train_batch_size 4 --max_len 128 ` +
+      "--learning_rate 0.002 --adam_beta2 0.98 --weight_decay 0.0000 --adam_epsilon 1e-8 --max_steps 20 " +
+      "--warmup_steps 10 --master_addr=n0 --model tiny --sample_len 0 --logging_steps 1 --eval_steps 0";
+    const losses = [2, 1].map((nodes) => {
+      const [script, output] = ["job.sh", "out"].map((name) =>
+        join(folder, `example-${nodes}-${name}`),
+      );
+      const sizes = [
+        "--nodes",
+        String(nodes),
+        "--ranks-per-node",
+        String(8 / nodes),
+        "--time",
+        "5",
+      ];
+      const files = ["--log-folder", folder, "--output", script!];
+      const program = [process.execPath, GPT_DDP, "--text", join(ROOT, "docs/*.md")];
+      const words = [...sizes, ...files, "--", ...program, "--output_dir", output!];
+      execFileSync(process.execPath, [TESSERA, "sbatch", ...words, ...flags.split(" ")]);
+      expect(run("sbatch", "--wait", script!).status).toBe(0);
+      const metrics = readFileSync(join(output!, "metrics.jsonl"), "utf8");
+      return [...metrics.matchAll(/"loss":([\d.]+)/g)].map(([, loss]) => Number(loss));
+    });
+    const [two, one] = losses as [number[], number[]];
+    expect(two).toHaveLength(20);
+    expect(two.at(-1)).toBeLessThan(0.8 * two[0]!);
+    two.forEach((loss, step) => expect(Math.abs(loss / one[step]! - 1)).toBeLessThan(1e-5));
+  }, 240_000);
+
   test("a job that is warned of its time limit saves, is requeued, and goes on", () => {
     const at = (name: string) => join(folder, name);
     writeFileSync(at("text.txt"), "To be, or not to be, that is the question. ".repeat(40));

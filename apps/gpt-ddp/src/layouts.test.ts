@@ -13,7 +13,8 @@ const WITH_DROPOUT = { dropout: 0.1, steps: 6 };
 const layouts: Layout[] = ([0, 1, 2, 3] as const).flatMap((stage) => [
   { stage, accumulation: 1, ...GOLDEN, bucketBytes: 2 ** 14 },
   { stage, accumulation: 4, ...GOLDEN, bucketBytes: 2 ** 14 },
-  { stage, accumulation: 2, ...WITH_DROPOUT, bucketBytes: 2 ** 12 },
+  { stage, accumulation: 1, ...WITH_DROPOUT, bucketBytes: 2 ** 12 },
+  { stage, accumulation: 4, ...WITH_DROPOUT, bucketBytes: 2 ** 12 },
 ]);
 
 const likeGptj = {

@@ -102,6 +102,18 @@ const native = existsSync(join(__dirname, "../../../packages/kernels-native/dist
   expect(figures("half-resumed")).toEqual(figures("half").slice(3));
 });
 
+test("the flags of the OLCF example run as they stand, on text that is there", () => {
+  const config = join(__dirname, "../examples/ds_config.json");
+  const example =
+    `--output_dir ${at("example")} --deepspeed ${config} --do_train=True --per_device_train_batch_size 24 ` +
+    "--gradient_accumulation_steps 8 --max_len 128 --learning_rate 0.0002 --adam_beta2 0.98 " +
+    "--weight_decay 0.0000 --adam_epsilon 1e-8 --warmup_steps 10 --master_addr=localhost";
+  const { status, stdout, stderr } = run(`${example} --max_steps 2 --model tiny --sample_len 0`);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  expect(stdout).toMatch(/batch {2}24 samples x 8 accumulated x 1 ranks = 192; 2 steps/);
+  expect(stdout).toMatch(/samples of 128 tokens/);
+});
+
 const withRanks = isMpiAvailable() ? test : test.skip;
 
 withRanks("ranks train as one does, and resume on other numbers of ranks", () => {
