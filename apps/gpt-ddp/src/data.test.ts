@@ -178,7 +178,7 @@ describe("is refused before training starts", () => {
     write("hostile", 30);
     damage();
     const { status, stderr } = run(trained("refused", `--data_path ${at("hostile")}`), 2);
-    expect(status).toBe(1);
+    expect(status).toBe(2);
     const last = stderr.trimEnd().split("\n").at(-1)!;
     expect(last).toMatch(/^tessera launch: ended with code 1: rank [01] \(host [^)]+\): /);
     expect(last).toMatch(message);

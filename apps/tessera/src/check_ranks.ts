@@ -13,8 +13,7 @@ import type { Command } from "./command.js";
 
 const program = {
   name: "tessera check-ranks",
-  summary:
-    "Checks every collective, on every storage, against plain arithmetic. Run it as the ranks of a job.",
+  summary: "Checks every collective of the ranks of a job against plain arithmetic.",
   epilogue:
     "Examples: tessera launch --nproc-per-node 4 -- tessera check-ranks\n" +
     "          srun --mpi=pmix -N 2 -n 4 tessera check-ranks",
@@ -32,7 +31,7 @@ const program = {
 
 export const checkRanks: Command = {
   name: "check-ranks",
-  summary: "check that the ranks of a job talk to one another as they must",
+  summary: program.summary,
   async run(argv) {
     const parsed = parseFlags(program, argv);
     if ("help" in parsed) {

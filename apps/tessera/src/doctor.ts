@@ -97,12 +97,17 @@ function lineOf({ what, found, remedy, otherwise }: Finding): string {
   return `${label}missing: ${otherwise}\n${" ".repeat(15)}to have it: ${remedy}\n`;
 }
 
+const program = {
+  name: "tessera doctor",
+  summary: "Tells what this machine has, and the command for each thing that is missing.",
+  groups: {},
+} as const;
+
 export const doctor: Command = {
   name: "doctor",
-  summary: "what this machine has, and what to install",
+  summary: program.summary,
   run(argv) {
-    const summary = "Prints what this machine has, and the command for each thing that is missing.";
-    const parsed = parseFlags({ name: "tessera doctor", summary, groups: {} }, argv);
+    const parsed = parseFlags(program, argv);
     if ("help" in parsed) {
       process.stdout.write(parsed.help);
       return EXIT.done;

@@ -23,7 +23,7 @@ const program = {
 
 export const launch: Command = {
   name: "launch",
-  summary: "run a program as several ranks on this machine",
+  summary: program.summary,
   run(argv) {
     const cut = argv.indexOf("--");
     const parsed = parseFlags(program, cut < 0 ? argv : argv.slice(0, cut));

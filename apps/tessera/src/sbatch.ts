@@ -42,7 +42,7 @@ const program = {
 
 export const sbatch: Command = {
   name: "sbatch",
-  summary: "write the job script that runs a program on a cluster",
+  summary: program.summary,
   run(argv) {
     const cut = argv.indexOf("--");
     const parsed = parseFlags(program, cut < 0 ? argv : argv.slice(0, cut));

@@ -42,7 +42,7 @@ const program = {
 
 export const schedule: Command = {
   name: "schedule",
-  summary: "draw and check the schedule of a pipeline",
+  summary: program.summary,
   run(argv) {
     const parsed = parseFlags(program, argv);
     if ("help" in parsed) {

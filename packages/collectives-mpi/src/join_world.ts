@@ -61,7 +61,7 @@ function connect(addon: Addon, place: Place, options: WorldOptions): World {
     engine: library,
     all,
     group,
-    abort: () => addon.abort(1),
+    abort: (code) => addon.abort(code),
     close() {
       all.barrier();
       addon.close();

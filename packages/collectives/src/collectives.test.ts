@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { beforeAll, expect, test } from "@jest/globals";
 import { setBackend } from "@tensorflow/tfjs-core";
+import { UserError } from "@tessera/config";
 import { meshGroups, runRank, runThreads, singleWorld } from "./index.js";
 import { checkLaws, type Verdict } from "./laws.js";
 import type { Mistake } from "./programs/mistakes.js";
@@ -54,24 +55,27 @@ test("degrees that do not make the world are refused", () => {
   );
 });
 
-test("a rank that throws tells its name and host, then aborts", async () => {
+test.each([
+  [new Error("no memory"), 1, /^ {4}at [^]*\nrank 1 \(host n1\): no memory$/],
+  [new UserError("--lr: must be positive"), 2, /^rank 1 \(host n1\): --lr: must be positive$/],
+])("a rank that throws tells its name and host, then aborts", async (error, code, told) => {
   const said: string[] = [];
   const world = {
     ...singleWorld(),
     rank: 1,
     size: 2,
     hosts: ["n0", "n1"],
-    abort: (): never => {
-      throw new Error("aborted");
+    abort: (ended: number): never => {
+      throw new Error(`aborted with ${ended}`);
     },
   };
   const run = runRank(
     world,
     () => {
-      throw new Error("no memory");
+      throw error;
     },
     (line) => said.push(line),
   );
-  await expect(run).rejects.toThrow("aborted");
-  expect(said.join("\n")).toMatch(/^ {4}at [^]*\nrank 1 \(host n1\): no memory$/);
+  await expect(run).rejects.toThrow(`aborted with ${code}`);
+  expect(said.join("\n")).toMatch(told);
 });

@@ -45,6 +45,6 @@ export const singleWorld = (host = "localhost"): World => ({
   engine: "one process",
   all: singleGroup(),
   group: (name) => singleGroup(0, name),
-  abort: () => process.exit(1),
+  abort: (code) => process.exit(code),
   close: () => undefined,
 });

@@ -12,7 +12,7 @@ interface Given {
 
 const { seat, program, data } = workerData as Given;
 const { main } = (await import(program)) as { main: (world: World, data: unknown) => unknown };
-const world = threadWorld(seat, () => process.exit(1));
+const world = threadWorld(seat, (code) => process.exit(code));
 const result = await main(world, data);
 world.close();
 parentPort!.postMessage(result);

@@ -211,7 +211,7 @@ class ThreadEngine implements Engine {
 }
 
 /** The world of a thread that was given `seat`. */
-export function threadWorld(seat: Seat, abort: () => never): World {
+export function threadWorld(seat: Seat, abort: World["abort"]): World {
   const mailbox = new Mailbox(seat);
   const made = new Map<string, number>();
   const group: World["group"] = (name, ranks) => {

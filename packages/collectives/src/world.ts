@@ -1,7 +1,7 @@
 // All ranks of a job, and the groups among them.
 
 import { AXES, members, worldSize, type Axis, type Degrees } from "@tessera/mesh";
-import { EXIT } from "@tessera/config";
+import { EXIT, exitCodeOf } from "@tessera/config";
 import type { ProcessGroup } from "./group.js";
 
 export interface World {
@@ -18,8 +18,8 @@ export interface World {
    * of several groups call for them in the same order.
    */
   group(name: string, ranks: readonly number[]): ProcessGroup;
-  /** Ends the job on all ranks, at once. Whoever calls it has said why. */
-  abort(): never;
+  /** Ends the job on all ranks, at once, with an exit code. Whoever calls it has said why. */
+  abort(code: number): never;
   /** Waits until all ranks have called it and what was sent has left. Groups are then of no use. */
   close(): void;
 }
@@ -52,7 +52,7 @@ export async function runRank(
   const leave = (code: number): void => {
     if (world.size === 1) return;
     say(`${nameRank(world, world.rank)}: ended with code ${code} before the others had`);
-    world.abort();
+    world.abort(code || EXIT.failed);
   };
   process.once("exit", leave);
   try {
@@ -70,7 +70,7 @@ export async function runRank(
     say(
       `${nameRank(world, world.rank)}: ${error instanceof Error ? error.message : String(error)}`,
     );
-    return world.abort();
+    return world.abort(exitCodeOf(error));
   }
 }
 

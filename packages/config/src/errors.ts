@@ -8,7 +8,8 @@ export class UserError extends Error {
 /** Exit codes: what a script may rely on. */
 export const EXIT = { done: 0, failed: 1, refused: 2, interrupted: 130 } as const;
 
-const exitCodeOf = (error: unknown): number =>
+/** What a program that `error` ends says to scripts. */
+export const exitCodeOf = (error: unknown): number =>
   error instanceof UserError ? EXIT.refused : EXIT.failed;
 
 /**

@@ -1,5 +1,5 @@
 export { resolveBatch, type BatchPlan } from "./batch.js";
-export { endWith, EXIT, UserError } from "./errors.js";
+export { endWith, EXIT, exitCodeOf, UserError } from "./errors.js";
 export { choice, flag, list, number, text, toggle, type Flag, type NumberRange } from "./flag.js";
 export { parseFlags, type FlagGroups, type FlagValues, type Operand } from "./parse.js";
 export { rampedBatch, type BatchRamp } from "./ramp.js";
