@@ -180,7 +180,7 @@ describe("is refused before training starts", () => {
     const { status, stderr } = run(trained("refused", `--data_path ${at("hostile")}`), 2);
     expect(status).toBe(2);
     const last = stderr.trimEnd().split("\n").at(-1)!;
-    expect(last).toMatch(/^tessera launch: ended with code 1: rank [01] \(host [^)]+\): /);
+    expect(last).toMatch(/^tessera launch: ended with code 2: rank [01] \(host [^)]+\): /);
     expect(last).toMatch(message);
     expect(stderr).not.toMatch(/^\s+at /m); // a sentence, no stack
   });
