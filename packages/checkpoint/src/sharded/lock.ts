@@ -139,11 +139,14 @@ const touchedAt = (path: string): number | undefined =>
 function isRunning(id: number): boolean {
   try {
     process.kill(id, 0);
-    return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "EPERM";
   }
+  return !isZombie(id);
 }
+
+/** A process that has ended answers to its number until its parent asks, which in a container may be never. */
+const isZombie = (id: number): boolean => /\) [ZX] /.test(textOf(`/proc/${id}/stat`));
 
 /** Takes away the lock that says `text`, unless another job was faster and has made its own. */
 function setAside(path: string, text: string, token: string): void {
