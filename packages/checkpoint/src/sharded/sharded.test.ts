@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import {
   cpSync,
   existsSync,
@@ -11,6 +12,7 @@ import {
 } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { UserError } from "@tessera/config";
 import { WHOLE } from "@tessera/mesh";
@@ -162,6 +164,21 @@ describe("two jobs and one folder:", () => {
     await close(await open(1));
     expect(readdirSync(folder).sort()).toEqual(["checkpoint-1", "latest"]);
     expect(load()).toBe(1);
+  });
+
+  test("a process that has ended, but that nobody waits for, holds nothing", async () => {
+    // The child ends at once, and what takes the shell's place never asks for it.
+    const shell = spawn("sh", ["-c", "true & echo $!; exec sleep 60"]);
+    try {
+      const ended = Number(await new Promise((resolve) => shell.stdout.once("data", resolve)));
+      while (!readFileSync(`/proc/${ended}/stat`, "utf8").includes(" Z ")) await sleep(10);
+      const held = { host: hostname(), process: ended, since: "", token: "x" };
+      writeFileSync(lock(), JSON.stringify(held));
+      await close(await open(1));
+      expect(readdirSync(folder)).toEqual([]);
+    } finally {
+      shell.kill();
+    }
   });
 });
 
