@@ -6,10 +6,10 @@ import { setBackend } from "@tensorflow/tfjs-core";
 import { runRank } from "@tessera/collectives";
 import { checkLaws, EVERYTHING } from "@tessera/collectives/laws";
 import { joinWorld } from "@tessera/collectives-mpi";
-import { EXIT, number, parseFlags, UserError } from "@tessera/config";
+import { EXIT, number, UserError } from "@tessera/config";
 import { loadNative } from "@tessera/kernels-native";
 import { bind } from "@tessera/launcher";
-import type { Command } from "./command.js";
+import { commandOf } from "./command.js";
 
 const program = {
   name: "tessera check-ranks",
@@ -29,30 +29,21 @@ const program = {
   },
 } as const;
 
-export const checkRanks: Command = {
-  name: "check-ranks",
-  summary: program.summary,
-  async run(argv) {
-    const parsed = parseFlags(program, argv);
-    if ("help" in parsed) {
-      process.stdout.write(parsed.help);
-      return EXIT.done;
-    }
-    if (!loadNative(bind(process.env, availableParallelism()))) {
-      throw new UserError("the native engine is not built here; npm run setup builds it");
-    }
-    await setBackend("native");
-    const { elements, "distributed-timeout-minutes": timeoutMinutes } = parsed.values;
-    const sizes = [...EVERYTHING.sizes.filter((size) => size < 1000), elements];
-    const laws = { ...EVERYTHING, sizes, long: 7 * elements };
-    return runRank(joinWorld(process.env, { timeoutMinutes }), (world) => {
-      const { checked, digest } = checkLaws(world, laws);
-      const host = world.hosts[world.rank]!;
-      process.stdout.write(
-        `rank ${world.rank} of ${world.size} on ${host}, ${world.engine}: ${checked} results are right, ` +
-          `digest ${digest}\n`,
-      );
-      return EXIT.done;
-    });
-  },
-};
+export const checkRanks = commandOf(program, async (parsed) => {
+  if (!loadNative(bind(process.env, availableParallelism()))) {
+    throw new UserError("the native engine is not built here; npm run setup builds it");
+  }
+  await setBackend("native");
+  const { elements, "distributed-timeout-minutes": timeoutMinutes } = parsed.values;
+  const sizes = [...EVERYTHING.sizes.filter((size) => size < 1000), elements];
+  const laws = { ...EVERYTHING, sizes, long: 7 * elements };
+  return runRank(joinWorld(process.env, { timeoutMinutes }), (world) => {
+    const { checked, digest } = checkLaws(world, laws);
+    const host = world.hosts[world.rank]!;
+    process.stdout.write(
+      `rank ${world.rank} of ${world.size} on ${host}, ${world.engine}: ${checked} results are right, ` +
+        `digest ${digest}\n`,
+    );
+    return EXIT.done;
+  });
+});

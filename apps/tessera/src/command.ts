@@ -1,6 +1,13 @@
 // A command of the tool, and a family of commands under one word (`tessera data info`).
 
-import { EXIT, UserError } from "@tessera/config";
+import {
+  EXIT,
+  parseFlags,
+  UserError,
+  type FlagGroups,
+  type Parsed,
+  type Program,
+} from "@tessera/config";
 
 export interface Command {
   /** All of it, as it is typed: `tessera data info`. */
@@ -9,6 +16,21 @@ export interface Command {
   /** Takes what stands after the command's name; returns an exit code, throws a UserError. */
   readonly run: (argv: readonly string[]) => number | Promise<number>;
 }
+
+/** The command of a program's flags, which shows their help or gives them to `run`. */
+export const commandOf = <const G extends FlagGroups>(
+  program: Program<G>,
+  run: (parsed: Parsed<G>) => number | Promise<number>,
+): Command => ({
+  name: program.name,
+  summary: program.summary,
+  run(argv) {
+    const parsed = parseFlags(program, argv);
+    if (!("help" in parsed)) return run(parsed);
+    process.stdout.write(parsed.help);
+    return EXIT.done;
+  },
+});
 
 const lastWord = ({ name }: Command): string => name.split(" ").at(-1)!;
 

@@ -4,9 +4,9 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { surveyMpi } from "@tessera/collectives-mpi";
-import { EXIT, parseFlags, UserError } from "@tessera/config";
+import { EXIT, UserError } from "@tessera/config";
 import { isAvailable as isNativeBuilt } from "@tessera/kernels-native";
-import type { Command } from "./command.js";
+import { commandOf } from "./command.js";
 
 interface Finding {
   readonly what: string;
@@ -103,16 +103,7 @@ const program = {
   groups: {},
 } as const;
 
-export const doctor: Command = {
-  name: "doctor",
-  summary: program.summary,
-  run(argv) {
-    const parsed = parseFlags(program, argv);
-    if ("help" in parsed) {
-      process.stdout.write(parsed.help);
-      return EXIT.done;
-    }
-    for (const finding of findings()) process.stdout.write(lineOf(finding));
-    return EXIT.done;
-  },
-};
+export const doctor = commandOf(program, () => {
+  for (const finding of findings()) process.stdout.write(lineOf(finding));
+  return EXIT.done;
+});

@@ -1,7 +1,7 @@
 // tessera schedule: draws a pipeline's schedule, checks it, and says how much of it is waiting.
 
 import { readFileSync, writeFileSync } from "node:fs";
-import { choice, EXIT, number, parseFlags, text, toggle, UserError } from "@tessera/config";
+import { choice, EXIT, number, text, toggle, UserError } from "@tessera/config";
 import {
   drawSvg,
   drawText,
@@ -13,7 +13,7 @@ import {
   type Schedule,
   type Timeline,
 } from "@tessera/pipeline-parallel";
-import type { Command } from "./command.js";
+import { commandOf } from "./command.js";
 
 const count = { min: 1, max: 4096, whole: true };
 
@@ -40,24 +40,15 @@ const program = {
   },
 } as const;
 
-export const schedule: Command = {
-  name: "schedule",
-  summary: program.summary,
-  run(argv) {
-    const parsed = parseFlags(program, argv);
-    if ("help" in parsed) {
-      process.stdout.write(parsed.help);
-      return EXIT.done;
-    }
-    const { kind, stages, "micro-batches": micros, chunks, file, svg, json } = parsed.values;
-    const schedules =
-      file === undefined ? schedulesOf(kind, { stages, micros, chunks }) : readSchedules(file);
-    const timeline = simulate(schedules);
-    if (svg !== undefined) writePicture(svg, timeline);
-    process.stdout.write(json ? asJson(schedules, timeline) : asText(timeline));
-    return EXIT.done;
-  },
-};
+export const schedule = commandOf(program, (parsed) => {
+  const { kind, stages, "micro-batches": micros, chunks, file, svg, json } = parsed.values;
+  const schedules =
+    file === undefined ? schedulesOf(kind, { stages, micros, chunks }) : readSchedules(file);
+  const timeline = simulate(schedules);
+  if (svg !== undefined) writePicture(svg, timeline);
+  process.stdout.write(json ? asJson(schedules, timeline) : asText(timeline));
+  return EXIT.done;
+});
 
 function readSchedules(file: string): Schedule[] {
   try {

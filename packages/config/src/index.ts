@@ -1,7 +1,14 @@
 export { resolveBatch, type BatchPlan } from "./batch.js";
 export { endWith, EXIT, exitCodeOf, UserError } from "./errors.js";
 export { choice, flag, list, number, text, toggle, type Flag, type NumberRange } from "./flag.js";
-export { parseFlags, type FlagGroups, type FlagValues, type Operand } from "./parse.js";
+export {
+  parseFlags,
+  type FlagGroups,
+  type FlagValues,
+  type Operand,
+  type Parsed,
+  type Program,
+} from "./parse.js";
 export { rampedBatch, type BatchRamp } from "./ramp.js";
 export {
   ADAM_W_MODE,

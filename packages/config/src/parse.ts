@@ -16,7 +16,7 @@ type Merge<U> = (U extends unknown ? (u: U) => void : never) extends (m: infer M
 /** The values of all groups, by flag name. */
 export type FlagValues<G extends FlagGroups> = Readonly<Merge<Union<G>>>;
 
-interface Program<G extends FlagGroups> {
+export interface Program<G extends FlagGroups> {
   readonly name: string;
   readonly summary: string;
   /** Printed under the flags: examples. */
@@ -35,6 +35,14 @@ export interface Operand {
   readonly many?: boolean;
 }
 
+/** What a command line says. */
+export interface Parsed<G extends FlagGroups> {
+  readonly values: FlagValues<G>;
+  readonly operands: readonly string[];
+  /** The flags that are named; the others have their defaults. */
+  readonly given: ReadonlySet<string>;
+}
+
 /**
  * The values that `argv` gives (without the program's name), or what to print for `--help`. Throws a
  * UserError for an unknown flag, a missing value or operand, or one out of range.
@@ -42,14 +50,7 @@ export interface Operand {
 export function parseFlags<G extends FlagGroups>(
   program: Program<G>,
   argv: readonly string[],
-):
-  | {
-      readonly values: FlagValues<G>;
-      readonly operands: readonly string[];
-      /** The flags that `argv` names; the others have their defaults. */
-      readonly given: ReadonlySet<string>;
-    }
-  | { readonly help: string } {
+): Parsed<G> | { readonly help: string } {
   let help = "";
   const command = commandOf(program).configureOutput({
     writeOut: (shown) => (help += shown),

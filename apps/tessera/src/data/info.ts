@@ -1,9 +1,9 @@
 // `tessera data info`: what a dataset holds.
 
-import { EXIT, number, parseFlags, toggle, UserError } from "@tessera/config";
+import { EXIT, number, toggle, UserError } from "@tessera/config";
 import { openIndexedDataset, type IndexedDataset } from "@tessera/data";
 import { chooseTokenizer, tokenizerFlags } from "../choose_tokenizer.js";
-import type { Command } from "../command.js";
+import { commandOf } from "../command.js";
 
 const program = {
   name: "tessera data info",
@@ -19,34 +19,24 @@ const program = {
   },
 } as const;
 
-export const infoCommand: Command = {
-  name: program.name,
-  summary: program.summary,
-  run(argv) {
-    const parsed = parseFlags(program, argv);
-    if ("help" in parsed) {
-      process.stdout.write(parsed.help);
-      return EXIT.done;
-    }
-    const { values, operands } = parsed;
-    const dataset = openIndexedDataset(operands[0]!);
-    dataset.verify();
-    const documents = dataset.bounds.length - 1;
-    if (values.document >= documents) {
-      throw new UserError(`--document ${values.document}: there are ${documents}, from 0`);
-    }
-    const info = {
-      documents,
-      sequences: dataset.lengths.length,
-      dtype: dataset.dtype,
-      ...lengthsOf(dataset),
-      sample: chooseTokenizer(values).decode(firstTokens(dataset, values.document, values.tokens)),
-    };
-    dataset.close();
-    process.stdout.write(values.json ? `${JSON.stringify(info)}\n` : overview(info));
-    return EXIT.done;
-  },
-};
+export const infoCommand = commandOf(program, ({ values, operands }) => {
+  const dataset = openIndexedDataset(operands[0]!);
+  dataset.verify();
+  const documents = dataset.bounds.length - 1;
+  if (values.document >= documents) {
+    throw new UserError(`--document ${values.document}: there are ${documents}, from 0`);
+  }
+  const info = {
+    documents,
+    sequences: dataset.lengths.length,
+    dtype: dataset.dtype,
+    ...lengthsOf(dataset),
+    sample: chooseTokenizer(values).decode(firstTokens(dataset, values.document, values.tokens)),
+  };
+  dataset.close();
+  process.stdout.write(values.json ? `${JSON.stringify(info)}\n` : overview(info));
+  return EXIT.done;
+});
 
 interface Lengths {
   readonly tokens: number;

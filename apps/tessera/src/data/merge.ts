@@ -1,14 +1,14 @@
 // `tessera data merge`: several datasets as one file, one after another.
 
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { EXIT, parseFlags, text, UserError } from "@tessera/config";
+import { EXIT, text, UserError } from "@tessera/config";
 import {
   datasetWriter,
   openIndexedDataset,
   type DatasetWriter,
   type IndexedDataset,
 } from "@tessera/data";
-import type { Command } from "../command.js";
+import { commandOf } from "../command.js";
 import { interruptible } from "../interrupt.js";
 import { progressOf } from "../progress.js";
 
@@ -19,20 +19,11 @@ const program = {
   groups: { Output: { "output-prefix": text("PREFIX of the new .bin and .idx", "PREFIX") } },
 } as const;
 
-export const mergeCommand: Command = {
-  name: program.name,
-  summary: program.summary,
-  run(argv) {
-    const parsed = parseFlags(program, argv);
-    if ("help" in parsed) {
-      process.stdout.write(parsed.help);
-      return EXIT.done;
-    }
-    const output = parsed.values["output-prefix"];
-    if (output === undefined) throw new UserError("--output-prefix: say where the dataset goes");
-    return interruptible((signal) => merge(parsed.operands, output, signal));
-  },
-};
+export const mergeCommand = commandOf(program, (parsed) => {
+  const output = parsed.values["output-prefix"];
+  if (output === undefined) throw new UserError("--output-prefix: say where the dataset goes");
+  return interruptible((signal) => merge(parsed.operands, output, signal));
+});
 
 async function merge(
   prefixes: readonly string[],

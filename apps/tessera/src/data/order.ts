@@ -1,9 +1,9 @@
 // `tessera data order`: the indices that training would read by, and samples.
 
 import { pipeline } from "node:stream/promises";
-import { EXIT, flag, parseFlags, toggle, UserError } from "@tessera/config";
+import { EXIT, flag, toggle, UserError } from "@tessera/config";
 import type { GptDataset, NumberArray, Numbers } from "@tessera/data";
-import type { Command } from "../command.js";
+import { commandOf } from "../command.js";
 import { openSamples, sampleFlags } from "./open.js";
 
 const program = {
@@ -24,24 +24,14 @@ function numbersOf(text: string): readonly number[] {
   return text.split(",").map(Number);
 }
 
-export const orderCommand: Command = {
-  name: program.name,
-  summary: program.summary,
-  async run(argv) {
-    const parsed = parseFlags(program, argv);
-    if ("help" in parsed) {
-      process.stdout.write(parsed.help);
-      return EXIT.done;
-    }
-    const { values, operands } = parsed;
-    const dataset = await openSamples(operands[0]!, values);
-    const samples = values.sample.map((index) => [index, tokensOf(dataset, index)] as const);
-    if (values.json) await pipeline(jsonOf(dataset, samples), process.stdout, { end: false });
-    else process.stdout.write(overview(dataset, samples));
-    dataset.close();
-    return EXIT.done;
-  },
-};
+export const orderCommand = commandOf(program, async ({ values, operands }) => {
+  const dataset = await openSamples(operands[0]!, values);
+  const samples = values.sample.map((index) => [index, tokensOf(dataset, index)] as const);
+  if (values.json) await pipeline(jsonOf(dataset, samples), process.stdout, { end: false });
+  else process.stdout.write(overview(dataset, samples));
+  dataset.close();
+  return EXIT.done;
+});
 
 function tokensOf(dataset: GptDataset, index: number): readonly number[] {
   if (index >= dataset.count) {

@@ -19,7 +19,7 @@ import {
   type OpenModel,
   type WriteProgress,
 } from "@tessera/checkpoint";
-import { choice, EXIT, number, parseFlags, text, UserError } from "@tessera/config";
+import { choice, EXIT, number, text, UserError } from "@tessera/config";
 import {
   bpeTokenizer,
   byteModel,
@@ -28,7 +28,7 @@ import {
   type BpeTokenizer,
   type Tokenizer,
 } from "@tessera/tokenizer";
-import type { Command } from "../command.js";
+import { commandOf } from "../command.js";
 import { interruptible } from "../interrupt.js";
 import { progressOf } from "../progress.js";
 import { hasTokenizer, TOKENIZER_FILES } from "./open_model.js";
@@ -71,38 +71,28 @@ const program = {
 
 const DTYPES = { fp32: "F32", fp16: "F16", bf16: "BF16" } as const;
 
-export const convertCommand: Command = {
-  name: program.name,
-  summary: program.summary,
-  run(argv) {
-    const parsed = parseFlags(program, argv);
-    if ("help" in parsed) {
-      process.stdout.write(parsed.help);
-      return EXIT.done;
+export const convertCommand = commandOf(program, ({ values, operands }) => {
+  const [source, target] = operands.map((path) => resolve(path)) as [string, string];
+  const { precision, to } = values;
+  if (to === "onnx" && precision === "bf16") {
+    throw new UserError(
+      "--precision bf16: onnxruntime has no bf16 on processors; choose fp32 or fp16",
+    );
+  }
+  if (existsSync(target) && readdirSync(target).length > 0) {
+    throw new UserError(`${target}: is there already; name a folder that is not, or remove it`);
+  }
+  const named = values.tokenizer === undefined ? null : openTokenizer(values.tokenizer);
+  const model = openModel(source);
+  return made(target, async (folder, signal) => {
+    try {
+      await writeAll(writingOf(model, folder, values), signal);
+    } finally {
+      model.close();
     }
-    const { values, operands } = parsed;
-    const [source, target] = operands.map((path) => resolve(path)) as [string, string];
-    const { precision, to } = values;
-    if (to === "onnx" && precision === "bf16") {
-      throw new UserError(
-        "--precision bf16: onnxruntime has no bf16 on processors; choose fp32 or fp16",
-      );
-    }
-    if (existsSync(target) && readdirSync(target).length > 0) {
-      throw new UserError(`${target}: is there already; name a folder that is not, or remove it`);
-    }
-    const named = values.tokenizer === undefined ? null : openTokenizer(values.tokenizer);
-    const model = openModel(source);
-    return made(target, async (folder, signal) => {
-      try {
-        await writeAll(writingOf(model, folder, values), signal);
-      } finally {
-        model.close();
-      }
-      writeTokenizer(source, folder, named);
-    });
-  },
-};
+    writeTokenizer(source, folder, named);
+  });
+});
 
 interface Output {
   readonly to: "hugging-face" | "onnx";

@@ -1,7 +1,7 @@
 // `tessera eval`: perplexity on a text or a dataset, or accuracy on the last words of passages.
 
 import { readFileSync, statSync } from "node:fs";
-import { EXIT, number, parseFlags, text, toggle, UserError } from "@tessera/config";
+import { EXIT, number, text, toggle, UserError } from "@tessera/config";
 import { openIndexedDataset } from "@tessera/data";
 import {
   lastWordsOf,
@@ -12,7 +12,7 @@ import {
   type TokenSource,
 } from "@tessera/generation";
 import type { Tokenizer } from "@tessera/tokenizer";
-import type { Command } from "../command.js";
+import { commandOf } from "../command.js";
 import { interruptible } from "../interrupt.js";
 import { progressOf } from "../progress.js";
 import { modelFlags, openForText, type OpenedModel } from "./open_model.js";
@@ -55,32 +55,22 @@ interface Watch {
   readonly signal: AbortSignal;
 }
 
-export const evalCommand: Command = {
-  name: program.name,
-  summary: program.summary,
-  async run(argv) {
-    const parsed = parseFlags(program, argv);
-    if ("help" in parsed) {
-      process.stdout.write(parsed.help);
-      return EXIT.done;
-    }
-    const { values } = parsed;
-    const task = taskOf(values);
-    const opened = await openForText(values, 1, process.env);
-    return interruptible(async (signal) => {
-      let bar: ReturnType<typeof progressOf> | undefined;
-      const progress = (done: number, total: number): void => {
-        bar ??= progressOf({ stream: process.stderr, total, scale: 1, unit: task.unit });
-        bar.update(done);
-      };
-      const found = await task.run(opened, { progress, signal }).finally(() => bar?.end());
-      await opened.engine.close();
-      if (!signal.aborted)
-        process.stdout.write(values.json ? `${JSON.stringify(found)}\n` : told(found));
-      return EXIT.done;
-    });
-  },
-};
+export const evalCommand = commandOf(program, async ({ values }) => {
+  const task = taskOf(values);
+  const opened = await openForText(values, 1, process.env);
+  return interruptible(async (signal) => {
+    let bar: ReturnType<typeof progressOf> | undefined;
+    const progress = (done: number, total: number): void => {
+      bar ??= progressOf({ stream: process.stderr, total, scale: 1, unit: task.unit });
+      bar.update(done);
+    };
+    const found = await task.run(opened, { progress, signal }).finally(() => bar?.end());
+    await opened.engine.close();
+    if (!signal.aborted)
+      process.stdout.write(values.json ? `${JSON.stringify(found)}\n` : told(found));
+    return EXIT.done;
+  });
+});
 
 interface TaskFlags {
   readonly text: string | undefined;

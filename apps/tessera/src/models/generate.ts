@@ -1,9 +1,9 @@
 // `tessera generate`: text that continues a prompt, as it is written; or many, from a file.
 
 import { createWriteStream } from "node:fs";
-import { EXIT, number, parseFlags, text, UserError } from "@tessera/config";
+import { EXIT, number, text, UserError } from "@tessera/config";
 import { generate, generateAll, type TextRequest, type Written } from "@tessera/generation";
-import type { Command } from "../command.js";
+import { commandOf } from "../command.js";
 import { interruptible } from "../interrupt.js";
 import { progressOf } from "../progress.js";
 import { modelFlags, openForText, type OpenedModel } from "./open_model.js";
@@ -36,33 +36,23 @@ const program = {
   ].join("\n"),
 } as const;
 
-export const generateCommand: Command = {
-  name: program.name,
-  summary: program.summary,
-  async run(argv) {
-    const parsed = parseFlags(program, argv);
-    if ("help" in parsed) {
-      process.stdout.write(parsed.help);
-      return EXIT.done;
-    }
-    const { values } = parsed;
-    const file = values["prompt-file"];
-    if ((values.prompt === undefined) === (file === undefined)) {
-      throw new UserError("--prompt, --prompt-file: give one of them");
-    }
-    const prompts = file === undefined ? [values.prompt!] : readPrompts(file);
-    const rows = Math.min(values.batch, prompts.length);
-    const opened = await openForText(values, rows, process.env);
-    const request = requestOf(values);
-    const requests = prompts.map((prompt) => ({ ...request, prompt }));
-    return interruptible(async (signal) => {
-      if (file === undefined) await writeOne(opened, requests[0]!, signal);
-      else await writeAll(opened, requests, values.output, signal);
-      await opened.engine.close();
-      return EXIT.done;
-    });
-  },
-};
+export const generateCommand = commandOf(program, async ({ values }) => {
+  const file = values["prompt-file"];
+  if ((values.prompt === undefined) === (file === undefined)) {
+    throw new UserError("--prompt, --prompt-file: give one of them");
+  }
+  const prompts = file === undefined ? [values.prompt!] : readPrompts(file);
+  const rows = Math.min(values.batch, prompts.length);
+  const opened = await openForText(values, rows, process.env);
+  const request = requestOf(values);
+  const requests = prompts.map((prompt) => ({ ...request, prompt }));
+  return interruptible(async (signal) => {
+    if (file === undefined) await writeOne(opened, requests[0]!, signal);
+    else await writeAll(opened, requests, values.output, signal);
+    await opened.engine.close();
+    return EXIT.done;
+  });
+});
 
 /** Control characters could command a terminal; new lines and tabs may stay. */
 const shownAs = (piece: string): string =>

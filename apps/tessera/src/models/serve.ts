@@ -2,9 +2,9 @@
 
 import { readFileSync } from "node:fs";
 import { basename, resolve } from "node:path";
-import { EXIT, number, parseFlags, text, UserError } from "@tessera/config";
+import { EXIT, number, text, UserError } from "@tessera/config";
 import { textServer } from "@tessera/generation";
-import type { Command } from "../command.js";
+import { commandOf } from "../command.js";
 import { interruptible } from "../interrupt.js";
 import { modelFlags, openForText } from "./open_model.js";
 
@@ -44,44 +44,34 @@ const program = {
   ].join("\n"),
 } as const;
 
-export const serveCommand: Command = {
-  name: program.name,
-  summary: program.summary,
-  async run(argv) {
-    const parsed = parseFlags(program, argv);
-    if ("help" in parsed) {
-      process.stdout.write(parsed.help);
-      return EXIT.done;
-    }
-    const { values } = parsed;
-    const apiKey = readKey(values["api-key-file"], process.env["TESSERA_API_KEY"]);
-    if (apiKey === null && !isLoopback(values.host)) {
-      throw new UserError(
-        `--host ${values.host}: others can reach it; set a key with --api-key-file or TESSERA_API_KEY`,
-      );
-    }
-    const { engine, tokenizer, folder } = await openForText(values, values.batch, process.env);
-    const server = textServer({
-      engine,
-      tokenizer,
-      apiKey,
-      model: basename(resolve(folder)),
-      limits: {
-        maxWaiting: values["max-waiting"],
-        maxConnections: values["max-connections"],
-        maxTokens: values["max-tokens"],
-        maxPromptLength: values["max-prompt-length"],
-        maxTexts: values["max-texts"],
-      },
-      report: (error) => void process.stderr.write(`tessera serve: ${String(error)}\n`),
-    });
-    return interruptible(async (signal) => {
-      await untilAborted(server, values, signal);
-      await engine.close();
-      return EXIT.done;
-    });
-  },
-};
+export const serveCommand = commandOf(program, async ({ values }) => {
+  const apiKey = readKey(values["api-key-file"], process.env["TESSERA_API_KEY"]);
+  if (apiKey === null && !isLoopback(values.host)) {
+    throw new UserError(
+      `--host ${values.host}: others can reach it; set a key with --api-key-file or TESSERA_API_KEY`,
+    );
+  }
+  const { engine, tokenizer, folder } = await openForText(values, values.batch, process.env);
+  const server = textServer({
+    engine,
+    tokenizer,
+    apiKey,
+    model: basename(resolve(folder)),
+    limits: {
+      maxWaiting: values["max-waiting"],
+      maxConnections: values["max-connections"],
+      maxTokens: values["max-tokens"],
+      maxPromptLength: values["max-prompt-length"],
+      maxTexts: values["max-texts"],
+    },
+    report: (error) => void process.stderr.write(`tessera serve: ${String(error)}\n`),
+  });
+  return interruptible(async (signal) => {
+    await untilAborted(server, values, signal);
+    await engine.close();
+    return EXIT.done;
+  });
+});
 
 /** Listens until `signal` is aborted, and lets no connection outlive that. */
 function untilAborted(

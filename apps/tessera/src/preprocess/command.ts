@@ -1,8 +1,8 @@
 // `tessera preprocess`: text to an indexed dataset.
 
-import { EXIT, choice, list, number, parseFlags, text, toggle, UserError } from "@tessera/config";
+import { choice, list, number, text, toggle, UserError } from "@tessera/config";
 import { chooseTokenizer, tokenizerFlags } from "../choose_tokenizer.js";
-import type { Command } from "../command.js";
+import { commandOf } from "../command.js";
 import { interruptible } from "../interrupt.js";
 import { preprocess } from "./preprocess.js";
 
@@ -35,41 +35,29 @@ const program = {
   ].join("\n"),
 } as const;
 
-export const preprocessCommand: Command = {
-  name: program.name,
-  summary: program.summary,
-  run(argv) {
-    const parsed = parseFlags(program, argv);
-    if ("help" in parsed) {
-      process.stdout.write(parsed.help);
-      return EXIT.done;
-    }
-    const { values } = parsed;
-    const prefix = values["output-prefix"];
-    if (values.input.length === 0) throw new UserError("--input: name at least one file");
-    if (prefix === undefined) throw new UserError("--output-prefix: say where the dataset goes");
-    const keys = values["json-keys"].length === 0 ? ["text"] : values["json-keys"];
-    const tokenizer = chooseTokenizer(values);
-    if (values["append-eod"] && tokenizer.endOfText === null) {
-      throw new UserError(
-        `--append-eod: tokenizer ${tokenizer.name} has no id that ends a document`,
-      );
-    }
-    return interruptible((signal) =>
-      preprocess({
-        inputs: values.input,
-        format: values.format,
-        keys,
-        prefix,
-        tokenizer,
-        workers: values.workers,
-        appendEnd: values["append-eod"],
-        splitSentences: values["split-sentences"],
-        special: values.special,
-        strict: values.strict,
-        signal,
-        stream: process.stderr,
-      }),
-    );
-  },
-};
+export const preprocessCommand = commandOf(program, ({ values }) => {
+  const prefix = values["output-prefix"];
+  if (values.input.length === 0) throw new UserError("--input: name at least one file");
+  if (prefix === undefined) throw new UserError("--output-prefix: say where the dataset goes");
+  const keys = values["json-keys"].length === 0 ? ["text"] : values["json-keys"];
+  const tokenizer = chooseTokenizer(values);
+  if (values["append-eod"] && tokenizer.endOfText === null) {
+    throw new UserError(`--append-eod: tokenizer ${tokenizer.name} has no id that ends a document`);
+  }
+  return interruptible((signal) =>
+    preprocess({
+      inputs: values.input,
+      format: values.format,
+      keys,
+      prefix,
+      tokenizer,
+      workers: values.workers,
+      appendEnd: values["append-eod"],
+      splitSentences: values["split-sentences"],
+      special: values.special,
+      strict: values.strict,
+      signal,
+      stream: process.stderr,
+    }),
+  );
+});

@@ -1,8 +1,8 @@
 // `tessera tokenizer encode` and `decode`: stdin to stdout.
 
-import { choice, EXIT, parseFlags, toggle, UserError } from "@tessera/config";
+import { choice, EXIT, toggle, UserError } from "@tessera/config";
 import { chooseTokenizer, tokenizerFlags } from "../choose_tokenizer.js";
-import type { Command } from "../command.js";
+import { commandOf } from "../command.js";
 import { answerLines, fieldOf, readStdin } from "./lines.js";
 
 const encodeProgram = {
@@ -17,32 +17,23 @@ const encodeProgram = {
   },
 } as const;
 
-export const encodeCommand: Command = {
-  name: encodeProgram.name,
-  summary: encodeProgram.summary,
-  async run(argv) {
-    const parsed = parseFlags(encodeProgram, argv);
-    if ("help" in parsed) {
-      process.stdout.write(parsed.help);
-      return EXIT.done;
-    }
-    const { special, jsonl } = parsed.values;
-    const tokenizer = chooseTokenizer(parsed.values);
-    if (!jsonl) {
-      const ids = tokenizer.encode((await readStdin()).toString("utf8"), { special });
-      process.stdout.write(`${ids.join(" ")}\n`);
-      return EXIT.done;
-    }
-    const textOf = (value: unknown) => {
-      const text = fieldOf(value, "text");
-      return typeof text === "string" ? text : undefined;
-    };
-    await answerLines(textOf, '{"text": "..."}', (text) => ({
-      ids: [...tokenizer.encode(text, { special })],
-    }));
+export const encodeCommand = commandOf(encodeProgram, async (parsed) => {
+  const { special, jsonl } = parsed.values;
+  const tokenizer = chooseTokenizer(parsed.values);
+  if (!jsonl) {
+    const ids = tokenizer.encode((await readStdin()).toString("utf8"), { special });
+    process.stdout.write(`${ids.join(" ")}\n`);
     return EXIT.done;
-  },
-};
+  }
+  const textOf = (value: unknown) => {
+    const text = fieldOf(value, "text");
+    return typeof text === "string" ? text : undefined;
+  };
+  await answerLines(textOf, '{"text": "..."}', (text) => ({
+    ids: [...tokenizer.encode(text, { special })],
+  }));
+  return EXIT.done;
+});
 
 const decodeProgram = {
   name: "tessera tokenizer decode",
@@ -53,30 +44,21 @@ const decodeProgram = {
   },
 } as const;
 
-export const decodeCommand: Command = {
-  name: decodeProgram.name,
-  summary: decodeProgram.summary,
-  async run(argv) {
-    const parsed = parseFlags(decodeProgram, argv);
-    if ("help" in parsed) {
-      process.stdout.write(parsed.help);
-      return EXIT.done;
+export const decodeCommand = commandOf(decodeProgram, async (parsed) => {
+  const tokenizer = chooseTokenizer(parsed.values);
+  if (!parsed.values.jsonl) {
+    const words = (await readStdin()).toString("utf8").split(/\s+/).filter(Boolean);
+    if (!words.every((word) => /^\d+$/.test(word))) {
+      throw new UserError("the input must be ids with spaces between, or --jsonl");
     }
-    const tokenizer = chooseTokenizer(parsed.values);
-    if (!parsed.values.jsonl) {
-      const words = (await readStdin()).toString("utf8").split(/\s+/).filter(Boolean);
-      if (!words.every((word) => /^\d+$/.test(word))) {
-        throw new UserError("the input must be ids with spaces between, or --jsonl");
-      }
-      process.stdout.write(tokenizer.decode(words.map(Number)));
-      return EXIT.done;
-    }
-    const idsOf = (value: unknown) => {
-      const ids = fieldOf(value, "ids");
-      const isIds = Array.isArray(ids) && ids.every((id) => Number.isInteger(id));
-      return isIds ? (ids as readonly number[]) : undefined;
-    };
-    await answerLines(idsOf, '{"ids": [...]}', (ids) => ({ text: tokenizer.decode(ids) }));
+    process.stdout.write(tokenizer.decode(words.map(Number)));
     return EXIT.done;
-  },
-};
+  }
+  const idsOf = (value: unknown) => {
+    const ids = fieldOf(value, "ids");
+    const isIds = Array.isArray(ids) && ids.every((id) => Number.isInteger(id));
+    return isIds ? (ids as readonly number[]) : undefined;
+  };
+  await answerLines(idsOf, '{"ids": [...]}', (ids) => ({ text: tokenizer.decode(ids) }));
+  return EXIT.done;
+});

@@ -1,7 +1,7 @@
 // `tessera tokenizer train`: a vocabulary of one's own.
 
 import { statSync } from "node:fs";
-import { EXIT, list, number, parseFlags, text, UserError } from "@tessera/config";
+import { EXIT, list, number, text, UserError } from "@tessera/config";
 import {
   countWords,
   fileChunks,
@@ -9,7 +9,7 @@ import {
   trainBpe,
   writeTokenizerJson,
 } from "@tessera/tokenizer";
-import type { Command } from "../command.js";
+import { commandOf } from "../command.js";
 import { progressOf } from "../progress.js";
 
 const program = {
@@ -30,25 +30,15 @@ const program = {
   },
 } as const;
 
-export const trainCommand: Command = {
-  name: program.name,
-  summary: program.summary,
-  run(argv) {
-    const parsed = parseFlags(program, argv);
-    if ("help" in parsed) {
-      process.stdout.write(parsed.help);
-      return EXIT.done;
+export const trainCommand = commandOf(program, ({ values, operands }) => {
+  for (const path of operands) {
+    if (!statSync(path, { throwIfNoEntry: false })?.isFile()) {
+      throw new UserError(`${path}: there is no such file`);
     }
-    const { values, operands } = parsed;
-    for (const path of operands) {
-      if (!statSync(path, { throwIfNoEntry: false })?.isFile()) {
-        throw new UserError(`${path}: there is no such file`);
-      }
-    }
-    train(operands, values);
-    return EXIT.done;
-  },
-};
+  }
+  train(operands, values);
+  return EXIT.done;
+});
 
 interface TrainFlags {
   readonly "vocab-size": number;
