@@ -20,7 +20,8 @@ import { toolchain } from "../packages/kernels-native/native/toolchain.mjs";
 
 export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const STAMP = join(ROOT, "node_modules", ".tessera-lock");
-const OLDEST_NODE = [20, 10];
+const { engines } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+const OLDEST_NODE = engines.node.replace(">=", "");
 
 /** Ends the process with one line that says what is missing. */
 export function stop(message) {
@@ -37,11 +38,9 @@ export function run(command, args, failure, env = process.env) {
 
 function checkNode() {
   const [major, minor] = process.versions.node.split(".").map(Number);
-  const [needMajor, needMinor] = OLDEST_NODE;
+  const [needMajor, needMinor] = OLDEST_NODE.split(".").map(Number);
   if (major < needMajor || (major === needMajor && minor < needMinor)) {
-    stop(
-      `Node ${process.versions.node} is too old: install Node ${OLDEST_NODE.join(".")} or later`,
-    );
+    stop(`Node ${process.versions.node} is too old: install Node ${OLDEST_NODE} or later`);
   }
 }
 

@@ -13,6 +13,7 @@ const TSC = join(ROOT, "node_modules/@typescript/native/bin/tsc");
 interface Manifest {
   readonly name: string;
   readonly private?: boolean;
+  readonly engines: { readonly node: string };
   readonly exports?: Readonly<Record<string, unknown>>;
 }
 
@@ -85,6 +86,11 @@ test.each(manifests.filter((manifest) => manifest.exports))(
   },
   180_000,
 );
+
+test("every package asks for the same Node, as they depend on each other", () => {
+  const asked = new Set([readManifest(ROOT), ...manifests].map(({ engines }) => engines.node));
+  expect(asked.size).toBe(1);
+});
 
 test("gpt-ddp installs alone and shows its help", () => {
   const project = install("@tessera/gpt-ddp");

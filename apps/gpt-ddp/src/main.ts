@@ -9,10 +9,10 @@ import { exportModel, removeCheckpoints } from "@tessera/checkpoint";
 import { runRank, type World } from "@tessera/collectives";
 import { joinWorld } from "@tessera/collectives-mpi";
 import { endWith, EXIT, parseFlags } from "@tessera/config";
-import { generate, gpt } from "@tessera/gpt";
+import { generate, greedy, nativeEngine } from "@tessera/generation";
+import { gpt } from "@tessera/gpt";
 import { chooseBackend, defaultBackend, threadCount } from "@tessera/kernels-native";
 import { bind } from "@tessera/launcher";
-import { decodeStream } from "@tessera/tokenizer";
 import {
   compareWeights,
   consoleReporter,
@@ -79,13 +79,13 @@ function checkpointsOf(flags: Flags, world: World): Promise<Checkpoints> {
   });
 }
 
-function evaluateAndSample(flags: Flags, run: Run, start: TrainingState): number {
+async function evaluateAndSample(flags: Flags, run: Run, start: TrainingState): Promise<number> {
   const { plan } = run;
   if (plan.validation !== null) {
     const loss = evaluate(plan, start.params, plan.validation);
     if (isFirstRank(plan)) stdout.write(`validation loss ${loss.toFixed(4)}\n`);
   }
-  sample(flags, run, start);
+  await sample(flags, run, start);
   return EXIT.done;
 }
 
@@ -113,7 +113,7 @@ async function trainAndSample(
     return flags.exit_signal_handler && signal.reason !== "SIGINT" ? EXIT.done : EXIT.interrupted;
   }
   if (isFirstRank(plan)) summarize(plan, result, (performance.now() - began) / 1000);
-  sample(flags, run, result.state);
+  await sample(flags, run, result.state);
   return EXIT.done;
 }
 
@@ -132,20 +132,24 @@ function reporterOf(flags: Flags, plan: TrainingPlan, start: TrainingState): Rep
 }
 
 /** Prints the prompt and what the model makes of it, as it is made. All ranks compute it. */
-function sample(flags: Flags, { plan, tokenizer }: Run, { params }: TrainingState): void {
+async function sample(
+  flags: Flags,
+  { plan, tokenizer }: Run,
+  { params }: TrainingState,
+): Promise<void> {
   const write = (shown: string): void => {
     if (isFirstRank(plan)) stdout.write(shown);
   };
   if (flags.sample_len === 0) return;
-  const sampling = { temperature: flags.temperature, topK: flags.top_k, seed: flags.seed };
-  const prompt = [...tokenizer.encode(flags.prompt)];
-  const text = decodeStream(tokenizer);
-  write(`\n--- a sample ---\n${flags.prompt}`);
   const { config, options } = plan.model;
-  for (const id of generate(gpt(config, options), params, prompt, flags.sample_len, sampling)) {
-    write(text.push(id));
-  }
-  write(`${text.end()}\n----------------\n`);
+  const { prompt, temperature, top_k: topK, seed, sample_len: maxTokens } = flags;
+  const sampling = { ...greedy, temperature, topK, seed };
+  const request = { prompt, maxTokens, sampling, ignoreEnd: true };
+  const engine = nativeEngine(gpt(config, options), params);
+  write(`\n--- a sample ---\n${prompt}`);
+  for await (const text of generate(engine, tokenizer, request)) write(text);
+  await engine.close();
+  write("\n----------------\n");
 }
 
 await endWith("gpt-ddp", () => main(process.argv.slice(2)));

@@ -13,9 +13,7 @@ import { accumulate, disposeTree, leaves, materialize, still, whole } from "@tes
 import { leaked, slopes } from "@tessera/layers/laws";
 import {
   block,
-  choose,
   evenDropout,
-  generate,
   gpt,
   gptConfig,
   parameterCount,
@@ -219,29 +217,6 @@ test("the future has no influence on the past", () => {
   const past = 3 * small.vocabularySize;
   expect(a.slice(0, past)).toEqual(b.slice(0, past));
   expect(a.slice(past)).not.toEqual(b.slice(past));
-});
-
-test("generation is a function of its seed, longer than the window, and leaves nothing behind", () => {
-  const model = gpt(small);
-  const params = materialize<GptParams>(model.spec, 1);
-  const before = memory().numTensors;
-  const write = (seed: number) => [
-    ...generate(model, params, [1], 20, { temperature: 1, topK: 17, seed }),
-  ];
-  expect(write(1)).toHaveLength(20);
-  expect(write(1)).toEqual(write(1));
-  expect(write(1)).not.toEqual(write(2));
-  expect(memory().numTensors).toBe(before);
-});
-
-test("a choice follows temperature, top-k and the drawn number", () => {
-  const logits = Float32Array.from([0, 2, 1, -1]);
-  expect(choose(logits, { temperature: 0, topK: 4, seed: 0 }, 0.99)).toBe(1);
-  expect(choose(logits, { temperature: 1, topK: 1, seed: 0 }, 0.99)).toBe(1);
-  const drawn = [0.1, 0.8, 0.94, 0.99].map((u) =>
-    choose(logits, { temperature: 1, topK: 4, seed: 0 }, u),
-  );
-  expect(drawn).toEqual([1, 2, 0, 3]);
 });
 
 test("ones count as weights do", () => {

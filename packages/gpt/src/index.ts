@@ -20,7 +20,6 @@ export {
   type Positions,
 } from "./config.js";
 export { parameterCount, trainingFlopsPerToken } from "./formulas.js";
-export { choose, generate, type Sampling } from "./generate.js";
 export { atRows, gpt, gptStage, type Batch, type Gpt, type GptStage } from "./model.js";
 export {
   gptPart,

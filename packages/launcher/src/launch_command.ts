@@ -38,9 +38,14 @@ export const launchEnvironment = (env: Environment, request: LaunchRequest): Env
     ? { OMP_NUM_THREADS: String(threadsFor(request.ranks, request.processors)) }
     : {};
 
-/** A line of mpirun's output with its rank in front: `[1,3]<stdout>:hello` is `[3] hello`. */
+const TAG = /\[\d+,\d+\]<(?:stdout|stderr)>:/g;
+
+/**
+ * A line of mpirun's output with its rank in front: `[1,3]<stdout>:hello` is `[3] hello`. A line that a rank
+ * writes in pieces has a tag before each.
+ */
 export const prefixed = (line: string): string =>
-  line.replace(/^\[\d+,(\d+)\]<(?:stdout|stderr)>: ?/, "[$1] ");
+  line.replace(/^\[\d+,(\d+)\]<(?:stdout|stderr)>: ?/, "[$1] ").replace(TAG, "");
 
 /** Who ended the job and why, where the line says so. */
 export function causeIn(line: string): string | null {
