@@ -9,27 +9,61 @@
 namespace tessera {
 namespace {
 
-/** How much memory the logits of a chunk may take. */
-constexpr int64_t kLogitBytes = int64_t{64} << 20;
+/** What packed copies of the table and the logits of a chunk may take together, and each of them. */
+constexpr int64_t kScratchBytes = int64_t{200} << 20;
+constexpr int64_t kPackedBytes = kScratchBytes / 4 * 3;
+constexpr int64_t kLogitBytes = kScratchBytes / 2;
+
+/** The table as the products of all chunks take it: packed, unless it is large and needs no conversion. */
+class Table {
+ public:
+  Table(const View& table, Type type, bool backward, Pool& pool)
+      : toLogits_{table.data, table.type, table.extent(1), table.extent(0), true},
+        toTokens_{table.data, table.type, table.extent(0), table.extent(1)} {
+    const int64_t bytes = table.size() * bytesPer(type);
+    if (table.type == type && 2 * bytes > kPackedBytes) return;
+    packedBytes_ = backward ? 2 * bytes : bytes;
+    toLogits_ = packs_[0].emplace(toLogits_, type, pool).matrix();
+    if (backward) toTokens_ = packs_[1].emplace(toTokens_, type, pool).matrix();
+  }
+
+  /** [C, V]. */
+  const Matrix& toLogits() const { return toLogits_; }
+  /** [V, C]. */
+  const Matrix& toTokens() const { return toTokens_; }
+  /** How much memory is left for logits. */
+  int64_t left() const {
+    return std::clamp(kScratchBytes - packedBytes_, kScratchBytes - kPackedBytes, kLogitBytes);
+  }
+
+ private:
+  int64_t packedBytes_ = 0;
+  Matrix toLogits_, toTokens_;
+  std::optional<Packed> packs_[2];
+};
+
+/** A logit is fp32; beside it lies its gradient where that is of another storage. */
+constexpr int64_t bytesPerLogit(Type type) { return type == Type::bf16 ? 4 + 2 : 4; }
 
 struct Head {
-  View x, table;
+  View x;
+  Table table;
   const int32_t* targets;
   Floats weights;
   /** What is added to every token's logits, if anything is. */
   std::optional<Floats> bias;
   int64_t N, C, V, chunk;
 
-  /** x and table in the storage that products of x take; the table may be a converted copy. */
-  Head(const Call& call, const Converted& x, const Converted& table)
+  /** x is in the storage that products of it take. */
+  Head(const Call& call, const Converted& x, bool backward)
       : x(x.view()),
-        table(table.view()),
+        table(call.in[1], x.view().type, backward, call.pool),
         targets(call.in[2].ints()),
         weights(call.in[3]),
         N(call.in[2].size()),
-        C(table.view().extent(1)),
-        V(table.view().extent(0)),
-        chunk(std::max<int64_t>(1, std::min(N, kLogitBytes / (V * 4) / 32 * 32))) {
+        C(call.in[1].extent(1)),
+        V(call.in[1].extent(0)),
+        chunk(std::clamp<int64_t>(table.left() / (V * bytesPerLogit(x.view().type)), 1, std::max<int64_t>(N, 1))) {
     if (call.in.size() > 4) bias.emplace(call.in[4]);
     const int64_t chunks = (N + chunk - 1) / std::max<int64_t>(chunk, 1);
     if (chunks > 1) chunk = (N + chunks - 1) / chunks;
@@ -71,8 +105,7 @@ void eachChunk(const Head& head, const Call& call, bool over, Row row, Use use) 
   const Scratch<double> losses(call.pool, head.N);
   for (int64_t first = 0; first < head.N; first += head.chunk) {
     const int64_t count = std::min(head.chunk, head.N - first);
-    const Matrix table{head.table.data, head.table.type, head.C, head.V, true};
-    multiply({head.tokens(first, count), table, logits.data(), Type::f32}, call.pool);
+    multiply({head.tokens(first, count), head.table.toLogits(), logits.data(), Type::f32}, call.pool);
     eachRow(count, head.V, [&](int64_t i) {
       float* from = logits.data() + i * head.V;
       float* exps = over ? from : threadRows(head.V);
@@ -89,16 +122,15 @@ void eachChunk(const Head& head, const Call& call, bool over, Row row, Use use) 
 }
 
 void crossEntropy(const Call& call) {
-  const Type type = productType(call.in[0].type);
-  const Converted x(call.in[0], type, call.pool), table(call.in[1], type, call.pool);
+  const Converted x(call.in[0], productType(call.in[0].type), call.pool);
   eachChunk(
-      Head(call, x, table), call, false, [](int64_t, int64_t, float*, float) {}, [](int64_t, int64_t, float*) {});
+      Head(call, x, false), call, false, [](int64_t, int64_t, float*, float) {}, [](int64_t, int64_t, float*) {});
 }
 
 void crossEntropyGradient(const Call& call) {
   const Type type = productType(call.in[0].type);
-  const Converted x(call.in[0], type, call.pool), table(call.in[1], type, call.pool);
-  const Head head(call, x, table);
+  const Converted x(call.in[0], type, call.pool);
+  const Head head(call, x, true);
   const View& dx = call.out[1];
   float* dTable = call.out[2].floats();
   if (head.N == 0) std::fill_n(dTable, call.out[2].size(), 0.0f);
@@ -116,9 +148,8 @@ void crossEntropyGradient(const Call& call) {
       },
       [&](int64_t first, int64_t count, float* logits) {
         const void* data = narrow ? static_cast<void*>(narrow->data()) : logits;
-        const Matrix right{head.table.data, head.table.type, head.V, head.C};
         void* out = const_cast<char*>(at(dx, first * head.C));
-        multiply({{data, type, count, head.V}, right, out, dx.type}, call.pool);
+        multiply({{data, type, count, head.V}, head.table.toTokens(), out, dx.type}, call.pool);
         multiply({.a = {data, type, head.V, count, true},
                   .b = head.tokens(first, count),
                   .out = dTable,

@@ -24,12 +24,38 @@ memory::data_type dataType(Type type) {
   return type == Type::bf16 ? memory::data_type::bf16 : memory::data_type::f32;
 }
 
+dnnl::matmul::primitive_desc describe(const memory::desc& a, const memory::desc& b, const memory::desc& out,
+                                      const memory::desc* bias, const dnnl::primitive_attr& attributes) {
+#if DNNL_VERSION_MAJOR >= 3
+  return bias == nullptr ? dnnl::matmul::primitive_desc(engine(), a, b, out, attributes)
+                         : dnnl::matmul::primitive_desc(engine(), a, b, *bias, out, attributes);
+#else
+  const auto operation = bias == nullptr ? dnnl::matmul::desc(a, b, out) : dnnl::matmul::desc(a, b, *bias, out);
+  return {operation, attributes, engine()};
+#endif
+}
+
+/** Rows that the layout of packed matrices is chosen for. It serves other numbers as well. */
+constexpr int64_t kPackedRows = 256;
+/** A product of fewer rows ends before the packing of its other side has paid. */
+constexpr int64_t kRowsWorthPacking = 64;
+
+/** The layout that products with a right-hand matrix [rows, columns] are fastest with. */
+memory::desc packedLayout(int64_t rows, int64_t columns, Type type) {
+  const memory::desc a({kPackedRows, rows}, dataType(type), memory::format_tag::ab);
+  const memory::desc b({rows, columns}, dataType(type), memory::format_tag::any);
+  const memory::desc out({kPackedRows, columns}, memory::data_type::f32, memory::format_tag::ab);
+  return describe(a, b, out, nullptr, {}).weights_desc();
+}
+
 /** `batch` matrices side by side; `rank` 2 drops that dimension, which must then be 1. */
 memory::desc descriptor(const Matrix& matrix, int64_t batch, int rank) {
   using tag = memory::format_tag;
   const memory::data_type type = dataType(matrix.type);
-  if (rank == 2) return {{matrix.rows, matrix.columns}, type, matrix.transposed ? tag::ba : tag::ab};
-  return {{batch, matrix.rows, matrix.columns}, type, matrix.transposed ? tag::acb : tag::abc};
+  const auto [rows, columns] = std::pair(matrix.rows, matrix.columns);
+  if (matrix.packed) return packedLayout(rows, columns, matrix.type);
+  if (rank == 3) return {{batch, rows, columns}, type, matrix.transposed ? tag::acb : tag::abc};
+  return {{rows, columns}, type, matrix.transposed ? tag::ba : tag::ab};
 }
 
 int rankOf(const Product& p) { return p.batch == 1 ? 2 : 3; }
@@ -38,31 +64,13 @@ memory::desc biasOf(const Product& p) {
   return descriptor({p.bias, Type::f32, 1, p.b.columns}, 1, rankOf(p));
 }
 
-dnnl::matmul::primitive_desc describe(const Product& p, const memory::desc& a, const memory::desc& b,
-                                      const memory::desc& out) {
-  dnnl::primitive_attr attributes;
-  if (p.accumulate) {
-    dnnl::post_ops sum;
-    sum.append_sum(1.0f);
-    attributes.set_post_ops(sum);
-  }
-#if DNNL_VERSION_MAJOR >= 3
-  return p.bias == nullptr ? dnnl::matmul::primitive_desc(engine(), a, b, out, attributes)
-                           : dnnl::matmul::primitive_desc(engine(), a, b, biasOf(p), out, attributes);
-#else
-  const auto operation =
-      p.bias == nullptr ? dnnl::matmul::desc(a, b, out) : dnnl::matmul::desc(a, b, biasOf(p), out);
-  return {operation, attributes, engine()};
-#endif
-}
-
-using Key = std::array<int64_t, 12>;
+using Key = std::array<int64_t, 13>;
 
 Key keyOf(const Product& p) {
   return {p.batch,         p.batchA,        p.batchB,      p.a.rows,
           p.a.columns,     p.b.columns,     p.a.transposed, p.b.transposed,
           p.bias != nullptr, p.accumulate,  static_cast<int64_t>(p.a.type),
-          static_cast<int64_t>(p.outType)};
+          static_cast<int64_t>(p.outType), p.b.packed};
 }
 
 /** One thread's primitives. A description holds the layouts that its primitive was made for. */
@@ -78,18 +86,30 @@ const Kept& primitiveOf(const Product& p) {
   if (found != kept.end()) return found->second;
   const Matrix out{nullptr, p.outType, p.a.rows, p.b.columns};
   const int rank = rankOf(p);
-  auto description = describe(p, descriptor(p.a, p.batchA == 0 ? 1 : p.batch, rank),
+  dnnl::primitive_attr attributes;
+  if (p.accumulate) {
+    dnnl::post_ops sum;
+    sum.append_sum(1.0f);
+    attributes.set_post_ops(sum);
+  }
+  const memory::desc bias = biasOf(p);
+  auto description = describe(descriptor(p.a, p.batchA == 0 ? 1 : p.batch, rank),
                               descriptor(p.b, p.batchB == 0 ? 1 : p.batch, rank),
-                              descriptor(out, p.batch, rank));
+                              descriptor(out, p.batch, rank), p.bias == nullptr ? nullptr : &bias, attributes);
   return kept.emplace(key, Kept{description, dnnl::matmul(description)}).first->second;
+}
+
+memory bind(const memory::desc& layout, const void* data) {
+  return {layout, engine(), const_cast<void*>(data)};
+}
+
+dnnl::stream& stream() {
+  thread_local dnnl::stream stream(engine());
+  return stream;
 }
 
 void run(const Product& p) {
   const Kept& kept = primitiveOf(p);
-  thread_local dnnl::stream stream(engine());
-  const auto bind = [](const memory::desc& layout, const void* data) {
-    return memory(layout, engine(), const_cast<void*>(data));
-  };
   std::unordered_map<int, memory> arguments{
       {DNNL_ARG_SRC, bind(kept.description.src_desc(), p.a.data)},
       {DNNL_ARG_WEIGHTS, bind(kept.description.weights_desc(), p.b.data)},
@@ -97,8 +117,13 @@ void run(const Product& p) {
   if (p.bias != nullptr) {
     arguments.insert({DNNL_ARG_BIAS, bind(biasOf(p), p.bias)});
   }
-  kept.primitive.execute(stream, arguments);
-  stream.wait();
+  kept.primitive.execute(stream(), arguments);
+  stream().wait();
+}
+
+/** Products in bf16 are so fast that bringing their right side into layout shows; fp32 ones are not. */
+bool isWorthPacking(const Product& p) {
+  return p.batch == 1 && !p.b.packed && productType(p.a.type) == Type::bf16 && p.a.rows >= kRowsWorthPacking;
 }
 
 /** `matrix`'s elements in storage `type`. */
@@ -120,6 +145,21 @@ Converted::Converted(const View& view, Type type, Pool& pool) : view_(view) {
   });
 }
 
+Packed::Packed(const Matrix& plain, Type type, Pool& pool)
+    : type_(type),
+      rows_(plain.rows),
+      columns_(plain.columns),
+      memory_(pool, static_cast<int64_t>(packedLayout(rows_, columns_, type).get_size())) {
+  // What oneDNN converts on the way; fp16 it does not.
+  const Converted source = converted(plain, 1, plain.type == Type::bf16 ? Type::bf16 : Type::f32, pool);
+  Matrix wide = plain;
+  wide.data = source.view().data;
+  wide.type = source.view().type;
+  memory from = bind(descriptor(wide, 1, 2), wide.data), to = bind(descriptor(matrix(), 1, 2), memory_.data());
+  dnnl::reorder(from, to).execute(stream(), from, to);
+  stream().wait();
+}
+
 void multiply(const Product& product, Pool& pool) {
   Product p = product;
   const int64_t size = p.batch * p.a.rows * p.b.columns;
@@ -127,6 +167,11 @@ void multiply(const Product& product, Pool& pool) {
   const View out{p.out, p.outType, {size}};
   // oneDNN 2 has no fp16 on processors: those products run in fp32.
   const Type type = productType(p.a.type);
+  std::optional<Packed> packed;
+  if (isWorthPacking(p)) {
+    packed.emplace(p.b, type, pool);
+    p.b = packed->matrix();
+  }
   const Converted a = converted(p.a, p.batchA == 0 ? 1 : p.batch, type, pool);
   const Converted b = converted(p.b, p.batchB == 0 ? 1 : p.batch, type, pool);
   p.a.data = a.view().data;
