@@ -55,7 +55,7 @@ const names = Object.keys(runs) as Name[];
 /** The run, the ranks that share each layer, and the ZeRO stage over all other ranks. */
 type Row = readonly [run: Name, tensor: number, stage?: Layout["stage"]];
 
-const rows: Readonly<Record<2 | 4 | 8, readonly Row[]>> = {
+const rows: Readonly<Record<2 | 4 | 8 | 16, readonly Row[]>> = {
   2: [
     ["golden", 2],
     ["dropout", 2],
@@ -85,11 +85,12 @@ const rows: Readonly<Record<2 | 4 | 8, readonly Row[]>> = {
     ["GPT-J", 4, 1],
     ["heads of 86", 8],
   ],
+  16: [["eight heads", 8]],
 };
 
 const references = runLayouts(1, Object.values(runs)).then(([one]) => one!);
 
-describe.each([2, 4, 8] as const)("%s ranks", (ranks) => {
+describe.each([2, 4, 8, 16] as const)("%s ranks", (ranks) => {
   test.each([false, true])(
     "train as one does, tokens shared out: %s",
     async (sequence) => {
