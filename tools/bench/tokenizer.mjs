@@ -26,6 +26,7 @@ const program = {
       passes: number("times that each process encodes the text", { min: 2, whole: true }, 10),
       "hard-bytes": number("of each text that makes some slow", count, 1e6),
       megabytes: number("of the corpus, which is the text repeated", { min: 0.001 }, 100),
+      "preprocess-megabytes": number("of its lines", { min: 0.001 }, 500),
     },
     Output: { json: text("writes the results as JSON", "FILE") },
   },

@@ -16,7 +16,7 @@ test("tokenizer: every part, beside peers with the same ids", () => {
     text,
     "To be, or not to be: that is\nthe question.\n\nWhether 'tis nobler\n".repeat(30),
   );
-  const flags = `--text ${text} --rounds 1 --passes 2 --hard-bytes 5000 --megabytes 0.02 --json ${json}`;
+  const flags = `--text ${text} --rounds 1 --passes 2 --hard-bytes 5000 --megabytes 0.02 --preprocess-megabytes 0.02 --json ${json}`;
   const program = join(folder, "run.mjs");
   const words = JSON.stringify(flags.split(" "));
   writeFileSync(program, `import { run } from "${SUITES}/tokenizer.mjs";\nawait run(${words});\n`);

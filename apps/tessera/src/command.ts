@@ -10,8 +10,6 @@ import {
 } from "@tessera/config";
 
 export interface Command {
-  /** All of it, as it is typed: `tessera data info`. */
-  readonly name: string;
   readonly summary: string;
   /** Takes what stands after the command's name; returns an exit code, throws a UserError. */
   readonly run: (argv: readonly string[]) => number | Promise<number>;
@@ -22,7 +20,6 @@ export const commandOf = <const G extends FlagGroups>(
   program: Program<G>,
   run: (parsed: Parsed<G>) => number | Promise<number>,
 ): Command => ({
-  name: program.name,
   summary: program.summary,
   run(argv) {
     const parsed = parseFlags(program, argv);
@@ -32,29 +29,29 @@ export const commandOf = <const G extends FlagGroups>(
   },
 });
 
-const lastWord = ({ name }: Command): string => name.split(" ").at(-1)!;
+/** Commands by the word that names each. */
+export type Commands = Readonly<Record<string, () => Command | Promise<Command>>>;
 
 /** The command that runs the one of `commands` that the next word names. */
-export const family = (name: string, summary: string, commands: readonly Command[]): Command => ({
-  name,
+export const family = (name: string, summary: string, commands: Commands): Command => ({
   summary,
-  run([word, ...rest]) {
+  async run([word, ...rest]) {
     if (word === undefined || word === "--help" || word === "-h" || word === "help") {
-      process.stdout.write(overview(name, summary, commands));
+      process.stdout.write(await overview(name, summary, commands));
       return word === undefined ? EXIT.refused : EXIT.done;
     }
-    const chosen = commands.find((command) => lastWord(command) === word);
-    if (chosen === undefined) {
+    if (!Object.hasOwn(commands, word)) {
       throw new UserError(`${word} is not a command of ${name}; ${name} --help lists them`);
     }
-    return chosen.run(rest);
+    return (await commands[word]!()).run(rest);
   },
 });
 
-function overview(name: string, summary: string, commands: readonly Command[]): string {
-  const width = Math.max(...commands.map((command) => lastWord(command).length));
-  const lines = commands.map(
-    (command) => `  ${lastWord(command).padEnd(width)}  ${command.summary}`,
+async function overview(name: string, summary: string, commands: Commands): Promise<string> {
+  const width = Math.max(...Object.keys(commands).map((word) => word.length));
+  const lines = Object.entries(commands).map(
+    async ([word, load]) => `  ${word.padEnd(width)}  ${(await load()).summary}`,
   );
-  return `${summary}\n\nUsage: ${name} COMMAND [flags]\n\n${lines.join("\n")}\n\n${name} COMMAND --help tells more.\n`;
+  const list = (await Promise.all(lines)).join("\n");
+  return `${summary}\n\nUsage: ${name} COMMAND [flags]\n\n${list}\n\n${name} COMMAND --help tells more.\n`;
 }

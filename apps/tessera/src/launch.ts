@@ -22,7 +22,6 @@ const program = {
 } as const;
 
 export const launch: Command = {
-  name: "launch",
   summary: program.summary,
   run(argv) {
     const cut = argv.indexOf("--");

@@ -1,45 +1,35 @@
 #!/usr/bin/env node
-// tessera: the project's command-line tool. Each command stands in a file of its own.
+// tessera: the project's command-line tool. Each command stands in a file of its own, which is read when
+// it is asked for: a tool that only encodes text starts without an engine.
 
 import { endWith } from "@tessera/config";
-import { checkRanks } from "./check_ranks.js";
 import { family } from "./command.js";
-import { infoCommand } from "./data/info.js";
-import { mergeCommand } from "./data/merge.js";
-import { orderCommand } from "./data/order.js";
-import { doctor } from "./doctor.js";
-import { launch } from "./launch.js";
-import { convertCommand } from "./models/convert.js";
-import { evalCommand } from "./models/eval.js";
-import { generateCommand } from "./models/generate.js";
-import { serveCommand } from "./models/serve.js";
-import { preprocessCommand } from "./preprocess/command.js";
-import { sbatch } from "./sbatch.js";
-import { schedule } from "./schedule.js";
-import { decodeCommand, encodeCommand } from "./tokenizer/encode.js";
-import { trainCommand } from "./tokenizer/train.js";
 
-const tessera = family("tessera", "Tessera's command-line tool.", [
-  launch,
-  sbatch,
-  doctor,
-  checkRanks,
-  schedule,
-  preprocessCommand,
-  convertCommand,
-  generateCommand,
-  serveCommand,
-  evalCommand,
-  family("tessera data", "Looks at datasets, and merges them.", [
-    orderCommand,
-    infoCommand,
-    mergeCommand,
-  ]),
-  family("tessera tokenizer", "Encodes, decodes, and makes vocabularies.", [
-    encodeCommand,
-    decodeCommand,
-    trainCommand,
-  ]),
-]);
+const data = family("tessera data", "Looks at datasets, and merges them.", {
+  order: async () => (await import("./data/order.js")).orderCommand,
+  info: async () => (await import("./data/info.js")).infoCommand,
+  merge: async () => (await import("./data/merge.js")).mergeCommand,
+});
+
+const tokenizer = family("tessera tokenizer", "Encodes, decodes, and makes vocabularies.", {
+  encode: async () => (await import("./tokenizer/encode.js")).encodeCommand,
+  decode: async () => (await import("./tokenizer/encode.js")).decodeCommand,
+  train: async () => (await import("./tokenizer/train.js")).trainCommand,
+});
+
+const tessera = family("tessera", "Tessera's command-line tool.", {
+  launch: async () => (await import("./launch.js")).launch,
+  sbatch: async () => (await import("./sbatch.js")).sbatch,
+  doctor: async () => (await import("./doctor.js")).doctor,
+  "check-ranks": async () => (await import("./check_ranks.js")).checkRanks,
+  schedule: async () => (await import("./schedule.js")).schedule,
+  preprocess: async () => (await import("./preprocess/command.js")).preprocessCommand,
+  convert: async () => (await import("./models/convert.js")).convertCommand,
+  generate: async () => (await import("./models/generate.js")).generateCommand,
+  serve: async () => (await import("./models/serve.js")).serveCommand,
+  eval: async () => (await import("./models/eval.js")).evalCommand,
+  data: () => data,
+  tokenizer: () => tokenizer,
+});
 
 await endWith("tessera", () => tessera.run(process.argv.slice(2)));

@@ -41,7 +41,6 @@ const program = {
 } as const;
 
 export const sbatch: Command = {
-  name: "sbatch",
   summary: program.summary,
   run(argv) {
     const cut = argv.indexOf("--");

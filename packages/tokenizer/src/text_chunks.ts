@@ -22,7 +22,7 @@ export function* fileChunks(
 ): Generator<Uint8Array> {
   const file = open(path);
   try {
-    let buffer = new Uint8Array(chunkBytes);
+    let buffer = uncleared(chunkBytes);
     let pending = 0; // bytes that wait for more
     for (;;) {
       const filled = pending + fill(file, buffer, pending, path);
@@ -33,7 +33,7 @@ export function* fileChunks(
       }
       pending = filled - end;
       // Twice what is pending, so that a text without cuts is not read over and over.
-      const next = new Uint8Array(isLast ? 0 : Math.max(chunkBytes, 2 * pending));
+      const next = uncleared(isLast ? 0 : Math.max(chunkBytes, 2 * pending));
       next.set(buffer.subarray(end, filled));
       if (end > 0) yield buffer.subarray(0, end);
       if (isLast) return;
@@ -43,6 +43,9 @@ export function* fileChunks(
     closeSync(file);
   }
 }
+
+/** Memory of its own that is written before it is read. */
+const uncleared = (bytes: number): Uint8Array => Buffer.allocUnsafeSlow(bytes);
 
 function open(path: string): number {
   try {

@@ -38,15 +38,15 @@ const linesOf = (text) =>
       .join(""),
   );
 
-/** Of the text in `path`, repeated until it has `megabytes`. */
-export function measureCommands(path, { megabytes, rounds }) {
+/** Of the text in `path`, repeated until it has as many megabytes as asked for. */
+export function measureCommands(path, { megabytes, "preprocess-megabytes": ofLines, rounds }) {
   const folder = mkdtempSync(join(tmpdir(), "tessera-bench-"));
   try {
     const text = readFileSync(path);
     const plain = join(folder, "text.txt");
     const lines = join(folder, "lines.jsonl");
     const plainBytes = repeat(plain, text, 1e6 * megabytes);
-    const lineBytes = repeat(lines, linesOf(text.toString("utf8")), 1e6 * megabytes);
+    const lineBytes = repeat(lines, linesOf(text.toString("utf8")), 1e6 * ofLines);
     const workers = [1, 2].map((count) => ({ count, seconds: Infinity }));
     for (let round = 0; round < rounds; round += 1) {
       for (const one of workers) {
