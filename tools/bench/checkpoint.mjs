@@ -33,7 +33,7 @@ const program = {
         cases.map(({ name }) => name),
         "gpt2-124M",
       ),
-      rounds: number("saves of each kind, after one that is not timed", { min: 1, whole: true }, 5),
+      rounds: number("saves of each kind, after one that is not timed", { min: 1, whole: true }, 7),
       backend: choice("where tensors lie", ["native", "wasm"], "native"),
       folder: text("on the disk to be measured", "FOLDER", tmpdir()),
     },
@@ -74,15 +74,19 @@ async function timed(work) {
   return (performance.now() - began) / 1000;
 }
 
-/** Writes `bytes` bytes one after another, and waits until they are on the disk. */
-function writePlainly(path, bytes) {
+/**
+ * Writes `bytes` bytes one after another, waits until they are on the disk, and removes the round before,
+ * as saving does: a file written over finds memory at hand that a new one has to wait for.
+ */
+function writePlainly(folder, round, bytes) {
   const chunk = new Uint8Array(2 ** 23).fill(0x5a);
-  const descriptor = openSync(path, "w");
+  const descriptor = openSync(join(folder, `plain-${round}`), "w");
   for (let left = bytes; left > 0; left -= chunk.length) {
     writeSync(descriptor, chunk, 0, Math.min(left, chunk.length));
   }
   fsyncSync(descriptor);
   closeSync(descriptor);
+  rmSync(join(folder, `plain-${round - 1}`), { force: true });
 }
 
 /** Medians, in seconds, of rounds in turn. */
@@ -99,7 +103,7 @@ async function measure(flags, { plan, state }, bytes) {
       const of = { ...state, step: round };
       const saver = (checkpoints) => checkpoints.of(plan, { identity: {}, run: {} }, silent);
       const taken = {
-        disk: await timed(() => writePlainly(join(root, "plain"), bytes)),
+        disk: await timed(() => writePlainly(root, round, bytes)),
         waited: await timed(() => saver(both.waited).save(of)),
         pause: await timed(() => saver(both.beside).save(of)),
       };

@@ -1,10 +1,7 @@
 // The only file that knows Node. `run` serves every kernel, so a new kernel adds nothing here.
 #include <napi.h>
-#include <omp.h>
 
-#include <cstring>
-
-#include "kernel.h"
+#include "copy.h"
 
 using namespace tessera;
 
@@ -97,7 +94,7 @@ Span spanOf(const Napi::Value& value, const Block& block) {
 Napi::Value write(const Napi::CallbackInfo& info) {
   const Block& block = instance(info.Env()).block(slotOf(info[0]));
   const Span from = spanOf(info[1], block);
-  if (from.bytes > 0) std::memcpy(block.data, from.data, from.bytes);
+  copyBytes(block.data, from.data, static_cast<int64_t>(from.bytes));
   return info.Env().Undefined();
 }
 
@@ -105,7 +102,7 @@ Napi::Value write(const Napi::CallbackInfo& info) {
 Napi::Value read(const Napi::CallbackInfo& info) {
   const Block& block = instance(info.Env()).block(slotOf(info[0]));
   const Span to = spanOf(info[1], block);
-  if (to.bytes > 0) std::memcpy(to.data, block.data, to.bytes);
+  copyBytes(to.data, block.data, static_cast<int64_t>(to.bytes));
   return info.Env().Undefined();
 }
 
