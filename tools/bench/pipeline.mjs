@@ -18,7 +18,7 @@ const program = {
       micros: number("micro-batches of a step; a multiple of the stages", count, 8),
       layers: number("linear layers of each stage; an even number", count, 4),
       width: number("of each layer", count, 768),
-      rows: number("of a micro-batch", count, 256),
+      rows: number("of a micro-batch", count, 1024),
       steps: number("timed steps, after one that is not", count, 5),
     },
     Output: { json: text("writes the results as JSON", "FILE") },
