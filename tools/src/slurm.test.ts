@@ -202,33 +202,39 @@ const srun = ["srun", "--mpi=pmix", "--kill-on-bad-exit=1", "--nodes=2", "--ntas
     two.forEach((loss, step) => expect(Math.abs(loss / one[step]! - 1)).toBeLessThan(1e-5));
   }, 240_000);
 
-  test("a job that is warned of its time limit saves, is requeued, and goes on", () => {
+  test("a job that is warned of its time limit saves, is requeued, and goes on to the bit", () => {
     const at = (name: string) => join(folder, name);
     writeFileSync(at("text.txt"), "To be, or not to be, that is the question. ".repeat(40));
     const sizes = ["--model", "tiny", "--max_len", "16", "--per_device_train_batch_size", "2"];
     const intervals = ["--max_steps", "1000000", "--logging_steps", "1", "--eval_steps", "0"];
     const resuming = ["--exit_signal_handler", "--resume_from_checkpoint", "auto"];
-    const paths = ["--text", at("text.txt"), "--output_dir", at("outputs")];
-    const program = [process.execPath, GPT_DDP, ...paths, ...sizes, ...intervals, ...resuming];
-    const flags = ["--job-name", "requeue", "--nodes", "2", "--ranks-per-node", "2", "--time", "5"];
-    const warning = [
-      "--warning-seconds",
-      "60",
-      "--log-folder",
-      folder,
-      "--output",
-      at("requeue.sh"),
-    ];
-    execFileSync(process.execPath, [TESSERA, "sbatch", ...flags, ...warning, "--", ...program]);
-    const job = submit("requeue.sh");
+    /** A job of that name, and the losses that it has written by step. */
+    const start = (name: string) => {
+      const paths = ["--text", at("text.txt"), "--output_dir", at(name)];
+      const program = [process.execPath, GPT_DDP, ...paths, ...sizes, ...intervals, ...resuming];
+      const layout = ["--job-name", name, "--nodes", "2", "--ranks-per-node", "2", "--time", "5"];
+      const files = ["--log-folder", folder, "--output", at(`${name}.sh`)];
+      const flags = [...layout, "--warning-seconds", "60", ...files];
+      execFileSync(process.execPath, [TESSERA, "sbatch", ...flags, "--", ...program]);
+      const losses = () =>
+        readFileSync(at(`${name}/metrics.jsonl`), "utf8").match(/"step":\d+,"loss":[^,]+/g)!;
+      return { ...submit(`${name}.sh`), losses };
+    };
+    const job = start("requeued");
     job.until((said) => said.includes("step 3/"));
     job.requeue();
     const [, saved] = /saved {2}.*checkpoint-(\d+)/.exec(job.said()) ?? [];
     job.until((said) => said.includes(`resume from step ${saved}`));
-    job.until((said) => said.includes(`step ${Number(saved) + 2}/`));
+    const isPast = (said: string) => said.includes(`step ${Number(saved) + 3}/`);
+    job.until(isPast);
     run("scancel", job.id);
-    const steps = readFileSync(at("outputs/metrics.jsonl"), "utf8").match(/"step":\d+/g)!;
-    expect(new Set(steps).size).toBe(steps.length);
+    const whole = start("unstopped");
+    whole.until(isPast);
+    run("scancel", whole.id);
+    const steps = Number(saved) + 2;
+    const losses = job.losses().slice(0, steps);
+    expect(losses).toHaveLength(steps);
+    expect(losses).toEqual(whole.losses().slice(0, steps));
   }, 240_000);
 
   test("the documented line of 1.4B trains on sixteen ranks, is warned, requeued, and ends", () => {
