@@ -34,7 +34,7 @@ export function obstacle() {
 }
 
 function slurmConf(all) {
-  const processors = Math.max(8, availableParallelism());
+  const processors = Math.max(16, availableParallelism());
   return `ClusterName=tessera
 SlurmctldHost=${hostname()}(${HOST_ADDRESS})
 SlurmctldPort=16817

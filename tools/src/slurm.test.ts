@@ -184,7 +184,7 @@ const srun = ["srun", "--mpi=pmix", "--kill-on-bad-exit=1", "--nodes=2", "--ntas
         "--nodes",
         String(nodes),
         "--ranks-per-node",
-        String(8 / nodes),
+        String(16 / nodes),
         "--time",
         "5",
       ];
@@ -200,7 +200,7 @@ const srun = ["srun", "--mpi=pmix", "--kill-on-bad-exit=1", "--nodes=2", "--ntas
     expect(two).toHaveLength(20);
     expect(two.at(-1)).toBeLessThan(0.8 * two[0]!);
     two.forEach((loss, step) => expect(Math.abs(loss / one[step]! - 1)).toBeLessThan(1e-5));
-  }, 240_000);
+  }, 480_000);
 
   test("a job that is warned of its time limit saves, is requeued, and goes on to the bit", () => {
     const at = (name: string) => join(folder, name);

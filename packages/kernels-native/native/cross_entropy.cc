@@ -39,7 +39,7 @@ class Table {
  private:
   int64_t packedBytes_ = 0;
   Matrix toLogits_, toTokens_;
-  std::optional<Packed> packs_[2];
+  std::optional<PackedMatrix> packs_[2];
 };
 
 /** A logit is fp32; beside it lies its gradient where that is of another storage. */

@@ -145,7 +145,7 @@ Converted::Converted(const View& view, Type type, Pool& pool) : view_(view) {
   });
 }
 
-Packed::Packed(const Matrix& plain, Type type, Pool& pool)
+PackedMatrix::PackedMatrix(const Matrix& plain, Type type, Pool& pool)
     : type_(type),
       rows_(plain.rows),
       columns_(plain.columns),
@@ -167,7 +167,7 @@ void multiply(const Product& product, Pool& pool) {
   const View out{p.out, p.outType, {size}};
   // oneDNN 2 has no fp16 on processors: those products run in fp32.
   const Type type = productType(p.a.type);
-  std::optional<Packed> packed;
+  std::optional<PackedMatrix> packed;
   if (isWorthPacking(p)) {
     packed.emplace(p.b, type, pool);
     p.b = packed->matrix();

@@ -13,7 +13,7 @@ struct Matrix {
   Type type;
   int64_t rows, columns;  // as the product sees it, after the transpose
   bool transposed = false;
-  /** Laid out by `Packed`, not row by row. */
+  /** Laid out by `PackedMatrix`, not row by row. */
   bool packed = false;
 };
 
@@ -48,9 +48,9 @@ class Converted {
  * A right-hand matrix in storage `type`, which is that of products, and in the layout that they are
  * fastest with: others are brought into it each time.
  */
-class Packed {
+class PackedMatrix {
  public:
-  Packed(const Matrix& plain, Type type, Pool& pool);
+  PackedMatrix(const Matrix& plain, Type type, Pool& pool);
   Matrix matrix() const { return {memory_.data(), type_, rows_, columns_, false, true}; }
 
  private:
