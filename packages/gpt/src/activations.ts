@@ -95,12 +95,37 @@ export function activationBytes(
   );
 }
 
-/** Bytes that the end of a model works with: the last norm's input and output, that one's gradient, logits. */
+/**
+ * Bytes that the end of a model works with: the last norm's input and output, that one's gradient, and what the
+ * head lends.
+ */
 export function endBytes(
   { hiddenSize, vocabularySize }: GptConfig,
   { rows, time, bytes }: MicroBatch,
   { tensor = 1 }: Keeping,
 ): number {
-  const logits = Math.min(LOGIT_BYTES, 4 * rows * time * (vocabularySize / tensor));
-  return 3 * rows * time * hiddenSize * bytes + logits;
+  const tokens = rows * time;
+  const head =
+    tensor > 1
+      ? Math.min(LOGIT_BYTES, 4 * tokens * (vocabularySize / tensor))
+      : headBytes({ tokens, hiddenSize, vocabularySize, bytes });
+  return 3 * tokens * hiddenSize * bytes + head;
+}
+
+const MIB = 2 ** 20;
+
+/** Logits of a chunk of tokens, and the table packed twice where there are several: the native engine's rule. */
+function headBytes(sizes: {
+  readonly tokens: number;
+  readonly hiddenSize: number;
+  readonly vocabularySize: number;
+  readonly bytes: number;
+}): number {
+  const { tokens, hiddenSize, vocabularySize, bytes } = sizes;
+  // Beside an fp32 logit lies its gradient, where that is of 16 bits.
+  const logits = tokens * vocabularySize * (bytes === 4 ? 4 : 6);
+  if (logits <= 100 * MIB) return logits;
+  const packed = 2 * vocabularySize * hiddenSize * bytes;
+  if (bytes === 4 && packed > 150 * MIB) return 100 * MIB;
+  return packed + Math.min(logits, Math.max(50 * MIB, Math.min(100 * MIB, 200 * MIB - packed)));
 }

@@ -14,13 +14,20 @@ constexpr int64_t kScratchBytes = int64_t{200} << 20;
 constexpr int64_t kPackedBytes = kScratchBytes / 4 * 3;
 constexpr int64_t kLogitBytes = kScratchBytes / 2;
 
-/** The table as the products of all chunks take it: packed, unless it is large and needs no conversion. */
+/** A logit is fp32; beside it lies its gradient where that is of another storage. */
+constexpr int64_t bytesPerLogit(Type type) { return type == Type::bf16 ? 4 + 2 : 4; }
+
+/**
+ * The table as the products of `tokens` tokens take it: packed where several chunks share that, unless it is
+ * large and needs no conversion.
+ */
 class Table {
  public:
-  Table(const View& table, Type type, bool backward, Pool& pool)
+  Table(const View& table, Type type, int64_t tokens, bool backward, Pool& pool)
       : toLogits_{table.data, table.type, table.extent(1), table.extent(0), true},
         toTokens_{table.data, table.type, table.extent(0), table.extent(1)} {
     const int64_t bytes = table.size() * bytesPer(type);
+    if (tokens * table.extent(0) * bytesPerLogit(type) <= kLogitBytes) return;
     if (table.type == type && 2 * bytes > kPackedBytes) return;
     packedBytes_ = backward ? 2 * bytes : bytes;
     toLogits_ = packs_[0].emplace(toLogits_, type, pool).matrix();
@@ -42,9 +49,6 @@ class Table {
   std::optional<PackedMatrix> packs_[2];
 };
 
-/** A logit is fp32; beside it lies its gradient where that is of another storage. */
-constexpr int64_t bytesPerLogit(Type type) { return type == Type::bf16 ? 4 + 2 : 4; }
-
 struct Head {
   View x;
   Table table;
@@ -57,7 +61,7 @@ struct Head {
   /** x is in the storage that products of it take. */
   Head(const Call& call, const Converted& x, bool backward)
       : x(x.view()),
-        table(call.in[1], x.view().type, backward, call.pool),
+        table(call.in[1], x.view().type, call.in[2].size(), backward, call.pool),
         targets(call.in[2].ints()),
         weights(call.in[3]),
         N(call.in[2].size()),
