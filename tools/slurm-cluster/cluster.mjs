@@ -34,6 +34,7 @@ export function obstacle() {
 }
 
 function slurmConf(all) {
+  // As many as the largest job has ranks, which must also fit one node.
   const processors = Math.max(16, availableParallelism());
   return `ClusterName=tessera
 SlurmctldHost=${hostname()}(${HOST_ADDRESS})

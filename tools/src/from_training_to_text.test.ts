@@ -29,7 +29,7 @@ test("a checkpoint of training writes the same text as the ONNX model that is ma
   expect(JSON.parse(config)).toMatchObject({ model_type: "gpt2" });
   const models = [
     "outputs/checkpoint-8 --tokenizer bytes",
-    "exported --engine native",
+    "exported",
     "exported --engine wasm",
     "onnx",
   ];

@@ -80,7 +80,7 @@ export function recomputedActivationBytes(
   return recompute.kind === "block" ? block : Math.min(recompute.layers, config.layerCount) * block;
 }
 
-/** Logits are made in chunks of tokens that take no more, where the backend can. */
+/** Ranks that share the vocabulary make their logits in chunks of tokens that take no more. */
 const LOGIT_BYTES = 64 * 2 ** 20;
 
 /** Bytes of the activations of a whole model when they are most: at the head, between forward and backward. */
@@ -99,31 +99,24 @@ export function activationBytes(
  * Bytes that the end of a model works with: the last norm's input and output, that one's gradient, and what the
  * head lends.
  */
-export function endBytes(
-  { hiddenSize, vocabularySize }: GptConfig,
-  { rows, time, bytes }: MicroBatch,
-  { tensor = 1 }: Keeping,
-): number {
-  const tokens = rows * time;
+export function endBytes(config: GptConfig, micro: MicroBatch, { tensor = 1 }: Keeping): number {
+  const tokens = micro.rows * micro.time;
   const head =
     tensor > 1
-      ? Math.min(LOGIT_BYTES, 4 * tokens * (vocabularySize / tensor))
-      : headBytes({ tokens, hiddenSize, vocabularySize, bytes });
-  return 3 * tokens * hiddenSize * bytes + head;
+      ? Math.min(LOGIT_BYTES, 4 * tokens * (config.vocabularySize / tensor))
+      : headBytes(config, micro);
+  return 3 * tokens * config.hiddenSize * micro.bytes + head;
 }
 
 const MIB = 2 ** 20;
 
 /** Logits of a chunk of tokens, and the table packed twice where there are several: the native engine's rule. */
-function headBytes(sizes: {
-  readonly tokens: number;
-  readonly hiddenSize: number;
-  readonly vocabularySize: number;
-  readonly bytes: number;
-}): number {
-  const { tokens, hiddenSize, vocabularySize, bytes } = sizes;
+function headBytes(
+  { hiddenSize, vocabularySize }: GptConfig,
+  { rows, time, bytes }: MicroBatch,
+): number {
   // Beside an fp32 logit lies its gradient, where that is of 16 bits.
-  const logits = tokens * vocabularySize * (bytes === 4 ? 4 : 6);
+  const logits = rows * time * vocabularySize * (bytes === 4 ? 4 : 6);
   if (logits <= 100 * MIB) return logits;
   const packed = 2 * vocabularySize * hiddenSize * bytes;
   if (bytes === 4 && packed > 150 * MIB) return 100 * MIB;

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <tuple>
 
 #include "parallel.h"
 
@@ -41,11 +42,15 @@ constexpr int64_t kPackedRows = 256;
 constexpr int64_t kRowsWorthPacking = 64;
 
 /** The layout that products with a right-hand matrix [rows, columns] are fastest with. */
-memory::desc packedLayout(int64_t rows, int64_t columns, Type type) {
+const memory::desc& packedLayout(int64_t rows, int64_t columns, Type type) {
+  thread_local std::map<std::tuple<int64_t, int64_t, Type>, memory::desc> kept;
+  const auto key = std::make_tuple(rows, columns, type);
+  const auto found = kept.find(key);
+  if (found != kept.end()) return found->second;
   const memory::desc a({kPackedRows, rows}, dataType(type), memory::format_tag::ab);
   const memory::desc b({rows, columns}, dataType(type), memory::format_tag::any);
   const memory::desc out({kPackedRows, columns}, memory::data_type::f32, memory::format_tag::ab);
-  return describe(a, b, out, nullptr, {}).weights_desc();
+  return kept.emplace(key, describe(a, b, out, nullptr, {}).weights_desc()).first->second;
 }
 
 /** `batch` matrices side by side; `rank` 2 drops that dimension, which must then be 1. */
