@@ -1,0 +1,142 @@
+// The rows of attention's heads, as its products take them: padded with zeros to whole tiles.
+#pragma once
+
+#include <limits>
+
+#include "attention_tiles.h"
+#include "kernel.h"
+
+namespace tessera {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+/** Rows of one head: row t starts at element first + t step, and has `depth` elements. */
+struct HeadRows {
+  const View& view;
+  int64_t first, step, time, depth;
+
+  /** Row t as it is stored. Asks for a later one: processors foresee no steps this long. */
+  const char* stored(int64_t t) const {
+    constexpr int64_t kAhead = 12, kLine = 64;
+    const char* later = at(view, first + std::min(t + kAhead, time - 1) * step);
+    for (int64_t byte = 0; byte < depth * bytesPer(view.type); byte += kLine) __builtin_prefetch(later + byte);
+    return at(view, first + t * step);
+  }
+  /** Row t as floats, perhaps in `scratch`. */
+  const float* row(int64_t t, float* scratch) const {
+    stored(t);
+    return load(view, first + t * step, depth, scratch);
+  }
+};
+
+/** The call's extents, and where the rows of each head lie. */
+struct Heads {
+  int64_t B, T, H, G, D;
+  int64_t time, depth;  // padded to whole tiles and whole lanes
+  int64_t step;         // cells from row to row of a packed matrix
+  float scale;
+
+  explicit Heads(const Call& call)
+      : B(call.in[0].extent(0)),
+        T(call.in[0].extent(1)),
+        H(call.in[0].extent(2)),
+        G(call.in[1].extent(3)),
+        D(call.in[0].extent(3)),
+        time(padded(T, kTile)),
+        depth(padded(D, kLanes)),
+        step(depth + 16),
+        scale(static_cast<float>(call.number("scale"))) {
+    if (!(scale > 0)) throw std::invalid_argument("attention: its scale must be above 0");
+  }
+
+  int64_t elements() const { return time * step; }
+  /** Where the transposed tile of the positions from s lies. */
+  int64_t tileAt(int64_t s) const { return s / kTile * depth * kTileStep; }
+  /** From one packed matrix to the next: not a power of two, which would fill the same cache sets. */
+  int64_t stride() const { return std::max(elements(), tileAt(time)) + 1040; }
+  HeadRows query(const View& view, int64_t b, int64_t h) const {
+    return {view, (b * T * H + h) * D, H * D, T, D};
+  }
+  HeadRows key(const View& view, int64_t b, int64_t g) const {
+    return {view, (b * T * 2 * G + g) * D, 2 * G * D, T, D};
+  }
+  HeadRows value(const View& view, int64_t b, int64_t g) const {
+    return {view, (b * T * 2 * G + G + g) * D, 2 * G * D, T, D};
+  }
+};
+
+/** rows -> out [padded time, step] of cells, zeros where there is nothing. */
+template <class Of>
+void pack(const HeadRows& rows, float* out, int64_t step) {
+  constexpr int64_t kBytes = sizeof(float) / Of::kElements;
+  for (int64_t t = 0; t < rows.time; ++t) {
+    float* to = out + t * step;
+    const void* from = Of::kElements == 1 ? static_cast<const void*>(rows.row(t, to)) : rows.stored(t);
+    if (from != to) std::memcpy(to, from, rows.depth * kBytes);
+    std::memset(reinterpret_cast<char*>(to) + rows.depth * kBytes, 0, step * sizeof(float) - rows.depth * kBytes);
+  }
+  std::memset(out + rows.time * step, 0, (padded(rows.time, kTile) - rows.time) * step * sizeof(float));
+}
+
+/** Packed rows, as the right side of products that sum over rows; they may lie in `room`. */
+template <class Of>
+float* stack(const Heads& at, float* rows, float* room) {
+  return Of::stack(rows, room, at.time, at.depth, at.step);
+}
+
+/** Where position t's part of `stack`ed rows lies. */
+template <class Of>
+Packed stackedFrom(const Heads& at, float* stacked, int64_t t) {
+  return {stacked + t / Of::kElements * at.step, at.step};
+}
+
+/** Packed rows -> out, a matrix [cells of a row, kTileStep] for each tile of positions. */
+template <class Of>
+void transposeTiles(const Heads& at, const float* rows, float* out) {
+  for (int64_t first = 0; first < at.time; first += kTile) {
+    float* tile = out + at.tileAt(first);
+    for (int64_t d = 0; d < at.depth / Of::kElements; ++d) {
+      for (int64_t t = 0; t < kTile; ++t) tile[d * kTileStep + t] = rows[(first + t) * at.step + d];
+    }
+  }
+}
+
+/** fp32 rows [time, step] times `factor` -> a head's. */
+inline void unpack(const float* packed, int64_t step, float factor, const HeadRows& rows) {
+  for (int64_t t = 0; t < rows.time; ++t) {
+    alignas(64) float scratch[kStretch];
+    const float* from = packed + t * step;
+    for (int64_t d = 0; d < rows.depth; d += kStretch) {
+      const int64_t count = rows.depth - d < kStretch ? rows.depth - d : kStretch;
+#pragma omp simd
+      for (int64_t i = 0; i < count; ++i) scratch[i] = from[d + i] * factor;
+      store(rows.view, rows.first + t * rows.step + d, count, scratch);
+    }
+  }
+}
+
+/** scores [kTile, kTileStep] = q k^T, minus infinity where a key comes after its query. */
+template <class Of>
+void scoreTile(const Heads& at, const float* q, float* keyT, bool diagonal, float* scores) {
+  std::memset(scores, 0, kTile * kTileStep * sizeof(float));
+  addProduct<Of>({q, at.step, 1}, {keyT, kTileStep}, {scores, kTileStep}, kTile, at.depth,
+                 diagonal ? Zeros::resultAbove : Zeros::none);
+  if (!diagonal) return;
+  for (int64_t r = 0; r < kTile; ++r) {
+    for (int64_t c = r + 1; c < kTile; ++c) scores[r * kTileStep + c] = -kInfinity;
+  }
+}
+
+/** Calls run(Pairs()) where all of `sides` are bf16 and the processor multiplies that; else run(Singles()). */
+template <typename Run>
+void inCells(std::initializer_list<View> sides, Run run) {
+#if defined(__AVX512F__)
+  const bool narrow = std::all_of(sides.begin(), sides.end(), [](const View& side) { return side.type == Type::bf16; });
+  if (narrow && Pairs::areSupported()) return run(Pairs());
+#else
+  static_cast<void>(sides);
+#endif
+  run(Singles());
+}
+
+}  // namespace tessera
