@@ -110,15 +110,19 @@ export function endBytes(config: GptConfig, micro: MicroBatch, { tensor = 1 }: K
 
 const MIB = 2 ** 20;
 
-/** Logits of a chunk of tokens, and the table packed twice where there are several: the native engine's rule. */
+/** The native engine's rule: logits or their gradients of a chunk of tokens, and the table packed twice. */
 function headBytes(
   { hiddenSize, vocabularySize }: GptConfig,
   { rows, time, bytes }: MicroBatch,
 ): number {
-  // Beside an fp32 logit lies its gradient, where that is of 16 bits.
-  const logits = rows * time * vocabularySize * (bytes === 4 ? 4 : 6);
-  if (logits <= 100 * MIB) return logits;
+  const tokens = rows * time;
+  // In 16 bits, chunks hold gradients; fp32 logits are there of 64 tokens.
+  const logits = bytes === 4 ? 0 : 4 * vocabularySize * Math.min(tokens, 64);
+  const token = bytes * vocabularySize;
+  const whole = tokens * token + logits <= 100 * MIB;
+  const most = Math.max(Math.floor((200 * MIB - logits) / token), 1);
+  const chunk = whole ? tokens : Math.min(Math.ceil(tokens / 2), most);
   const packed = 2 * vocabularySize * hiddenSize * bytes;
-  if (bytes === 4 && packed > 150 * MIB) return 100 * MIB;
-  return packed + Math.min(logits, Math.max(50 * MIB, Math.min(100 * MIB, 200 * MIB - packed)));
+  const isPacked = bytes === 4 ? !whole && packed <= 150 * MIB : tokens > 64;
+  return chunk * token + logits + (isPacked ? packed : 0);
 }

@@ -9,27 +9,42 @@
 namespace tessera {
 namespace {
 
-/** What packed copies of the table and the logits of a chunk may take together, and each of them. */
-constexpr int64_t kScratchBytes = int64_t{200} << 20;
-constexpr int64_t kPackedBytes = kScratchBytes / 4 * 3;
-constexpr int64_t kLogitBytes = kScratchBytes / 2;
-
-/** A logit is fp32; beside it lies its gradient where that is of another storage. */
-constexpr int64_t bytesPerLogit(Type type) { return type == Type::bf16 ? 4 + 2 : 4; }
+/** Logits, or their gradients, take no more than this; all of them are made at once where they take half of it. */
+constexpr int64_t kLogitBytes = int64_t{200} << 20;
+/** Packed copies of a table that needs no conversion take no more than this. */
+constexpr int64_t kPackedBytes = int64_t{150} << 20;
+/** Tokens whose fp32 logits are there at once, where gradients of logits are kept in bf16. */
+constexpr int64_t kSlice = 64;
 
 /**
- * The table as the products of `tokens` tokens take it: packed where several chunks share that, unless it is
- * large and needs no conversion.
+ * How tokens are divided: the table's gradient is summed over chunks, so that few of them are better. Where
+ * products take bf16, chunks hold gradients in bf16 alone, and the logits of a slice of tokens.
+ */
+struct Division {
+  int64_t chunk, slice;
+
+  Division(int64_t tokens, int64_t V, Type type) {
+    const bool narrow = type == Type::bf16;
+    const int64_t logits = V * sizeof(float), kept = narrow ? V * bytesPer(type) : logits;
+    slice = std::clamp<int64_t>(kLogitBytes / 2 / logits, 1, kSlice);
+    const int64_t left = kLogitBytes - (narrow ? slice * logits : 0);
+    const bool fits = tokens * kept <= left - kLogitBytes / 2;
+    chunk = fits ? tokens : std::min((tokens + 1) / 2, std::max<int64_t>(left / kept, 1));
+    const int64_t chunks = chunk == 0 ? 1 : (tokens + chunk - 1) / chunk;
+    chunk = (tokens + chunks - 1) / chunks;
+    slice = narrow ? std::min(slice, chunk) : chunk;
+  }
+};
+
+/**
+ * The table as products take it: packed where several share that, unless it is large and needs no conversion.
  */
 class Table {
  public:
-  Table(const View& table, Type type, int64_t tokens, bool backward, Pool& pool)
+  Table(const View& table, Type type, bool shared, bool backward, Pool& pool)
       : toLogits_{table.data, table.type, table.extent(1), table.extent(0), true},
         toTokens_{table.data, table.type, table.extent(0), table.extent(1)} {
-    const int64_t bytes = table.size() * bytesPer(type);
-    if (tokens * table.extent(0) * bytesPerLogit(type) <= kLogitBytes) return;
-    if (table.type == type && 2 * bytes > kPackedBytes) return;
-    packedBytes_ = backward ? 2 * bytes : bytes;
+    if (!shared || (table.type == type && 2 * table.size() * bytesPer(type) > kPackedBytes)) return;
     toLogits_ = packs_[0].emplace(toLogits_, type, pool).matrix();
     if (backward) toTokens_ = packs_[1].emplace(toTokens_, type, pool).matrix();
   }
@@ -38,39 +53,33 @@ class Table {
   const Matrix& toLogits() const { return toLogits_; }
   /** [V, C]. */
   const Matrix& toTokens() const { return toTokens_; }
-  /** How much memory is left for logits. */
-  int64_t left() const {
-    return std::clamp(kScratchBytes - packedBytes_, kScratchBytes - kPackedBytes, kLogitBytes);
-  }
 
  private:
-  int64_t packedBytes_ = 0;
   Matrix toLogits_, toTokens_;
   std::optional<PackedMatrix> packs_[2];
 };
 
 struct Head {
   View x;
+  int64_t N, C, V;
+  Division division;
   Table table;
   const int32_t* targets;
   Floats weights;
   /** What is added to every token's logits, if anything is. */
   std::optional<Floats> bias;
-  int64_t N, C, V, chunk;
 
   /** x is in the storage that products of it take. */
   Head(const Call& call, const Converted& x, bool backward)
       : x(x.view()),
-        table(call.in[1], x.view().type, call.in[2].size(), backward, call.pool),
-        targets(call.in[2].ints()),
-        weights(call.in[3]),
         N(call.in[2].size()),
         C(call.in[1].extent(1)),
         V(call.in[1].extent(0)),
-        chunk(std::clamp<int64_t>(table.left() / (V * bytesPerLogit(x.view().type)), 1, std::max<int64_t>(N, 1))) {
+        division(N, V, x.view().type),
+        table(call.in[1], x.view().type, division.slice < N, backward, call.pool),
+        targets(call.in[2].ints()),
+        weights(call.in[3]) {
     if (call.in.size() > 4) bias.emplace(call.in[4]);
-    const int64_t chunks = (N + chunk - 1) / std::max<int64_t>(chunk, 1);
-    if (chunks > 1) chunk = (N + chunks - 1) / chunks;
   }
 
   Matrix tokens(int64_t first, int64_t count) const {
@@ -99,25 +108,30 @@ void tokenGradient(const Head& head, int64_t token, float* row, float sum) {
 }
 
 /**
- * Calls row(token, its place in the chunk, exps, their sum) for each token, and use(first, count,
- * logits) for each chunk. Exps lie over the logits where `over`; else in a buffer that stays in the
- * cache, and the logits are only read.
+ * Calls row(token, its place in the chunk, exps, their sum) for each token, and use(first, count, logits) for
+ * each chunk, which is a slice where exps lie `over` the logits. Elsewhere exps lie in a buffer that stays in
+ * the cache, and the logits are only read.
  */
 template <typename Row, typename Use>
 void eachChunk(const Head& head, const Call& call, bool over, Row row, Use use) {
-  const Scratch<float> logits(call.pool, head.chunk * head.V);
+  const auto [chunk, slice] = head.division;
+  const Scratch<float> logits(call.pool, slice * head.V);
   const Scratch<double> losses(call.pool, head.N);
-  for (int64_t first = 0; first < head.N; first += head.chunk) {
-    const int64_t count = std::min(head.chunk, head.N - first);
-    multiply({head.tokens(first, count), head.table.toLogits(), logits.data(), Type::f32}, call.pool);
-    eachRow(count, head.V, [&](int64_t i) {
-      float* from = logits.data() + i * head.V;
-      float* exps = over ? from : threadRows(head.V);
-      float sum = 0;
-      if (head.bias) addTo(from, head.bias->data(), head.V);
-      losses.data()[first + i] = tokenLoss(head, first + i, from, exps, sum);
-      row(first + i, i, exps, sum);
-    });
+  for (int64_t first = 0; first < head.N; first += chunk) {
+    const int64_t count = std::min(chunk, head.N - first);
+    for (int64_t begin = 0; begin < count; begin += slice) {
+      const int64_t tokens = std::min(slice, count - begin);
+      multiply({head.tokens(first + begin, tokens), head.table.toLogits(), logits.data(), Type::f32}, call.pool);
+      eachRow(tokens, head.V, [&](int64_t i) {
+        float* from = logits.data() + i * head.V;
+        float* exps = over ? from : threadRows(head.V);
+        const int64_t place = begin + i;
+        float sum = 0;
+        if (head.bias) addTo(from, head.bias->data(), head.V);
+        losses.data()[first + place] = tokenLoss(head, first + place, from, exps, sum);
+        row(first + place, place, exps, sum);
+      });
+    }
     use(first, count, logits.data());
   }
   double loss = 0;
@@ -142,7 +156,7 @@ void crossEntropyGradient(const Call& call) {
   if (head.bias) dBias.emplace(call.pool, omp_get_max_threads(), head.V);
   // The gradient of the logits, in the storage that products of x take.
   std::optional<Scratch<uint16_t>> narrow;
-  if (type == Type::bf16) narrow.emplace(call.pool, head.chunk * head.V);
+  if (type == Type::bf16) narrow.emplace(call.pool, head.division.chunk * head.V);
   eachChunk(
       head, call, !narrow,
       [&](int64_t token, int64_t i, float* values, float sum) {
