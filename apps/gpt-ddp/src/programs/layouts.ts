@@ -56,6 +56,8 @@ export interface Layout {
   readonly masked?: boolean;
   /** Rows of a step, over all ranks and micro-batches. */
   readonly rows?: number;
+  /** How fast it learns: 1e-3 after four steps, unless it is said. */
+  readonly rate?: { readonly peak: number; readonly warmup: number };
   /** How a step grows to that; from the start as large, unless it is said. */
   readonly ramp?: Omit<BatchRamp, "full">;
   /** Whether losses are all that is compared: the model is then never brought together. */
@@ -120,6 +122,7 @@ const FP16 = { initial: 2 ** 10, minimum: 1, window: 100, hysteresis: 1 };
 export function planOf(world: World, { folder, tokens }: Job, layout: Layout): TrainingPlan {
   const { stage: zeroStage, accumulation, bucketBytes, tensor = 1, pipeline = 1 } = layout;
   const { storage = "fp32", recompute, rows = ROWS_PER_STEP, ramp } = layout;
+  const { rate = { peak: 1e-3, warmup: 4 } } = layout;
   const config = configOf(folder, layout);
   const data = world.size / (tensor * pipeline);
   const laidOut = layOut(
@@ -141,7 +144,7 @@ export function planOf(world: World, { folder, tokens }: Job, layout: Layout): T
   return {
     ...laidOut,
     optimizer: adam(adamW, decayOf(laidOut.model.spec)),
-    schedule: { kind: "constant", peak: 1e-3, floor: 0, warmup: 4, total: 100 },
+    schedule: { kind: "constant", ...rate, floor: 0, total: 100 },
     batch: resolveBatch({
       microBatch: rows / (accumulation * data),
       accumulation,

@@ -13,10 +13,13 @@ const recomputed = {
 
 const RAMP = { start: 16, increment: 8, samples: 96 };
 
+/** The golden run with AdamW: fixtures/golden/expected.json has its losses and norms. */
+const GOLDEN = { rows: 8, rate: { peak: 3e-3, warmup: 0 } };
+
 /** What is trained. Micro-batches are as many as the interleaved schedule needs, also where batches grow. */
 const runs = {
-  golden: { accumulation: 4, dropout: 0 },
-  dropout: { accumulation: 4, dropout: 0.1 },
+  golden: { ...GOLDEN, accumulation: 4, dropout: 0 },
+  dropout: { ...GOLDEN, accumulation: 4, dropout: 0.1 },
   ramp: { accumulation: 16, dropout: 0, ramp: RAMP },
 } as const satisfies Record<string, Partial<Layout>>;
 
@@ -95,6 +98,9 @@ const needsMore = ({ schedule, pipeline }: Choice): boolean =>
 
 const STEPS = { steps: 20, bucketBytes: 2 ** 12, stage: 0 } as const;
 const changesOf = (choice: Choice) => (needsMore(choice) ? { changes: { layerCount: 8 } } : {});
+
+/** The golden run on one rank. */
+export const goldenRun: Layout = { ...STEPS, ...runs.golden };
 
 /** What one rank trains in the place of a choice. */
 export const aloneOf = (choice: Choice): Layout => ({

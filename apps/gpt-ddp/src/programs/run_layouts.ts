@@ -9,14 +9,18 @@ import type { Continued, ResumeJob } from "./resume.js";
 
 const APP = join(__dirname, "../..");
 const folder = join(APP, "../../fixtures/golden");
-const { tokens } = JSON.parse(readFileSync(join(folder, "expected.json"), "utf8")) as {
+const { tokens, runs } = JSON.parse(readFileSync(join(folder, "expected.json"), "utf8")) as {
   tokens: number[][][];
+  runs: { losses: number[] }[];
 };
 
 const program = (name: string): URL => pathToFileURL(join(APP, `dist/programs/${name}.js`));
 
 /** The golden model, and its tokens. */
 export const golden = { folder, tokens: tokens.flat() };
+
+/** Losses of the golden run with AdamW, from PyTorch in float64. */
+export const goldenLosses: readonly number[] = runs[0]!.losses;
 
 /** What each of `ranks` ranks, as threads, says of each layout. */
 export function runLayouts(ranks: number, layouts: readonly Layout[]): Promise<Trained[][]> {
