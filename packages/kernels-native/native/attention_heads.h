@@ -132,7 +132,7 @@ template <typename Run>
 void inCells(std::initializer_list<View> sides, Run run) {
 #if defined(__AVX512F__)
   const bool narrow = std::all_of(sides.begin(), sides.end(), [](const View& side) { return side.type == Type::bf16; });
-  if (narrow && Pairs::areSupported()) return run(Pairs());
+  if (narrow && kHasBf16) return run(Pairs());
 #else
   static_cast<void>(sides);
 #endif

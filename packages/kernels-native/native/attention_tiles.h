@@ -99,8 +99,6 @@ struct Singles {
 struct Pairs {
   static constexpr int64_t kElements = 2;
 
-  static bool areSupported() { return __builtin_cpu_supports("avx512bf16"); }
-
   template <int V>
   [[gnu::noinline, gnu::target("avx512bf16")]] static void microProduct(Scattered a, Packed b, Packed c,
                                                                         int64_t cells) {

@@ -98,13 +98,23 @@ double tokenLoss(const Head& head, int64_t token, const float* logits, float* ex
          (static_cast<double>(row.most) + std::log(static_cast<double>(row.sum)) - logit);
 }
 
-/** row = weight (softmax - one at the target), from e^(logit - most) and their sum. */
-void tokenGradient(const Head& head, int64_t token, float* row, float sum) {
+/**
+ * Makes weight (softmax - one at the target) from e^(logit - most) and their sum, over the exps or in the cache,
+ * and calls use(first, count, values) for each stretch.
+ */
+template <typename Use>
+void tokenGradient(const Head& head, int64_t token, float* exps, float sum, bool over, Use use) {
   const float weight = head.weights[token], factor = weight / sum;
+  for (int64_t first = 0; first < head.V; first += kStretch) {
+    alignas(64) float scratch[kStretch];
+    const int64_t count = std::min(kStretch, head.V - first), target = head.targets[token] - first;
+    const float* from = exps + first;
+    float* to = over ? exps + first : scratch;
 #pragma omp simd
-  for (int64_t v = 0; v < head.V; ++v) row[v] *= factor;
-  const int64_t target = head.targets[token];
-  if (target >= 0 && target < head.V) row[target] -= weight;
+    for (int64_t v = 0; v < count; ++v) to[v] = from[v] * factor;
+    if (target >= 0 && target < count) to[target] -= weight;
+    use(first, count, to);
+  }
 }
 
 /**
@@ -160,9 +170,10 @@ void crossEntropyGradient(const Call& call) {
   eachChunk(
       head, call, !narrow,
       [&](int64_t token, int64_t i, float* values, float sum) {
-        tokenGradient(head, token, values, sum);
-        if (dBias) addTo(dBias->of(omp_get_thread_num()), values, head.V);
-        if (narrow) toBf16(values, narrow->data() + i * head.V, head.V);
+        tokenGradient(head, token, values, sum, !narrow, [&](int64_t first, int64_t count, const float* part) {
+          if (dBias) addTo(dBias->of(omp_get_thread_num()) + first, part, count);
+          if (narrow) toBf16(part, narrow->data() + i * head.V + first, count);
+        });
       },
       [&](int64_t first, int64_t count, float* logits) {
         const void* data = narrow ? static_cast<void*>(narrow->data()) : logits;
