@@ -92,12 +92,15 @@ export function selection(): Choice[] {
   return chosen;
 }
 
-/** Four stages of two parts need eight layers; the golden model has four. */
+/**
+ * Four stages of two parts need eight layers; the golden model has four. Eight that are drawn grow unstable at
+ * its rate, where one rank that divides its batch otherwise leaves its own path too.
+ */
 const needsMore = ({ schedule, pipeline }: Choice): boolean =>
   schedule === "interleaved" && pipeline === 4;
 
 const STEPS = { steps: 20, bucketBytes: 2 ** 12, stage: 0 } as const;
-const changesOf = (choice: Choice) => (needsMore(choice) ? { changes: { layerCount: 8 } } : {});
+const DEEPER = { changes: { layerCount: 8 }, rate: { peak: 3e-4, warmup: 4 } };
 
 /** The golden run on one rank. */
 export const goldenRun: Layout = { ...STEPS, ...runs.golden };
@@ -106,7 +109,7 @@ export const goldenRun: Layout = { ...STEPS, ...runs.golden };
 export const aloneOf = (choice: Choice): Layout => ({
   ...STEPS,
   ...runs[choice.run],
-  ...changesOf(choice),
+  ...(needsMore(choice) && DEEPER),
 });
 
 export const layoutOf = (choice: Choice): Layout => {
