@@ -5,7 +5,7 @@
 #include "attention_heads.h"
 #include "attention_masks.h"
 #include "fast_math.h"
-#include "parallel.h"
+#include "sums.h"
 
 namespace tessera {
 namespace {
@@ -68,22 +68,22 @@ void attend(const Heads& at, const Space& space, const Masks& masks, int64_t b, 
   typename Of::Left left;
   for (int64_t t = 0; t < at.T; t += kTile) {
     Softmax softmax(at.scale);
-    thread_local std::vector<float> sums;
-    sums.assign(kTile * at.step, 0.0f);
+    float* sums = threadRows(kTile * at.step);
+    std::fill_n(sums, kTile * at.step, 0.0f);
     for (int64_t s = masks.starts.firstTile(t); s <= t; s += kTile) {
       scoreTile<Of>(at, space.query + t * at.step, space.keyT + at.tileAt(s), s == t, scores);
       masks.starts.hide(t, s, scores);
-      softmax.take(scores, sums.data(), at.step);
+      softmax.take(scores, sums, at.step);
       if (masks.dropout.active()) {
         masks.dropout.mask(b, h, t, s, mask);
         multiplyTile(scores, mask);
       }
-      addProduct<Of>(left.overColumns(scores), stackedFrom<Of>(at, space.value, s), {sums.data(), at.step}, at.depth,
+      addProduct<Of>(left.overColumns(scores), stackedFrom<Of>(at, space.value, s), {sums, at.step}, at.depth,
                      kTile, s == t ? Zeros::leftAbove : Zeros::none);
     }
     for (int64_t r = 0; r < std::min(kTile, at.T - t); ++r) {
       const HeadRows row{y.view, y.first + (t + r) * y.step, 0, 1, at.D};
-      unpack(sums.data() + r * at.step, at.step, 1.0f / softmax.weight[r], row);
+      unpack(sums + r * at.step, at.step, 1.0f / softmax.weight[r], row);
       logSumExp[t + r] = softmax.most[r] + std::log(softmax.weight[r]);
     }
   }

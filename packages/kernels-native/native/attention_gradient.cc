@@ -4,7 +4,7 @@
 #include "attention_heads.h"
 #include "attention_masks.h"
 #include "fast_math.h"
-#include "parallel.h"
+#include "sums.h"
 
 namespace tessera {
 namespace {
@@ -42,12 +42,12 @@ typedef float Rows __attribute__((vector_size(kTileRows * sizeof(float))));
 template <class Of>
 void rowProducts(const HeadRows& y, const HeadRows& dy, const Heads& at, float* delta) {
   std::fill_n(delta, at.time, 0.0f);
-  thread_local std::vector<float> scratch;
-  scratch.assign(2 * kTileRows * at.depth, 0.0f);
+  float* scratch = threadRows(2 * kTileRows * at.depth);
+  std::fill_n(scratch, 2 * kTileRows * at.depth, 0.0f);
   for (int64_t t = 0; t < at.T; t += kTileRows) {
     const float *left[kTileRows], *right[kTileRows];
     for (int64_t r = 0; r < kTileRows; ++r) {
-      float* room = scratch.data() + 2 * r * at.depth;
+      float* room = scratch + 2 * r * at.depth;
       left[r] = y.row(std::min(t + r, at.T - 1), room);
       right[r] = dy.row(std::min(t + r, at.T - 1), room + at.depth);
     }

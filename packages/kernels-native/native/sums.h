@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstring>
+#include <memory>
 
 #include "parallel.h"
 
@@ -36,11 +37,15 @@ class ThreadSums {
   Scratch<float> memory_;
 };
 
-/** Scratch rows of one thread, kept between calls. */
+/** Scratch rows of one thread, kept between calls, at an address divisible by 64: no access meets two cache lines. */
 inline float* threadRows(int64_t count) {
+  constexpr size_t kLine = 64;
   thread_local std::vector<float> rows;
-  if (static_cast<int64_t>(rows.size()) < count) rows.resize(count);
-  return rows.data();
+  const size_t room = static_cast<size_t>(count) + kLine / sizeof(float);
+  if (rows.size() < room) rows.resize(room);
+  void* first = rows.data();
+  size_t bytes = rows.size() * sizeof(float);
+  return static_cast<float*>(std::align(kLine, count * sizeof(float), first, bytes));
 }
 
 }  // namespace tessera
