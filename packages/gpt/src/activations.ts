@@ -121,7 +121,8 @@ function headBytes(
   const token = bytes * vocabularySize;
   const whole = tokens * token + logits <= 100 * MIB;
   const most = Math.max(Math.floor((200 * MIB - logits) / token), 1);
-  const chunk = whole ? tokens : Math.min(Math.ceil(tokens / 2), most);
+  const chunks = whole ? 1 : Math.max(2, Math.ceil(tokens / most));
+  const chunk = Math.ceil(tokens / chunks);
   const packed = 2 * vocabularySize * hiddenSize * bytes;
   const isPacked = bytes === 4 ? !whole && packed <= 150 * MIB : tokens > 64;
   return chunk * token + logits + (isPacked ? packed : 0);

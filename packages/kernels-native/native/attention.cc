@@ -54,12 +54,6 @@ struct Space {
       : query(memory), keyT(query + at.stride()), rows(keyT + at.stride()), room(rows + at.stride()) {}
 };
 
-/** What is left out of one head's probabilities. */
-struct Masks {
-  const ProbabilityDropout& dropout;
-  Starts starts;
-};
-
 /** y and logSumExp of one head, whose rows are packed in `space`. */
 template <class Of>
 void attend(const Heads& at, const Space& space, const Masks& masks, int64_t b, int64_t h, const HeadRows& y,
@@ -96,7 +90,6 @@ void attendAll(const Call& call) {
   float* logSumExp = call.out[1].floats();
   const int64_t size = Space::size(at);
   const Scratch<float> memory(call.pool, omp_get_max_threads() * size);
-  const View* starts = call.in.size() > 2 ? &call.in[2] : nullptr;
 #pragma omp parallel for schedule(static)
   for (int64_t head = 0; head < at.B * at.H; ++head) {
     Space space(memory.data() + omp_get_thread_num() * size, at);
@@ -107,7 +100,7 @@ void attendAll(const Call& call) {
     pack<Of>(at.value(call.in[1], b, g), space.rows, at.step);
     space.value = stack<Of>(at, space.rows, space.room);
     pack<Of>(at.query(call.in[0], b, h), space.query, at.step);
-    const Masks masks{dropout, starts == nullptr ? Starts() : Starts(*starts, b)};
+    const Masks masks{dropout, call.in.size() > 2 ? Starts(call.in[2], b) : Starts()};
     attend<Of>(at, space, masks, b, h, at.query(call.out[0], b, h), logSumExp + head * at.T);
   }
 }

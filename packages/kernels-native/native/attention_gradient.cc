@@ -84,8 +84,8 @@ void scoreGradient(const Heads& at, float* scores, float* dp, const float* mask,
 
 /** Adds one query head's part to dKey and dValue, and makes its dQuery. */
 template <class Of>
-void attendGradient(const Heads& at, const Space& space, const ProbabilityDropout& dropout, const Starts& starts,
-                    int64_t b, int64_t h, const float* logSumExp) {
+void attendGradient(const Heads& at, const Space& space, const Masks& masks, int64_t b, int64_t h,
+                    const float* logSumExp) {
   alignas(64) float scores[kTile * kTileStep], dp[kTile * kTileStep], mask[kTile * kTileStep];
   typename Of::Left left;
   const int64_t depth = at.depth, step = at.step;
@@ -94,16 +94,16 @@ void attendGradient(const Heads& at, const Space& space, const ProbabilityDropou
   for (int64_t s = 0; s < at.T; s += kTile) {
     const Packed key = stackedFrom<Of>(at, space.key.stacked, s);
     const Packed dKey{space.dKey + s * step, step}, dValue{space.dValue + s * step, step};
-    for (int64_t t = s; t < at.T && !starts.past(t, s); t += kTile) {
+    for (int64_t t = s; t < at.T && !masks.starts.past(t, s); t += kTile) {
       const bool diagonal = s == t;
       const Zeros above = diagonal ? Zeros::leftAbove : Zeros::none;
       const Zeros below = diagonal ? Zeros::leftBelow : Zeros::none;
       scoreTile<Of>(at, space.query.rows + t * step, space.keyT + at.tileAt(s), diagonal, scores);
-      starts.hide(t, s, scores);
+      masks.starts.hide(t, s, scores);
       std::memset(dp, 0, sizeof(dp));
       addProduct<Of>({space.dy.rows + t * step, step, 1}, {space.valueT + at.tileAt(s), kTileStep}, {dp, kTileStep},
                      kTile, depth, diagonal ? Zeros::resultAbove : Zeros::none);
-      if (dropout.active()) dropout.mask(b, h, t, s, mask);
+      if (masks.dropout.active()) masks.dropout.mask(b, h, t, s, mask);
       scoreGradient(at, scores, dp, mask, logSumExp, space.delta, t);
       addProduct<Of>(left.overRows(scores), stackedFrom<Of>(at, space.dy.stacked, t), dValue, depth, kTile, below);
       addProduct<Of>(left.overRows(dp), stackedFrom<Of>(at, space.query.stacked, t), dKey, depth, kTile, below);
@@ -130,12 +130,12 @@ void attendAllGradient(const Call& call) {
     transposeTiles<Of>(at, space.key.rows, space.keyT);
     std::fill_n(space.dKey, at.elements(), 0.0f);
     std::fill_n(space.dValue, at.elements(), 0.0f);
-    const Starts starts = call.in.size() > 5 ? Starts(call.in[5], b) : Starts();
+    const Masks masks{dropout, call.in.size() > 5 ? Starts(call.in[5], b) : Starts()};
     for (int64_t h = g * shared; h < (g + 1) * shared; ++h) {
       packSides<Of>(at, at.query(query, b, h), space.query);
       packSides<Of>(at, at.query(dy, b, h), space.dy);
       rowProducts<Of>(at.query(y, b, h), at.query(dy, b, h), at, space.delta);
-      attendGradient<Of>(at, space, dropout, starts, b, h, logSumExp.data() + (b * at.H + h) * at.T);
+      attendGradient<Of>(at, space, masks, b, h, logSumExp.data() + (b * at.H + h) * at.T);
       unpack(space.dQuery, at.step, at.scale, at.query(call.out[0], b, h));
     }
     unpack(space.dKey, at.step, at.scale, at.key(call.out[1], b, g));

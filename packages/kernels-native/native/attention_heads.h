@@ -1,6 +1,7 @@
 // The rows of attention's heads, as its products take them: padded with zeros to whole tiles.
 #pragma once
 
+#include <initializer_list>
 #include <limits>
 
 #include "attention_tiles.h"
@@ -15,17 +16,23 @@ struct HeadRows {
   const View& view;
   int64_t first, step, time, depth;
 
-  /** Row t as it is stored. Asks for a later one: processors foresee no steps this long. */
+  /** Row t as it is stored. */
   const char* stored(int64_t t) const {
-    constexpr int64_t kAhead = 12, kLine = 64;
-    const char* later = at(view, first + std::min(t + kAhead, time - 1) * step);
-    for (int64_t byte = 0; byte < depth * bytesPer(view.type); byte += kLine) __builtin_prefetch(later + byte);
+    prefetchAfter(t);
     return at(view, first + t * step);
   }
   /** Row t as floats, perhaps in `scratch`. */
   const float* row(int64_t t, float* scratch) const {
-    stored(t);
+    prefetchAfter(t);
     return load(view, first + t * step, depth, scratch);
+  }
+
+ private:
+  /** Asks for a row after t: processors foresee no steps this long. */
+  void prefetchAfter(int64_t t) const {
+    constexpr int64_t kAhead = 12, kLine = 64;
+    const char* later = at(view, first + std::min(t + kAhead, time - 1) * step);
+    for (int64_t byte = 0; byte < depth * bytesPer(view.type); byte += kLine) __builtin_prefetch(later + byte);
   }
 };
 
@@ -45,9 +52,7 @@ struct Heads {
         time(padded(T, kTile)),
         depth(padded(D, kLanes)),
         step(depth + 16),
-        scale(static_cast<float>(call.number("scale"))) {
-    if (!(scale > 0)) throw std::invalid_argument("attention: its scale must be above 0");
-  }
+        scale(static_cast<float>(call.number("scale"))) {}
 
   int64_t elements() const { return time * step; }
   /** Where the transposed tile of the positions from s lies. */

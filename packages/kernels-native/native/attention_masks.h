@@ -74,4 +74,10 @@ class Starts {
   int64_t time_ = 0;
 };
 
+/** What is left out of one head's probabilities. */
+struct Masks {
+  const ProbabilityDropout& dropout;
+  Starts starts;
+};
+
 }  // namespace tessera

@@ -103,13 +103,12 @@ struct Pairs {
   [[gnu::noinline, gnu::target("avx512bf16")]] static void microProduct(Scattered a, Packed b, Packed c,
                                                                         int64_t cells) {
     Sums<V> sums(c);
-    const float* column = a.data;
-    for (int64_t k = 0; k < cells; ++k, column += a.column) {
+    for (int64_t k = 0; k < cells; ++k) {
       __m512bh right[V];
       for (int v = 0; v < V; ++v) right[v] = reinterpret_cast<__m512bh>(b.lanes(k, v));
 #pragma GCC unroll 8
       for (int r = 0; r < kTileRows; ++r) {
-        const auto left = reinterpret_cast<__m512bh>(_mm512_set1_ps(column[r * a.row]));
+        const auto left = reinterpret_cast<__m512bh>(_mm512_set1_ps(a.data[r * a.row + k * a.column]));
         for (int v = 0; v < V; ++v) sums.of[r][v] = _mm512_dpbf16_ps(sums.of[r][v], left, right[v]);
       }
     }

@@ -21,10 +21,11 @@ constexpr int64_t kSlice = 64;
  * products take bf16, chunks hold gradients in bf16 alone, and the logits of a slice of tokens.
  */
 struct Division {
+  /** Whether gradients of logits are bf16, beside the logits; else they lie over them. */
+  bool narrow;
   int64_t chunk, slice;
 
-  Division(int64_t tokens, int64_t V, Type type) {
-    const bool narrow = type == Type::bf16;
+  Division(int64_t tokens, int64_t V, Type type) : narrow(type == Type::bf16) {
     const int64_t logits = V * sizeof(float), kept = narrow ? V * bytesPer(type) : logits;
     slice = std::clamp<int64_t>(kLogitBytes / 2 / logits, 1, kSlice);
     const int64_t left = kLogitBytes - (narrow ? slice * logits : 0);
@@ -99,17 +100,17 @@ double tokenLoss(const Head& head, int64_t token, const float* logits, float* ex
 }
 
 /**
- * Makes weight (softmax - one at the target) from e^(logit - most) and their sum, over the exps or in the cache,
- * and calls use(first, count, values) for each stretch.
+ * Makes weight (softmax - one at the target) from e^(logit - most) and their sum, over the exps unless it is
+ * narrowed, and calls use(first, count, values) for each stretch.
  */
 template <typename Use>
-void tokenGradient(const Head& head, int64_t token, float* exps, float sum, bool over, Use use) {
+void tokenGradient(const Head& head, int64_t token, float* exps, float sum, Use use) {
   const float weight = head.weights[token], factor = weight / sum;
   for (int64_t first = 0; first < head.V; first += kStretch) {
     alignas(64) float scratch[kStretch];
     const int64_t count = std::min(kStretch, head.V - first), target = head.targets[token] - first;
     const float* from = exps + first;
-    float* to = over ? exps + first : scratch;
+    float* to = head.division.narrow ? scratch : exps + first;
 #pragma omp simd
     for (int64_t v = 0; v < count; ++v) to[v] = from[v] * factor;
     if (target >= 0 && target < count) to[target] -= weight;
@@ -124,7 +125,7 @@ void tokenGradient(const Head& head, int64_t token, float* exps, float sum, bool
  */
 template <typename Row, typename Use>
 void eachChunk(const Head& head, const Call& call, bool over, Row row, Use use) {
-  const auto [chunk, slice] = head.division;
+  const int64_t chunk = head.division.chunk, slice = head.division.slice;
   const Scratch<float> logits(call.pool, slice * head.V);
   const Scratch<double> losses(call.pool, head.N);
   for (int64_t first = 0; first < head.N; first += chunk) {
@@ -166,11 +167,11 @@ void crossEntropyGradient(const Call& call) {
   if (head.bias) dBias.emplace(call.pool, omp_get_max_threads(), head.V);
   // The gradient of the logits, in the storage that products of x take.
   std::optional<Scratch<uint16_t>> narrow;
-  if (type == Type::bf16) narrow.emplace(call.pool, head.division.chunk * head.V);
+  if (head.division.narrow) narrow.emplace(call.pool, head.division.chunk * head.V);
   eachChunk(
       head, call, !narrow,
       [&](int64_t token, int64_t i, float* values, float sum) {
-        tokenGradient(head, token, values, sum, !narrow, [&](int64_t first, int64_t count, const float* part) {
+        tokenGradient(head, token, values, sum, [&](int64_t first, int64_t count, const float* part) {
           if (dBias) addTo(dBias->of(omp_get_thread_num()) + first, part, count);
           if (narrow) toBf16(part, narrow->data() + i * head.V + first, count);
         });

@@ -30,7 +30,11 @@ import { expectShape, kernel, type Shape } from "./kernel.js";
  * The dropout of probabilities draws from a global tensor [batch, heads, time, time]; `size` is
  * this call's share of it. With `rate` 0 the draw is not looked at.
  */
-export type AttentionAttributes = Draw & { readonly scale: number; readonly rate: number };
+export type AttentionAttributes = Draw & {
+  /** What scores are multiplied by: above 0. */
+  readonly scale: number;
+  readonly rate: number;
+};
 
 /** query [B, T, H, D]; keyValue [B, T, 2, G, D], where G divides H. */
 function extents(name: string, query: Shape, keyValue: Shape) {
@@ -136,7 +140,12 @@ function attentionGradient(
   return { dQuery: perToken(matMul(dScores, key), at), dKeyValue: stack(halves, 2) };
 }
 
-function outputShapes(name: string, { query, keyValue }: Record<"query" | "keyValue", Shape>) {
+function outputShapes(
+  name: string,
+  { query, keyValue }: Record<"query" | "keyValue", Shape>,
+  { scale }: AttentionAttributes,
+) {
+  if (!(scale > 0)) throw new Error(`${name}: scale is ${scale}, must be above 0`);
   const { batch, time, heads } = extents(name, query, keyValue);
   return { y: query, logSumExp: [batch, heads, time] };
 }
@@ -144,9 +153,10 @@ function outputShapes(name: string, { query, keyValue }: Record<"query" | "keyVa
 function gradientShapes(
   name: string,
   inputs: Record<"query" | "keyValue" | "y" | "logSumExp" | "dy", Shape>,
+  attributes: AttentionAttributes,
 ) {
   const { query, keyValue, y, logSumExp, dy } = inputs;
-  const outputs = outputShapes(name, inputs);
+  const outputs = outputShapes(name, inputs, attributes);
   expectShape(name, "y", y, query);
   expectShape(name, "dy", dy, query);
   expectShape(name, "logSumExp", logSumExp, outputs.logSumExp);
@@ -159,7 +169,7 @@ export const causalAttention = kernel<"query" | "keyValue", "y" | "logSumExp", A
     name: "TesseraCausalAttention",
     inputs: ["query", "keyValue"],
     outputs: ["y", "logSumExp"],
-    shapes: (inputs) => outputShapes("causalAttention", inputs),
+    shapes: (inputs, attributes) => outputShapes("causalAttention", inputs, attributes),
     composite: attention,
   },
 );
@@ -172,7 +182,7 @@ export const causalAttentionGradient = kernel<
   name: "TesseraCausalAttentionGradient",
   inputs: ["query", "keyValue", "y", "logSumExp", "dy"],
   outputs: ["dQuery", "dKeyValue"],
-  shapes: (inputs) => gradientShapes("causalAttentionGradient", inputs),
+  shapes: (inputs, attributes) => gradientShapes("causalAttentionGradient", inputs, attributes),
   composite: attentionGradient,
 });
 
@@ -192,9 +202,9 @@ export const documentAttention = kernel<
   name: "TesseraDocumentAttention",
   inputs: ["query", "keyValue", "starts"],
   outputs: ["y", "logSumExp"],
-  shapes(inputs) {
+  shapes(inputs, attributes) {
     checkStarts("documentAttention", inputs.starts, inputs.query);
-    return outputShapes("documentAttention", inputs);
+    return outputShapes("documentAttention", inputs, attributes);
   },
   composite: attention,
 });
@@ -207,9 +217,9 @@ export const documentAttentionGradient = kernel<
   name: "TesseraDocumentAttentionGradient",
   inputs: ["query", "keyValue", "y", "logSumExp", "dy", "starts"],
   outputs: ["dQuery", "dKeyValue"],
-  shapes(inputs) {
+  shapes(inputs, attributes) {
     checkStarts("documentAttentionGradient", inputs.starts, inputs.query);
-    return gradientShapes("documentAttentionGradient", inputs);
+    return gradientShapes("documentAttentionGradient", inputs, attributes);
   },
   composite: attentionGradient,
 });

@@ -92,14 +92,12 @@ export function selection(): Choice[] {
   return chosen;
 }
 
-/**
- * Four stages of two parts need eight layers; the golden model has four. Eight that are drawn grow unstable at
- * its rate, where one rank that divides its batch otherwise leaves its own path too.
- */
+/** Four stages of two parts need eight layers; the golden model has four. */
 const needsMore = ({ schedule, pipeline }: Choice): boolean =>
   schedule === "interleaved" && pipeline === 4;
 
 const STEPS = { steps: 20, bucketBytes: 2 ** 12, stage: 0 } as const;
+/** Eight drawn layers, which grow unstable at the golden rate: rounding then takes each run its own way. */
 const DEEPER = { changes: { layerCount: 8 }, rate: { peak: 3e-4, warmup: 4 } };
 
 /** The golden run on one rank. */
