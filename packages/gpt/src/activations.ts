@@ -110,20 +110,16 @@ export function endBytes(config: GptConfig, micro: MicroBatch, { tensor = 1 }: K
 
 const MIB = 2 ** 20;
 
-/** The native engine's rule: logits or their gradients of a chunk of tokens, and the table packed twice. */
+/**
+ * The native engine's rule: exponentials of a chunk of tokens, what they are multiplied with, and the sums
+ * of that on one thread.
+ */
 function headBytes(
   { hiddenSize, vocabularySize }: GptConfig,
   { rows, time, bytes }: MicroBatch,
 ): number {
   const tokens = rows * time;
-  // In 16 bits, chunks hold gradients; fp32 logits are there of 64 tokens.
-  const logits = bytes === 4 ? 0 : 4 * vocabularySize * Math.min(tokens, 64);
-  const token = bytes * vocabularySize;
-  const whole = tokens * token + logits <= 100 * MIB;
-  const most = Math.max(Math.floor((200 * MIB - logits) / token), 1);
-  const chunks = whole ? 1 : Math.max(2, Math.ceil(tokens / most));
-  const chunk = Math.ceil(tokens / chunks);
-  const packed = 2 * vocabularySize * hiddenSize * bytes;
-  const isPacked = bytes === 4 ? !whole && packed <= 150 * MIB : tokens > 64;
-  return chunk * token + logits + (isPacked ? packed : 0);
+  const most = Math.max(Math.floor((200 * MIB) / (bytes * vocabularySize)), 1);
+  const chunk = Math.ceil(tokens / Math.ceil(tokens / most));
+  return chunk * (bytes * vocabularySize + 2 * (bytes + 4) * hiddenSize);
 }

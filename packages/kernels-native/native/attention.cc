@@ -59,7 +59,7 @@ template <class Of>
 void attend(const Heads& at, const Space& space, const Masks& masks, int64_t b, int64_t h, const HeadRows& y,
             float* logSumExp) {
   alignas(64) float scores[kTile * kTileStep], mask[kTile * kTileStep] = {};
-  typename Of::Left left;
+  Left<Of> left;
   for (int64_t t = 0; t < at.T; t += kTile) {
     Softmax softmax(at.scale);
     float* sums = threadRows(kTile * at.step);

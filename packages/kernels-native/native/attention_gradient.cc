@@ -87,7 +87,7 @@ template <class Of>
 void attendGradient(const Heads& at, const Space& space, const Masks& masks, int64_t b, int64_t h,
                     const float* logSumExp) {
   alignas(64) float scores[kTile * kTileStep], dp[kTile * kTileStep], mask[kTile * kTileStep];
-  typename Of::Left left;
+  Left<Of> left;
   const int64_t depth = at.depth, step = at.step;
   std::fill_n(mask, kTile * kTileStep, 1.0f);
   std::fill_n(space.dQuery, at.elements(), 0.0f);

@@ -1,7 +1,6 @@
 // The rows of attention's heads, as its products take them: padded with zeros to whole tiles.
 #pragma once
 
-#include <initializer_list>
 #include <limits>
 
 #include "attention_tiles.h"
@@ -86,7 +85,7 @@ void pack(const HeadRows& rows, float* out, int64_t step) {
 /** Packed rows, as the right side of products that sum over rows; they may lie in `room`. */
 template <class Of>
 float* stack(const Heads& at, float* rows, float* room) {
-  return Of::stack(rows, room, at.time, at.depth, at.step);
+  return stack(Of(), rows, room, at.time, at.depth, at.step);
 }
 
 /** Where position t's part of `stack`ed rows lies. */
@@ -130,18 +129,6 @@ void scoreTile(const Heads& at, const float* q, float* keyT, bool diagonal, floa
   for (int64_t r = 0; r < kTile; ++r) {
     for (int64_t c = r + 1; c < kTile; ++c) scores[r * kTileStep + c] = -kInfinity;
   }
-}
-
-/** Calls run(Pairs()) where all of `sides` are bf16 and the processor multiplies that; else run(Singles()). */
-template <typename Run>
-void inCells(std::initializer_list<View> sides, Run run) {
-#if defined(__AVX512F__)
-  const bool narrow = std::all_of(sides.begin(), sides.end(), [](const View& side) { return side.type == Type::bf16; });
-  if (narrow && kHasBf16) return run(Pairs());
-#else
-  static_cast<void>(sides);
-#endif
-  run(Singles());
 }
 
 }  // namespace tessera

@@ -1,20 +1,9 @@
-// What causal attention computes with: small matrix products over tiles that stay in the caches. Their
-// sides are made of cells of four bytes: an fp32 element, or two bf16 elements that follow one another in the
-// dimension that the product sums over.
+// What causal attention computes with: small matrix products over tiles that stay in the caches.
 #pragma once
 
-#include <algorithm>
-#include <cstring>
-
-#include "lanes.h"
+#include "cells.h"
 
 namespace tessera {
-
-#if defined(__AVX512F__)
-constexpr int64_t kLanes = 16, kTileRows = 8;
-#else
-constexpr int64_t kLanes = 8, kTileRows = 4;
-#endif
 
 /** Positions per tile, of queries and of keys. */
 constexpr int64_t kTile = 64;
@@ -22,145 +11,103 @@ constexpr int64_t kTile = 64;
 /** From row to row of a tile: rows a power of two apart would meet in few sets of the first cache. */
 constexpr int64_t kTileStep = kTile + 16;
 
-typedef float Lanes __attribute__((vector_size(kLanes * sizeof(float)), aligned(4), may_alias));
-
-inline int64_t padded(int64_t size, int64_t step) { return (size + step - 1) / step * step; }
-
 /** Cells read one at a time, so that a transpose costs nothing. */
 struct Scattered {
   const float* data;
   int64_t row, column;  // steps
 };
 
-/** A matrix whose rows are whole lanes. */
-struct Packed {
-  float* data;
-  int64_t step;
-
-  Packed from(int64_t row, int64_t column) const { return {data + row * step + column, step}; }
-  Lanes& lanes(int64_t row, int v) const { return *reinterpret_cast<Lanes*>(data + row * step + v * kLanes); }
-};
-
-/** Sums of one small product, which stay in registers. */
+/** c[0..kTileRows, 0..V lanes] += a b, over `cells`. Steps known where it is inlined leave it registers. */
 template <int V>
-struct Sums {
-  Lanes of[kTileRows][V];
-
-  [[gnu::always_inline]] explicit Sums(Packed c) {
+[[gnu::always_inline]] inline void microProduct(Singles, Scattered a, Packed b, Packed c, int64_t cells) {
+  Sums<V> sums(c);
+  for (int64_t k = 0; k < cells; ++k, a.data += a.column) {
+    Lanes right[V];
+    for (int v = 0; v < V; ++v) right[v] = b.lanes(k, v);
 #pragma GCC unroll 8
     for (int r = 0; r < kTileRows; ++r) {
-      for (int v = 0; v < V; ++v) of[r][v] = c.lanes(r, v);
+      const float left = a.data[r * a.row];
+      for (int v = 0; v < V; ++v) sums.of[r][v] += left * right[v];
     }
   }
-  [[gnu::always_inline]] void store(Packed c) const {
-#pragma GCC unroll 8
-    for (int r = 0; r < kTileRows; ++r) {
-      for (int v = 0; v < V; ++v) c.lanes(r, v) = of[r][v];
-    }
-  }
+  sums.store(c);
+}
+
+/** A tile as the left side of a product: that sums over its columns, or over its rows. */
+template <class Of>
+class Left;
+
+template <>
+class Left<Singles> {
+ public:
+  static Scattered overColumns(const float* tile) { return {tile, kTileStep, 1}; }
+  static Scattered overRows(const float* tile) { return {tile, 1, kTileStep}; }
 };
 
-/** Computes with fp32 elements, each a cell. */
-struct Singles {
-  static constexpr int64_t kElements = 1;
-
-  /** c[0..kTileRows, 0..V lanes] += a b, over `cells`. Steps known where it is inlined leave it registers. */
-  template <int V>
-  [[gnu::always_inline]] static void microProduct(Scattered a, Packed b, Packed c, int64_t cells) {
-    Sums<V> sums(c);
-    for (int64_t k = 0; k < cells; ++k) {
-      Lanes right[V];
-      for (int v = 0; v < V; ++v) right[v] = b.lanes(k, v);
-#pragma GCC unroll 8
-      for (int r = 0; r < kTileRows; ++r) {
-        const float left = a.data[r * a.row + k * a.column];
-        for (int v = 0; v < V; ++v) sums.of[r][v] += left * right[v];
-      }
-    }
-    sums.store(c);
-  }
-
-  /** Rows as the right side of products that sum over rows: as they are. */
-  static float* stack(float* rows, float*, int64_t, int64_t, int64_t) { return rows; }
-
-  /** A tile as the left side of a product: that sums over its columns, or over its rows. */
-  struct Left {
-    static Scattered overColumns(const float* tile) { return {tile, kTileStep, 1}; }
-    static Scattered overRows(const float* tile) { return {tile, 1, kTileStep}; }
-  };
-};
+/** Rows as the right side of products that sum over rows: as they are. */
+inline float* stack(Singles, float* rows, float*, int64_t, int64_t, int64_t) { return rows; }
 
 #if defined(__AVX512F__)
 
-/**
- * Computes with bf16 elements, two to a cell, and sums in fp32: twice as fast, where processors can. They add
- * the second of a pair first.
- */
-struct Pairs {
-  static constexpr int64_t kElements = 2;
-
-  template <int V>
-  [[gnu::noinline, gnu::target("avx512bf16")]] static void microProduct(Scattered a, Packed b, Packed c,
-                                                                        int64_t cells) {
-    Sums<V> sums(c);
-    for (int64_t k = 0; k < cells; ++k) {
-      __m512bh right[V];
-      for (int v = 0; v < V; ++v) right[v] = reinterpret_cast<__m512bh>(b.lanes(k, v));
+template <int V>
+[[gnu::noinline, gnu::target("avx512bf16")]] void microProduct(Pairs, Scattered a, Packed b, Packed c,
+                                                               int64_t cells) {
+  Sums<V> sums(c);
+  for (int64_t k = 0; k < cells; ++k, a.data += a.column) {
+    __m512bh right[V];
+    for (int v = 0; v < V; ++v) right[v] = reinterpret_cast<__m512bh>(b.lanes(k, v));
 #pragma GCC unroll 8
-      for (int r = 0; r < kTileRows; ++r) {
-        const auto left = reinterpret_cast<__m512bh>(_mm512_set1_ps(a.data[r * a.row + k * a.column]));
-        for (int v = 0; v < V; ++v) sums.of[r][v] = _mm512_dpbf16_ps(sums.of[r][v], left, right[v]);
+    for (int r = 0; r < kTileRows; ++r) {
+      const auto left = reinterpret_cast<__m512bh>(_mm512_set1_ps(a.data[r * a.row]));
+      for (int v = 0; v < V; ++v) sums.of[r][v] = _mm512_dpbf16_ps(sums.of[r][v], left, right[v]);
+    }
+  }
+  sums.store(c);
+}
+
+/** rows [time, step], of bf16 -> room [time / 2, step]: those of even and of odd rows side by side. */
+inline float* stack(Pairs, float* rows, float* room, int64_t time, int64_t depth, int64_t step) {
+  for (int64_t t = 0; t < time; t += 2) {
+    const auto* even = reinterpret_cast<const uint16_t*>(rows + t * step);
+    interleave(even, even + Pairs::kElements * step, depth, room + t / 2 * step);
+  }
+  return room;
+}
+
+/** Rounded to bf16. */
+template <>
+class Left<Pairs> {
+ public:
+  [[gnu::target("avx512bf16")]] Scattered overColumns(const float* tile) {
+    for (int64_t r = 0; r < kTile; ++r) {
+      for (int64_t c = 0; c < kTile; c += 2 * kLanes) {
+        const float* from = tile + r * kTileStep + c;
+        put(r * kTileStep + c / 2, _mm512_cvtne2ps_pbh(_mm512_loadu_ps(from + kLanes), _mm512_loadu_ps(from)));
       }
     }
-    sums.store(c);
+    return {cells_, kTileStep, 1};
+  }
+  [[gnu::target("avx512bf16")]] Scattered overRows(const float* tile) {
+    alignas(64) static constexpr uint16_t kInTurn[] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
+                                                       8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    const __m512i inTurn = _mm512_load_si512(kInTurn);
+    for (int64_t r = 0; r < kTile; r += 2) {
+      for (int64_t c = 0; c < kTile; c += kLanes) {
+        const float* even = tile + r * kTileStep + c;
+        const float* odd = even + kTileStep;
+        const __m512bh both = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(odd), _mm512_loadu_ps(even));
+        put(r / 2 * kTileStep + c,
+            reinterpret_cast<__m512bh>(_mm512_permutexvar_epi16(inTurn, reinterpret_cast<__m512i>(both))));
+      }
+    }
+    return {cells_, 1, kTileStep};
   }
 
-  /** rows [time, step], of bf16 -> room [time / 2, step]: those of even and of odd rows side by side. */
-  static float* stack(float* rows, float* room, int64_t time, int64_t depth, int64_t step) {
-    for (int64_t t = 0; t < time; t += 2) {
-      const auto* even = reinterpret_cast<const uint16_t*>(rows + t * step);
-      const auto* odd = reinterpret_cast<const uint16_t*>(rows + (t + 1) * step);
-      auto* cells = reinterpret_cast<uint32_t*>(room + t / 2 * step);
-#pragma omp simd
-      for (int64_t d = 0; d < depth; ++d) cells[d] = even[d] | static_cast<uint32_t>(odd[d]) << 16;
-    }
-    return room;
+ private:
+  [[gnu::target("avx512bf16")]] void put(int64_t cell, __m512bh pairs) {
+    _mm512_store_si512(cells_ + cell, reinterpret_cast<__m512i>(pairs));
   }
-
-  /** A tile rounded to bf16. */
-  class Left {
-   public:
-    [[gnu::target("avx512bf16")]] Scattered overColumns(const float* tile) {
-      for (int64_t r = 0; r < kTile; ++r) {
-        for (int64_t c = 0; c < kTile; c += 2 * kLanes) {
-          const float* from = tile + r * kTileStep + c;
-          put(r * kTileStep + c / 2, _mm512_cvtne2ps_pbh(_mm512_loadu_ps(from + kLanes), _mm512_loadu_ps(from)));
-        }
-      }
-      return {cells_, kTileStep, 1};
-    }
-    [[gnu::target("avx512bf16")]] Scattered overRows(const float* tile) {
-      alignas(64) static constexpr uint16_t kInTurn[] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
-                                                         8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-      const __m512i inTurn = _mm512_load_si512(kInTurn);
-      for (int64_t r = 0; r < kTile; r += 2) {
-        for (int64_t c = 0; c < kTile; c += kLanes) {
-          const float* even = tile + r * kTileStep + c;
-          const float* odd = even + kTileStep;
-          const __m512bh both = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(odd), _mm512_loadu_ps(even));
-          put(r / 2 * kTileStep + c,
-              reinterpret_cast<__m512bh>(_mm512_permutexvar_epi16(inTurn, reinterpret_cast<__m512i>(both))));
-        }
-      }
-      return {cells_, 1, kTileStep};
-    }
-
-   private:
-    [[gnu::target("avx512bf16")]] void put(int64_t cell, __m512bh pairs) {
-      _mm512_store_si512(cells_ + cell, reinterpret_cast<__m512i>(pairs));
-    }
-    alignas(64) float cells_[kTile * kTileStep];
-  };
+  alignas(64) float cells_[kTile * kTileStep];
 };
 
 #endif
@@ -174,8 +121,8 @@ inline void addColumns(Scattered a, Packed b, Packed c, int64_t column, int64_t 
   for (int64_t row = zeros == Zeros::resultAbove ? column : 0; row < kTile; row += kTileRows) {
     const int64_t first = zeros == Zeros::leftBelow ? row / Of::kElements : 0;
     const int64_t last = (zeros == Zeros::leftAbove ? row + kTileRows : depth) / Of::kElements;
-    Of::template microProduct<V>({a.data + row * a.row + first * a.column, a.row, a.column}, b.from(first, column),
-                                 c.from(row, column), last - first);
+    microProduct<V>(Of(), {a.data + row * a.row + first * a.column, a.row, a.column}, b.from(first, column),
+                    c.from(row, column), last - first);
   }
 }
 

@@ -1,215 +1,173 @@
-// The head of a language model fused with its loss. Goes through the tokens in chunks, so that the
-// logits of all tokens are never there at once. N tokens, C width, V vocabulary.
+// The head of a language model fused with its loss, chunk by chunk of tokens. See head_exponentials.h.
 #include <cmath>
 
-#include "matmul.h"
-#include "softmax_rows.h"
+#include "head_exponentials.h"
 #include "sums.h"
 
 namespace tessera {
 namespace {
 
-/** Logits, or their gradients, take no more than this; all of them are made at once where they take half of it. */
-constexpr int64_t kLogitBytes = int64_t{200} << 20;
-/** Packed copies of a table that needs no conversion take no more than this. */
-constexpr int64_t kPackedBytes = int64_t{150} << 20;
-/** Tokens whose fp32 logits are there at once, where gradients of logits are kept in bf16. */
-constexpr int64_t kSlice = 64;
+/** Exponentials that are kept take no more than this. */
+constexpr int64_t kKeptBytes = int64_t{200} << 20;
 
-/**
- * How tokens are divided: the table's gradient is summed over chunks, so that few of them are better. Where
- * products take bf16, chunks hold gradients in bf16 alone, and the logits of a slice of tokens.
- */
-struct Division {
-  /** Whether gradients of logits are bf16, beside the logits; else they lie over them. */
-  bool narrow;
-  int64_t chunk, slice;
+/** Tokens at a time. Few chunks are best: each goes through the table and its gradient. */
+template <class Of>
+int64_t chunkOf(const HeadInputs& in, bool backward) {
+  const int64_t most = std::max<int64_t>(kKeptBytes / (in.V * bytesPer(Of::kType)), 1);
+  const int64_t chunks = backward ? std::max<int64_t>((in.N + most - 1) / most, 1) : 1;
+  return (in.N + chunks - 1) / chunks;
+}
 
-  Division(int64_t tokens, int64_t V, Type type) : narrow(type == Type::bf16) {
-    const int64_t logits = V * sizeof(float), kept = narrow ? V * bytesPer(type) : logits;
-    slice = std::clamp<int64_t>(kLogitBytes / 2 / logits, 1, kSlice);
-    const int64_t left = kLogitBytes - (narrow ? slice * logits : 0);
-    const bool fits = tokens * kept <= left - kLogitBytes / 2;
-    chunk = fits ? tokens : std::min((tokens + 1) / 2, std::max<int64_t>(left / kept, 1));
-    const int64_t chunks = chunk == 0 ? 1 : (tokens + chunk - 1) / chunk;
-    chunk = (tokens + chunks - 1) / chunks;
-    slice = narrow ? std::min(slice, chunk) : chunk;
-  }
-};
-
-/**
- * The table as products take it: packed where several share that, unless it is large and needs no conversion.
- */
-class Table {
+template <class Of>
+class Head {
  public:
-  Table(const View& table, Type type, bool shared, bool backward, Pool& pool)
-      : toLogits_{table.data, table.type, table.extent(1), table.extent(0), true},
-        toTokens_{table.data, table.type, table.extent(0), table.extent(1)} {
-    if (!shared || (table.type == type && 2 * table.size() * bytesPer(type) > kPackedBytes)) return;
-    toLogits_ = packs_[0].emplace(toLogits_, type, pool).matrix();
-    if (backward) toTokens_ = packs_[1].emplace(toTokens_, type, pool).matrix();
-  }
+  Head(const Call& call, bool backward)
+      : call_(call),
+        in_(call),
+        backward_(backward),
+        chunk_(chunkOf<Of>(in_, backward)),
+        step_(padded(in_.C, kLanes)),
+        exponentials_(in_, chunk_, backward, call.pool),
+        references_(call.pool, chunk_),
+        known_(call.pool, chunk_),
+        factors_(call.pool, chunk_) {}
 
-  /** [C, V]. */
-  const Matrix& toLogits() const { return toLogits_; }
-  /** [V, C]. */
-  const Matrix& toTokens() const { return toTokens_; }
+  void run() {
+    double loss = 0;
+    for (size_t i = 2; i < call_.out.size() && in_.N == 0; ++i) {
+      std::fill_n(call_.out[i].floats(), call_.out[i].size(), 0.0f);
+    }
+    for (first_ = 0; first_ < in_.N; first_ += chunk_) {
+      count_ = std::min(chunk_, in_.N - first_);
+      makeExponentials();
+      for (int64_t t = 0; t < count_; ++t) loss += tokenLoss(t);
+      if (!backward_) continue;
+      eachRow(count_, in_.C, [&](int64_t t) { tokenGradient(t); });
+      tableGradient();
+    }
+    *call_.out[0].floats() = static_cast<float>(loss);
+  }
 
  private:
-  Matrix toLogits_, toTokens_;
-  std::optional<PackedMatrix> packs_[2];
-};
-
-struct Head {
-  View x;
-  int64_t N, C, V;
-  Division division;
-  Table table;
-  const int32_t* targets;
-  Floats weights;
-  /** What is added to every token's logits, if anything is. */
-  std::optional<Floats> bias;
-
-  /** x is in the storage that products of it take. */
-  Head(const Call& call, const Converted& x, bool backward)
-      : x(x.view()),
-        N(call.in[2].size()),
-        C(call.in[1].extent(1)),
-        V(call.in[1].extent(0)),
-        division(N, V, x.view().type),
-        table(call.in[1], x.view().type, division.slice < N, backward, call.pool),
-        targets(call.in[2].ints()),
-        weights(call.in[3]) {
-    if (call.in.size() > 4) bias.emplace(call.in[4]);
+  /** The reference of a token's exponentials is its target's logit, which is rarely far from the most. */
+  void makeExponentials() {
+    float* references = references_.data();
+    eachRow(count_, in_.C, [&](int64_t t) { references[t] = known_.data()[t] = targetLogit(first_ + t); });
+    exponentials_.make(first_, count_, references);
+    if (exponentials_.raise(references)) exponentials_.make(first_, count_, references);
   }
 
-  Matrix tokens(int64_t first, int64_t count) const {
-    return {at(x, first * C), x.type, count, C};
+  bool isKnown(int64_t token) const { return in_.targets[token] >= 0 && in_.targets[token] < in_.V; }
+
+  /** The target's row of the table, rounded as products round it. */
+  const float* targetRow(int64_t token, float* room) const {
+    float* cells = room + step_;
+    toCells<Of>(in_.table, in_.targets[token] * in_.C, in_.C, cells);
+    return load({cells, Of::kType, {}}, 0, in_.C, room);
   }
-};
 
-/** The loss of one token, and its exps. A target outside the vocabulary has no logit. */
-double tokenLoss(const Head& head, int64_t token, const float* logits, float* exps, float& sum) {
-  const int64_t target = head.targets[token];
-  const bool known = target >= 0 && target < head.V;
-  const float logit = known ? logits[target] : 0.0f;
-  const RowSum row = exponentials(logits, exps, head.V);
-  sum = row.sum;
-  return static_cast<double>(head.weights[token]) *
-         (static_cast<double>(row.most) + std::log(static_cast<double>(row.sum)) - logit);
-}
+  /** A target outside the vocabulary has none: 0. */
+  float targetLogit(int64_t token) const {
+    if (!isKnown(token)) return 0;
+    float* room = threadRows(3 * step_);
+    const float* row = targetRow(token, room);
+    const float* x = load(in_.x, token * in_.C, in_.C, room + 2 * step_);
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < in_.C; ++i) sum += x[i] * row[i];
+    return in_.bias ? sum + (*in_.bias)[in_.targets[token]] : sum;
+  }
 
-/**
- * Makes weight (softmax - one at the target) from e^(logit - most) and their sum, over the exps unless it is
- * narrowed, and calls use(first, count, values) for each stretch.
- */
-template <typename Use>
-void tokenGradient(const Head& head, int64_t token, float* exps, float sum, Use use) {
-  const float weight = head.weights[token], factor = weight / sum;
-  for (int64_t first = 0; first < head.V; first += kStretch) {
-    alignas(64) float scratch[kStretch];
-    const int64_t count = std::min(kStretch, head.V - first), target = head.targets[token] - first;
-    const float* from = exps + first;
-    float* to = head.division.narrow ? scratch : exps + first;
+  double tokenLoss(int64_t t) const {
+    const double weight = in_.weights[first_ + t], sum = exponentials_.sum(t);
+    factors_.data()[t] = static_cast<float>(weight / sum);
+    return weight * (references_.data()[t] + std::log(sum) - known_.data()[t]);
+  }
+
+  void tokenGradient(int64_t t) const {
+    const int64_t token = first_ + t;
+    const float factor = factors_.data()[t], weight = isKnown(token) ? in_.weights[token] : 0;
+    float* room = threadRows(2 * step_);
+    float* dx = exponentials_.product(t);
+    const float* row = isKnown(token) ? targetRow(token, room) : dx;
 #pragma omp simd
-    for (int64_t v = 0; v < count; ++v) to[v] = from[v] * factor;
-    if (target >= 0 && target < count) to[target] -= weight;
-    use(first, count, to);
+    for (int64_t i = 0; i < in_.C; ++i) dx[i] = dx[i] * factor - weight * row[i];
+    store(call_.out[1], token * in_.C, in_.C, dx);
   }
-}
 
-/**
- * Calls row(token, its place in the chunk, exps, their sum) for each token, and use(first, count, logits) for
- * each chunk, which is a slice where exps lie `over` the logits. Elsewhere exps lie in a buffer that stays in
- * the cache, and the logits are only read.
- */
-template <typename Row, typename Use>
-void eachChunk(const Head& head, const Call& call, bool over, Row row, Use use) {
-  const int64_t chunk = head.division.chunk, slice = head.division.slice;
-  const Scratch<float> logits(call.pool, slice * head.V);
-  const Scratch<double> losses(call.pool, head.N);
-  for (int64_t first = 0; first < head.N; first += chunk) {
-    const int64_t count = std::min(chunk, head.N - first);
-    for (int64_t begin = 0; begin < count; begin += slice) {
-      const int64_t tokens = std::min(slice, count - begin);
-      multiply({head.tokens(first + begin, tokens), head.table.toLogits(), logits.data(), Type::f32}, call.pool);
-      eachRow(tokens, head.V, [&](int64_t i) {
-        float* from = logits.data() + i * head.V;
-        float* exps = over ? from : threadRows(head.V);
-        const int64_t place = begin + i;
-        float sum = 0;
-        if (head.bias) addTo(from, head.bias->data(), head.V);
-        losses.data()[first + place] = tokenLoss(head, first + place, from, exps, sum);
-        row(first + place, place, exps, sum);
-      });
+  /** The gradients of the table and of the bias. */
+  void tableGradient() const {
+    const Scratch<float> scaled(call_.pool, count_ * in_.C);
+    eachRow(count_, in_.C, [&](int64_t t) {
+      float *room = threadRows(in_.C), *to = scaled.data() + t * in_.C;
+      const float *x = load(in_.x, (first_ + t) * in_.C, in_.C, room), factor = factors_.data()[t];
+#pragma omp simd
+      for (int64_t i = 0; i < in_.C; ++i) to[i] = x[i] * factor;
+    });
+    multiplyKept(scaled.data(), in_.C, call_.out[2].floats());
+    if (in_.bias) multiplyKept(factors_.data(), 1, call_.out[3].floats());
+    eachPart(in_.V, threadsFor(count_ * in_.C), [&](int, Part mine) { subtractTargets(mine); });
+  }
+
+  /** out [V, columns] (+)= what is kept, times right [tokens of the chunk, columns]. */
+  void multiplyKept(float* right, int64_t columns, float* out) const {
+    Panels panels{nullptr, cellsOf<Of>(count_), columns};
+    const Scratch<float> data(call_.pool, panels.size());
+    panels.data = data.data();
+    const Source source{{right, Type::f32, {}}, 0, count_, columns};
+    eachRow(panels.cells, columns, [&](int64_t cell) { packRow<Of>(source, panels, cell); });
+    const int64_t groups = padded(in_.V, kTileRows) / kTileRows;
+    eachPart(groups, threadsFor(in_.V * count_), [&](int, Part mine) {
+      multiplyRows<Of>(exponentials_.kept(), mine.of(kTileRows, in_.V), panels, out, first_ > 0,
+                       threadRows(kBlockRows * kBlockStep));
+    });
+  }
+
+  /** From the rows that are targets. */
+  void subtractTargets(Part mine) const {
+    float* room = threadRows(in_.C);
+    for (int64_t token = first_; token < first_ + count_; ++token) {
+      const int64_t target = in_.targets[token];
+      if (target < mine.first || target >= mine.last) continue;
+      const float *x = load(in_.x, token * in_.C, in_.C, room), weight = in_.weights[token];
+      float* to = call_.out[2].floats() + target * in_.C;
+#pragma omp simd
+      for (int64_t i = 0; i < in_.C; ++i) to[i] -= x[i] * weight;
+      if (in_.bias) call_.out[3].floats()[target] -= weight;
     }
-    use(first, count, logits.data());
   }
-  double loss = 0;
-  for (int64_t i = 0; i < head.N; ++i) loss += losses.data()[i];
-  *call.out[0].floats() = static_cast<float>(loss);
-}
 
-void crossEntropy(const Call& call) {
-  const Converted x(call.in[0], productType(call.in[0].type), call.pool);
-  eachChunk(
-      Head(call, x, false), call, false, [](int64_t, int64_t, float*, float) {}, [](int64_t, int64_t, float*) {});
-}
+  const Call& call_;
+  const HeadInputs in_;
+  const bool backward_;
+  const int64_t chunk_, step_;
+  Exponentials<Of> exponentials_;
+  const Scratch<float> references_, known_, factors_;
+  int64_t first_ = 0, count_ = 0;
+};
 
-void crossEntropyGradient(const Call& call) {
-  const Type type = productType(call.in[0].type);
-  const Converted x(call.in[0], type, call.pool);
-  const Head head(call, x, true);
-  const View& dx = call.out[1];
-  float* dTable = call.out[2].floats();
-  if (head.N == 0) std::fill_n(dTable, call.out[2].size(), 0.0f);
-  std::optional<ThreadSums> dBias;
-  if (head.bias) dBias.emplace(call.pool, omp_get_max_threads(), head.V);
-  // The gradient of the logits, in the storage that products of x take.
-  std::optional<Scratch<uint16_t>> narrow;
-  if (head.division.narrow) narrow.emplace(call.pool, head.division.chunk * head.V);
-  eachChunk(
-      head, call, !narrow,
-      [&](int64_t token, int64_t i, float* values, float sum) {
-        tokenGradient(head, token, values, sum, [&](int64_t first, int64_t count, const float* part) {
-          if (dBias) addTo(dBias->of(omp_get_thread_num()) + first, part, count);
-          if (narrow) toBf16(part, narrow->data() + i * head.V + first, count);
-        });
-      },
-      [&](int64_t first, int64_t count, float* logits) {
-        const void* data = narrow ? static_cast<void*>(narrow->data()) : logits;
-        void* out = const_cast<char*>(at(dx, first * head.C));
-        multiply({{data, type, count, head.V}, head.table.toTokens(), out, dx.type}, call.pool);
-        multiply({.a = {data, type, head.V, count, true},
-                  .b = head.tokens(first, count),
-                  .out = dTable,
-                  .outType = Type::f32,
-                  .accumulate = first > 0},
-                 call.pool);
-      });
-  if (dBias) dBias->into(call.out[3]);
+template <bool backward>
+void head(const Call& call) {
+  inCells({call.in[0]}, [&](auto cells) { Head<decltype(cells)>(call, backward).run(); });
 }
 
 Kernel lossOf(const char* name, std::vector<std::string> inputs) {
-  return {name, std::move(inputs), {"loss"}, {}, crossEntropy, {}, {"loss"}};
+  return {name, std::move(inputs), {"loss"}, {}, head<false>, {}, {"loss"}};
+}
+
+Kernel gradientOf(const char* name, std::vector<std::string> inputs, std::vector<std::string> wide) {
+  std::vector<std::string> outputs{"loss", "dx", "dTable"};
+  if (inputs.size() > 4) outputs.push_back("dBias");
+  return {name, std::move(inputs), std::move(outputs), {}, head<true>, {}, std::move(wide)};
 }
 
 const Define define(lossOf("TesseraCrossEntropy", {"x", "table", "targets", "weights"}));
 const Define defineBiased(lossOf("TesseraBiasedCrossEntropy", {"x", "table", "targets", "weights", "bias"}));
-const Define defineGradient({"TesseraCrossEntropyGradient",
-                             {"x", "table", "targets", "weights"},
-                             {"loss", "dx", "dTable"},
-                             {},
-                             crossEntropyGradient,
-                             {},
-                             {"loss", "dTable"}});
-const Define defineBiasedGradient({"TesseraBiasedCrossEntropyGradient",
-                                   {"x", "table", "targets", "weights", "bias"},
-                                   {"loss", "dx", "dTable", "dBias"},
-                                   {},
-                                   crossEntropyGradient,
-                                   {},
-                                   {"loss", "dTable", "dBias"}});
+const Define defineGradient(gradientOf("TesseraCrossEntropyGradient", {"x", "table", "targets", "weights"},
+                                       {"loss", "dTable"}));
+const Define defineBiasedGradient(gradientOf("TesseraBiasedCrossEntropyGradient",
+                                             {"x", "table", "targets", "weights", "bias"},
+                                             {"loss", "dTable", "dBias"}));
 
 }  // namespace
 }  // namespace tessera

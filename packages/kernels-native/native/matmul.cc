@@ -137,6 +137,31 @@ Converted converted(const Matrix& matrix, int64_t batch, Type type, Pool& pool) 
   return {View{const_cast<void*>(matrix.data), matrix.type, {size}}, type, pool};
 }
 
+/** A right-hand matrix in the layout that products are fastest with: others are brought into it each time. */
+class PackedMatrix {
+ public:
+  PackedMatrix(const Matrix& plain, Type type, Pool& pool)
+      : type_(type),
+        rows_(plain.rows),
+        columns_(plain.columns),
+        memory_(pool, static_cast<int64_t>(packedLayout(rows_, columns_, type).get_size())) {
+    // What oneDNN converts on the way; fp16 it does not.
+    const Converted source = converted(plain, 1, plain.type == Type::bf16 ? Type::bf16 : Type::f32, pool);
+    Matrix wide = plain;
+    wide.data = source.view().data;
+    wide.type = source.view().type;
+    memory from = bind(descriptor(wide, 1, 2), wide.data), to = bind(descriptor(matrix(), 1, 2), memory_.data());
+    dnnl::reorder(from, to).execute(stream(), from, to);
+    stream().wait();
+  }
+  Matrix matrix() const { return {memory_.data(), type_, rows_, columns_, false, true}; }
+
+ private:
+  Type type_;
+  int64_t rows_, columns_;
+  Scratch<char> memory_;
+};
+
 }  // namespace
 
 Converted::Converted(const View& view, Type type, Pool& pool) : view_(view) {
@@ -148,21 +173,6 @@ Converted::Converted(const View& view, Type type, Pool& pool) : view_(view) {
     alignas(64) float lanes[kStretch];
     store(view_, first, count, load(view, first, count, lanes));
   });
-}
-
-PackedMatrix::PackedMatrix(const Matrix& plain, Type type, Pool& pool)
-    : type_(type),
-      rows_(plain.rows),
-      columns_(plain.columns),
-      memory_(pool, static_cast<int64_t>(packedLayout(rows_, columns_, type).get_size())) {
-  // What oneDNN converts on the way; fp16 it does not.
-  const Converted source = converted(plain, 1, plain.type == Type::bf16 ? Type::bf16 : Type::f32, pool);
-  Matrix wide = plain;
-  wide.data = source.view().data;
-  wide.type = source.view().type;
-  memory from = bind(descriptor(wide, 1, 2), wide.data), to = bind(descriptor(matrix(), 1, 2), memory_.data());
-  dnnl::reorder(from, to).execute(stream(), from, to);
-  stream().wait();
 }
 
 void multiply(const Product& product, Pool& pool) {

@@ -13,7 +13,7 @@ struct Matrix {
   Type type;
   int64_t rows, columns;  // as the product sees it, after the transpose
   bool transposed = false;
-  /** Laid out by `PackedMatrix`, not row by row. */
+  /** In the layout that products are fastest with, not row by row. */
   bool packed = false;
 };
 
@@ -42,21 +42,6 @@ class Converted {
  private:
   View view_;
   std::optional<Scratch<char>> scratch_;
-};
-
-/**
- * A right-hand matrix in storage `type`, which is that of products, and in the layout that they are
- * fastest with: others are brought into it each time.
- */
-class PackedMatrix {
- public:
-  PackedMatrix(const Matrix& plain, Type type, Pool& pool);
-  Matrix matrix() const { return {memory_.data(), type_, rows_, columns_, false, true}; }
-
- private:
-  Type type_;
-  int64_t rows_, columns_;
-  Scratch<char> memory_;
 };
 
 /** out = a b (+ bias) (+ out). Mixed storages are brought to a's, fp16 to fp32. */

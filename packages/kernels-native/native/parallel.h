@@ -31,11 +31,16 @@ void eachRow(int64_t rows, int64_t width, Body body) {
   for (int64_t row = 0; row < rows; ++row) body(row);
 }
 
-/** The part of [0, size) that is thread `index` of `count`'s: as even as whole numbers allow. */
+/** [first, last) */
 struct Part {
   int64_t first, last;
-  Part(int64_t size, int64_t index, int64_t count)
-      : first(size * index / count), last(size * (index + 1) / count) {}
+  Part(int64_t first, int64_t last) : first(first), last(last) {}
+  /** What of [0, size) is thread `index` of `count`'s: as even as whole numbers allow. */
+  Part(int64_t size, int64_t index, int64_t count) : Part(size * index / count, size * (index + 1) / count) {}
+
+  int64_t size() const { return last - first; }
+  /** What these units of `unit` elements hold of [0, size). */
+  Part of(int64_t unit, int64_t size) const { return {std::min(first * unit, size), std::min(last * unit, size)}; }
 };
 
 /** Calls body(thread, part) on each of at most `threads` threads, which together cover [0, size). */

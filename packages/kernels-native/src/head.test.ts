@@ -1,10 +1,12 @@
-// A head goes through its tokens in chunks and slices: what it sums over all of them is the sum over parts.
+// A head goes through its tokens in chunks: what it sums over all of them is the sum over parts. Logits may lie
+// far from that of the target, which exponentials are relative to.
 
 import { beforeAll, describe, expect, test } from "@jest/globals";
 import {
   addN,
   concat,
   enableProdMode,
+  fill,
   norm,
   setBackend,
   slice,
@@ -17,8 +19,8 @@ import { call, convert, crossEntropyGradient, type FloatStorage } from "@tessera
 import { fillNormal, streamKey } from "@tessera/random";
 import { isAvailable, loadNative } from "./index.js";
 
-/** Logits of this many tokens take 200 MB, those of a part 50. */
-const [TOKENS, PARTS, WIDTH, VOCABULARY] = [1000, 4, 8, 50304];
+/** Exponentials of this many tokens take 440 MB in fp32, those of a part 110. A chunk takes 210 at most. */
+const [TOKENS, PARTS, WIDTH, VOCABULARY] = [2200, 4, 8, 50304];
 
 const normal = (name: string, shape: [number, number]) => {
   const values = new Float32Array(shape[0] * shape[1]);
@@ -80,6 +82,47 @@ function inParts() {
         const apart = norm(sub(wide, expected[name])).dataSync()[0]!;
         expect(apart / norm(expected[name]).dataSync()[0]!).toBeLessThan(tolerance);
       }
+    });
+  });
+
+  const far = [
+    ["above the target's", 0],
+    ["below the target's", 2],
+  ] as const;
+
+  test.each(far)("is exact where logits lie far %s", (_, target) => {
+    tidy(() => {
+      const given = {
+        x: tensor([[1, 0]]),
+        table: tensor([
+          [-150, 1],
+          [150, 2],
+          [150, 3],
+          [0, 4],
+        ]),
+        targets: tensor([target], [1], "int32"),
+        weights: tensor([0.5]),
+      };
+      const { loss, dx, dTable } = call(crossEntropyGradient, given, {});
+      // Two logits are 150 and share all probability.
+      const known = target === 0 ? -150 : 150;
+      expect(loss.dataSync()[0]).toBeCloseTo(0.5 * (150 + Math.LN2 - known), 4);
+      const errors = [0, 0.5, 0.5, 0].map((p, i) => 0.5 * (p - (i === target ? 1 : 0)));
+      const expected = [-150 * errors[0]! + 150 * (errors[1]! + errors[2]!), 0];
+      for (const [i, error] of errors.entries()) expected[1]! += error * (i + 1);
+      for (const [i, value] of dx.dataSync().entries()) expect(value).toBeCloseTo(expected[i]!, 4);
+      const rows = errors.flatMap((error) => [error, 0]);
+      for (const [i, value] of dTable.dataSync().entries()) expect(value).toBeCloseTo(rows[i]!, 6);
+    });
+  });
+
+  test("of logits that are not numbers is not a number", () => {
+    tidy(() => {
+      const given = inputs();
+      const x = fill([TOKENS, WIDTH], NaN);
+      const { loss, dx } = call(crossEntropyGradient, { ...given, x }, {});
+      expect(loss.dataSync()[0]).toBeNaN();
+      expect(dx.dataSync().every(Number.isNaN)).toBe(true);
     });
   });
 });
