@@ -77,7 +77,8 @@ void pack(const HeadRows& rows, float* out, int64_t step) {
     float* to = out + t * step;
     const void* from = Of::kElements == 1 ? static_cast<const void*>(rows.row(t, to)) : rows.stored(t);
     if (from != to) std::memcpy(to, from, rows.depth * kBytes);
-    std::memset(reinterpret_cast<char*>(to) + rows.depth * kBytes, 0, step * sizeof(float) - rows.depth * kBytes);
+    const int64_t padding = (padded(rows.depth, kLanes) - rows.depth) * kBytes;
+    std::memset(reinterpret_cast<char*>(to) + rows.depth * kBytes, 0, padding);
   }
   std::memset(out + rows.time * step, 0, (padded(rows.time, kTile) - rows.time) * step * sizeof(float));
 }

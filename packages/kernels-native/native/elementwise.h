@@ -10,10 +10,11 @@ template <typename F>
 void mapElements(const View& x, const View& y, F f) {
   eachStretch(y.size(), [&](int64_t first, int64_t count) {
     alignas(64) float scratchX[kStretch], scratchY[kStretch];
-    const float* from = load(x, first, count, scratchX);
     float* to = target(y, first, scratchY);
+    withElements(x, first, count, scratchX, [&](const auto* from) {
 #pragma omp simd
-    for (int64_t i = 0; i < count; ++i) to[i] = f(from[i]);
+      for (int64_t i = 0; i < count; ++i) to[i] = f(widened(from[i]));
+    });
     store(y, first, count, to);
   });
 }
@@ -23,11 +24,13 @@ template <typename F>
 void mapElements(const View& a, const View& b, const View& y, F f) {
   eachStretch(y.size(), [&](int64_t first, int64_t count) {
     alignas(64) float scratchA[kStretch], scratchB[kStretch], scratchY[kStretch];
-    const float* left = load(a, first, count, scratchA);
-    const float* right = load(b, first, count, scratchB);
     float* to = target(y, first, scratchY);
+    withElements(a, first, count, scratchA, [&](const auto* left) {
+      withElements(b, first, count, scratchB, [&](const auto* right) {
 #pragma omp simd
-    for (int64_t i = 0; i < count; ++i) to[i] = f(left[i], right[i]);
+        for (int64_t i = 0; i < count; ++i) to[i] = f(widened(left[i]), widened(right[i]));
+      });
+    });
     store(y, first, count, to);
   });
 }

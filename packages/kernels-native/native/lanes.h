@@ -114,6 +114,19 @@ inline const float* load(const View& view, int64_t first, int64_t count, float* 
   return scratch;
 }
 
+inline float widened(float element) { return element; }
+inline float widened(uint16_t bits) { return fromBf16(bits); }
+
+/**
+ * Calls use(elements) with those from `first` on, which `widened` makes floats: bf16 in place, so that a loop
+ * widens them on the way, others as `load` gives them.
+ */
+template <typename Use>
+void withElements(const View& view, int64_t first, int64_t count, float* scratch, Use use) {
+  if (view.type == Type::bf16) return use(reinterpret_cast<const uint16_t*>(at(view, first)));
+  use(load(view, first, count, scratch));
+}
+
 /** Where to compute elements from `first` on: in place, or in `scratch`. Then call `store`. */
 inline float* target(const View& view, int64_t first, float* scratch) {
   return view.type == Type::f32 ? static_cast<float*>(view.data) + first : scratch;

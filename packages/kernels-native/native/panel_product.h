@@ -7,7 +7,7 @@
 namespace tessera {
 
 /** A block has this many rows and panels at most. */
-constexpr int64_t kBlockRows = 128, kBlockPanels = 8, kBlockColumns = kBlockPanels * kPanel;
+constexpr int64_t kBlockRows = 96, kBlockPanels = 12, kBlockColumns = kBlockPanels * kPanel;
 /** Cells that a product sums over before it goes on to other rows. */
 constexpr int64_t kDepth = 384;
 /** From row to row of a block: not a power of two, which would fill the same cache sets. */

@@ -50,9 +50,10 @@ void sumRows(const Call& call) {
   eachPart(rows, threads, [&](int thread, Part part) {
     float *total = sums.of(thread), *scratch = threadRows(width);
     for (int64_t row = part.first; row < part.last; ++row) {
-      const float* from = load(dy, row * width, width, scratch);
+      withElements(dy, row * width, width, scratch, [&](const auto* from) {
 #pragma omp simd
-      for (int64_t i = 0; i < width; ++i) total[i] += from[i];
+        for (int64_t i = 0; i < width; ++i) total[i] += widened(from[i]);
+      });
     }
   });
   sums.into(dBias);

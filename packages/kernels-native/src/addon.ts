@@ -80,9 +80,12 @@ export function findAddon(): string | null {
 
 /** The addon at `file`, using the threads that `environment` grants. */
 export function loadAddon(file: string, environment: ThreadEnvironment): Addon {
-  // OpenMP reads its settings once, when it is loaded. Threads that wait must not spin: where another
-  // process wants the core, spinning made a training step ten times slower.
-  process.env["OMP_WAIT_POLICY"] ??= "passive";
+  // OpenMP reads its settings once, when it is loaded. Threads that wait for more than some 30 microseconds must
+  // sleep: where another process wants the core, spinning made a training step ten times slower.
+  if (process.env["OMP_WAIT_POLICY"] === undefined) {
+    process.env["OMP_WAIT_POLICY"] = "passive";
+    process.env["GOMP_SPINCOUNT"] ??= "2000";
+  }
   const addon = createRequire(import.meta.url)(file) as Addon;
   addon.setThreads(threadCount(environment, addon.processors()));
   return addon;
