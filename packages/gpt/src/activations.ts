@@ -119,7 +119,8 @@ function headBytes(
   { rows, time, bytes }: MicroBatch,
 ): number {
   const tokens = rows * time;
-  const most = Math.max(Math.floor((200 * MIB) / (bytes * vocabularySize)), 1);
+  const room = Math.max(300 * MIB - 4 * vocabularySize * hiddenSize, 100 * MIB);
+  const most = Math.max(Math.floor(room / (bytes * vocabularySize)), 1);
   const chunk = Math.ceil(tokens / Math.ceil(tokens / most));
   return chunk * (bytes * vocabularySize + 2 * (bytes + 4) * hiddenSize);
 }

@@ -7,13 +7,14 @@
 namespace tessera {
 namespace {
 
-/** Exponentials that are kept take no more than this. */
-constexpr int64_t kKeptBytes = int64_t{200} << 20;
+/** What exponentials that are kept take at most, beside the table's gradient. */
+constexpr int64_t kMiB = int64_t{1} << 20, kHeadBytes = 300 * kMiB, kLeastKept = 100 * kMiB;
 
 /** Tokens at a time. Few chunks are best: each goes through the table and its gradient. */
 template <class Of>
 int64_t chunkOf(const HeadInputs& in, bool backward) {
-  const int64_t most = std::max<int64_t>(kKeptBytes / (in.V * bytesPer(Of::kType)), 1);
+  const int64_t room = std::max(kHeadBytes - in.V * in.C * int64_t{sizeof(float)}, kLeastKept);
+  const int64_t most = std::max<int64_t>(room / (in.V * bytesPer(Of::kType)), 1);
   const int64_t chunks = backward ? std::max<int64_t>((in.N + most - 1) / most, 1) : 1;
   return (in.N + chunks - 1) / chunks;
 }

@@ -19,8 +19,8 @@ import { call, convert, crossEntropyGradient, type FloatStorage } from "@tessera
 import { fillNormal, streamKey } from "@tessera/random";
 import { isAvailable, loadNative } from "./index.js";
 
-/** Exponentials of this many tokens take 440 MB in fp32, those of a part 110. A chunk takes 210 at most. */
-const [TOKENS, PARTS, WIDTH, VOCABULARY] = [2200, 4, 8, 50304];
+/** Exponentials of this many tokens take 640 MB in fp32, those of a part 160. A chunk takes 310 at most. */
+const [TOKENS, PARTS, WIDTH, VOCABULARY] = [3200, 4, 8, 50304];
 
 const normal = (name: string, shape: [number, number]) => {
   const values = new Float32Array(shape[0] * shape[1]);
