@@ -72,7 +72,7 @@ const srun = ["srun", "--mpi=pmix", "--kill-on-bad-exit=1", "--nodes=2", "--ntas
         until((text) => {
           run("scontrol", "update", `JobId=${id}`, "StartTime=now"); // Slurm lets it wait for minutes
           return text.split("\n").length > lines;
-        });
+        }, 180_000); // its scheduler may come by once a minute, and then the ranks start
       },
     };
   }
