@@ -6,8 +6,8 @@
 #include <limits>
 #include <optional>
 
-#include "fast_math.h"
 #include "panel_product.h"
+#include "softmax_rows.h"
 
 namespace tessera {
 
@@ -95,11 +95,7 @@ class Exponentials {
   /** The sum over the vocabulary of a token's exponentials times the table's rows, [C]. To be called once. */
   float* product(int64_t t) const {
     float* total = dx(0, t);
-    for (int64_t part = 1; part < grid_.vocabulary; ++part) {
-      const float* other = dx(part, t);
-#pragma omp simd
-      for (int64_t i = 0; i < in_.C; ++i) total[i] += other[i];
-    }
+    for (int64_t part = 1; part < grid_.vocabulary; ++part) addTo(total, dx(part, t), in_.C);
     return total;
   }
 
@@ -183,8 +179,7 @@ class Exponentials {
 
   /** Of one token, over its logits. */
   void exponentials(int64_t part, int64_t t, Part columns, float* logits) const {
-    const float* bias = in_.bias ? in_.bias->data() + columns.first : nullptr;
-    for (int64_t i = 0; bias != nullptr && i < columns.size(); ++i) logits[i] += bias[i];
+    if (in_.bias) addTo(logits, in_.bias->data() + columns.first, columns.size());
     const float reference = references_[t];
     float sum = 0, top = most(part)[t];
 #pragma omp simd reduction(+ : sum) reduction(max : top)
