@@ -2,7 +2,7 @@
 
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, readdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { toolchain } from "../packages/kernels-native/native/toolchain.mjs";
 import { installForTests, ROOT, setUp } from "./setup.mjs";
 
@@ -39,6 +39,14 @@ const resultFiles = ["packages", "apps", "tools"].flatMap((folder) =>
 );
 for (const file of resultFiles) rmSync(file, { force: true });
 
+/** Says again, where they are not missed, which tests of a file failed and why. */
+const tellFailures = (suite) => {
+  process.stdout.write(`\nfailed: ${relative(ROOT, suite.name)}\n`);
+  const failures = suite.assertionResults.filter(({ status }) => status === "failed");
+  const messages = failures.flatMap((test) => [test.fullName, ...test.failureMessages]);
+  process.stdout.write(`${(messages.length > 0 ? messages : [suite.message]).join("\n")}\n`);
+};
+
 const failedChecks = checks.filter(([name, args]) => {
   process.stdout.write(`\n--- ${name} ---\n`);
   return !node(args);
@@ -46,13 +54,14 @@ const failedChecks = checks.filter(([name, args]) => {
 
 let passed = checks.length - failedChecks.length;
 let failed = failedChecks.length;
+for (const [name] of failedChecks) process.stdout.write(`failed: ${name}\n`);
 for (const file of resultFiles.filter(existsSync)) {
   const results = JSON.parse(readFileSync(file, "utf8"));
   passed += results.numPassedTests;
   failed += results.numFailedTests + results.numRuntimeErrorTestSuites;
   skipped += results.numPendingTests;
+  for (const suite of results.testResults) if (suite.status === "failed") tellFailures(suite);
 }
-for (const [name] of failedChecks) process.stdout.write(`failed: ${name}\n`);
 const count = `${passed} passed, ${failed} failed`;
 process.stdout.write(skipped === 0 ? `${count}\n` : `${count}, ${skipped} skipped\n`);
 // A user's machine may lack a compiler; continuous integration must not.
