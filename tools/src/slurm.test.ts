@@ -235,7 +235,7 @@ const srun = ["srun", "--mpi=pmix", "--kill-on-bad-exit=1", "--nodes=2", "--ntas
     const losses = job.losses().slice(0, steps);
     expect(losses).toHaveLength(steps);
     expect(losses).toEqual(whole.losses().slice(0, steps));
-  }, 240_000);
+  }, 600_000);
 
   test("the documented line of 1.4B trains on sixteen ranks, is warned, requeued, and ends", () => {
     const cwd = join(folder, "documented");

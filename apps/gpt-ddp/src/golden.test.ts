@@ -145,13 +145,17 @@ describe.each(backends)("on %s", (backend) => {
     rmSync(scratch, { recursive: true });
   });
 
-  test.each(expected.runs)("20 losses with $optimizer are within 1e-3", (run) => {
-    const curve = train(run);
-    curve.forEach(({ loss, norm }, i) => {
-      expect(Math.abs(loss / run.losses[i]! - 1)).toBeLessThan(1e-3);
-      expect(Math.abs(norm / run.grad_norms[i]! - 1)).toBeLessThan(1e-3);
-    });
-  });
+  test.each(expected.runs)(
+    "20 losses with $optimizer are within 1e-3",
+    (run) => {
+      const curve = train(run);
+      curve.forEach(({ loss, norm }, i) => {
+        expect(Math.abs(loss / run.losses[i]! - 1)).toBeLessThan(1e-3);
+        expect(Math.abs(norm / run.grad_norms[i]! - 1)).toBeLessThan(1e-3);
+      });
+    },
+    240_000, // in plain JavaScript half a minute alone, and a whole one beside other ranks
+  );
 });
 
 (hasNative ? describe : describe.skip)("on native with activations in 16 bits", () => {

@@ -54,7 +54,7 @@ test.each([1, 2, 4, 8])(
       }
     });
   },
-  240_000,
+  600_000,
 );
 
 const OTHERS = { accumulation: 2, dropout: 0, steps: 4, rows: 24, bucketBytes: 2 ** 12 };
