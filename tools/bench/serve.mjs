@@ -11,7 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, setBackend } from "@tensorflow/tfjs-core";
 import { writeModel, writingOnnx } from "@tessera/checkpoint";
-import { choice, endWith, number, parseFlags, text } from "@tessera/config";
+import { choice, endWith, number, parseFlags, text, UserError } from "@tessera/config";
 import { gpt, preset, presetNames } from "@tessera/gpt";
 import { leafAt, materialize } from "@tessera/layers";
 
@@ -59,7 +59,7 @@ async function startServer(folder, engine) {
   return { server, port: Number(/:(\d+)\s*$/.exec(line)[1]) };
 }
 
-/** Milliseconds until the first piece of an answer and until its end; null for an answer that is none. */
+/** Milliseconds until the first piece of an answer and until its end, or the error there was instead. */
 function ask(port, body) {
   const start = performance.now();
   return new Promise((resolve) => {
@@ -77,12 +77,13 @@ function ask(port, body) {
         });
         response.on("end", () => {
           const isWhole = response.statusCode === 200 && told.endsWith("data: [DONE]\n\n");
-          resolve(isWhole ? { first, whole: performance.now() - start } : null);
+          const error = `${response.statusCode} ${told.trim()}`;
+          resolve(isWhole ? { first, whole: performance.now() - start } : { error });
         });
-        response.on("error", () => resolve(null));
+        response.on("error", ({ message }) => resolve({ error: message }));
       },
     );
-    sent.on("error", () => resolve(null));
+    sent.on("error", ({ message }) => resolve({ error: message }));
     sent.end(body);
   });
 }
@@ -96,14 +97,14 @@ const quantile = (values, share) =>
 async function load({ server, port }, { clients, seconds, tokens }) {
   const answers = [];
   const memory = [];
-  let errors = 0;
+  const errors = [];
   const end = performance.now() + 1000 * seconds;
   const client = async (number) => {
     for (let turn = 0; performance.now() < end; turn += 1) {
       const prompt = `client ${number} asks for the time, and that is question ${turn}`;
       const settings = { max_tokens: tokens, temperature: 1, seed: turn, stream: true };
       const answer = await ask(port, JSON.stringify({ prompt, ...settings }));
-      if (answer === null) errors += 1;
+      if ("error" in answer) errors.push(answer.error);
       else answers.push(answer);
     }
   };
@@ -126,6 +127,9 @@ async function main(argv) {
   const started = await startServer(folder, engine);
   try {
     const { answers, memory, errors } = await load(started, settings);
+    if (answers.length === 0) {
+      throw new UserError(`none of ${errors.length} answers came whole; the first: ${errors[0]}`);
+    }
     const times = (of) =>
       [0.5, 0.95, 0.99].map((share) =>
         quantile(
@@ -133,13 +137,13 @@ async function main(argv) {
           share,
         ),
       );
-    const third = Math.ceil(memory.length / 3);
-    const [early, late] = [memory.slice(third, 2 * third), memory.slice(2 * third)];
+    const [first, second] = [1, 2].map((thirds) => Math.floor((thirds * memory.length) / 3));
+    const [early, late] = [memory.slice(first, second), memory.slice(second)];
     const result = {
       ...settings,
       model,
       engine,
-      errors,
+      errors: errors.length,
       answers: answers.length,
       tokensPerSecond: (answers.length * settings.tokens) / settings.seconds,
       firstMs: times("first"),
@@ -147,8 +151,9 @@ async function main(argv) {
       memoryMb: [quantile(early, 0.5), quantile(late, 0.5)],
     };
     process.stdout.write(told(result));
+    if (errors.length > 0) process.stderr.write(`the first error: ${errors[0]}\n`);
     if (json !== undefined) writeFileSync(json, `${JSON.stringify(result, null, 2)}\n`);
-    return errors === 0 ? 0 : 1;
+    return errors.length === 0 ? 0 : 1;
   } finally {
     started.server.removeAllListeners("exit");
     started.server.kill("SIGINT");
