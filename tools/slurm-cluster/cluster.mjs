@@ -33,6 +33,12 @@ export function obstacle() {
   return probe.status === 0 ? null : "this machine allows no namespaces";
 }
 
+/**
+ * How long a requeued job waits; 120 by default. Not less than it takes to clear away what is left of it:
+ * its steps have their names again, and where it was started at once they hung now and then.
+ */
+const REQUEUE_SECONDS = 20;
+
 function slurmConf(all) {
   // As many as the largest job has ranks, which must also fit one node.
   const processors = Math.max(16, availableParallelism());
@@ -42,12 +48,13 @@ SlurmctldPort=16817
 SlurmdPort=16818
 SlurmUser=root
 AuthType=auth/munge
-AuthInfo=socket=${FOLDER}/munge.socket
+AuthInfo=socket=${FOLDER}/munge.socket,cred_expire=${REQUEUE_SECONDS}
 CredType=cred/munge
 MpiDefault=pmix
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SwitchType=switch/none
+SchedulerParameters=sched_interval=2
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 SlurmdParameters=config_overrides

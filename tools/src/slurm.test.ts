@@ -68,11 +68,7 @@ const srun = ["srun", "--mpi=pmix", "--kill-on-bad-exit=1", "--nodes=2", "--ntas
       requeue() {
         run("scancel", "--batch", "--signal=USR1", id);
         until(() => isThere("Restarts=1"), 180_000);
-        const lines = said().split("\n").length;
-        until((text) => {
-          run("scontrol", "update", `JobId=${id}`, "StartTime=now"); // Slurm lets it wait for minutes
-          return text.split("\n").length > lines;
-        }, 180_000); // its scheduler may come by once a minute, and then the ranks start
+        until(() => isThere("JobState=RUNNING"), 180_000); // Slurm lets it wait for a while
       },
     };
   }

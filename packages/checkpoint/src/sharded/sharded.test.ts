@@ -167,8 +167,9 @@ describe("two jobs and one folder:", () => {
   });
 
   test("a process that has ended, but that nobody waits for, holds nothing", async () => {
-    // The child ends at once, and what takes the shell's place never asks for it.
-    const shell = spawn("sh", ["-c", "true & echo $!; exec sleep 60"]);
+    // The child ends as soon as something is in the shell's place that never asks for it.
+    const child = "until grep -q sleep /proc/$$/comm; do :; done";
+    const shell = spawn("sh", ["-c", `${child} & echo $!; exec sleep 60`]);
     try {
       const ended = Number(await new Promise((resolve) => shell.stdout.once("data", resolve)));
       while (!readFileSync(`/proc/${ended}/stat`, "utf8").includes(" Z ")) await sleep(10);
