@@ -34,10 +34,11 @@ export function obstacle() {
 }
 
 /**
- * How long a requeued job waits; 120 by default. Not less than it takes to clear away what is left of it:
- * its steps have their names again, and where it was started at once they hung now and then.
+ * How long a requeued job waits, and how long a launch may take, for which Slurm has one setting; 120 by
+ * default. Not less than it takes to clear away what is left of the job: its steps have their names again, and
+ * where it was started at once its ranks did not come up now and then.
  */
-const REQUEUE_SECONDS = 20;
+const CREDENTIAL_SECONDS = 20;
 
 function slurmConf(all) {
   // As many as the largest job has ranks, which must also fit one node.
@@ -48,7 +49,7 @@ SlurmctldPort=16817
 SlurmdPort=16818
 SlurmUser=root
 AuthType=auth/munge
-AuthInfo=socket=${FOLDER}/munge.socket,cred_expire=${REQUEUE_SECONDS}
+AuthInfo=socket=${FOLDER}/munge.socket,cred_expire=${CREDENTIAL_SECONDS}
 CredType=cred/munge
 MpiDefault=pmix
 ProctrackType=proctrack/linuxproc
