@@ -1,42 +1,52 @@
-// `npm test`: set-up, formatting, lint, types and every test. The last line counts them.
+// `npm test`, `npm run test:slow`, `npm run test:soak`: set-up, then the checks of the tiers that are named. The
+// last line counts them.
 
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join, relative } from "node:path";
 import { toolchain } from "../packages/kernels-native/native/toolchain.mjs";
-import { installForTests, ROOT, setUp } from "./setup.mjs";
+import { installForTests, ROOT, setUp, stop } from "./setup.mjs";
 
+const bin = (path) => join(ROOT, "node_modules", path);
+
+const nx = (target, ...args) => [
+  bin("nx/dist/bin/nx.js"),
+  ...["run-many", "-t", target, "--outputStyle=static", ...args],
+];
+/** A project a processor, each with the tests of a file after another: no tail waits for one worker. */
+const spread = `--parallel=${Math.min(availableParallelism(), 4)}`;
+
+/** The checks of each tier, in their order: CONTRIBUTING.md says what belongs where. */
+const TIERS = {
+  test: [
+    ["formatting", [bin("prettier/bin/prettier.cjs"), "--check", "--log-level=warn", "."]],
+    ["lint", nx("lint")],
+    ["tests", nx("test", spread)],
+  ],
+  slow: [
+    ["slow tests", nx("test:slow", spread)],
+    ["native kernels under sanitizers", nx("sanitize"), () => toolchain().missing.length === 0],
+  ],
+  soak: [["soak tests", nx("test:soak", "--parallel=1")]],
+};
+
+const tiers = process.argv.length > 2 ? process.argv.slice(2) : ["test"];
+const unknown = tiers.find((tier) => !(tier in TIERS));
+if (unknown !== undefined) {
+  stop(`${unknown}: is none of the tiers ${Object.keys(TIERS).join(", ")}`);
+}
 setUp();
 installForTests();
 
-const node = (args) =>
-  spawnSync(process.execPath, args, { cwd: ROOT, stdio: "inherit" }).status === 0;
-const bin = (path) => join(ROOT, "node_modules", path);
-
-const checks = [
-  ["formatting", [bin("prettier/bin/prettier.cjs"), "--check", "--log-level=warn", "."]],
-  ["lint", [bin("nx/dist/bin/nx.js"), "run-many", "-t", "lint", "--outputStyle=static"]],
-  [
-    "tests",
-    [bin("nx/dist/bin/nx.js"), "run-many", "-t", "test", "--parallel=1", "--outputStyle=static"],
-  ],
-];
-
-let skipped = 0;
-if (toolchain().missing.length === 0) {
-  const args = ["run", "@tessera/kernels-native:sanitize", "--outputStyle=static"];
-  checks.push(["native kernels under sanitizers", [bin("nx/dist/bin/nx.js"), ...args]]);
-} else {
-  process.stdout.write("skipped: native kernels under sanitizers, as there is no compiler\n");
-  skipped += 1;
-}
-
 /** Where each project leaves Jest's results. */
-const resultFiles = ["packages", "apps", "tools"].flatMap((folder) =>
-  folder === "tools"
-    ? [join(ROOT, folder, "test-results.json")]
-    : readdirSync(join(ROOT, folder)).map((name) => join(ROOT, folder, name, "test-results.json")),
-);
+const resultFiles = ["packages", "apps", "tools"]
+  .flatMap((folder) =>
+    folder === "tools"
+      ? [folder]
+      : readdirSync(join(ROOT, folder)).map((name) => join(folder, name)),
+  )
+  .flatMap((project) => tiers.map((tier) => join(ROOT, project, `test-results.${tier}.json`)));
 for (const file of resultFiles) rmSync(file, { force: true });
 
 /** Says again, where they are not missed, which tests of a file failed and why. */
@@ -47,21 +57,33 @@ const tellFailures = (suite) => {
   process.stdout.write(`${(messages.length > 0 ? messages : [suite.message]).join("\n")}\n`);
 };
 
-const failedChecks = checks.filter(([name, args]) => {
+const counts = { passed: 0, failed: 0, skipped: 0 };
+const failedChecks = [];
+for (const [name, args, isPossible = () => true] of tiers.flatMap((tier) => TIERS[tier])) {
   process.stdout.write(`\n--- ${name} ---\n`);
-  return !node(args);
-});
-
-let passed = checks.length - failedChecks.length;
-let failed = failedChecks.length;
-for (const [name] of failedChecks) process.stdout.write(`failed: ${name}\n`);
+  if (!isPossible()) {
+    process.stdout.write("skipped, as there is no compiler\n");
+    counts.skipped += 1;
+    continue;
+  }
+  const began = performance.now();
+  const env = { ...process.env, TESSERA_TEST_WORKERS: "1" };
+  const { status } = spawnSync(process.execPath, args, { cwd: ROOT, stdio: "inherit", env });
+  const minutes = ((performance.now() - began) / 60_000).toFixed(1);
+  process.stdout.write(`${name}: ${status === 0 ? "passed" : "failed"} in ${minutes} min\n`);
+  if (status === 0) counts.passed += 1;
+  else failedChecks.push(name);
+}
+counts.failed += failedChecks.length;
+for (const name of failedChecks) process.stdout.write(`failed: ${name}\n`);
 for (const file of resultFiles.filter(existsSync)) {
   const results = JSON.parse(readFileSync(file, "utf8"));
-  passed += results.numPassedTests;
-  failed += results.numFailedTests + results.numRuntimeErrorTestSuites;
-  skipped += results.numPendingTests;
+  counts.passed += results.numPassedTests;
+  counts.failed += results.numFailedTests + results.numRuntimeErrorTestSuites;
+  counts.skipped += results.numPendingTests;
   for (const suite of results.testResults) if (suite.status === "failed") tellFailures(suite);
 }
+const { passed, failed, skipped } = counts;
 const count = `${passed} passed, ${failed} failed`;
 process.stdout.write(skipped === 0 ? `${count}\n` : `${count}, ${skipped} skipped\n`);
 // A user's machine may lack a compiler; continuous integration must not.

@@ -12,9 +12,15 @@ const OPTIONS =
   "--ignoreConfig --noEmit --strict --module nodenext --target es2023 --skipLibCheck --types node";
 const SCRATCH = join(__dirname, "../dist/readmes");
 
+const isPublished = (folder: string): boolean =>
+  !("private" in (JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as object));
+
 const readmes = [
   join(ROOT, "README.md"),
-  ...readdirSync(join(ROOT, "packages")).map((name) => join(ROOT, "packages", name, "README.md")),
+  ...readdirSync(join(ROOT, "packages"))
+    .map((name) => join(ROOT, "packages", name))
+    .filter(isPublished)
+    .map((folder) => join(folder, "README.md")),
 ].map((path) => ({ path, name: relative(ROOT, path) }));
 
 beforeAll(() => {

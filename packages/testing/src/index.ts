@@ -1,0 +1,5 @@
+// What the tests of several packages share.
+
+export { mutate, seededDraws, type Draw, type Mutation } from "./mutations.js";
+export { launchRanks, markProcesses, runNode, runProgram, type Ended } from "./processes.js";
+export { scratchFolder } from "./scratch_folder.js";

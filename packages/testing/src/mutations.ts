@@ -1,0 +1,61 @@
+// Seeded damage to files: the same seed gives the same bytes.
+
+/** A number in [0, 1). */
+export type Draw = () => number;
+
+/** The minimal standard generator of Park and Miller. */
+export function seededDraws(seed: number): Draw {
+  let state = 1 + (Math.abs(Math.trunc(seed)) % 2_147_483_646);
+  return () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647;
+}
+
+export interface Mutation {
+  /** Bytes at the start, where a file says what it holds; three of four changes fall there. */
+  readonly head?: number;
+  /** What is written over bytes here and there, for changes that a parser survives. */
+  readonly words?: readonly string[];
+}
+
+/** Bytes that parsers of lengths and of JSON trip over. */
+const SPECIAL = [0x00, 0xff, 0x7f, 0x2d, 0x22, 0x5b, 0x7b, 0x7d, 0x39, 0x2e, 0x65];
+
+/** `bytes` with one to four changes. */
+export function mutate(bytes: Buffer, draw: Draw, { head, words = [] }: Mutation = {}): Buffer {
+  const below = (limit: number): number => Math.floor(limit * draw());
+  let changed: Buffer = Buffer.from(bytes);
+  for (let times = 1 + below(4); times > 0 && changed.length > 0; times -= 1) {
+    const isHead = head !== undefined && below(4) > 0;
+    const at = below(isHead ? Math.min(head, changed.length) : changed.length);
+    changed = changeAt(changed, at, { below, words });
+  }
+  return changed;
+}
+
+function changeAt(
+  bytes: Buffer,
+  at: number,
+  {
+    below,
+    words,
+  }: { readonly below: (limit: number) => number; readonly words: readonly string[] },
+): Buffer {
+  switch (below(words.length > 0 ? 6 : 5)) {
+    case 0:
+      bytes[at] = SPECIAL[below(SPECIAL.length)]!;
+      return bytes;
+    case 1:
+      bytes[at]! ^= 1 << below(8);
+      return bytes;
+    case 2:
+      return bytes.subarray(0, at);
+    case 3: {
+      const again = bytes.subarray(at, at + 1 + below(40));
+      return Buffer.concat([bytes.subarray(0, at), again, bytes.subarray(at)]);
+    }
+    case 4:
+      return Buffer.concat([bytes, Buffer.alloc(below(64), below(256))]);
+    default:
+      bytes.write(words[below(words.length)]!, at, "utf8");
+      return bytes;
+  }
+}

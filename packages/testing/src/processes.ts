@@ -1,0 +1,75 @@
+// Programs that tests start: with a limit that ends what hangs, and found again by what they inherit.
+
+import { spawnSync, type SpawnSyncOptions } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+const TESSERA = join(__dirname, "../../../apps/tessera/dist/main.js");
+
+/** Below the limit of a test, which then shows what the program said. Ten times what a loaded machine needs. */
+const LIMIT_MS = 240_000;
+
+/** What a program came to. `status` is null where a signal ended it, as the limit does. */
+export interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export function runProgram(
+  program: string,
+  args: readonly string[],
+  options: Omit<SpawnSyncOptions, "encoding"> = {},
+): Ended {
+  const limited = { timeout: LIMIT_MS, killSignal: "SIGKILL", ...options } as const;
+  const { status, stdout, stderr, error } = spawnSync(program, args, {
+    ...limited,
+    encoding: "utf8",
+  });
+  if (error !== undefined && status === null) {
+    return { status, stdout, stderr: `${stderr}${program} ${args.join(" ")}: ${error.message}` };
+  }
+  return { status, stdout, stderr };
+}
+
+export const runNode = (
+  args: readonly string[],
+  options: Omit<SpawnSyncOptions, "encoding"> = {},
+): Ended => runProgram(process.execPath, args, options);
+
+/** Runs a Node program as so many ranks of one thread, by `tessera launch`. */
+export function launchRanks(
+  ranks: number,
+  args: readonly string[],
+  { env = process.env, ...options }: Omit<SpawnSyncOptions, "encoding"> = {},
+): Ended {
+  const words = [TESSERA, "launch", "--nproc-per-node", String(ranks), "--", process.execPath];
+  return runNode([...words, ...args], { env: { ...env, OMP_NUM_THREADS: "1" }, ...options });
+}
+
+const MARK = "TESSERA_TEST_MARK";
+
+/**
+ * Marks processes by a variable of their environment, which their children inherit. Command lines would find
+ * those of another checkout too, or of an editor.
+ */
+export function markProcesses() {
+  const mark = randomUUID();
+  const hasMark = (pid: string): boolean => {
+    try {
+      // A zombie has no environment left.
+      return readFileSync(`/proc/${pid}/environ`, "latin1").includes(`${MARK}=${mark}`);
+    } catch {
+      return false; // it has ended, or is another user's
+    }
+  };
+  return {
+    env: { ...process.env, [MARK]: mark },
+    /** The processes that are still there, by their command lines. */
+    alive: (): string[] =>
+      readdirSync("/proc")
+        .filter((name) => /^\d+$/.test(name) && hasMark(name))
+        .map((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim()),
+  };
+}

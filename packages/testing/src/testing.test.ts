@@ -1,0 +1,34 @@
+import { expect, test } from "@jest/globals";
+import { markProcesses, mutate, runNode, runProgram, seededDraws } from "./index.js";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+
+test("a mutation is a function of its seed, and changes nearly every file", () => {
+  const file = Buffer.from('{"shape": [2, 3], "name": "weight"}'.repeat(3));
+  const made = (seed: number) => mutate(file, seededDraws(seed), { head: 20, words: ["[", "-1"] });
+  const seeds = Array.from({ length: 200 }, (_, seed) => seed);
+  for (const seed of seeds) expect(made(seed).equals(made(seed))).toBe(true);
+  expect(new Set(seeds.map((seed) => made(seed).toString("latin1"))).size).toBeGreaterThan(150);
+  expect(seeds.filter((seed) => made(seed).equals(file)).length).toBeLessThan(10);
+});
+
+test("a program that hangs is ended, and what it said is kept", () => {
+  const hang = 'process.stdout.write("here"); setInterval(() => {}, 1000)';
+  const ended = runProgram(process.execPath, ["-e", hang], { timeout: 2000 });
+  expect(ended).toMatchObject({ status: null, stdout: "here" });
+  expect(ended.stderr).toContain("ETIMEDOUT");
+  expect(runNode(["-e", "process.exit(3)"])).toEqual({ status: 3, stdout: "", stderr: "" });
+});
+
+test("marked processes are found while they live, with their children, and no others", async () => {
+  const [ours, others] = [markProcesses(), markProcesses()];
+  const script = "sleep 100 & echo here; wait";
+  const child = spawn("sh", ["-c", script], { env: ours.env, detached: true });
+  await once(child.stdout, "data");
+  expect(ours.alive()).toHaveLength(2);
+  expect(others.alive()).toEqual([]);
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  expect(ours.alive()).toEqual(["sleep 100"]);
+  process.kill(-child.pid!, "SIGKILL");
+});
