@@ -73,7 +73,7 @@ function relativeError(actual: Float32Array, reference: Float32Array): number {
   return Math.sqrt(difference / size);
 }
 
-/** Runs 20 steps; the loss before each, and the norm of its gradients. */
+/** Trains as many steps as losses are expected; the loss before each, and the norm of its gradients. */
 function train({ optimizer, lr, betas, ...run }: Run, of = model) {
   const method = adam(
     {
@@ -145,17 +145,17 @@ describe.each(backends)("on %s", (backend) => {
     rmSync(scratch, { recursive: true });
   });
 
-  test.each(expected.runs)(
-    "20 losses with $optimizer are within 1e-3",
-    (run) => {
-      const curve = train(run);
-      curve.forEach(({ loss, norm }, i) => {
-        expect(Math.abs(loss / run.losses[i]! - 1)).toBeLessThan(1e-3);
-        expect(Math.abs(norm / run.grad_norms[i]! - 1)).toBeLessThan(1e-3);
-      });
-    },
-    240_000, // in plain JavaScript 34 s alone, and 54 s beside other tests
-  );
+  // Plain JavaScript takes a second a step; each takes the same lines as the one before.
+  const steps = backend === "cpu" ? 4 : 20;
+
+  test.each(expected.runs)(`${steps} losses with $optimizer are within 1e-3`, (run) => {
+    const curve = train({ ...run, losses: run.losses.slice(0, steps) });
+    expect(curve).toHaveLength(steps);
+    curve.forEach(({ loss, norm }, i) => {
+      expect(Math.abs(loss / run.losses[i]! - 1)).toBeLessThan(1e-3);
+      expect(Math.abs(norm / run.grad_norms[i]! - 1)).toBeLessThan(1e-3);
+    });
+  });
 });
 
 (hasNative ? describe : describe.skip)("on native with activations in 16 bits", () => {

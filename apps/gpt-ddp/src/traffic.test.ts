@@ -31,16 +31,27 @@ const FIGURES = 3 * (ROWS / MICRO_BATCHES) * TIME * 4;
 /** Biases behind sums, which each rank holds whole: two of each layer. */
 const BIASES = 2 * layers * hidden;
 
-const run = async (ranks: number, changes: Partial<Layout>): Promise<Trained[]> => {
-  const layout: Layout = { ...STEP, accumulation: MICRO_BATCHES, tensor: ranks, ...changes };
-  return (await runLayouts(ranks, [layout])).map(([one]) => one!);
-};
+const layouts = {
+  plain: {},
+  parallelBlock: { changes: { parallelBlock: true } },
+  sequence: { sequence: true },
+} as const satisfies Record<string, Partial<Layout>>;
 
 describe.each([2, 4])("%i tensor-parallel ranks", (ranks) => {
+  const trained = runLayouts(
+    ranks,
+    Object.values(layouts).map((changes): Layout => {
+      return { ...STEP, accumulation: MICRO_BATCHES, tensor: ranks, ...changes };
+    }),
+  );
+  /** What each rank says of one of the layouts. */
+  const run = async (name: keyof typeof layouts): Promise<Trained[]> =>
+    (await trained).map((rank) => rank[Object.keys(layouts).indexOf(name)]!);
+
   test("reduce four times a layer, and once at either end", async () => {
     const sums = MICRO_BATCHES * (4 * layers + 2);
     const completed = completing(BIASES);
-    for (const rank of await run(ranks, {})) {
+    for (const rank of await run("plain")) {
       expect(inStep(rank, "allReduce")).toEqual({
         calls: sums + completed.calls,
         bytes: sums * ACTIVATIONS + completed.bytes,
@@ -56,7 +67,7 @@ describe.each([2, 4])("%i tensor-parallel ranks", (ranks) => {
   test("reduce half as often where attention and MLP stand side by side", async () => {
     const sums = MICRO_BATCHES * (2 * layers + 2);
     const completed = completing(BIASES);
-    for (const rank of await run(ranks, { changes: { parallelBlock: true } })) {
+    for (const rank of await run("parallelBlock")) {
       expect(inStep(rank, "allReduce")).toEqual({
         calls: sums + completed.calls,
         bytes: sums * ACTIVATIONS + completed.bytes,
@@ -69,7 +80,7 @@ describe.each([2, 4])("%i tensor-parallel ranks", (ranks) => {
     const gathered = MICRO_BATCHES * (6 * layers + 2);
     // Norms, biases and positions see a rank's tokens alone.
     const completed = completing(BIASES + (4 * layers + 2 + maxPositions) * hidden);
-    for (const rank of await run(ranks, { sequence: true })) {
+    for (const rank of await run("sequence")) {
       expect(inStep(rank, "allReduce")).toEqual(completed);
       expect(inStep(rank, "reduceScatter")).toEqual({
         calls: scattered,

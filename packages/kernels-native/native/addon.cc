@@ -193,6 +193,12 @@ Napi::Value memory(const Napi::CallbackInfo& info) {
   return result;
 }
 
+/** resetPeakMemory(): the peak counts from now on */
+Napi::Value resetPeakMemory(const Napi::CallbackInfo& info) {
+  instance(info.Env()).pool.resetPeak();
+  return info.Env().Undefined();
+}
+
 /** processors(): how many the affinity of this process allows */
 Napi::Value processors(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), omp_get_num_procs());
@@ -215,6 +221,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("run", Napi::Function::New<guarded<run>>(env));
   exports.Set("contract", Napi::Function::New<guarded<contract>>(env));
   exports.Set("memory", Napi::Function::New<guarded<memory>>(env));
+  exports.Set("resetPeakMemory", Napi::Function::New<guarded<resetPeakMemory>>(env));
   exports.Set("processors", Napi::Function::New<guarded<processors>>(env));
   exports.Set("setThreads", Napi::Function::New<guarded<setThreads>>(env));
   return exports;

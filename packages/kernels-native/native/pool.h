@@ -19,7 +19,7 @@ struct Block {
 
 struct Figures {
   size_t allocated = 0;  // bytes lent out now
-  size_t peak = 0;       // the most bytes ever lent out
+  size_t peak = 0;       // the most bytes lent out since resetPeak
   size_t pooled = 0;     // bytes kept for reuse
 };
 
@@ -30,12 +30,14 @@ class Pool {
   Pool& operator=(const Pool&) = delete;
   ~Pool();
 
-  /** At least `bytes` bytes at an address divisible by 64, with undefined contents. Throws OutOfMemory. */
+  /** At least `bytes` bytes at an address divisible by 64, with undefined contents. Throws where there is not so much. */
   Block take(size_t bytes);
   void give(Block block);
   /** Returns every pooled block to the system. */
   void trim();
   Figures figures() const;
+  /** Counts the peak from what is lent out now. */
+  void resetPeak() { peak_ = allocated_; }
 
  private:
   /** `bytes` of memory from a free block or the system; null where there is none. */

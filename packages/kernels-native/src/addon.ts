@@ -25,7 +25,7 @@ export interface NativeContract {
 export interface MemoryFigures {
   /** Bytes that tensors hold now. */
   readonly allocated: number;
-  /** The most bytes that tensors and scratch memory ever held. */
+  /** The most bytes that tensors and scratch memory held since `resetPeakMemory`. */
   readonly peak: number;
   /** Bytes kept for reuse. */
   readonly pooled: number;
@@ -46,6 +46,7 @@ export interface Addon {
   ): void;
   contract(): readonly NativeContract[];
   memory(): MemoryFigures;
+  resetPeakMemory(): void;
   processors(): number;
   setThreads(count: number): void;
 }

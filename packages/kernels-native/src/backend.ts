@@ -75,6 +75,11 @@ export class NativeBackend extends MathBackendCPU implements HostMemory {
     return { unreliable: false, reasons: [], ...this.addon.memory() };
   }
 
+  /** Counts the peak of `memory()` from what is held now. */
+  resetPeakMemory(): void {
+    this.addon.resetPeakMemory();
+  }
+
   /** The storage of a tensor: null where it has no native one. */
   storage(tensor: Pick<TensorInfo, "dataId">): Storage | null {
     return this.dataOf(tensor).storage;

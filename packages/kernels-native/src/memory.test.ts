@@ -43,6 +43,17 @@ const figures = () => memory() as unknown as MemoryFigures;
     expect(figures().pooled).toBeGreaterThanOrEqual(4e6);
   });
 
+  test("has a peak, which counts from a reset", () => {
+    const backend = engine().backend as unknown as NativeBackend;
+    fill([1000, 1000], 1).dispose();
+    expect(figures().peak - figures().allocated).toBeGreaterThanOrEqual(4e6);
+    backend.resetPeakMemory();
+    expect(figures().peak).toBe(figures().allocated);
+    fill([100, 100], 1).dispose();
+    expect(figures().peak - figures().allocated).toBeGreaterThanOrEqual(4e4);
+    expect(figures().peak - figures().allocated).toBeLessThan(4e6);
+  });
+
   test("of a repeated computation comes from the pool", () => {
     const step = () => tidy(() => mul(add(fill([300, 70], 2), 1), fill([300, 1], 3)).dataSync());
     step();

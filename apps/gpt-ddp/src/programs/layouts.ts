@@ -1,7 +1,7 @@
 // A rank of the layouts' test: trains the golden model under a list of layouts, one after the other.
 
 import "@tensorflow/tfjs-backend-cpu";
-import { enableProdMode, memory, setBackend, type Tensor } from "@tensorflow/tfjs-core";
+import { enableProdMode, engine, memory, setBackend, type Tensor } from "@tensorflow/tfjs-core";
 import { readModel, readModelConfig } from "@tessera/checkpoint";
 import type { Traffic, World } from "@tessera/collectives";
 import { resolveBatch, type BatchRamp } from "@tessera/config";
@@ -14,7 +14,7 @@ import {
   type GptParams,
   type Recomputation,
 } from "@tessera/gpt";
-import { loadNative } from "@tessera/kernels-native";
+import { loadNative, NativeBackend } from "@tessera/kernels-native";
 import {
   disposeTree,
   leafAt,
@@ -90,7 +90,7 @@ export interface Trained {
   readonly gradients: ByPath;
   /** What had gone between tensor-parallel ranks before the first step, and after it. */
   readonly traffic: readonly Traffic[];
-  /** The most bytes that this rank's tensors ever took; null where the backend does not count. */
+  /** The most bytes that this rank's tensors took; null where the backend does not count. */
   readonly peakBytes: number | null;
   /** Tensors that a step left behind. */
   readonly leaked: number;
@@ -196,6 +196,8 @@ function goldenWeights(
 }
 
 function trained(world: World, job: Job, layout: Layout): Trained {
+  const { backend } = engine();
+  if (backend instanceof NativeBackend) backend.resetPeakMemory();
   const plan = planOf(world, job, layout);
   const { model, tensor, seed } = plan;
   let state = freshState(

@@ -11,38 +11,63 @@ const recomputed = {
   block: { kind: "block", layers: 1 },
 } as const;
 
-const RAMP = { start: 16, increment: 8, samples: 96 };
+/** Two steps of 16 rows, then such of 32. */
+const RAMP = { start: 16, increment: 16, samples: 32 };
 
 /** The golden run with AdamW: fixtures/golden/expected.json has its losses and norms. */
 const GOLDEN = { rows: 8, rate: { peak: 3e-3, warmup: 0 } };
 
-/** What is trained. Micro-batches are as many as the interleaved schedule needs, also where batches grow. */
+/** Heads that share keys, and a vocabulary that ranks do not divide. */
+const keyHeads = { headCount: 8, keyHeadCount: 2, vocabularySize: 389 } as const;
+
+const gptj = {
+  positions: { kind: "rotary", base: 10_000, share: 0.25, pairs: "neighbours" },
+  parallelBlock: true,
+  biases: { attention: false, mlp: true, head: true },
+  tiedEmbeddings: false,
+  vocabularySize: 389,
+} as const;
+
+const llama = {
+  positions: { kind: "rotary", base: 10_000, share: 1, pairs: "halves" },
+  activation: "swiglu",
+  norm: "rms",
+  keyHeadCount: 2,
+  biases: { attention: false, mlp: false, head: false },
+  tiedEmbeddings: false,
+} as const;
+
+/** What is trained, in so many micro-batches at most. The interleaved schedule needs as many as there are stages. */
 const runs = {
   golden: { ...GOLDEN, accumulation: 4, dropout: 0 },
-  dropout: { ...GOLDEN, accumulation: 4, dropout: 0.1 },
+  "one micro-batch": { accumulation: 1, dropout: 0.1 },
+  dropout: { accumulation: 4, dropout: 0.1 },
   ramp: { accumulation: 16, dropout: 0, ramp: RAMP },
+  "key heads": { accumulation: 4, dropout: 0.1, changes: keyHeads },
+  "GPT-J, masked": { accumulation: 4, dropout: 0.1, changes: gptj, masked: true },
+  Llama: { accumulation: 4, dropout: 0, changes: llama },
 } as const satisfies Record<string, Partial<Layout>>;
 
 /** A choice of each kind. */
 export interface Choice {
-  readonly data: 1 | 2;
-  readonly tensor: 1 | 2;
+  readonly data: 1 | 2 | 4 | 8;
+  readonly tensor: 1 | 2 | 4 | 8;
   readonly pipeline: 1 | 2 | 4;
   readonly schedule: ScheduleKind | "none";
   readonly sequence: boolean;
   readonly recompute: keyof typeof recomputed;
-  readonly distributedOptimizer: boolean;
+  readonly zero: Layout["stage"];
   readonly run: keyof typeof runs;
 }
 
 const kinds = {
-  data: [1, 2],
-  tensor: [1, 2],
+  data: [1, 2, 4, 8],
+  tensor: [1, 2, 4, 8],
   pipeline: [1, 2, 4],
   schedule: [...scheduleKinds, "none"],
   sequence: [false, true],
   recompute: Object.keys(recomputed) as (keyof typeof recomputed)[],
-  distributedOptimizer: [false, true],
+  zero: [0, 1, 2, 3],
   run: Object.keys(runs) as (keyof typeof runs)[],
 } as const satisfies { readonly [K in keyof Choice]: readonly Choice[K][] };
 
@@ -50,11 +75,23 @@ export const ranksOf = ({ data, tensor, pipeline }: Choice): number => data * te
 
 const MOST_RANKS = 8;
 
-const isPossible = (choice: Choice): boolean =>
-  ranksOf(choice) <= MOST_RANKS &&
-  (choice.schedule === "none") === (choice.pipeline === 1) &&
-  (!choice.sequence || choice.tensor > 1) &&
-  (!choice.distributedOptimizer || choice.data > 1);
+/** Micro-batches have a row at least, so data-parallel ranks take fewer of a step with few rows. */
+function accumulationOf({ data, run }: Choice): number {
+  const { accumulation, rows = 32, ramp }: Partial<Layout> = runs[run];
+  return Math.min(accumulation, (ramp?.start ?? rows) / data);
+}
+
+const isPossible = (choice: Choice): boolean => {
+  const { data, tensor, pipeline, schedule, sequence, zero, run } = choice;
+  return (
+    ranksOf(choice) <= MOST_RANKS &&
+    (schedule === "none") === (pipeline === 1) &&
+    accumulationOf(choice) >= pipeline &&
+    (!sequence || tensor > 1) &&
+    (zero === 0 || data > 1) &&
+    (tensor < 8 || run === "key heads") // the others have four heads
+  );
+};
 
 /** All choices that go together. */
 const everything: readonly Choice[] = Object.entries(kinds)
@@ -79,15 +116,24 @@ function pairsOf(choice: Choice): string[] {
   return said.flatMap((one, i) => said.slice(i + 1).map((other) => `${one} & ${other}`));
 }
 
-/** Few layouts that have among them every two choices that any layout has: the one with most new ones first. */
+/**
+ * Few layouts that have among them every two choices that any layout has: the one with most new ones first,
+ * and fewer ranks rather than more, which take their time.
+ */
 export function selection(): Choice[] {
-  const left = new Set(everything.flatMap(pairsOf));
+  const all = everything.map((choice) => ({
+    choice,
+    pairs: pairsOf(choice),
+    cost: 4 + ranksOf(choice),
+  }));
+  const left = new Set(all.flatMap(({ pairs }) => pairs));
   const chosen: Choice[] = [];
-  const news = (choice: Choice): number => pairsOf(choice).filter((pair) => left.has(pair)).length;
+  const worth = ({ pairs, cost }: (typeof all)[number]): number =>
+    pairs.filter((pair) => left.has(pair)).length / cost;
   while (left.size > 0) {
-    const best = everything.reduce((a, b) => (news(b) > news(a) ? b : a));
-    chosen.push(best);
-    for (const pair of pairsOf(best)) left.delete(pair);
+    const best = all.reduce((a, b) => (worth(b) > worth(a) ? b : a));
+    chosen.push(best.choice);
+    for (const pair of best.pairs) left.delete(pair);
   }
   return chosen;
 }
@@ -96,26 +142,28 @@ export function selection(): Choice[] {
 const needsMore = ({ schedule, pipeline }: Choice): boolean =>
   schedule === "interleaved" && pipeline === 4;
 
-const STEPS = { steps: 20, bucketBytes: 2 ** 12, stage: 0 } as const;
+/** As many as the ramp needs to grow. */
+const STEPS = { steps: 3, bucketBytes: 2 ** 12, stage: 0 } as const;
 /** Eight drawn layers, which grow unstable at the golden rate: rounding then takes each run its own way. */
-const DEEPER = { changes: { layerCount: 8 }, rate: { peak: 3e-4, warmup: 4 } };
+const DEEPER = { rate: { peak: 3e-4, warmup: 4 } };
 
-/** The golden run on one rank. */
-export const goldenRun: Layout = { ...STEPS, ...runs.golden };
+/** The golden run on one rank, whole. */
+export const goldenRun: Layout = { ...STEPS, ...runs.golden, steps: 20 };
 
 /** What one rank trains in the place of a choice. */
-export const aloneOf = (choice: Choice): Layout => ({
-  ...STEPS,
-  ...runs[choice.run],
-  ...(needsMore(choice) && DEEPER),
-});
+export function aloneOf(choice: Choice): Layout {
+  const run: Omit<Layout, keyof typeof STEPS> = runs[choice.run];
+  if (!needsMore(choice)) return { ...STEPS, ...run };
+  return { ...STEPS, ...run, ...DEEPER, changes: { ...run.changes, layerCount: 8 } };
+}
 
 export const layoutOf = (choice: Choice): Layout => {
-  const { tensor, pipeline, schedule, sequence } = choice;
+  const { tensor, pipeline, schedule, sequence, zero } = choice;
   const recompute = recomputed[choice.recompute];
   return {
     ...aloneOf(choice),
-    stage: choice.distributedOptimizer ? 1 : 0,
+    accumulation: accumulationOf(choice),
+    stage: zero,
     tensor,
     pipeline,
     sequence,

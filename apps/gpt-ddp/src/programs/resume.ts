@@ -34,6 +34,8 @@ export interface ResumeJob extends Omit<Job, "layouts"> {
   readonly layouts: readonly Named[];
   /** What to go on from under each layout; none to start afresh and save. */
   readonly from: readonly string[];
+  /** The layouts, by name, that take steps from a checkpoint of `from`; the others only load it. */
+  readonly steps: Readonly<Record<string, readonly string[]>>;
 }
 
 /** A run from a checkpoint on. */
@@ -47,8 +49,8 @@ export interface Continued {
   readonly leaked: number;
 }
 
-const FIRST_STEPS = 3;
-const NEXT_STEPS = 5;
+const FIRST_STEPS = 2;
+export const NEXT_STEPS = 3;
 
 const IDENTITY = { seed: 7 };
 
@@ -103,7 +105,8 @@ function continued(world: World, job: ResumeJob, from: string, { name, layout }:
   const folder = latestCheckpoint(join(job.checkpoints, from))!;
   const state = resumeRun(plan, folder, IDENTITY);
   const there = digest(plan, state);
-  const { state: end, losses } = advance(plan, state, NEXT_STEPS);
+  const steps = job.steps[from]!.includes(name) ? NEXT_STEPS : 0;
+  const { state: end, losses } = advance(plan, state, steps);
   disposeState(end);
   const leaked = memory().numTensors - before;
   return { from, to: name, state: there, losses, leaked };

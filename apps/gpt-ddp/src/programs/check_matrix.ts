@@ -1,0 +1,68 @@
+// What of the matrix of layouts must be as on one rank.
+
+import { lossesApart, normsApart, treesApart } from "./compare.js";
+import type { Layout, Trained } from "./layouts.js";
+import { aloneOf, layoutOf, ranksOf, type Choice } from "./matrix.js";
+import { runLayouts } from "./run_layouts.js";
+
+/** Relative. */
+const TOLERANCE = 1e-5;
+/**
+ * Of weights where products or layers are shared out: Adam makes whole steps of the smallest gradients, whose
+ * sums these ranks round in another order.
+ */
+const WEIGHTS_TOLERANCE = 1e-4;
+
+/** A layout by name, and what of it is not as on one rank; nothing where all is. */
+export interface Compared {
+  readonly name: string;
+  readonly differences: Readonly<Record<string, unknown>>;
+}
+
+const keyOf = (layout: Layout): string => JSON.stringify(layout);
+
+/** Trains on one rank what `choices` train on several. */
+export async function trainAlone(choices: readonly Choice[]): Promise<Map<string, Trained>> {
+  const alone = [
+    ...new Map(choices.map(aloneOf).map((layout) => [keyOf(layout), layout])).values(),
+  ];
+  const [one] = await runLayouts(1, alone);
+  return new Map(alone.map((layout, i) => [keyOf(layout), one![i]!]));
+}
+
+/** Trains `choices`, which all have the same number of ranks, by one start of these. */
+export async function compareLayouts(
+  choices: readonly Choice[],
+  references: ReadonlyMap<string, Trained>,
+): Promise<Compared[]> {
+  const all = await runLayouts(ranksOf(choices[0]!), choices.map(layoutOf));
+  return choices.map((choice, i) => {
+    const expected = references.get(keyOf(aloneOf(choice)))!;
+    const isDataParallel = choice.tensor * choice.pipeline === 1;
+    const ofWeights = isDataParallel ? TOLERANCE : WEIGHTS_TOLERANCE;
+    const differences = all
+      .map((rank) => differencesOf(rank[i]!, expected, ofWeights))
+      .find((found) => Object.keys(found).length > 0);
+    return { name: JSON.stringify(choice), differences: differences ?? {} };
+  });
+}
+
+function differencesOf(
+  trained: Trained,
+  expected: Trained,
+  ofWeights: number,
+): Compared["differences"] {
+  const { consumed, leaked, disagreement, gradients, weights } = trained;
+  const apart = {
+    losses: [lossesApart(trained, expected), TOLERANCE],
+    norms: [normsApart(trained, expected), TOLERANCE],
+    gradients: [treesApart(gradients, expected.gradients), TOLERANCE],
+    weights: [treesApart(weights, expected.weights), ofWeights],
+  } as const;
+  return {
+    ...Object.fromEntries(Object.entries(apart).filter(([, [far, limit]]) => !(far < limit))),
+    ...(consumed.join() !== expected.consumed.join() && { consumed }),
+    ...(leaked > 0 && { leaked }),
+    ...(disagreement !== null && { disagreement }),
+  };
+}
