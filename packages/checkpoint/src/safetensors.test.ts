@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { UserError } from "@tessera/config";
 import { openSafetensors } from "./index.js";
-import { headerOf } from "./safetensors_writer.js";
+import { openMutatedFiles } from "./programs/mutate_safetensors.js";
 
 let folder: string;
 let path: string;
@@ -16,85 +16,11 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Numbers in [0, 1), the same for the same seed. */
-function drawer(seed: number): () => number {
-  let state = seed;
-  return () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647;
-}
-
-const tensors = [
-  { name: "a", shape: [2, 3] },
-  { name: "blocks.0.weight", shape: [4] },
-  { name: "scalar", shape: [] },
-];
-
-/** A whole file, whose every element is 7. */
-function wholeFile(): Buffer {
-  const header = headerOf(tensors, { metadata: { format: "pt" } });
-  const data = new Uint8Array(new Float32Array(11).fill(7).buffer);
-  return Buffer.concat([header, data]);
-}
-
-/** Pieces of headers, for mutations that JSON survives. */
-const WORDS = ["[", "]", "{", "}", '"', ",", ":", "-1", "1e99", "0", "9007199254740993", "null"];
-const NAMES = ["__proto__", "F16", "BF16", "I64", "../../x", "\u0000", "\ud800"];
-
-function mutated(file: Buffer, draw: () => number): Buffer {
-  const pick = (end: number): number => Math.floor(draw() * end);
-  let bytes = Buffer.from(file);
-  for (let change = 0; change <= pick(4); change += 1) {
-    const at = pick(bytes.length);
-    const kind = pick(5);
-    if (kind === 0) bytes.writeUInt8(pick(256), at);
-    else if (kind === 1) bytes = bytes.subarray(0, at);
-    else if (kind === 2) bytes = Buffer.concat([bytes, Buffer.alloc(pick(64), pick(256))]);
-    else if (kind === 3) bytes.writeUInt8(pick(256), pick(8));
-    else {
-      const word = [...WORDS, ...NAMES][pick(WORDS.length + NAMES.length)]!;
-      bytes.write(word, 8 + pick(bytes.length - 8 - word.length), "utf8");
-    }
-    if (bytes.length < 40) break;
-  }
-  return bytes;
-}
-
-/** Reads all that a file of `size` bytes says it holds, and not a byte more. */
-function readWhole(size: number): void {
-  const opened = openSafetensors(path);
-  try {
-    let read = 0;
-    for (const [name, shape] of opened.shapes) {
-      const values = opened.read(name);
-      expect(values).toHaveLength(shape.reduce((a, b) => a * b, 1));
-      expect(() => opened.read(name, values.length, 1)).toThrow(RangeError);
-      opened.sum(name);
-      read += values.byteLength;
-    }
-    expect(read).toBeLessThanOrEqual(2 * size); // 16-bit floats are widened
-  } finally {
-    opened.close();
-  }
-}
-
-test("10,000 mutated files are read inside their bytes, or refused by name", () => {
-  const draw = drawer(11);
-  const file = wholeFile();
-  const ends = { read: 0, refused: 0 };
-  for (let round = 0; round < 10_000; round += 1) {
-    const bytes = mutated(file, draw);
-    writeFileSync(path, bytes);
-    try {
-      readWhole(bytes.length);
-      ends.read += 1;
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      expect(error.message.startsWith(path)).toBe(true);
-      ends.refused += 1;
-    }
-  }
-  expect(ends.read).toBeGreaterThan(200);
-  expect(ends.refused).toBeGreaterThan(5000);
-}, 120_000);
+test("1,500 mutated files are read inside their bytes, or refused by name", () => {
+  const { read, refused } = openMutatedFiles(path, 1500, 11);
+  expect(read).toBeGreaterThan(30);
+  expect(refused).toBeGreaterThan(750);
+});
 
 describe("refused before memory is taken:", () => {
   const withHeader = (header: string): void => {

@@ -95,6 +95,7 @@ function remove(folder: string, name: string): void {
 /** Clears away what a job left that was ended while it saved. Only for whoever holds the folder's lock. */
 export function recover(folder: string): void {
   for (const name of readdirSync(folder)) {
+    if (name.startsWith(`.${LATEST}-`)) rmSync(join(folder, name));
     const [, visible, state] = /^\.(checkpoint-\d+)\.(partial|replaced|removed)\b/.exec(name) ?? [];
     if (visible === undefined) continue;
     const isLost = state === "replaced" && !existsSync(join(folder, visible));

@@ -1,0 +1,25 @@
+// Reads the checkpoints of the tests of killed jobs.
+
+import { WHOLE } from "@tessera/mesh";
+import { wholeWindow } from "@tessera/random";
+import { openCheckpoint } from "../sharded/saved.js";
+import { elementAt } from "./made.js";
+
+/** The step of a checkpoint of `rows` rows. Throws where an element is not of that step, or cannot be read. */
+export function loadStep(path: string, rows: number): number {
+  const table = {
+    shape: [8 * rows],
+    pieces: [{ path: "table", window: wholeWindow([rows, 8]), first: 0, size: 8 * rows, at: 0 }],
+  };
+  const checkpoint = openCheckpoint(path);
+  try {
+    checkpoint.check(WHOLE);
+    const { step } = checkpoint.progress;
+    const values = checkpoint.values("weights", table);
+    const wrong = values.findIndex((value, index) => value !== elementAt(step, index));
+    if (wrong >= 0) throw new Error(`${path}: element ${wrong} is ${values[wrong]}`);
+    return step;
+  } finally {
+    checkpoint.close();
+  }
+}

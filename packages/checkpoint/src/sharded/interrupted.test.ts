@@ -1,0 +1,109 @@
+// Saves that end at each change of the folder in turn: before it, and in its middle. Whatever the moment, the last
+// whole checkpoint loads, all that are seen are whole, and the next job clears away the rest.
+
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "@jest/globals";
+import { scratchFolder } from "@tessera/testing";
+import { failAt, Killed } from "../programs/failing_files.js";
+import { loadStep } from "../programs/load_step.js";
+import { about, sourcesOf } from "../programs/made.js";
+import { latestCheckpoint, recover } from "./folder.js";
+import { takeLock } from "./lock.js";
+import { saveShard, type Place } from "./save_shard.js";
+
+const ROWS = 40;
+const at = scratchFolder("interrupted");
+
+interface Job {
+  readonly ranks: number;
+  /** The rank that is killed; the others write all that is theirs, or wait in vain. */
+  readonly killed: number;
+  readonly keep: number;
+  /** Saved before, in this order; the last of `steps` is the one that is interrupted. */
+  readonly steps: readonly number[];
+}
+
+const jobs: Readonly<Record<string, Job>> = {
+  "the first checkpoint": { ranks: 1, killed: 0, keep: 0, steps: [1] },
+  "another one, for which an older one goes": { ranks: 1, killed: 0, keep: 1, steps: [1, 2] },
+  "one in the place of another of its step": { ranks: 1, killed: 0, keep: 2, steps: [1, 2, 2] },
+  "the first of two ranks": { ranks: 2, killed: 0, keep: 1, steps: [1, 2] },
+  "the second of two ranks": { ranks: 2, killed: 1, keep: 1, steps: [1, 2] },
+};
+
+function save({ ranks, keep }: Job, token: string, rank: number, step: number) {
+  const sources = sourcesOf(step, { rank, ranks, rows: ROWS });
+  const bytes = Buffer.concat(
+    sources.map(({ piece, copy }) => {
+      const values = new Float32Array(piece.size);
+      copy(values);
+      return new Uint8Array(values.buffer);
+    }),
+  );
+  const slots = sources.map(({ name, piece }) => ({ name, piece }));
+  const place: Place = { folder: folderOf(), token, rank, ranks, keep, patienceSeconds: 0.01 };
+  return saveShard(place, { about: about(step), slots, bytes }, () => undefined);
+}
+
+const folderOf = (): string => at("run");
+
+/** Saves a step on all ranks; the last of them completes it. */
+async function saveAll(job: Job, token: string, step: number): Promise<void> {
+  for (let rank = job.ranks - 1; rank >= 0; rank -= 1) await save(job, token, rank, step);
+}
+
+/** Runs a job that ends at change `count`. Returns the step of its last whole checkpoint before that one. */
+async function interrupt(job: Job, count: number, torn: boolean) {
+  rmSync(folderOf(), { recursive: true, force: true });
+  mkdirSync(folderOf());
+  const lock = await takeLock(folderOf(), () => undefined);
+  const before = job.steps.slice(0, -1);
+  const step = job.steps.at(-1)!;
+  for (const one of before) await saveAll(job, lock.token, one);
+  const others = [1, 0].filter((rank) => rank < job.ranks && rank !== job.killed);
+  if (job.killed === 0) for (const rank of others) await save(job, lock.token, rank, step);
+  const faults = failAt(folderOf(), count, torn);
+  let isKilled = false;
+  try {
+    await save(job, lock.token, job.killed, step);
+  } catch (error) {
+    if (!(error instanceof Killed)) throw error;
+    isKilled = true;
+  } finally {
+    faults.restore();
+    lock.release();
+  }
+  return { isKilled, before: before.at(-1) ?? 0, step };
+}
+
+/** What the next job finds. */
+function checkFolder(before: number, step: number): void {
+  const latest = latestCheckpoint(folderOf());
+  const found = latest === undefined ? 0 : loadStep(latest, ROWS);
+  expect([before, step]).toContain(found);
+  const visible = readdirSync(folderOf()).filter((name) => name.startsWith("checkpoint-"));
+  for (const name of visible) loadStep(join(folderOf(), name), ROWS);
+}
+
+test.each(Object.entries(jobs))("%s", async (_name, job) => {
+  let changes = 0;
+  for (let isKilled = true; isKilled;) {
+    changes += 1;
+    for (const torn of [false, true]) {
+      const end = await interrupt(job, changes, torn);
+      isKilled = end.isKilled;
+      const lock = await takeLock(folderOf(), () => undefined);
+      recover(folderOf());
+      checkFolder(end.before, end.step);
+      await saveAll(job, lock.token, end.step + 1);
+      expect(loadStep(latestCheckpoint(folderOf())!, ROWS)).toBe(end.step + 1);
+      lock.release();
+      const left = readdirSync(folderOf()).filter((name) => name.startsWith("."));
+      expect(left).toEqual([]);
+    }
+  }
+  // Of every kind: folder, header, elements, flush, list; on the first rank the index and the names too.
+  expect(changes).toBeGreaterThan(job.killed === 0 ? 10 : 6);
+  expect(existsSync(folderOf())).toBe(true);
+});
