@@ -21,8 +21,8 @@ test("one process keeps the laws of groups", () => {
 test.each([1, 2, 3, 4, 8])(
   "%s threads keep the laws, with the same bits on all ranks and in two runs",
   async (ranks) => {
-    const run = () => runThreads<Verdict>({ program: program("laws"), ranks });
-    const verdicts = [...(await run()), ...(await run())];
+    const runs = await runThreads<[Verdict, Verdict]>({ program: program("laws"), ranks });
+    const verdicts = [...runs.map(([first]) => first), ...runs.map(([, second]) => second)];
     expect(verdicts).toHaveLength(2 * ranks);
     expect(verdicts[0]!.checked).toBeGreaterThan(100);
     for (let parity = 0; parity < Math.min(ranks, 2); parity += 1) {
@@ -30,7 +30,6 @@ test.each([1, 2, 3, 4, 8])(
       expect(new Set(digests.map(({ digest }) => digest)).size).toBe(1);
     }
   },
-  120_000,
 );
 
 test.each<readonly [Mistake, RegExp]>([
@@ -44,7 +43,7 @@ test.each<readonly [Mistake, RegExp]>([
     program: program("mistakes"),
     ranks: 3,
     data: mistake,
-    limitSeconds: 2,
+    limitSeconds: mistake === "sleep" ? 8 : 120, // what comes late of a loaded machine is no mistake
   });
   await expect(run).rejects.toThrow(said);
 });

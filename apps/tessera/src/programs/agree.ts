@@ -1,0 +1,22 @@
+// What ranks under mpirun say of the laws of collectives.
+
+import { join } from "node:path";
+import { launchRanks } from "@tessera/testing";
+
+export const TESSERA = join(__dirname, "../../dist/main.js");
+
+/** What ranks on the native backend say, of sums of 7 x 30001 elements too, each of them twice. */
+export function checkRanks(ranks: number): string[] {
+  const check = ["check-ranks", "--elements", "30001", "--repeat", "2"];
+  const { status, stdout, stderr } = launchRanks(ranks, [TESSERA, ...check]);
+  if (status !== 0) throw new Error(stderr);
+  return stdout.trim().split("\n").sort();
+}
+
+/** The digests that ranks of each parity, which share a group, found in both rounds. */
+export const digestsOf = (lines: readonly string[]): Set<string>[] =>
+  [0, 1].map((parity) => {
+    const rank = (line: string): number => Number(/^\[(\d+)\]/.exec(line)![1]);
+    const own = lines.filter((line) => rank(line) % 2 === parity);
+    return new Set(own.map((line) => line.split(" ").at(-1)!));
+  });

@@ -1,0 +1,34 @@
+// Ranks under mpirun: in two starts of every number of them to the bit, and with more bytes than 31 bits count.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "@jest/globals";
+import { isAvailable } from "@tessera/collectives-mpi";
+import { isAvailable as isNativeBuilt } from "@tessera/kernels-native";
+import { launchRanks } from "@tessera/testing";
+import { checkRanks, digestsOf } from "./programs/agree.js";
+
+const HUGE = join(__dirname, "../../../packages/collectives-mpi/dist/programs/huge.js");
+
+(isAvailable() && isNativeBuilt() ? test : test.skip).each([1, 2, 3, 4, 8])(
+  "%s ranks agree with plain arithmetic, and in two starts to the bit",
+  (ranks) => {
+    const first = checkRanks(ranks);
+    expect(first).toHaveLength(2 * ranks);
+    expect(digestsOf(first).map(({ size }) => size)).toEqual(ranks === 1 ? [1, 0] : [1, 1]);
+    expect(checkRanks(ranks)).toEqual(first);
+  },
+);
+
+const NEEDED = 9 * 2 ** 30;
+const [, free] = /MemAvailable: +(\d+) kB/.exec(readFileSync("/proc/meminfo", "utf8"))!;
+const isRoom = Number(free) * 1024 > NEEDED;
+
+(isAvailable() && isRoom ? test : test.skip)(
+  `ranks exchange more bytes than 31 bits count, for which ${NEEDED} bytes of memory are free`,
+  () => {
+    const run = launchRanks(2, [HUGE]);
+    expect(run).toMatchObject({ status: 0, stderr: "" });
+    expect(run.stdout).toMatch(/rank 1 has 2147483656 elements/);
+  },
+);
