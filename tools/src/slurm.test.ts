@@ -1,260 +1,53 @@
-// Ranks on a real Slurm cluster of two hosts: that they agree with plain arithmetic, that job scripts run
-// as they are written, and that whatever goes wrong ends the job and not the cluster.
+// One training on a real Slurm cluster of two hosts, from the job script to the loss: the slow tests do the rest.
 
-import { execFileSync, spawn, spawnSync } from "node:child_process";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { commandsBehind } from "./documented.js";
+import { expect, test } from "@jest/globals";
+import * as slurm from "./on_slurm.js";
 
-const ROOT = join(__dirname, "../..");
-const CLUSTER = join(ROOT, "tools/slurm-cluster/main.mjs");
-const TESSERA = join(ROOT, "apps/tessera/dist/main.js");
-const GPT_DDP = join(ROOT, "apps/gpt-ddp/dist/main.js");
-const MISTAKES = join(ROOT, "packages/collectives-mpi/dist/programs/mistakes.js");
+const { GPT_DDP, jobs, MISTAKES, onTwoNodes, ROOT, run, TESSERA } = slurm;
 
-const cluster = (...args: string[]) =>
-  spawnSync(process.execPath, [CLUSTER, ...args], { encoding: "utf8", timeout: 120_000 });
+const srun = ["srun", "--mpi=pmix", "--kill-on-bad-exit=1", "--nodes=2"];
 
-const reason = cluster("obstacle").stdout.trim();
-if (reason !== "") process.stdout.write(`slurm.test: skipped, for ${reason}\n`);
+onTwoNodes((folder) => {
+  test("three ranks agree with plain arithmetic, twice to the bit", () => {
+    const check = [process.execPath, TESSERA, "check-ranks", "--elements", "5001", "--repeat", "2"];
+    const { stdout, stderr, status } = run(...srun, "--ntasks=3", ...check);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    const lines = stdout.trim().split("\n").sort();
+    expect(lines).toHaveLength(6);
+    expect(new Set(lines).size).toBe(3);
+    expect(stdout).toMatch(/rank 0 of 3 on n0, .* \d{3,} results are right/);
+    expect(stdout).toMatch(/ on n1, .* results are right/);
+  });
 
-/** The running processes whose command line has `mark` in it. Zombies wait for init, not for us. */
-const processesWith = (mark: string): string =>
-  spawnSync("pgrep", ["--runstates", "R,S,D,T", "-f", mark], { encoding: "utf8" }).stdout;
-
-const run = (...args: string[]) => cluster("run", ...args);
-const srun = ["srun", "--mpi=pmix", "--kill-on-bad-exit=1", "--nodes=2", "--ntasks-per-node=2"];
-
-(reason === "" ? describe : describe.skip)("on two nodes of Slurm", () => {
-  let folder: string;
-  beforeAll(() => {
-    folder = mkdtempSync("/tmp/tessera-slurm-");
-    expect(cluster("start", "2").stderr).toBe("");
-  }, 60_000);
-  afterAll(() => {
-    cluster("stop");
-    rmSync(folder, { recursive: true });
-    expect(processesWith("tessera-slurm|slurmd -D|slurmctld -D")).toBe("");
-  }, 60_000);
-
-  /** A job under way: its log, and what Slurm does to it. */
-  function submit(script: string, cwd = folder) {
-    const args = [CLUSTER, "run", "sbatch", "--parsable", script];
-    const id = spawnSync(process.execPath, args, { encoding: "utf8", cwd }).stdout.trim();
-    const name = /--job-name=(.*)/.exec(readFileSync(join(cwd, script), "utf8"))![1]!;
-    const log = join(cwd, `${name}-${id}.log`);
-    const said = () => (existsSync(log) ? readFileSync(log, "utf8") : "");
-    const until = (isTrue: (said: string) => boolean, patience = 60_000) => {
-      for (const deadline = Date.now() + patience; !isTrue(said()) && Date.now() < deadline;)
-        spawnSync("sleep", ["0.2"]);
-      expect(isTrue(said()) || said()).toBe(true);
-    };
-    const isThere = (what: string) => run("scontrol", "show", "job", id).stdout.includes(what);
-    return {
-      id,
-      said,
-      until,
-      isThere,
-      /** As Slurm does before the time limit; returns when the job is back. */
-      requeue() {
-        run("scancel", "--batch", "--signal=USR1", id);
-        until(() => isThere("Restarts=1"), 180_000);
-        until(() => isThere("JobState=RUNNING"), 180_000); // Slurm lets it wait for a while
-      },
-    };
-  }
-
-  /** How srun lays out so many ranks; 7 and 1 are the most uneven, and a node's last rank is its worst. */
-  const layouts: Readonly<Record<number, readonly string[]>> = {
-    1: ["--nodes=1", "--ntasks=1"],
-    2: ["--nodes=2", "--ntasks=2"],
-    3: ["--nodes=2", "--ntasks=3"],
-    4: ["--nodes=2", "--ntasks=4"],
-    8: ["--nodes=2", "--ntasks=8", "--distribution=plane=7"],
-  };
-  const digests = (lines: string) =>
-    lines
-      .trim()
-      .split("\n")
-      .map((line) => line.split(" ").at(-1));
-
-  test.each([1, 2, 3, 4, 8])(
-    "%s ranks agree with plain arithmetic, and in two runs and under mpirun to the bit",
-    (ranks) => {
-      const program = [process.execPath, TESSERA, "check-ranks", "--elements", "5001"];
-      const check = () => {
-        const { stdout, stderr, status } = run(
-          ...["srun", "--mpi=pmix", "--kill-on-bad-exit=1", ...layouts[ranks]!],
-          ...program,
-        );
-        expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
-        return stdout.trim().split("\n").sort().join("\n");
-      };
-      const [first, second] = [check(), check()];
-      expect(first.match(/ results are right/g)).toHaveLength(ranks);
-      expect(second).toEqual(first);
-      expect(first.includes(" on n1,")).toBe(ranks > 1);
-      const args = ["launch", "--nproc-per-node", String(ranks), "--", ...program];
-      const here = execFileSync(process.execPath, [TESSERA, ...args], { encoding: "utf8" });
-      expect(digests(here).sort()).toEqual(digests(first).sort());
-    },
-    180_000,
-  );
-
-  test.each([
-    ["kill", /task 1: Killed/],
-    ["throw", /rank 1 \(host n\d\): out of patience/],
-    ["sleep", /rank 1 \(host n\d\) did not call it/],
-    ["size", /rank 1 calls allReduce \(sum\) of 8 fp32/],
-  ])(
-    "%s: the job ends, says who, and the next one runs",
-    (mistake, said) => {
-      const { status, stderr } = run(...srun, "node", MISTAKES, mistake);
-      expect(status).not.toBe(0);
-      expect(stderr).toMatch(said);
-      expect(processesWith(MISTAKES)).toBe("");
-      expect(run("srun", "-N2", "-n2", "hostname").stdout.split("\n").sort()).toEqual([
-        "",
-        "n0",
-        "n1",
-      ]);
-    },
-    60_000,
-  );
-
-  test("a node whose link is pulled out ends the job, and serves again when it is back", async () => {
-    const args = [CLUSTER, "run", ...srun, "node", MISTAKES, "pause"];
-    const job = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
-    let said = "";
-    job.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
-    const paused = new Promise<void>((resolve) => job.stdout.once("data", () => resolve()));
-    const ended = new Promise<number | null>((resolve) => job.once("close", resolve));
-    await paused;
-    cluster("unplug", "1");
-    try {
-      expect(await ended).not.toBe(0);
-      expect(said).toMatch(/rank 2 \(host n1\), rank 3 \(host n1\) did not answer/);
-    } finally {
-      cluster("plug", "1");
-    }
-    let hosts = "";
-    for (const deadline = Date.now() + 60_000; hosts === "" && Date.now() < deadline;) {
-      hosts = run("srun", "--immediate=10", "-N2", "-n2", "hostname").stdout;
-    }
-    expect(hosts.split("\n").sort()).toEqual(["", "n0", "n1"]);
-    expect(processesWith(MISTAKES)).toBe("");
-  }, 180_000);
-
-  test("the script that tessera sbatch writes runs as it is", () => {
-    const script = join(folder, "job.sh");
-    const flags = ["--nodes", "2", "--ranks-per-node", "2", "--time", "5", "--log-folder", folder];
-    const program = ["--", process.execPath, TESSERA, "check-ranks", "--elements", "100"];
-    execFileSync(process.execPath, [TESSERA, "sbatch", ...flags, "--output", script, ...program]);
-    const { stdout, status } = run("sbatch", "--parsable", "--wait", script);
-    expect(status).toBe(0);
-    const log = readFileSync(join(folder, `tessera-${stdout.trim()}.log`), "utf8");
-    expect(log.match(/results are right/g)).toHaveLength(4);
-  }, 60_000);
-
-  test("the data-parallel example learns from a job script, and the same on one node as on two", () => {
-    const config = join(ROOT, "apps/gpt-ddp/examples/ds_config.json");
-    // As the example has them, but for the size of a step, and its learning rate.
-    const flags =
-      `--deepspeed ${config} --do_train=True --per_device_train_batch_size 4 --max_len 128 ` +
-      "--learning_rate 0.002 --adam_beta2 0.98 --weight_decay 0.0000 --adam_epsilon 1e-8 --max_steps 20 " +
-      "--warmup_steps 10 --master_addr=n0 --model tiny --sample_len 0 --logging_steps 1 --eval_steps 0";
-    const losses = [2, 1].map((nodes) => {
-      const [script, output] = ["job.sh", "out"].map((name) =>
-        join(folder, `example-${nodes}-${name}`),
-      );
-      const sizes = [
-        "--nodes",
-        String(nodes),
-        "--ranks-per-node",
-        String(16 / nodes),
-        "--time",
-        "5",
-      ];
-      const files = ["--log-folder", folder, "--output", script!];
-      const program = [process.execPath, GPT_DDP, "--text", join(ROOT, "docs/*.md")];
-      const words = [...sizes, ...files, "--", ...program, "--output_dir", output!];
-      execFileSync(process.execPath, [TESSERA, "sbatch", ...words, ...flags.split(" ")]);
-      expect(run("sbatch", "--wait", script!).status).toBe(0);
-      const metrics = readFileSync(join(output!, "metrics.jsonl"), "utf8");
-      return [...metrics.matchAll(/"loss":([\d.]+)/g)].map(([, loss]) => Number(loss));
-    });
-    const [two, one] = losses as [number[], number[]];
-    expect(two).toHaveLength(20);
-    expect(two.at(-1)).toBeLessThan(0.8 * two[0]!);
-    two.forEach((loss, step) => expect(Math.abs(loss / one[step]! - 1)).toBeLessThan(1e-5));
-  }, 480_000);
-
-  test("a job that is warned of its time limit saves, is requeued, and goes on to the bit", () => {
+  test("the data-parallel example learns from the job script that tessera sbatch writes", () => {
     const at = (name: string) => join(folder, name);
-    writeFileSync(at("text.txt"), "To be, or not to be, that is the question. ".repeat(40));
-    const sizes = ["--model", "tiny", "--max_len", "16", "--per_device_train_batch_size", "2"];
-    const intervals = ["--max_steps", "1000000", "--logging_steps", "1", "--eval_steps", "0"];
-    const resuming = ["--exit_signal_handler", "--resume_from_checkpoint", "auto"];
-    /** A job of that name, and the losses that it has written by step. */
-    const start = (name: string) => {
-      const paths = ["--text", at("text.txt"), "--output_dir", at(name)];
-      const program = [process.execPath, GPT_DDP, ...paths, ...sizes, ...intervals, ...resuming];
-      const layout = ["--job-name", name, "--nodes", "2", "--ranks-per-node", "2", "--time", "5"];
-      const files = ["--log-folder", folder, "--output", at(`${name}.sh`)];
-      const flags = [...layout, "--warning-seconds", "60", ...files];
-      execFileSync(process.execPath, [TESSERA, "sbatch", ...flags, "--", ...program]);
-      const losses = () =>
-        readFileSync(at(`${name}/metrics.jsonl`), "utf8").match(/"step":\d+,"loss":[^,]+/g)!;
-      return { ...submit(`${name}.sh`), losses };
-    };
-    const job = start("requeued");
-    job.until((said) => said.includes("step 3/"));
-    job.requeue();
-    const [, saved] = /saved {2}.*checkpoint-(\d+)/.exec(job.said()) ?? [];
-    job.until((said) => said.includes(`resume from step ${saved}`));
-    const isPast = (said: string) => said.includes(`step ${Number(saved) + 3}/`);
-    job.until(isPast);
-    run("scancel", job.id);
-    const whole = start("unstopped");
-    whole.until(isPast);
-    run("scancel", whole.id);
-    const steps = Number(saved) + 2;
-    const losses = job.losses().slice(0, steps);
-    expect(losses).toHaveLength(steps);
-    expect(losses).toEqual(whole.losses().slice(0, steps));
-  }, 600_000);
+    const job = ["--nodes", "2", "--ranks-per-node", "2", "--time", "5"];
+    const files = ["--log-folder", folder, "--output", at("job.sh")];
+    const program = [process.execPath, GPT_DDP, "--text", join(ROOT, "docs/*.md")];
+    const flags =
+      `--output_dir ${at("out")} --model tiny --max_len 32 --per_device_train_batch_size 8 ` +
+      "--learning_rate 0.002 --max_steps 20 --warmup_steps 5 --sample_len 0 --logging_steps 1 --eval_steps 0";
+    const words = [...job, ...files, "--", ...program, ...flags.split(" ")];
+    execFileSync(process.execPath, [TESSERA, "sbatch", ...words]);
+    expect(run("sbatch", "--wait", at("job.sh")).status).toBe(0);
+    const metrics = readFileSync(at("out/metrics.jsonl"), "utf8");
+    const losses = [...metrics.matchAll(/"loss":([\d.]+)/g)].map(([, loss]) => Number(loss));
+    expect(losses).toHaveLength(20);
+    expect(losses.at(-1)).toBeLessThan(0.8 * losses[0]!);
+  });
 
-  test("the documented line of 1.4B trains on sixteen ranks, is warned, requeued, and ends", () => {
-    const cwd = join(folder, "documented");
-    mkdirSync(cwd);
-    for (const name of ["README.md", "LICENSE", "apps", "docs", "node_modules", "packages"]) {
-      symlinkSync(join(ROOT, name), join(cwd, name));
-    }
-    const guide = join(ROOT, "docs/pretraining.md");
-    const [preprocess, sbatch, ...rest] = commandsBehind(guide, DOCUMENTED);
-    expect(rest).toEqual(["sbatch job.sh"]);
-    for (const command of [preprocess!, sbatch!]) execFileSync("bash", ["-c", command], { cwd });
-    const job = submit("job.sh", cwd);
-    job.until((said) => said.includes("iteration        9/"), 240_000);
-    job.requeue();
-    const iterations = () =>
-      [...job.said().matchAll(/iteration +(\d+)\/ +30 /g)].map(([, n]) => Number(n));
-    job.until((said) => said.includes("checkpoint-30"), 240_000);
-    job.until(() => job.isThere("JobState=COMPLETED"));
-    const [, saved] = /saved {2}checkpoints\/checkpoint-(\d+)/.exec(job.said())!;
-    expect(job.said()).toContain(`resume from step ${saved}`);
-    expect(iterations()).toEqual(Array.from({ length: 30 }, (_, i) => i + 1));
-    expect(job.said()).toContain("16: tensor 8 x pipeline 2 x data 1");
-  }, 900_000);
+  test("a rank that is killed ends the job, says who, and the next one runs", () => {
+    const { status, stderr } = run(...srun, "--ntasks=4", "node", MISTAKES, "kill");
+    expect(status).not.toBe(0);
+    expect(stderr).toMatch(/task 1: Killed/);
+    expect(jobs.alive()).toEqual([]);
+    expect(run("srun", "-N2", "-n2", "hostname").stdout.split("\n").sort()).toEqual([
+      "",
+      "n0",
+      "n1",
+    ]);
+  });
 });
-
-const DOCUMENTED = "## The 1.4B line, narrowed to run anywhere";

@@ -1,6 +1,5 @@
 // Training on Megatron's datasets, as a user meets it: the built program, on one rank and on several.
 
-import { spawnSync } from "node:child_process";
 import {
   cpSync,
   mkdirSync,
@@ -16,10 +15,10 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { isAvailable as isMpiAvailable } from "@tessera/collectives-mpi";
 import { datasetWriter } from "@tessera/data";
+import { launchRanks, runNode } from "@tessera/testing";
 import { countWords, trainBpe, writeTokenizerJson } from "@tessera/tokenizer";
 
 const MAIN = join(__dirname, "../dist/main.js");
-const LAUNCH = join(__dirname, "../../tessera/dist/main.js");
 const END = 0; // special tokens have the first ids
 const TINY =
   "--model tiny --max_len 16 --per_device_train_batch_size 2 --sample_len 0 --logging_steps 1";
@@ -49,16 +48,11 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function run(line: string, ranks = 1) {
-  const words = [MAIN, ...line.split(" ").filter(Boolean)];
-  const launched = [LAUNCH, "launch", "--nproc-per-node", String(ranks), "--", "node", ...words];
-  const { status, stdout, stderr } = spawnSync(process.execPath, ranks === 1 ? words : launched, {
-    encoding: "utf8",
-    timeout: 60_000,
-    env: { ...process.env, OMP_NUM_THREADS: "1" },
-  });
-  return { status, stdout, stderr };
-}
+const run = (line: string, ranks = 1) => {
+  const args = [MAIN, ...line.split(" ").filter(Boolean)];
+  const env = { ...process.env, OMP_NUM_THREADS: "1" };
+  return ranks === 1 ? runNode(args, { env }) : launchRanks(ranks, args);
+};
 
 const trained = (name: string, flags: string) =>
   `${TINY} --tokenizer ${at("tokenizer.json")} --output_dir ${at(name)} ${flags}`;

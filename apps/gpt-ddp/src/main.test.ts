@@ -1,6 +1,6 @@
 // The command as a user meets it: the built program, in a process of its own.
 
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import {
   cpSync,
   existsSync,
@@ -16,6 +16,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { isAvailable as isMpiAvailable } from "@tessera/collectives-mpi";
 import { isAvailable as isNativeAvailable } from "@tessera/kernels-native";
+import { launchRanks, runNode, runProgram } from "@tessera/testing";
 
 const MAIN = join(__dirname, "../dist/main.js");
 const GOLDEN = join(__dirname, "../../../fixtures/golden");
@@ -34,13 +35,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const words = (line: string) => line.split(" ").filter(Boolean);
 
-function run(line: string) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...words(line)], {
-    encoding: "utf8",
-    timeout: 60_000,
-  });
-  return { status, stdout, stderr };
-}
+const run = (line: string) => runNode([MAIN, ...words(line)]);
 
 const trained = (name: string, flags: string) =>
   `--text ${text} --output_dir ${at(name)} ${TINY} ${flags}`;
@@ -117,21 +112,7 @@ test("the flags of the OLCF example run as they stand, on text that is there", (
 const withRanks = isMpiAvailable() ? test : test.skip;
 
 withRanks("ranks train as one does, and resume on other numbers of ranks", () => {
-  const LAUNCH = join(__dirname, "../../tessera/dist/main.js");
-  /** As `run`, on several ranks. */
-  const launch = (ranks: number, line: string) => {
-    const words_ = ["launch", "--nproc-per-node", String(ranks), "--", "node", MAIN];
-    const { status, stdout, stderr } = spawnSync(
-      process.execPath,
-      [LAUNCH, ...words_, ...words(line)],
-      {
-        encoding: "utf8",
-        timeout: 60_000,
-        env: { ...process.env, OMP_NUM_THREADS: "1" },
-      },
-    );
-    return { status, stdout, stderr };
-  };
+  const launch = (ranks: number, line: string) => launchRanks(ranks, [MAIN, ...words(line)]);
   const flags = "--max_steps 4 --logging_steps 1 --save_steps 2 --dropout 0.1";
   run(trained("one", `${flags} --gradient_accumulation_steps 2`));
   const two = launch(2, trained("two", `${flags} --zero_stage 2`));
@@ -159,10 +140,8 @@ const withNativeRanks = isNativeAvailable() ? withRanks : test.skip;
 
 withNativeRanks("ranks that a bare mpirun starts share the processors of their node", () => {
   const { OMP_NUM_THREADS: _granted, ...env } = process.env;
-  const flags = trained("bare", "--max_steps 1 --distributed_timeout_minutes 1");
-  const { status, stdout } = spawnSync("mpirun", ["-n", "2", "node", MAIN, ...words(flags)], {
-    encoding: "utf8",
-    timeout: 60_000,
+  const flags = trained("bare", "--max_steps 1 --distributed_timeout_minutes 4");
+  const { status, stdout } = runProgram("mpirun", ["-n", "2", "node", MAIN, ...words(flags)], {
     env: {
       ...env,
       OMPI_ALLOW_RUN_AS_ROOT: "1",

@@ -7,7 +7,7 @@ import { runLayouts } from "./programs/run_layouts.js";
 
 const COMMON = { stage: 0, accumulation: 1, dropout: 0, bucketBytes: 2 ** 12 } as const;
 
-const eightHeads: Layout = { ...COMMON, steps: 4, changes: { headCount: 8 } };
+const eightHeads: Layout = { ...COMMON, steps: 2, changes: { headCount: 8 } };
 
 /** The heads and the width of a 1.4B example that 8 ranks share: heads of 86, which no vector divides. */
 const oddHeads: Layout = {
@@ -54,12 +54,9 @@ test("eight ranks share heads of 86, and tokens too", async () => {
 });
 
 test("sixteen ranks share eight heads, and tokens too", async () => {
-  const all = await runLayouts(
-    16,
-    sequences.map((sequence) => ({ ...eightHeads, tensor: 8, sequence })),
-  );
+  const all = await runLayouts(16, [{ ...eightHeads, tensor: 8, sequence: true }]);
   const [expected] = await references;
-  for (const at of sequences.keys()) expectSame(all, at, expected!);
+  expectSame(all, 0, expected!);
 });
 
 /**

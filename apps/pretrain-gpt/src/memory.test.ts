@@ -31,5 +31,4 @@ const LIMIT = 600e6;
     expect(four.status).toBe(0);
     expect(lossesIn(four.stdout)).toHaveLength(2);
   },
-  120_000,
 );

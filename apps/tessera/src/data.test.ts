@@ -1,7 +1,7 @@
 // The built tool, as a user runs it, on the data that other code made.
 
 import { afterAll, describe, expect, test } from "@jest/globals";
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import {
   copyFileSync,
   mkdtempSync,
@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { runNode } from "@tessera/testing";
 
 const MAIN = join(__dirname, "../dist/main.js");
 const FIXTURES = join(__dirname, "../../../packages/data/fixtures/megatron");
@@ -22,14 +23,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const at = (name: string): string => join(folder, name);
 
 function tessera(line: string, input = "") {
-  const args = line.split(" ");
-  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
-    cwd: folder,
-    input,
-    encoding: "utf8",
-    timeout: 120_000,
-  });
-  return { status, stdout, stderr };
+  return runNode([MAIN, ...line.split(" ")], { cwd: folder, input });
 }
 
 const golden = JSON.parse(readFileSync(join(FIXTURES, "expected.json"), "utf8")) as {

@@ -1,19 +1,16 @@
 // What tessera doctor says where all is there, where nothing is, and where MPI is broken.
 
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
 import { isAvailable } from "@tessera/collectives-mpi";
+import { runNode } from "@tessera/testing";
 
 const TESSERA = join(__dirname, "../dist/main.js");
 
 const doctor = (env: NodeJS.ProcessEnv) =>
-  spawnSync(process.execPath, [TESSERA, "doctor"], {
-    encoding: "utf8",
-    env: { ...process.env, ...env },
-  });
+  runNode([TESSERA, "doctor"], { env: { ...process.env, ...env } });
 
 const withMpi = isAvailable() ? test : test.skip;
 

@@ -1,4 +1,4 @@
-import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { datasetWriter } from "@tessera/data";
+import { runNode } from "@tessera/testing";
 
 const MAIN = join(__dirname, "../dist/main.js");
 const GOLDEN = join(__dirname, "../../../fixtures/golden");
@@ -21,8 +22,7 @@ const LLAMA = join(__dirname, "../../../fixtures/hugging-face/llama");
 let folder: string;
 const at = (name: string): string => join(folder, name);
 
-const tessera = (...args: string[]) =>
-  spawnSync(process.execPath, [MAIN, ...args], { encoding: "utf8", cwd: folder });
+const tessera = (...args: string[]) => runNode([MAIN, ...args], { cwd: folder });
 
 function done(...args: string[]): string {
   const { status, stdout, stderr } = tessera(...args);
@@ -34,7 +34,7 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "tessera-models-"));
   done("convert", GOLDEN, at("exported"), "--tokenizer", "bytes");
   done("convert", at("exported"), at("onnx"), "--to", "onnx");
-}, 60_000);
+});
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const sampling = ["--temperature", "1", "--top-k", "40", "--top-p", "0.9", "--seed", "7"];
@@ -121,7 +121,7 @@ describe("tessera generate", () => {
         expect(`${prompt}${text}\n`).toBe(generate(engine, "--prompt", prompt, ...sampling));
       }
     }
-  }, 120_000);
+  });
 
   test("stops before a stop text", () => {
     const whole = generate("onnx", "--prompt", "To be", ...sampling).slice("To be".length);
@@ -169,9 +169,7 @@ describe("tessera generate", () => {
   });
 
   test("shows its help", () => {
-    expect(
-      execFileSync(process.execPath, [MAIN, "generate", "--help"], { encoding: "utf8" }),
-    ).toMatch(/--repetition-penalty[^]*Examples:/);
+    expect(done("generate", "--help")).toMatch(/--repetition-penalty[^]*Examples:/);
   });
 });
 

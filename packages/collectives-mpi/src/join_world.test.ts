@@ -1,9 +1,9 @@
 // What a process alone can show; apps/tessera runs the laws on several ranks, tools on a cluster.
 
-import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect, test } from "@jest/globals";
+import { runNode } from "@tessera/testing";
 import { isAvailable, joinWorld } from "./index.js";
 
 test("a process that no launcher started is a world of one", () => {
@@ -18,9 +18,6 @@ test("a process that no launcher started is a world of one", () => {
     const env = { RANK: "0", WORLD_SIZE: "2", LOCAL_RANK: "0", LOCAL_WORLD_SIZE: "2" };
     try { joinWorld(env); } catch (error) { console.log(error.name + ": " + error.message); }
     process.exit(0);`;
-  const { stdout } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
-    encoding: "utf8",
-    timeout: 30_000,
-  });
+  const { stdout } = runNode(["--input-type=module", "-e", script]);
   expect(stdout).toMatch(/^UserError: .*rank 0 of 2, but .* says rank 0 of 1/);
 });

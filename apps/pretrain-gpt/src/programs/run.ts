@@ -1,10 +1,11 @@
 // Runs the built program, as a user does.
 
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { datasetWriter } from "@tessera/data";
+import { runProgram } from "@tessera/testing";
 
 export const MAIN = join(__dirname, "../../dist/main.js");
 const LAUNCH = join(__dirname, "../../../tessera/dist/main.js");
@@ -32,9 +33,7 @@ export function run(line: string, ranks = 1, limitBytes?: number) {
     ranks,
     limitBytes === undefined ? command : limited(limitBytes, command),
   );
-  const options = { encoding: "utf8", timeout: 120_000, env } as const;
-  const { status, stdout, stderr } = spawnSync(program!, args, options);
-  return { status, stdout, stderr };
+  return runProgram(program!, args, { env });
 }
 
 /** The same, but one rank gets SIGTERM, and no other does, once something shows in what they say. */
