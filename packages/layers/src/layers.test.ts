@@ -139,26 +139,38 @@ describe.each([
     const at = where();
     expect(leaked(layer, parameters(layer.spec), input(), at)).toBe(0);
   });
+});
 
-  test("shards of its parameters are slices of the whole", () => {
+/** The fewest ranks, but two, that can share a parameter. One unit is on one rank, or on both. */
+const sharers = ({ cut }: ParamSpec): number =>
+  [2, 3, 5, 7].find((ranks) => (cut?.units ?? 2) % ranks === 0) ?? (cut?.rule === "even" ? 1 : 2);
+
+const withParameters = table.filter(([, layer]) => leaves(layer.spec).length > 0);
+
+test.each(withParameters)(
+  "%s: shards of its parameters are slices of the whole",
+  (_name, layer) => {
     const whole = new Map(leaves<Tensor>(materialize(layer.spec, 9)));
-    const parts = [0, 1].map((index) => {
-      const spec = Object.fromEntries(
-        leaves<ParamSpec>(layer.spec).filter(
-          ([, { cut }]) => cut === null || cut.rule === "ragged" || cut.units % 2 === 0,
-        ),
-      );
-      return new Map(
-        leaves<Tensor>(materialize(spec as Record<string, never>, 9, { index, count: 2 })),
-      );
+    const compared = leaves<ParamSpec>(layer.spec).map(([path, spec]) => {
+      const count = sharers(spec);
+      const shards = Array.from({ length: count }, (_, index) => {
+        return materialize<Record<string, Tensor>>({ [path]: spec }, 9, { index, count })[path]!;
+      });
+      const expected = whole.get(path)!;
+      const isWhole = shards[0]!.size === expected.size;
+      expect(isWhole).toBe(spec.cut === null || spec.cut.units === 1);
+      const joined = isWhole ? shards : [concat(shards, spec.cut!.dim)];
+      for (const values of joined) expect(values.dataSync()).toEqual(expected.dataSync());
+      return path;
     });
-    for (const [path, spec] of leaves<ParamSpec>(layer.spec)) {
-      const shards = parts.map((part) => part.get(path)).filter((shard) => shard !== undefined);
-      if (shards.length === 0) continue;
-      const joined = spec.cut === null ? shards[1]! : concat(shards, spec.cut.dim);
-      expect(joined.dataSync()).toEqual(whole.get(path)!.dataSync());
-    }
-  });
+    expect(new Set(compared)).toEqual(new Set(whole.keys()));
+  },
+);
+
+test("the table has parameters that ranks share by either rule, and whole ones", () => {
+  const specs = table.flatMap(([, layer]) => leaves<ParamSpec>(layer.spec).map(([, spec]) => spec));
+  const rules = specs.filter((spec) => sharers(spec) > 1).map(({ cut }) => cut?.rule ?? "whole");
+  expect(new Set(rules)).toEqual(new Set(["even", "shared", "whole"]));
 });
 
 test("initial weights are a function of seed, name and global index", () => {
