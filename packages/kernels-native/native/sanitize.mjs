@@ -4,14 +4,14 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { compile } from "./build.mjs";
+import { compileAddon } from "./build.mjs";
 import { toolchain } from "./toolchain.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const { missing, level } = toolchain();
-if (missing.length > 0) throw new Error(`sanitize needs ${missing.join(", ")}`);
+const tools = toolchain();
+if (tools.missing.length > 0) throw new Error(`sanitize needs ${tools.missing.join(", ")}`);
 
-const addon = compile(path.join(root, "build", "sanitize"), level, ["-DTESSERA_SANITIZE=ON"]);
+const addon = compileAddon("sanitize", tools, { TESSERA_SANITIZE: "ON" });
 // Node is not built with the sanitizer, so its library has to come first.
 const library = execFileSync(process.env.CXX ?? "c++", ["-print-file-name=libasan.so"]);
 const jest = path.join(root, "..", "..", "node_modules", "jest", "bin", "jest.js");
