@@ -1,101 +1,97 @@
-// Each package alone, as its users get it: packed, installed into an empty folder, imported, and
-// type-checked against.
+// The packages as their users get them: all in one project. What lies in one folder there, a package could take
+// without asking for it, so what each asks for is compared with what it imports.
 
-import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
+import { isBuiltin } from "node:module";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { beforeAll, describe, expect, test } from "@jest/globals";
+import { runProgram, scratchFolder } from "@tessera/testing";
+import * as ts from "typescript";
+import {
+  entriesOf,
+  install,
+  packAll,
+  published,
+  readManifest,
+  ROOT,
+  useAll,
+  type Manifest,
+  type Packed,
+} from "./packed.js";
 
-const ROOT = join(__dirname, "../..");
-const TSC = join(ROOT, "node_modules/@typescript/native/bin/tsc");
-
-interface Manifest {
-  readonly name: string;
-  readonly private?: boolean;
-  readonly engines: { readonly node: string };
-  readonly exports?: Readonly<Record<string, unknown>>;
-}
-
-const readManifest = (folder: string) =>
-  JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
-
-const folders = ["packages", "apps"].flatMap((kind) =>
-  readdirSync(join(ROOT, kind)).map((name) => join(ROOT, kind, name)),
-);
-
-let scratch: string;
-/** The file: address of each package's tarball, by its name. */
-let tarballs: Record<string, string>;
-
-const npm = (args: readonly string[], cwd: string): string =>
-  execFileSync("npm", args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+const scratch = scratchFolder("packages");
+const project = scratch("project");
+let packed: ReadonlyMap<string, Packed>;
 
 beforeAll(() => {
-  scratch = mkdtempSync(join(tmpdir(), "tessera-packages-"));
-  const packed = folders.map((folder) => {
-    const [entry] = JSON.parse(
-      npm(["pack", "--json", "--ignore-scripts", "--pack-destination", scratch], folder),
-    ) as { name: string; filename: string }[];
-    return [entry!.name, `file:${join(scratch, entry!.filename)}`] as const;
-  });
-  tarballs = Object.fromEntries(packed);
-}, 120_000);
-afterAll(() => rmSync(scratch, { recursive: true }));
-
-/** An empty project with `name` and what that depends on. */
-function install(name: string): string {
-  const project = join(scratch, name.replace("/", "-"));
-  mkdirSync(project);
-  const { [name]: own, ...others } = tarballs;
-  const manifest = {
-    private: true,
-    type: "module",
-    dependencies: { [name]: own, "@types/node": "^20.19.0" },
-    overrides: others,
-  };
-  writeFileSync(join(project, "package.json"), JSON.stringify(manifest));
-  npm(["install", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"], project);
-  return project;
-}
-
-const manifests = folders.map(readManifest);
-
-test.each(manifests.filter((manifest) => manifest.exports))(
-  "$name installs, imports and type-checks alone",
-  ({ name, exports = {} }) => {
-    const project = install(name);
-    const entries = Object.keys(exports)
-      .filter((path) => !path.endsWith(".json"))
-      .map((path) => name + path.slice(1));
-    expect(entries).not.toHaveLength(0);
-    const lines = entries.map(
-      (entry, i) => `import * as entry${i} from "${entry}";\nvoid entry${i};`,
-    );
-    const source = `${lines.join("\n")}\n`;
-    writeFileSync(join(project, "use.mjs"), source);
-    writeFileSync(join(project, "use.mts"), source);
-    execFileSync(process.execPath, ["use.mjs"], { cwd: project, stdio: "pipe" });
-    const options =
-      "--noEmit --strict --module nodenext --target es2023 --skipLibCheck --types node";
-    execFileSync(process.execPath, [TSC, ...options.split(" "), "use.mts"], {
-      cwd: project,
-      stdio: "pipe",
-    });
-    rmSync(project, { recursive: true });
-  },
-  180_000,
-);
-
-test("every package asks for the same Node, as they depend on each other", () => {
-  const asked = new Set([readManifest(ROOT), ...manifests].map(({ engines }) => engines.node));
-  expect(asked.size).toBe(1);
+  packed = packAll(scratch("tarballs"));
+  const names = published.map(({ name }) => name);
+  install(project, names, packed);
 });
 
-test("gpt-ddp installs alone and shows its help", () => {
-  const project = install("@tessera/gpt-ddp");
-  const help = execFileSync(join(project, "node_modules/.bin/tessera-gpt-ddp"), ["--help"], {
-    encoding: "utf8",
+test("all packages are packed, and none is left out unseen", () => {
+  expect([...packed.keys()].sort()).toEqual(published.map(({ name }) => name).sort());
+  expect(published.map(({ name }) => name)).not.toContain("@tessera/testing");
+});
+
+test("every entry imports and type-checks", () => {
+  const entries = published.flatMap(({ manifest }) => entriesOf(manifest));
+  const libraries = published.filter(({ manifest }) => manifest.exports !== undefined);
+  expect(entries.length).toBeGreaterThanOrEqual(libraries.length);
+  useAll(project, entries);
+});
+
+const commands = published.flatMap(({ manifest }) => Object.keys(manifest.bin ?? {}));
+
+test.each(commands)("%s shows its help", (command) => {
+  const ended = runProgram(join(project, "node_modules/.bin", command), ["--help"]);
+  expect(ended).toMatchObject({ status: 0, stderr: "" });
+  expect(ended.stdout).toMatch(/usage/i);
+});
+
+test("every package asks for the same Node, as they depend on each other", () => {
+  const manifests = [readManifest(ROOT), ...published.map(({ manifest }) => manifest)];
+  expect(new Set(manifests.map(({ engines }) => engines.node)).size).toBe(1);
+});
+
+/** The packages that a file's text imports, requires or looks for. */
+function packagesIn(text: string): string[] {
+  const { importedFiles } = ts.preProcessFile(text, true, true);
+  const resolved = [...text.matchAll(/\bresolve\("([^"./][^"]*)"/g)].map(([, name]) => name!);
+  return [...importedFiles.map(({ fileName }) => fileName), ...resolved]
+    .filter((name) => !name.startsWith(".") && !isBuiltin(name))
+    .map((name) => name.split("/", name.startsWith("@") ? 2 : 1).join("/"));
+}
+
+/** What a package asks for but does not import itself. */
+const LOADED_BY_NAME: Readonly<Record<string, readonly string[]>> = {
+  // `--backend tensorflow` takes the one that is installed.
+  "@tessera/kernels-native": ["@tensorflow/tfjs-node", "@tensorflow/tfjs-node-gpu"],
+  // What serves ONNX models in @tessera/generation, which leaves it to its users to install.
+  "@tessera/cli": ["onnxruntime-node"],
+};
+
+const declared = ({ dependencies, peerDependencies, optionalDependencies }: Manifest) =>
+  Object.keys({ ...dependencies, ...peerDependencies, ...optionalDependencies });
+
+describe.each(published)("$name", ({ folder, name, manifest }) => {
+  const importedBy = (kind: RegExp): Set<string> => {
+    const files = packed.get(name)!.files.filter((file) => kind.test(file));
+    expect(files).not.toHaveLength(0);
+    return new Set(files.flatMap((file) => packagesIn(readFileSync(join(folder, file), "utf8"))));
+  };
+
+  test("asks for what it imports, and for nothing else", () => {
+    const imported = importedBy(/\.(js|mjs|d\.ts)$/);
+    const used = [...imported].filter((other) => other !== name);
+    expect([...used, ...(LOADED_BY_NAME[name] ?? [])].sort()).toEqual(declared(manifest).sort());
   });
-  expect(help).toContain("--per_device_train_batch_size");
-}, 180_000);
+
+  test("has no tests, nor what only tests run", () => {
+    const { files } = packed.get(name)!;
+    expect(
+      files.filter((file) => /\.test\.|(^|\/)programs\/|cases?\.|sanitize/.test(file)),
+    ).toEqual([]);
+    expect(files.filter((file) => /^(src|fixtures|build|dist\/native)\//.test(file))).toEqual([]);
+  });
+});

@@ -1,0 +1,108 @@
+// The packages as npm gets them: packed, installed, and used from an empty project.
+
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { runNode, runProgram, type Ended } from "@tessera/testing";
+
+export const ROOT = join(__dirname, "../..");
+const TSC = join(ROOT, "node_modules/@typescript/native/bin/tsc");
+const OPTIONS =
+  "--ignoreConfig --noEmit --strict --module nodenext --target es2023 --skipLibCheck --types node";
+
+export interface Manifest {
+  readonly name: string;
+  readonly private?: boolean;
+  readonly engines: { readonly node: string };
+  readonly exports?: Readonly<Record<string, unknown>>;
+  readonly bin?: Readonly<Record<string, string>>;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+}
+
+export const readManifest = (folder: string): Manifest =>
+  JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
+
+/** The packages that are published, with their folders. */
+export const published = ["packages", "apps"]
+  .flatMap((kind) => readdirSync(join(ROOT, kind)).map((name) => join(ROOT, kind, name)))
+  .map((folder) => ({ folder, manifest: readManifest(folder), name: readManifest(folder).name }))
+  .filter(({ manifest }) => manifest.private !== true);
+
+/** What others import from a package. */
+export const entriesOf = ({ name, exports = {} }: Manifest): string[] =>
+  Object.keys(exports)
+    .filter((path) => !path.endsWith(".json"))
+    .map((path) => name + path.slice(1));
+
+/** What a program said that was to end well; its complaint as the error otherwise. */
+function output({ status, stdout, stderr }: Ended): string {
+  if (status !== 0) throw new Error(stdout + stderr);
+  return stdout;
+}
+
+const npm = (args: readonly string[], cwd: string): string =>
+  output(runProgram("npm", args, { cwd, maxBuffer: 2 ** 28 }));
+
+export interface Packed {
+  /** For package.json. */
+  readonly address: string;
+  /** The paths in the package. */
+  readonly files: readonly string[];
+}
+
+/** Packs every package into `folder`. Returns what was packed, by the names of the packages. */
+export function packAll(folder: string): Map<string, Packed> {
+  mkdirSync(folder, { recursive: true });
+  const chosen = published.flatMap(({ name }) => ["--workspace", name]);
+  const options = ["--json", "--ignore-scripts", "--pack-destination", folder];
+  const packed = JSON.parse(npm(["pack", ...options, ...chosen], ROOT)) as {
+    name: string;
+    filename: string;
+    files: { path: string }[];
+  }[];
+  return new Map(
+    packed.map(({ name, filename, files }) => [
+      name,
+      { address: `file:${join(folder, filename)}`, files: files.map(({ path }) => path) },
+    ]),
+  );
+}
+
+/** Makes a project in `folder` that depends on the packages `names`, and through them on no others of npm's. */
+export function install(
+  folder: string,
+  names: readonly string[],
+  packed: ReadonlyMap<string, Packed>,
+): void {
+  const addresses = (isWanted: (name: string) => boolean) =>
+    Object.fromEntries(
+      [...packed].filter(([name]) => isWanted(name)).map(([name, { address }]) => [name, address]),
+    );
+  const manifest = {
+    private: true,
+    type: "module",
+    dependencies: { ...addresses((name) => names.includes(name)), "@types/node": "^20.19.0" },
+    overrides: addresses((name) => !names.includes(name)),
+  };
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "package.json"), JSON.stringify(manifest));
+  npm(["install", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"], folder);
+}
+
+/** Imports `entries` from a project, in one process, and type-checks the same program. */
+export function useAll(project: string, entries: readonly string[]): void {
+  const lines = entries.map(
+    (entry, i) => `import * as entry${i} from "${entry}";\nvoid entry${i};`,
+  );
+  for (const file of ["use.mjs", "use.mts"]) {
+    writeFileSync(join(project, file), `${lines.join("\n")}\n`);
+  }
+  output(runNode(["use.mjs"], { cwd: project }));
+  typeCheck(project, ["use.mts"]);
+}
+
+/** Throws the compiler's complaints. */
+export function typeCheck(cwd: string, files: readonly string[]): void {
+  output(runNode([TSC, ...OPTIONS.split(" "), ...files], { cwd }));
+}
