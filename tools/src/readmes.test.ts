@@ -1,49 +1,88 @@
-// What the READMEs show, type-checks and runs: the first TypeScript block of each.
+// What the READMEs show, type-checks, runs, and prints what they say: the first TypeScript block of each.
 
-import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { transformSync } from "@swc/core";
+import { runNode } from "@tessera/testing";
+import { published, ROOT, typeCheck } from "./packed.js";
+import { printedFor, snippetOf } from "./snippets.js";
 
-const ROOT = join(__dirname, "../..");
-const TSC = join(ROOT, "node_modules/@typescript/native/bin/tsc");
-const OPTIONS =
-  "--ignoreConfig --noEmit --strict --module nodenext --target es2023 --skipLibCheck --types node";
+/** Below node_modules of the workspace, which the snippets import from. */
 const SCRATCH = join(__dirname, "../dist/readmes");
-
-const isPublished = (folder: string): boolean =>
-  !("private" in (JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as object));
 
 const readmes = [
   join(ROOT, "README.md"),
-  ...readdirSync(join(ROOT, "packages"))
-    .map((name) => join(ROOT, "packages", name))
-    .filter(isPublished)
-    .map((folder) => join(folder, "README.md")),
-].map((path) => ({ path, name: relative(ROOT, path) }));
+  ...published
+    .filter(({ manifest }) => manifest.exports !== undefined)
+    .map(({ folder }) => join(folder, "README.md")),
+].map((path) => {
+  const [, source = ""] = existsSync(path)
+    ? (/```ts\n([\s\S]*?)```/.exec(readFileSync(path, "utf8")) ?? [])
+    : [];
+  const name = relative(ROOT, path);
+  return { name, file: join(SCRATCH, name.replaceAll("/", "-")), source };
+});
 
 beforeAll(() => {
   mkdirSync(SCRATCH, { recursive: true });
 });
 afterAll(() => rmSync(SCRATCH, { recursive: true }));
 
-test.each(readmes)("$name", ({ path, name }) => {
-  expect(existsSync(path)).toBe(true);
-  const [, source] = /```ts\n([\s\S]*?)```/.exec(readFileSync(path, "utf8")) ?? [];
-  expect(source).toBeDefined();
-  const { code } = transformSync(source!, {
+const run = (file: string, source: string) => {
+  const { code } = transformSync(source, {
     jsc: { parser: { syntax: "typescript" }, target: "es2022" },
     module: { type: "es6" },
   });
-  const file = join(SCRATCH, `${name.replaceAll("/", "-")}.mjs`);
-  const typed = file.replace(/mjs$/, "mts");
-  writeFileSync(file, code);
-  writeFileSync(typed, source!);
-  const { stdout: complaints } = spawnSync(process.execPath, [TSC, ...OPTIONS.split(" "), typed], {
-    encoding: "utf8",
-  });
-  expect(complaints).toBe("");
-  const shown = execFileSync(process.execPath, [file], { cwd: ROOT, encoding: "utf8" });
-  expect(shown.trim()).not.toBe("");
+  writeFileSync(`${file}.mjs`, code);
+  return runNode([`${file}.mjs`], { cwd: ROOT });
+};
+
+test("all of them type-check", () => {
+  for (const { file, source } of readmes) writeFileSync(`${file}.mts`, source);
+  typeCheck(
+    ROOT,
+    readmes.map(({ file }) => `${file}.mts`),
+  );
+});
+
+test.each(readmes)("$name", ({ file, source }) => {
+  expect(source).not.toBe("");
+  const snippet = snippetOf(source);
+  expect(snippet.loose).toEqual([]);
+  const { status, stdout, stderr } = run(file, snippet.marked);
+  expect({ status, stderr }).toMatchObject({ status: 0 });
+  expect(stdout.trim()).not.toBe("");
+  expect(printedFor(stdout, snippet)).toEqual(snippet.claims);
+});
+
+test("a claim is compared with what is printed, each time that it is", () => {
+  const source = `
+    for (const n of [1, 2]) console.log(n); // prints: 1
+    console.log([
+      "a",
+    ], 2 + 2); // prints: [ 'a' ] 5
+    console.log("right"); // prints: right
+    if (process.pid === 0) console.log("never"); // prints: never
+    const text = "nothing of the kind // prints: 3"; // a remark
+    console.log(text);
+  `;
+  const snippet = snippetOf(source);
+  expect(snippet.claims).toEqual(["1", "[ 'a' ] 5", "right", "never"]);
+  expect(snippet.loose).toEqual([]);
+  const { stdout } = run(join(SCRATCH, "claims"), snippet.marked);
+  expect(printedFor(stdout, snippet)).toEqual(["1 and then 2", "[ 'a' ] 4", "right", ""]);
+});
+
+test("a value that nobody would compare is refused", () => {
+  const loose = (source: string) => snippetOf(source).loose;
+  expect(loose("console.log(1 + 1); // 3")).toEqual(["3"]);
+  expect(loose("console.log(1 + 1); // a sum")).toEqual(["a sum"]);
+  expect(loose("const a = f(); // [1, 2]")).toEqual(["[1, 2]"]);
+  expect(loose("const a = f(); // Int32Array [1, 2]")).toEqual(["Int32Array [1, 2]"]);
+  expect(loose("const a = f(); // prints: 3")).toEqual(["prints: 3"]);
+  expect(loose("console.log(\n  // prints: 3\n  4,\n);")).toEqual(["prints: 3"]);
+  expect(loose("const a = {\n  b: f(), // 3\n  c: 4,\n};")).toEqual(["3"]);
+  expect(loose("// prints: 3\nconst a = f();")).toEqual(["prints: 3"]);
+  expect(loose("const a = f(); // one process, unless a launcher started several")).toEqual([]);
 });
