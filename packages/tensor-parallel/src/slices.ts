@@ -31,7 +31,6 @@ import {
 } from "@tessera/kernels";
 import { addGradient, type Targets } from "@tessera/layers";
 
-/** How much memory the logits of a chunk may take. */
 const LOGIT_BYTES = 64 * 2 ** 20;
 
 /** All positions of a batch, and what this rank holds of the vocabulary. */
@@ -42,6 +41,8 @@ export interface Slices {
   readonly table: Tensor; // [held tokens, width]
   readonly bias: Tensor | undefined; // [held tokens]
   readonly targets: Targets;
+  /** How much memory the logits of a chunk may take: 64 MiB, unless it is said. */
+  readonly logitBytes?: number;
 }
 
 /** Some positions in a row. */
@@ -53,10 +54,13 @@ interface Chunk {
 }
 
 /** Calls `use` with one chunk after the other. Returns the sum of the losses that it returns. */
-function eachChunk({ x, table, targets }: Slices, use: (chunk: Chunk) => Tensor): Tensor {
+function eachChunk(
+  { x, table, targets, logitBytes = LOGIT_BYTES }: Slices,
+  use: (chunk: Chunk) => Tensor,
+): Tensor {
   const [rows, width] = table.shape as [number, number];
   const positions = targets.ids.size;
-  const chunks = Math.ceil(positions / Math.max(1, Math.floor(LOGIT_BYTES / (4 * rows))));
+  const chunks = Math.ceil(positions / Math.max(1, Math.floor(logitBytes / (4 * rows))));
   const each = Math.ceil(positions / chunks);
   let total: Tensor | null = null;
   for (let first = 0; first < positions; first += each) {
