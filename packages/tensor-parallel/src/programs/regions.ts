@@ -1,0 +1,171 @@
+// A rank of the regions' test: a small model forward and back, whole, and as shares of several ranks.
+
+import "@tensorflow/tfjs-backend-cpu";
+import {
+  enableProdMode,
+  memory,
+  mul,
+  setBackend,
+  tensor,
+  type Tensor,
+} from "@tensorflow/tfjs-core";
+import type { World } from "@tessera/collectives";
+import {
+  accumulate,
+  disposeTree,
+  embedding,
+  layerNorm,
+  leaves,
+  materialize,
+  mlp,
+  residual,
+  sequence,
+  still,
+  whole,
+  type EmbeddingParams,
+  type Layer,
+  type Like,
+  type Nothing,
+  type ParamsOf,
+  type ParamSpec,
+  type Region,
+  type Tree,
+  type VocabularyParams,
+} from "@tessera/layers";
+import { partOf, shareOf, split, splitTokens, tensorAxis, wholeOf } from "../index.js";
+
+type ByPath = Readonly<Record<string, readonly number[]>>;
+
+export interface Taken {
+  readonly loss: number;
+  /** Without gradients. */
+  readonly evaluated: number;
+  readonly logits: readonly number[];
+  /** Whole. */
+  readonly gradients: ByPath;
+}
+
+export interface Compared {
+  readonly whole: Taken;
+  /** Ranks share the products; and the tokens outside of them too. */
+  readonly split: Taken;
+  readonly splitTokens: Taken;
+  readonly leaked: number;
+}
+
+/** The last rank has fewer of the tokens of the vocabulary than the others. */
+const [VOCABULARY, WIDTH, BATCH, TIME] = [11, 4, 2, 6];
+const vocabulary = { vocabulary: VOCABULARY, width: WIDTH, deviation: 1 };
+
+/** Partial sums of x itself, by a layer that keeps nothing of it. */
+const parted = ({ inside: { count } }: Region): Layer<Nothing, Nothing> => ({
+  spec: {},
+  forward: (_params, x) => [mul(x, 1 / count), {}],
+  backward: (_params, _saved, dy) => mul(dy, 1 / count),
+});
+
+function modelOf(region: Region) {
+  const feed = mlp({
+    width: WIDTH,
+    innerWidth: 12,
+    deviation: 1,
+    outputDeviation: 1,
+    bias: true,
+    inside: region.inside,
+  });
+  const stack = sequence({
+    norm: layerNorm(WIDTH),
+    feed: residual(region.across(feed)),
+    parted: region.across(parted(region)),
+  });
+  return {
+    source: embedding({ ...vocabulary, positions: TIME }, region),
+    stack,
+    head: region.head({ ...vocabulary, bias: true }),
+  };
+}
+
+type Model = ReturnType<typeof modelOf>;
+type Params = {
+  readonly source: EmbeddingParams;
+  readonly stack: ParamsOf<Model["stack"]>;
+  readonly head: VocabularyParams;
+};
+
+const specOf = ({ source, stack, head }: Model) =>
+  ({ source: source.spec, stack: stack.spec, head: head.spec }) as Like<Params, ParamSpec>;
+
+const rowOf = (numberAt: (i: number) => number): number[] =>
+  Array.from({ length: BATCH * TIME }, (_, i) => numberAt(i));
+
+function take(model: Model, params: Params) {
+  const { sink, take: gradients } = accumulate(params);
+  const ids = tensor(
+    rowOf((i) => (i * i) % VOCABULARY),
+    [BATCH, TIME],
+    "int32",
+  );
+  const targets = {
+    ids: tensor(
+      rowOf((i) => (5 * i + 3) % VOCABULARY),
+      [BATCH, TIME],
+      "int32",
+    ),
+    weights: tensor(
+      rowOf((i) => (i === 4 ? 0 : 1 + i)),
+      [BATCH, TIME],
+    ),
+  };
+  const [x, ofSource] = model.source.forward(params.source, ids, still);
+  const [y, ofStack] = model.stack.forward(params.stack, x, still);
+  const evaluated = model.head.loss(params.head, y, targets);
+  const logits = model.head.logits(params.head, y);
+  const { loss, dx } = model.head.lossAndGradient(params.head, y, targets, sink.head);
+  const dy = model.stack.backward(params.stack, ofStack, dx, sink.stack, still);
+  model.source.backward(params.source, ofSource, dy, sink.source, still);
+  const made = {
+    loss: loss.dataSync()[0]!,
+    evaluated: evaluated.dataSync()[0]!,
+    logits: [...logits.dataSync()],
+    gradients: gradients(),
+  };
+  disposeTree({ inputs: ids, ...targets, x, y, evaluated, logits, loss, dx, dy });
+  return made;
+}
+
+/** The values of a tree, which it uses up. */
+function valuesOf(tree: Tree): ByPath {
+  const values = leaves<Tensor>(tree).map(([path, x]) => [path, [...x.dataSync()]] as const);
+  disposeTree(tree);
+  return Object.fromEntries(values);
+}
+
+export async function main({ all: group }: World): Promise<Compared> {
+  enableProdMode(); // no advice to install another backend
+  await setBackend("cpu");
+  const before = memory().numTensors;
+  const plain = modelOf(whole);
+  const drawn = (): Params => materialize<Params>(specOf(plain), 3);
+
+  const takeShared = (region: Region): Taken => {
+    const model = modelOf(region);
+    const spec = specOf(model);
+    const axis = tensorAxis(spec, region, group);
+    const share = shareOf(drawn(), spec, partOf(axis));
+    const taken = take(model, share);
+    const gradients = axis.complete(taken.gradients) as Params;
+    const joined = wholeOf(gradients, spec, group);
+    for (const tree of [share, gradients]) disposeTree(tree);
+    return { ...taken, gradients: valuesOf(joined) };
+  };
+
+  const params = drawn();
+  const taken = take(plain, params);
+  disposeTree(params);
+  return {
+    whole: { ...taken, gradients: valuesOf(taken.gradients) },
+    split: takeShared(split(group)),
+    splitTokens: takeShared(splitTokens(group)),
+    leaked: memory().numTensors - before,
+  };
+}
