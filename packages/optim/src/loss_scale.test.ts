@@ -30,10 +30,12 @@ describe("a loss scale", () => {
     expect(scales("x", { ...options, hysteresis: 1 })).toEqual([64, 32]);
   });
 
-  test("counts the steps that were left out", () => {
+  test("counts the steps that were left out, and their samples", () => {
     let now = initialLossScale(options);
-    for (const step of "x.xx.")
-      now = nextLossScale(options, now, { samples: 3, overflowed: step === "x" });
-    expect(now.skippedSteps).toBe(3);
+    expect(now).toMatchObject({ skippedSteps: 0, skippedSamples: 0 });
+    [..."x.xx."].forEach((step, i) => {
+      now = nextLossScale(options, now, { samples: 3 + i, overflowed: step === "x" });
+    });
+    expect(now).toMatchObject({ skippedSteps: 3, skippedSamples: 3 + 5 + 6 });
   });
 });

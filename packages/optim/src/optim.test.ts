@@ -99,6 +99,14 @@ describe("an optimizer follows its rule", () => {
         now.param -= RATE * now.a;
       },
     ],
+    [
+      "SGD, parameter without decay",
+      sgd({ momentum: 0.9, weightDecay: DECAY }, () => false),
+      (now, gradient) => {
+        now.a = 0.9 * now.a + gradient;
+        now.param -= RATE * now.a;
+      },
+    ],
   ])("%s", (_name, optimizer, rule) => {
     const values = run(optimizer);
     expected(rule).forEach((value, i) => expect(values[i]).toBeCloseTo(value, 5));
@@ -136,6 +144,26 @@ describe("a schedule", () => {
     expect(at(kind, 60)).toBeCloseTo(half, 12);
     expect(at(kind, 110)).toBeCloseTo(end, 12);
     expect(at(kind, 1000)).toBeCloseTo(end, 12);
+  });
+
+  test("a quarter of the way: linear by the line, cosine by the cosine", () => {
+    expect(at("linear", 35)).toBeCloseTo(0.1 + 0.9 * 0.75, 12);
+    expect(at("cosine", 35)).toBeCloseTo(0.1 + 0.45 * (1 + Math.SQRT1_2), 12);
+  });
+
+  test("reaches the peak however long the warm-up is, and the floor by the last step", () => {
+    for (const kind of ["linear", "cosine"] as const) {
+      expect(learningRate({ ...schedule, kind, warmup: 10, total: 5 }, 10)).toBe(1);
+      expect(learningRate({ ...schedule, kind, warmup: 10, total: 11 }, 11)).toBeCloseTo(0.1, 12);
+    }
+  });
+
+  test("as the inverse square root it starts at the peak without warm-up, and falls to the floor at the end", () => {
+    const schedule = { kind: "inverse-square-root", peak: 1, floor: 0.01, total: 100 } as const;
+    for (const warmup of [0, 1]) {
+      const rates = [1, 4, 25, 100, 101].map((step) => learningRate({ ...schedule, warmup }, step));
+      expect(rates).toEqual([1, 0.5, 0.2, 0.1, 0.01]);
+    }
   });
 
   test("as the inverse square root it quarters what sixteen times the steps see", () => {
