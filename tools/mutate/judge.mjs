@@ -1,0 +1,78 @@
+// Runs tests against what is planted in a copy of the workspace.
+
+import { spawn } from "node:child_process";
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { join, relative } from "node:path";
+
+const PARTS = "tools/mutate";
+
+const running = new Set();
+
+/** Ends what runs, with all that it started. */
+export function endAll() {
+  for (const child of running) endGroup(child);
+}
+
+function endGroup({ pid }) {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+/**
+ * One run of Jest, until its first failure: the file that failed, "time" where the limit passed, null where all
+ * tests pass.
+ */
+export async function firstFailure(folder, { project, files = [], only }, { order, limitMs }) {
+  const cwd = join(folder, project);
+  const failed = join(folder, "tmp/failed");
+  rmSync(failed, { force: true });
+  const jest = join(folder, "node_modules/jest/bin/jest.js");
+  const part = (name) => join(folder, PARTS, name);
+  const child = spawn(
+    process.execPath,
+    [
+      ...[jest, "--config", join(folder, "jest.config.mjs"), "--rootDir", "."],
+      ...["--testSequencer", part("sequence.mjs"), "--reporters", part("reporter.mjs")],
+      ...["--runInBand", "--bail", "--silent"],
+      ...(only === undefined ? [] : ["--testNamePattern", only]),
+      ...files,
+    ],
+    {
+      cwd,
+      detached: true,
+      stdio: "ignore",
+      env: {
+        ...process.env,
+        OMP_NUM_THREADS: "1",
+        TMPDIR: join(folder, "tmp"),
+        TESSERA_MUTATE_FAILED: failed,
+        TESSERA_MUTATE_ORDER: JSON.stringify(order.map((path) => join(folder, path))),
+      },
+    },
+  );
+  running.add(child);
+  const code = await ended(child, limitMs);
+  endGroup(child); // what a test started and did not end
+  running.delete(child);
+  if (code === 0) return null;
+  if (code === null) return "time";
+  // Jest itself may go down with a mutant.
+  return existsSync(failed) ? relative(folder, readFileSync(failed, "utf8")) : "crash";
+}
+
+/** The exit code, or null where the time passed. */
+const ended = (child, limitMs) =>
+  new Promise((resolve) => {
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      endGroup(child);
+    }, limitMs);
+    child.once("exit", (code) => {
+      clearTimeout(timer);
+      resolve(isLate ? null : (code ?? 1));
+    });
+  });

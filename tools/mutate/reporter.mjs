@@ -1,0 +1,10 @@
+// Leaves the name of the first test file that fails: bailing out, Jest writes no results.
+
+import { writeFileSync } from "node:fs";
+
+export default class {
+  onTestResult({ path }, { numFailingTests, testExecError }) {
+    if (numFailingTests === 0 && !testExecError) return;
+    writeFileSync(process.env.TESSERA_MUTATE_FAILED, path, { flag: "a" });
+  }
+}
