@@ -33,7 +33,7 @@ describe("a loss scale", () => {
   test("counts the steps that were left out, and their samples", () => {
     let now = initialLossScale(options);
     expect(now).toMatchObject({ skippedSteps: 0, skippedSamples: 0 });
-    [..."x.xx."].forEach((step, i) => {
+    Array.from("x.xx.").forEach((step, i) => {
       now = nextLossScale(options, now, { samples: 3 + i, overflowed: step === "x" });
     });
     expect(now).toMatchObject({ skippedSteps: 3, skippedSamples: 3 + 5 + 6 });
