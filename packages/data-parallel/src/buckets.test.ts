@@ -40,6 +40,22 @@ describe("buckets", () => {
     ]);
   });
 
+  test("are full at exactly their size, and so are parameters of that size alone", () => {
+    expect(pathsOf(4 * 13)).toEqual([
+      ["norm", "block.bias"],
+      ["block.weight"],
+      ["embedding"],
+      ["block.gain"],
+    ]);
+    const twoSizes = { large: matrix([8, 5], null, 1), small: matrix([2, 2], null, 1) };
+    const plan = (bytes: number) =>
+      planBuckets(twoSizes, { ranks: 1, bytes }).map(({ places }) =>
+        places.map(({ path }) => path),
+      );
+    expect(plan(160)).toEqual([["large"], ["small"]]);
+    expect(plan(161)).toEqual([["small", "large"]]);
+  });
+
   test.each([1, 2, 3, 8])(
     "have pieces of one size for %s ranks, and places that do not overlap",
     (ranks) => {

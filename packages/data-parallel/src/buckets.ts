@@ -42,7 +42,6 @@ export function planBuckets(
   const buckets: Bucket[] = [];
   const open = new Map<string, Place[]>();
   const close = (places: readonly Place[]): void => {
-    if (places.length === 0) return;
     const used = places.at(-1)!.first + places.at(-1)!.size;
     const size = Math.ceil(used / ranks) * ranks;
     buckets.push({ name: places[0]!.path, places, size });
