@@ -3,9 +3,6 @@
 import type { Call, Elements, Engine, Pending } from "@tessera/collectives";
 import { KINDS, OPS, STORAGES, type Addon } from "./addon.js";
 
-/** What native/channel.h leaves of a group's tags. */
-const MOST_TAG = 248;
-
 const NOTHING: Elements = { storage: "bool", size: 0, memory: 0 };
 
 export function mpiEngine(addon: Addon, group: number): Engine {
@@ -16,9 +13,6 @@ function post(addon: Addon, group: number, call: Call): number {
   const from = "from" in call ? call.from : NOTHING;
   const to = "to" in call ? call.to : NOTHING;
   const tag = "tag" in call ? call.tag : 0;
-  if (!Number.isInteger(tag) || tag < 0 || tag > MOST_TAG) {
-    throw new RangeError(`${call.kind}: tag ${tag} must be a whole number up to ${MOST_TAG}`);
-  }
   // A scatter's ranks each give the whole; what they agree on is the size of a part.
   const { storage, size } = call.kind === "reduceScatter" || !("from" in call) ? to : from;
   const seconds = call.kind === "barrier" ? (call.seconds ?? 0) : 0;

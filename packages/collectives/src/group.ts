@@ -6,6 +6,9 @@ import type { Storage } from "@tessera/kernels";
 /** How elements of several ranks become one. Sums of 16-bit floats are taken in fp32. */
 export type ReduceOp = "sum" | "mean" | "max" | "min";
 
+/** The largest tag of a message: what MPI leaves of a group's tags. */
+export const MOST_TAG = 248;
+
 /** Something under way. The tensors that it reads must not change before it is done. */
 export interface Work<T = Tensor> {
   /** Whether `wait` would return at once. */
@@ -20,7 +23,7 @@ export interface Work<T = Tensor> {
 export interface ReceiveOptions {
   /** How the sender's elements lie in memory. */
   readonly storage?: Storage;
-  /** That of the send: a whole number up to 248. */
+  /** That of the send: a whole number up to `MOST_TAG`. */
   readonly tag?: number;
 }
 

@@ -1,6 +1,7 @@
 export { bytesOf, describeCall, type Call, type Elements, type Engine } from "./engine.js";
 export { type Pending, type Values } from "./engine.js";
 export {
+  MOST_TAG,
   type Kind,
   type ProcessGroup,
   type ReceiveOptions,

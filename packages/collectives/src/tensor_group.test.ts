@@ -2,6 +2,7 @@ import "@tensorflow/tfjs-backend-cpu";
 import { beforeAll, expect, test } from "@jest/globals";
 import { enableProdMode, engine, memory, ones, setBackend } from "@tensorflow/tfjs-core";
 import { hostMemory, type HostMemory } from "@tessera/kernels";
+import { MOST_TAG } from "./group.js";
 import { tensorGroup } from "./tensor_group.js";
 
 /** As a backend whose memory is lent to engines offers it. */
@@ -38,4 +39,16 @@ test("a send that ends while the group looks at it gives its tensor back", () =>
   group.barrier(); // looks after what is under way
   sent.wait();
   expect(memory().numTensors).toBe(before);
+});
+
+test("a tag that MPI cannot tell apart is refused on every engine", () => {
+  const members = { name: "a pair", rank: 0, ranks: [0, 1] };
+  const pending = { done: true, seconds: 0, wait: () => undefined };
+  const group = tensorGroup(members, { native: true, start: () => pending });
+  const x = ones([3]);
+  for (const tag of [-1, 0.5, MOST_TAG + 1]) {
+    expect(() => group.send(x, 1, tag)).toThrow(`tag ${tag} must be a whole number up to 248`);
+    expect(() => group.receive([3], 1, { tag })).toThrow(`tag ${tag} must be`);
+  }
+  group.send(x, 1, MOST_TAG).wait();
 });

@@ -4,7 +4,7 @@
 import { reshape, tidy, transpose, type Tensor } from "@tensorflow/tfjs-core";
 import type { Storage } from "@tessera/kernels";
 import { bytesOf, type Call, type Elements, type Engine, type Pending } from "./engine.js";
-import { newTraffic, type ProcessGroup, type ReceiveOptions } from "./group.js";
+import { MOST_TAG, newTraffic, type ProcessGroup, type ReceiveOptions } from "./group.js";
 import type { ReduceOp, Work } from "./group.js";
 import { blank, lend, storageOf, type Lent } from "./staging.js";
 
@@ -85,6 +85,7 @@ class TensorGroup implements ProcessGroup {
 
   send(x: Tensor, to: number, tag = 0): Work<void> {
     this.checkMember("send", to);
+    checkTag("send", tag);
     const lent = lend(x, this.engine.native);
     const pending = this.start({ kind: "send", from: lent.elements, peer: to, tag });
     const entry = { pending, lent };
@@ -98,6 +99,7 @@ class TensorGroup implements ProcessGroup {
   receive(shape: readonly number[], from: number, options: ReceiveOptions = {}): Work {
     const { storage = "fp32", tag = 0 }: { storage?: Storage; tag?: number } = options;
     this.checkMember("receive", from);
+    checkTag("receive", tag);
     const to = blank(shape, storage, this.engine.native);
     const pending = this.start({ kind: "receive", to: to.elements, peer: from, tag });
     return this.workOf(pending, () => to.take());
@@ -147,6 +149,12 @@ class TensorGroup implements ProcessGroup {
     if (Number.isInteger(rank) && rank >= 0 && rank < this.size) return;
     throw new RangeError(`${call}: rank ${rank} is not in ${this.name}, which has ${this.size}`);
   }
+}
+
+/** On every engine, so that what works on threads works on MPI. */
+function checkTag(call: string, tag: number): void {
+  if (Number.isInteger(tag) && tag >= 0 && tag <= MOST_TAG) return;
+  throw new RangeError(`${call}: tag ${tag} must be a whole number up to ${MOST_TAG}`);
 }
 
 /** The group of `members` whose elements `engine` moves. */

@@ -42,6 +42,23 @@ test.each([2, 4])("%i stages", async (stages) => {
   });
 });
 
+test("a step of more micro-batches than messages have tags", async () => {
+  const many = [jobs[1]!, jobs[3]!].map((job) => ({ ...job, micros: 130 }));
+  const expected = (await run(1, [{ kind: "1f1b", micros: 130, chunks: 1 }]))[0]![0]!.gradients;
+  const ranks = await run(2, many);
+  many.forEach(({ kind }, i) => {
+    for (const rank of ranks) {
+      for (const [path, values] of Object.entries(rank[i]!.gradients)) {
+        const largest = Math.max(...expected[path]!.map(Math.abs));
+        const worst = Math.max(
+          ...values.map((value, at) => Math.abs(value - expected[path]![at]!)),
+        );
+        expect([kind, path, worst / largest < 1e-5]).toEqual([kind, path, true]);
+      }
+    }
+  });
+});
+
 const DURATIONS = { forward: 3, backward: 7, input: 4, weight: 3 };
 
 test.each([2, 4])(

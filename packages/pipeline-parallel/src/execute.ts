@@ -1,7 +1,7 @@
 // Carries out one stage's schedule. It knows neighbours and order, not models.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
-import type { ProcessGroup, ReceiveOptions, Work } from "@tessera/collectives";
+import { MOST_TAG, type ProcessGroup, type ReceiveOptions, type Work } from "@tessera/collectives";
 import { partOf, type Action, type Schedule } from "./action.js";
 
 /** A part of the model with its parameters and its data inside. */
@@ -86,7 +86,7 @@ function run(
   schedule: Schedule,
   act: (action: Action, got: Tensor | null) => Tensor | null,
 ): void {
-  const mail = post({ group, parts: parts.length * group.size, message });
+  const mail = post({ group, chunks: parts.length, message });
   schedule.forEach((action, i) => {
     for (const next of schedule.slice(i, i + 1 + AHEAD)) mail.expect(next);
     const got = mail.take(action);
@@ -106,14 +106,17 @@ function taken<T>(map: Map<string, T>, key: string): T {
 
 interface Route {
   readonly group: ProcessGroup;
-  /** Of the whole model. */
-  readonly parts: number;
+  /** Parts of the model on each stage. */
+  readonly chunks: number;
   readonly message: Message;
 }
 
 /** Messages of this stage's actions, to and from the neighbours. */
-function post({ group, parts, message }: Route) {
+function post({ group, chunks, message }: Route) {
   const { rank: stage, size: stages } = group;
+  const parts = chunks * stages;
+  /** Micro-batches that tags tell apart. */
+  const period = Math.floor((MOST_TAG + 1) / (2 * chunks));
   const expected = new Map<Action, Work>();
   const sent: Work<void>[] = [];
 
@@ -125,9 +128,9 @@ function post({ group, parts, message }: Route) {
   };
   const exists = (part: number): boolean => part >= 0 && part < parts;
   const rankOf = (part: number): number => part % stages;
-  /** One for each message, as stages may take micro-batches in different orders. */
+  /** One for each message, as stages may take micro-batches in different orders; far ones share tags. */
   const tagOf = ({ kind, micro }: Action, target: number): number =>
-    2 * (micro * parts + target) + (kind === "forward" ? 0 : 1);
+    2 * ((micro % period) * chunks + Math.floor(target / stages)) + (kind === "forward" ? 0 : 1);
 
   return {
     /** Asks for what `action` will need. */
