@@ -58,3 +58,55 @@ test("layers are refused where they cannot fill the parts, or are written otherw
   expect(() => splitAsWritten([3, 5], 12, 3)).toThrow("must be 3 whole numbers");
   expect(() => splitAsWritten([3, 5, 5], 12, 3)).toThrow("add up to 12 layers");
 });
+
+/** All ways to cut so many layers into parts, none empty. */
+const cuts = (layers: number, parts: number): number[][] =>
+  parts === 1
+    ? [[layers]]
+    : Array.from({ length: layers - parts + 1 }, (_, i) => i + 1).flatMap((first) =>
+        cuts(layers - first, parts - 1).map((rest) => [first, ...rest]),
+      );
+
+test.each([1, 2, 3, 4, 6])(
+  "by cost, %i parts are the cheapest, and of those the most alike",
+  (parts) => {
+    for (let round = 0; round < 20; round += 1) {
+      const cost = (i: number) => (7 * i * i + 3 * round * i + 5 * round) % 11;
+      const layers = Array.from({ length: 6 }, (_, i) => cost(i));
+      const costs = { layers, source: cost(6), head: cost(7) };
+      const spread = (spans: Span[]) =>
+        spans.reduce((sum, { start, size }, part) => {
+          const layers = costs.layers.slice(start, start + size).reduce((a, b) => a + b, 0);
+          const source = part === 0 ? costs.source : 0;
+          return sum + (layers + source + (part === parts - 1 ? costs.head : 0)) ** 2;
+        }, 0);
+      const spansOf = (sizes: number[]) =>
+        sizes.map((size, i) => ({ start: sizes.slice(0, i).reduce((a, b) => a + b, 0), size }));
+      const all = cuts(6, parts).map(spansOf);
+      const least = Math.min(...all.map((spans) => dearest(costs, spans)));
+      const cheapest = all.filter((spans) => dearest(costs, spans) === least);
+      const found = splitByCost(costs, parts);
+      expect(all).toContainEqual(found);
+      expect(dearest(costs, found)).toBe(least);
+      expect(spread(found)).toBe(Math.min(...cheapest.map(spread)));
+    }
+  },
+);
+
+test("as written: every part has whole layers, and each of them", () => {
+  expect(splitAsWritten([3, 5, 4], 12, 3)).toEqual([
+    { start: 0, size: 3 },
+    { start: 3, size: 5 },
+    { start: 8, size: 4 },
+  ]);
+  for (const counts of [
+    [12, 0],
+    [13, -1],
+    [5.5, 6.5],
+    [4, 4, 4],
+    [6, 5],
+  ]) {
+    expect(() => splitAsWritten(counts, 12, 2)).toThrow(`a pipeline layout of ${counts.join()}`);
+  }
+  expect(() => splitByCost({ layers: [1, 1], source: 0, head: 0 }, 3)).toThrow("2 layers cannot");
+});
