@@ -1,0 +1,51 @@
+// What stages do together, on ranks of their own.
+
+import "@tensorflow/tfjs-backend-cpu";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { expect, test } from "@jest/globals";
+import { scalar } from "@tensorflow/tfjs-core";
+import { runThreads } from "@tessera/collectives";
+import { WHOLE } from "@tessera/mesh";
+import { oneStage, schedulesOf, show } from "./index.js";
+import type { Joined } from "./programs/axes.js";
+
+const program = pathToFileURL(join(__dirname, "../dist/programs/axes.js"));
+
+test.each([2, 3, 4])(
+  "%i stages join what each holds, and sum what both ends hold",
+  async (stages) => {
+    const all = await runThreads<Joined>({ program, ranks: stages });
+    const schedules = schedulesOf("1f1b", { stages, micros: 3, chunks: 1 });
+    all.forEach(({ joined, completed, copies, schedule, leaked }, stage) => {
+      expect(new Map(joined.map(([path, ...values]) => [path, values]))).toEqual(
+        new Map<string, number[]>([
+          ["table", [7, 2]],
+          ...schedules.map((_, i): [string, number[]] => [`layers.${i}`, [100 + i, i + 1]]),
+        ]),
+      );
+      const own: [string, number] = [`layers.${stage}`, 10 ** stage];
+      const isEnd = stage === 0 || stage === stages - 1;
+      const table: [string, number] = ["table", 1 + 10 ** (stages - 1)];
+      expect(new Map(completed)).toEqual(new Map(isEnd ? [own, table] : [own]));
+      expect(copies).toEqual({
+        [own[0]]: WHOLE,
+        ...(isEnd && { table: { index: stage === 0 ? 0 : 1, count: 2 } }),
+      });
+      expect({ schedule, leaked }).toEqual({ schedule: show(schedules[stage]!), leaked: 0 });
+    });
+  },
+);
+
+test("one stage holds and does everything", () => {
+  const { group, schedule, complete, copy, join: joined } = oneStage();
+  expect([group.size, group.rank]).toEqual([1, 0]);
+  for (const micros of [1, 3, 1]) {
+    expect(schedule(micros)).toEqual(schedulesOf("1f1b", { stages: 1, micros, chunks: 1 })[0]);
+  }
+  const tree = { gain: scalar(1) };
+  expect(complete(tree)).toBe(tree);
+  expect(copy("gain")).toEqual(WHOLE);
+  expect([...joined(tree)]).toEqual([["gain", tree.gain]]);
+  tree.gain.dispose();
+});
