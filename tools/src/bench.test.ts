@@ -62,7 +62,7 @@ test("tokenizer: every part, beside peers with the same ids", () => {
     commands.training.seconds,
   ];
   expect(figures.every(isFigure)).toBe(true);
-}, 60_000);
+});
 
 test("serve: clients get whole answers", () => {
   const { shown, json } = measure("serve", "--model tiny --clients 3 --seconds 1 --tokens 4");
@@ -79,19 +79,15 @@ test("serve: clients get whole answers", () => {
 
 const native = existsSync(join(__dirname, "../../packages/kernels-native/dist/native"));
 
-(native ? test : test.skip)(
-  "checkpoint: saving, beside plain writing",
-  () => {
-    const { json } = measure("checkpoint", "--case gpt-30M --rounds 1");
-    const [{ bytes, ofDisk, pauseOfWaited }] = JSON.parse(json) as [
-      { bytes: number; ofDisk: number; pauseOfWaited: number },
-    ];
-    const parameters = 30_357_504;
-    expect(bytes).toBe(4 * 3 * parameters); // with Adam's two moments
-    expect([ofDisk, pauseOfWaited].every(isFigure)).toBe(true);
-  },
-  120_000,
-);
+(native ? test : test.skip)("checkpoint: saving, beside plain writing", () => {
+  const { json } = measure("checkpoint", "--case gpt-30M --rounds 1");
+  const [{ bytes, ofDisk, pauseOfWaited }] = JSON.parse(json) as [
+    { bytes: number; ofDisk: number; pauseOfWaited: number },
+  ];
+  const parameters = 30_357_504;
+  expect(bytes).toBe(4 * 3 * parameters); // with Adam's two moments
+  expect([ofDisk, pauseOfWaited].every(isFigure)).toBe(true);
+});
 
 (native && availableParallelism() > 1 ? test : test.skip)(
   "pipeline: every schedule, measured beside what it foretells",
@@ -105,5 +101,4 @@ const native = existsSync(join(__dirname, "../../packages/kernels-native/dist/na
       expect(predicted).toBeGreaterThan(0);
     }
   },
-  60_000,
 );

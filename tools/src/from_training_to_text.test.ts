@@ -38,4 +38,4 @@ test("a checkpoint of training writes the same text as the ONNX model that is ma
   );
   expect(texts[0]!.length).toBeGreaterThan(12);
   expect(new Set(texts).size).toBe(1);
-}, 120_000);
+});
