@@ -142,6 +142,7 @@ describe("on several ranks", () => {
 });
 
 function expectClose(actual: [number, number][], expected: [number, number][]): void {
+  expect(expected).not.toHaveLength(0);
   expect(actual.map(([step]) => step)).toEqual(expected.map(([step]) => step));
   actual.forEach(([, loss], i) => {
     expect(Math.abs(loss / expected[i]![1] - 1)).toBeLessThan(1e-5);

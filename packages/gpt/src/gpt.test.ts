@@ -145,7 +145,9 @@ test.each(kinds)("a block of %s obeys the laws of layers", (_name, config) => {
     [2, 4, 12],
   );
   const at = { ...still, training: true, rows: 2 };
-  for (const { measured, told } of slopes(layer, params, x, at)) {
+  const found = slopes(layer, params, x, at);
+  expect(found).not.toHaveLength(0);
+  for (const { measured, told } of found) {
     expect(Math.abs(measured - told) / (1 + Math.abs(told))).toBeLessThan(2e-3);
   }
   expect(leaked(layer, params, x, at)).toBe(0);
@@ -167,6 +169,8 @@ describe.each(kinds)("a model like %s", (_name, config) => {
     const { sink, take } = accumulate(params);
     const loss = model.lossAndGradients(params, rows, sink, still);
     const gradients = take();
+    const paths = (tree: GptParams) => leaves<Tensor>(tree).map(([path]) => path);
+    expect(paths(gradients)).toEqual(paths(params));
     for (const [path, gradient] of leaves<Tensor>(gradients)) {
       expect([path, gradient.dataSync().some((value) => value !== 0)]).toEqual([path, true]);
     }

@@ -112,8 +112,9 @@ describe.each(both)("%s", (_name, tokenizer) => {
     ["spaces", " "],
     ["emoji", "\u{1f642}"],
     ["signs", "="],
-  ])("is not slowed down by 100,000 equal %s", (_what, character) => {
-    const text = character.repeat(100_000);
+  ])("is not slowed down by two million equal %s", (_what, character) => {
+    // Where each merge looked at all tokens, it would take an hour.
+    const text = character.repeat(2_000_000);
     expect(tokenizer.decode(tokenizer.encode(text))).toBe(text);
   });
 });

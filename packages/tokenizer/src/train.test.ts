@@ -44,16 +44,19 @@ function mergesIn(name: string): readonly string[] {
 }
 
 test.each([
-  ["prose and code", TEXT],
-  ["runs of one letter", "aaaa aaa aa aaaaaaaa bbbb abab ababab\n".repeat(3)],
-])("training on %s gives the merges of Hugging Face's trainer, ties and all", (_what, text) => {
-  const theirs = theirMerges(text);
-  const model = trainBpe(wordsOf(text), { vocabularySize: 30_000, minFrequency: 1 });
-  writeTokenizerJson(join(folder, "ours.json"), model);
-  const ours = mergesIn("ours.json");
-  expect(theirs.length).toBeGreaterThan(5);
-  expect(ours.slice(0, theirs.length)).toEqual(theirs);
-});
+  ["prose and code", TEXT, 1000],
+  ["runs of one letter", "aaaa aaa aa aaaaaaaa bbbb abab ababab\n".repeat(3), 6],
+])(
+  "training on %s gives the merges of Hugging Face's trainer, ties and all",
+  (_what, text, least) => {
+    const theirs = theirMerges(text);
+    const model = trainBpe(wordsOf(text), { vocabularySize: 30_000, minFrequency: 1 });
+    writeTokenizerJson(join(folder, "ours.json"), model);
+    const ours = mergesIn("ours.json");
+    expect(theirs.length).toBeGreaterThanOrEqual(least);
+    expect(ours.slice(0, theirs.length)).toEqual(theirs);
+  },
+);
 
 test("a trained vocabulary has its size, its specials first, all bytes, and decodes what it encodes", () => {
   const specials = ["<|endoftext|>", "<|user|>"];
