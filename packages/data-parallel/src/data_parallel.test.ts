@@ -1,4 +1,4 @@
-// What a group of one can show; apps/gpt-ddp/src/layouts.test.ts trains on groups of several.
+// What a group of one can show; apps/gpt-ddp/src/matrix.test.ts trains on groups of several.
 
 import "@tensorflow/tfjs-backend-cpu";
 import { beforeAll, expect, test } from "@jest/globals";
