@@ -2,7 +2,7 @@
 // what becomes of gradients of which each rank has a part.
 
 import "@tensorflow/tfjs-backend-cpu";
-import { enableProdMode, memory, ones, setBackend, type Tensor } from "@tensorflow/tfjs-core";
+import { enableProdMode, fill, memory, setBackend, type Tensor } from "@tensorflow/tfjs-core";
 import type { World } from "@tessera/collectives";
 import { disposeTree, leaves, mapTensors, materialize, matrix, vector } from "@tessera/layers";
 import { vocabularyCut, type ParamSpec } from "@tessera/layers";
@@ -28,8 +28,10 @@ export interface Shares {
   readonly sizes: ByPath;
   /** Shares joined again. */
   readonly joined: ByPath;
-  /** Of gradients that are ones on every rank. */
+  /** Of gradients that are 1 on the first rank, 10 on the next, and so on. */
   readonly completed: ByPath;
+  /** Of gradients of threes that no rank shares with another. */
+  readonly untouched: readonly number[];
   /** What this rank counts each as in a sum over all ranks. */
   readonly counted: Readonly<Record<string, number>>;
   readonly leaked: number;
@@ -47,16 +49,22 @@ export async function main(world: World): Promise<Shares> {
   const expected = valuesOf(whole);
   const share = shareOf(whole, spec, partOf(axis));
   const joined = wholeOf(share, spec, world.all);
-  const completed = axis.complete(mapTensors(share, (leaf) => ones(leaf.shape))) as Params;
+  const completed = axis.complete(
+    mapTensors(share, (leaf) => fill(leaf.shape, 10 ** world.rank)),
+  ) as Params;
+  const { gain } = spec;
+  const none = tensorAxis({ gain }, split(world.all), world.all);
+  const untouched = none.complete({ gain: fill([5], 3) }) as Pick<Params, "gain">;
   const said = {
     whole: expected,
     sizes: Object.fromEntries(leaves<Tensor>(share).map(([path, { shape }]) => [path, shape])),
     joined: valuesOf(joined),
     completed: valuesOf(completed),
+    untouched: [...untouched.gain.dataSync()],
     counted: Object.fromEntries(
       leaves<Tensor>(share).map(([path]) => [path, 1 / axis.copy(path).count]),
     ),
   };
-  for (const tree of [share, joined, completed]) disposeTree(tree);
+  for (const tree of [share, joined, completed, untouched]) disposeTree(tree);
   return { ...said, leaked: memory().numTensors - before };
 }
