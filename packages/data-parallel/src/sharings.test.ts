@@ -102,8 +102,12 @@ describe.each([1, 2, 3])("%i ranks", (ranks) => {
     }
     expect([...copies.keys()].sort()).toEqual(elements.map(([element]) => element).sort());
     for (const count of copies.values()) expect(count).toBeCloseTo(1, 12);
-    expect(new Set(all.map(({ copy: { index, count } }) => (count === 1 ? 0 : index))).size).toBe(
-      all[0]!.copy.count,
+    // Stage 0 shares nothing out, stages 2 and 3 gradients too.
+    const alike =
+      job.stage === 0 ? all.map((_, index) => ({ index, count: ranks })) : all.map(() => WHOLE);
+    expect(all.map(({ copy }) => copy)).toEqual(alike);
+    expect(new Set(all.map(({ sharesGradients }) => sharesGradients))).toEqual(
+      new Set([job.stage >= 2]),
     );
     // What fills up pieces is less than one element of each rank, for each tensor.
     const padding = all.reduce((sum, one) => sum + one.padding, 0);

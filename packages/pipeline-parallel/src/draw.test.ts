@@ -1,7 +1,15 @@
 // Pictures of timelines are to scale, and say what the timeline says.
 
 import { describe, expect, test } from "@jest/globals";
-import { drawSvg, drawText, schedulesOf, showAction, simulate, type ActionKind } from "./index.js";
+import {
+  drawSvg,
+  drawText,
+  parseSchedule,
+  schedulesOf,
+  showAction,
+  simulate,
+  type ActionKind,
+} from "./index.js";
 
 const timelineOf = (
   kind: Parameters<typeof schedulesOf>[0],
@@ -17,6 +25,12 @@ const timelines = [
   timelineOf("interleaved", 2, 4, 2),
   timelineOf("1f1b", 11, 2),
 ];
+
+/** Where boxes are at no whole place, and all kinds of actions are in one picture. */
+const mixed = simulate(
+  ["F0 F1 B0 I1 W1", "F0 F1 B0 I1 W1"].map(parseSchedule),
+  ({ kind }) => ({ forward: 1, backward: 2.37, input: 1.21, weight: 1.13 })[kind],
+);
 
 /** What stands behind the name of each stage. */
 const rowsOf = (text: string): string[] =>
@@ -55,7 +69,7 @@ describe("as text", () => {
   });
 
   test("colours change nothing else, and tell kinds apart", () => {
-    for (const timeline of timelines) {
+    for (const timeline of [...timelines, mixed]) {
       const coloured = drawText(timeline, { colour: true });
       const bare = coloured.replace(/\x1b\[[\d;]*m/g, "");
       expect(bare.split("\n").map((line) => line.trimEnd())).toEqual(
@@ -107,7 +121,7 @@ function parseSvg(svg: string) {
   return { frame: { left: left!, top: top!, right: right!, bottom: bottom! }, boxes, labels };
 }
 
-describe.each(timelines)("as SVG: %#", (timeline) => {
+describe.each([...timelines, mixed])("as SVG: %#", (timeline) => {
   const svg = drawSvg(timeline);
   const { frame, boxes, labels } = parseSvg(svg);
   const all = timeline.stages.flatMap((played, stage) => played.map((one) => ({ ...one, stage })));

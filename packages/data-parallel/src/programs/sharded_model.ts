@@ -1,7 +1,18 @@
 // A rank that takes a small model forward and back twice: with all weights, and with pieces of them.
 
 import "@tensorflow/tfjs-backend-cpu";
-import { enableProdMode, memory, setBackend, tensor, type Tensor } from "@tensorflow/tfjs-core";
+import {
+  add,
+  enableProdMode,
+  memory,
+  mul,
+  range,
+  reshape,
+  setBackend,
+  tensor,
+  tidy,
+  type Tensor,
+} from "@tensorflow/tfjs-core";
 import type { World } from "@tessera/collectives";
 import {
   accumulate,
@@ -125,7 +136,13 @@ export async function main({ all: group, rank }: World): Promise<Compared> {
   const before = memory().numTensors;
   const plain = modelOf(bare);
   const spec = specOf(plain);
-  const params = materialize<Params>(spec, 3);
+  // No two elements alike, nor any zero, also of what starts as one value.
+  const params = mapTensors(materialize<Params>(spec, 3), (drawn) => {
+    const slope = tidy(() => mul(reshape(range(1, 1 + drawn.size), drawn.shape), 0.1));
+    const leaf = add<Tensor>(drawn, slope);
+    for (const spent of [drawn, slope]) spent.dispose();
+    return leaf;
+  });
   const summed = accumulate(params);
   const whole = take(plain, params, () => summed.sink, rank);
   const gradients = mapTensors(summed.take(), (own) => {

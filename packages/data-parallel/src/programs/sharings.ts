@@ -53,6 +53,7 @@ export interface Shared {
   /** Whether what it owns is shaped as its holdings say. */
   readonly isShaped: boolean;
   readonly copy: Part;
+  readonly sharesGradients: boolean;
   readonly sums: ByPath;
   /** The sum of all squares, and the same where each leaf counts a quarter. */
   readonly squares: readonly number[];
@@ -146,6 +147,7 @@ function run({ all: group }: World, job: SharingJob): Shared {
     sums: valuesOf(sums),
     ...said,
     copy: sharing.copy,
+    sharesGradients: sharing.sharesGradients,
     squares: squares.map((x) => x.dataSync()[0]!),
     reductions: sent,
   };

@@ -2,11 +2,15 @@
 
 import "@tensorflow/tfjs-backend-cpu";
 import {
+  add,
   enableProdMode,
   memory,
   mul,
+  range,
+  reshape,
   setBackend,
   tensor,
+  tidy,
   type Tensor,
 } from "@tensorflow/tfjs-core";
 import type { World } from "@tessera/collectives";
@@ -16,6 +20,7 @@ import {
   embedding,
   layerNorm,
   leaves,
+  mapTensors,
   materialize,
   mlp,
   residual,
@@ -145,7 +150,14 @@ export async function main({ all: group }: World): Promise<Compared> {
   await setBackend("cpu");
   const before = memory().numTensors;
   const plain = modelOf(whole);
-  const drawn = (): Params => materialize<Params>(specOf(plain), 3);
+  // No two elements alike, nor any zero, also of what starts as one value.
+  const drawn = (): Params =>
+    mapTensors(materialize<Params>(specOf(plain), 3), (leaf) => {
+      const slope = tidy(() => mul(reshape(range(1, 1 + leaf.size), leaf.shape), 0.02));
+      const moved = add<Tensor>(leaf, slope);
+      for (const spent of [leaf, slope]) spent.dispose();
+      return moved;
+    });
 
   const takeShared = (region: Region): Taken => {
     const model = modelOf(region);
