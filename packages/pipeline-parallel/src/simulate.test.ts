@@ -1,0 +1,93 @@
+// What is foretold of a schedule: no action begins before what it needs is there, nor later than it could.
+
+import { expect, test } from "@jest/globals";
+import {
+  parseSchedule,
+  schedulesOf,
+  showAction,
+  simulate,
+  type Action,
+  type Played,
+  type ScheduleKind,
+} from "./index.js";
+
+const durationOf = ({ kind, micro, chunk }: Action, stage: number): number =>
+  1 + ((7 * micro + 3 * stage + 5 * chunk + kind.length) % 5);
+
+const pipelines: readonly (readonly [ScheduleKind, number, number, number])[] = [
+  ["gpipe", 1, 3, 1],
+  ["gpipe", 3, 5, 1],
+  ["1f1b", 4, 7, 1],
+  ["zero-bubble", 3, 8, 1],
+  ["interleaved", 2, 6, 3],
+  ["interleaved", 4, 8, 2],
+];
+
+test.each(pipelines)(
+  "%s on %i stages, %i micro-batches, %i chunks",
+  (kind, stages, micros, chunks) => {
+    const schedules = schedulesOf(kind, { stages, micros, chunks });
+    const timeline = simulate(schedules, durationOf);
+    const all = timeline.stages.flatMap((played, stage) =>
+      played.map((one) => ({ ...one, part: one.action.chunk * stages + stage })),
+    );
+    const endOf = (kinds: readonly string[], micro: number, part: number): number =>
+      all.find(
+        (one) => kinds.includes(one.action.kind) && one.action.micro === micro && one.part === part,
+      )!.end;
+    const gradient = ["backward", "input"];
+    const needed = ({ action: { kind: does, micro } }: Played, part: number): number[] => {
+      if (does === "forward") return part === 0 ? [] : [endOf(["forward"], micro, part - 1)];
+      if (does === "weight") return [endOf(gradient, micro, part)];
+      const behind = part === stages * chunks - 1 ? [] : [endOf(gradient, micro, part + 1)];
+      return [endOf(["forward"], micro, part), ...behind];
+    };
+
+    let busy = 0;
+    timeline.stages.forEach((played, stage) => {
+      expect(played.map(({ action }) => action)).toEqual(schedules[stage]);
+      let free = 0;
+      for (const one of played) {
+        const ready = Math.max(free, ...needed(one, one.action.chunk * stages + stage));
+        expect([showAction(one.action), one.start]).toEqual([showAction(one.action), ready]);
+        expect(one.end - one.start).toBe(durationOf(one.action, stage));
+        free = one.end;
+        busy += one.end - one.start;
+      }
+      // In flight is what was begun forward and has not ended backward: counted at every start.
+      const ends = (of: Action) => of.kind === "backward" || of.kind === "weight";
+      const inFlight = played.map((_, i) => {
+        const before = played.slice(0, i + 1).map(({ action }) => action);
+        const begun = before.filter((action) => action.kind === "forward").length;
+        return begun - before.slice(0, -1).filter(ends).length;
+      });
+      expect(timeline.peakInFlight[stage]).toBe(Math.max(...inFlight));
+    });
+    expect(timeline.length).toBe(Math.max(...all.map(({ end }) => end)));
+    expect(timeline.bubble).toBeCloseTo(1 - busy / (stages * timeline.length), 12);
+  },
+);
+
+test("backward takes twice as long as forward, as a whole or in halves, unless it is said", () => {
+  const lengthOf = (text: string) => simulate([parseSchedule(text)]).length;
+  expect(lengthOf("F0 B0")).toBe(3);
+  expect(lengthOf("F0 I0 W0")).toBe(3);
+});
+
+test("a pipeline without stages takes no time", () => {
+  const idle = { stages: [], length: 0, bubble: 0, peakInFlight: [] };
+  expect(simulate([])).toEqual(idle);
+});
+
+test("a schedule is read whatever stands between its words", () => {
+  const [first, second, third] = parseSchedule(" F0\n\tI12.1  W123456789 \n");
+  expect([first, second, third]).toEqual([
+    { kind: "forward", micro: 0, chunk: 0 },
+    { kind: "input", micro: 12, chunk: 1 },
+    { kind: "weight", micro: 123_456_789, chunk: 0 },
+  ]);
+  expect(parseSchedule(" ")).toEqual([]);
+  for (const word of ["F", "F-1", "f0", "F0.", "F1234567890", "F0B0"]) {
+    expect(() => parseSchedule(word)).toThrow(`"${word}" is no action`);
+  }
+});
