@@ -58,6 +58,10 @@ async function refusal(work: () => unknown): Promise<string> {
   return "no error";
 }
 
+/** How many files this process has open, where the system tells. */
+const openFiles = (): number =>
+  existsSync("/proc/self/fd") ? readdirSync("/proc/self/fd").length : 0;
+
 /** Writes `bytes` at `position` of a file. */
 function patch(name: string, position: number, bytes: readonly number[]): void {
   const content = readFileSync(at(name));
@@ -107,9 +111,11 @@ describe("data that cannot be trained on is refused in one sentence", () => {
 
   test.each(cases)("%s", async (_what, damage, message) => {
     damage();
+    const before = openFiles();
     const sentence = await refusal(() => openGptDataset(options()));
     expect(sentence).toMatch(message);
     expect(sentence).toMatch(/^DIR\/notes/);
+    expect(openFiles()).toBe(before);
     const cache = at("index-cache");
     expect(existsSync(cache) ? readdirSync(cache) : []).toEqual([]); // nothing half built stays
   });
@@ -184,6 +190,15 @@ test("what is written is read, in documents of several sequences, and nothing ha
   });
   expect(read).toEqual(documents.flat());
   expect(readdirSync(folder).filter((name) => name.includes("partial"))).toEqual([]);
+});
+
+test("a dataset that is closed leaves no file open", async () => {
+  const before = openFiles();
+  const dataset = (await openGptDataset(options()))!;
+  expect(openFiles() - before).toBe(before === 0 ? 0 : 5); // two of tokens, three of indices
+  dataset.close();
+  expect(await openGptDataset({ ...options(), name: "test", split: "1,0,0" })).toBeNull();
+  expect(openFiles()).toBe(before);
 });
 
 test("a writer that is abandoned leaves nothing", () => {

@@ -252,6 +252,20 @@ test("documents written whole have the bytes of those written piece by piece", (
   }
 });
 
+test("places of more bytes than 32 bits count are written whole", () => {
+  const writer = datasetWriter(at("far"), "u16");
+  const long = 2 ** 31 - 1;
+  // Only the index is looked at: such a file of tokens would take gigabytes.
+  writer.appendDocuments(Uint16Array.of(1), {
+    lengths: Int32Array.of(long, long, long, 1),
+    sequences: null,
+  });
+  writer.finish();
+  const idx = readFileSync(`${at("far")}.idx`);
+  const places = [0, 1, 2, 3].map((i) => Number(idx.readBigInt64LE(34 + 4 * 4 + 8 * i)));
+  expect(places).toEqual([0, 2 * long, 4 * long, 6 * long]);
+});
+
 test("tokens take two bytes where Megatron gives them two", () => {
   expect([100, 65_499, 65_500, 100_000].map(tokenDtype)).toEqual(["u16", "u16", "i32", "i32"]);
 });
