@@ -65,6 +65,8 @@ describe("windows", () => {
     expect([...train.tokens]).toEqual(upTo(900));
     expect([...validation!.tokens]).toEqual(upTo(100).map((i) => 900 + i));
     expect([train.count, validation!.count]).toEqual([99, 11]);
+    const uneven = splitWindows(tokens.subarray(0, 17), { length: 1, validation: 0.1 });
+    expect(uneven.validation!.tokens).toHaveLength(2); // its share or more, of whole tokens
     expect(splitWindows(tokens, { length: 9, validation: 0 })).toMatchObject({
       train: { count: 111 },
       validation: null,
