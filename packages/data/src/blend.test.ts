@@ -7,6 +7,7 @@ import {
   chooseDataPaths,
   openGptData,
   openGptDataset,
+  openRunFeeds,
   parseDataPath,
   runLength,
   type Samples,
@@ -143,6 +144,25 @@ describe("a blend of datasets", () => {
       );
     }
   });
+});
+
+test("a run's feeds are no longer than asked for, and are refused without anything to train on", async () => {
+  const data = {
+    paths: parseDataPath([at("notes")]),
+    split: "50,50,0",
+    sampleCounts: { train: 9, valid: 4, test: 3 },
+    sequenceLength: 16,
+    seed: 3,
+    cacheFolder: at("cache"),
+  };
+  const rank = { dataRank: 0, dataRanks: 1, ahead: false };
+  const { train, validation, test: testing, description } = await openRunFeeds({ data, ...rank });
+  expect(train.count).toBeGreaterThanOrEqual(9);
+  expect([validation!.count, validation!.length, testing]).toEqual([4, 16, null]);
+  expect(description).toMatch(/^\d+ tokens, split 50,50,0$/);
+  await expect(openRunFeeds({ data: { ...data, split: "0,1,0" }, ...rank })).rejects.toThrow(
+    "--split 0,1,0: leaves no documents to train on",
+  );
 });
 
 test("a run is laid out for as many samples as before, and says where their order changes", () => {

@@ -1,6 +1,14 @@
 import { afterAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { UserError } from "@tessera/config";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { readTexts } from "./index.js";
@@ -138,6 +146,13 @@ describe("what cannot be read is refused in one sentence", () => {
   test("a link that leads to itself", () => {
     symlinkSync(at("a.txt"), at("a.txt"));
     expect(sentenceOf(at("a.txt"))).toBe("ROOT/a.txt: cannot be looked at (ELOOP), check the path");
+  });
+
+  // Of the processor's memory where nothing is, Linux tells when it is read.
+  (existsSync("/proc/self/mem") ? test : test.skip)("a file that cannot be read", () => {
+    expect(sentenceOf("/proc/self/mem")).toBe(
+      "/proc/self/mem: cannot be read (EIO), check its permissions",
+    );
   });
 
   test("a device", () => {
