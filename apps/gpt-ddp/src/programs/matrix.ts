@@ -94,7 +94,7 @@ const isPossible = (choice: Choice): boolean => {
 };
 
 /** All choices that go together. */
-const everything: readonly Choice[] = Object.entries(kinds)
+export const everything: readonly Choice[] = Object.entries(kinds)
   .reduce<readonly Partial<Choice>[]>(
     (partial, [kind, values]) =>
       partial.flatMap((one) => values.map((value) => ({ ...one, [kind]: value }))),

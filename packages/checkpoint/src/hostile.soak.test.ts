@@ -1,0 +1,14 @@
+// Files with bytes changed, cut off, or put in twice: each is read as a model, or refused in a sentence.
+
+import { mkdirSync } from "node:fs";
+import { expect, test } from "@jest/globals";
+import { scratchFolder } from "@tessera/testing";
+import { openMutatedModels } from "./programs/mutate_models.js";
+
+const folder = scratchFolder("hostile")("model");
+const FILES = 1_000_000;
+
+test(`of ${FILES} mutated models none crashes, and most are refused in a sentence`, () => {
+  mkdirSync(folder);
+  expect(openMutatedModels(folder, FILES, 3)).toBeGreaterThan(FILES / 2);
+});
