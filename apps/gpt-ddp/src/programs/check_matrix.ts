@@ -21,6 +21,20 @@ export interface Compared {
 
 const keyOf = (layout: Layout): string => JSON.stringify(layout);
 
+/** Layouts that one start of ranks trains: few enough to see a failure before all is done. */
+const TOGETHER = 40;
+
+/** `choices`, grouped by the start of ranks that trains them. */
+export const startsOf = (choices: readonly Choice[]) =>
+  [1, 2, 4, 8].flatMap((ranks) => {
+    const of = choices.filter((choice) => ranksOf(choice) === ranks);
+    return Array.from({ length: Math.ceil(of.length / TOGETHER) }, (_, i) => ({
+      ranks,
+      from: i * TOGETHER,
+      choices: of.slice(i * TOGETHER, (i + 1) * TOGETHER),
+    }));
+  });
+
 /** Trains on one rank what `choices` train on several. */
 export async function trainAlone(choices: readonly Choice[]): Promise<Map<string, Trained>> {
   const alone = [
