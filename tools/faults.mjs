@@ -1,61 +1,87 @@
 // `npm run faults`: plants faults in a copy of the last commit, one at a time, and tells whether `npm test` there
 // fails, where, and after how long. Numbers name those of tools/faults/planted.mjs that are planted; else all are.
 
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { faults } from "./faults/planted.mjs";
 import { ROOT, run, setUp, stop } from "./setup.mjs";
 
 const minutesSince = (began) => ((performance.now() - began) / 60_000).toFixed(1);
 
-/** A copy with everything that is installed, so that only what a fault changes is built anew. */
+/** A copy with everything that is installed and known, so that only what a fault changes is built and tested anew. */
 function copyWorkspace() {
   const copy = mkdtempSync(join(tmpdir(), "tessera-faults-"));
   run("git", ["clone", "--quiet", ROOT, copy], "the last commit cannot be copied");
-  run("cp", ["-a", join(ROOT, "node_modules"), copy], "node_modules cannot be copied");
+  for (const name of ["node_modules", ".nx"]) {
+    run("cp", ["-a", join(ROOT, name), copy], `${name} cannot be copied`);
+  }
   return copy;
 }
 
-/** The file of tests that a line says has failed, or undefined. */
-const failedFile = (line) => /^failed: ((?:packages|apps|tools)\/.+\.test\.ts)$/.exec(line)?.[1];
-/** It looks for the places of faults, so it sees each of them. */
-const isOurs = (file) => file === "tools/src/faults.test.ts";
+/** Which project's tests a line of Nx begins to show, or undefined. */
+const projectIn = (line) => /^> nx run @tessera\/([\w-]+):test$/.exec(line)?.[1];
 
-/** Runs `npm test` in `folder`. Resolves with its exit code and the files of tests that failed. */
-function test(folder) {
-  return new Promise((resolve) => {
-    const child = spawn("npm", ["test"], { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
-    let said = "";
-    child.stdout.setEncoding("utf8").on("data", (text) => (said += text));
-    child.once("close", (code) => {
-      const files = said
-        .split("\n")
-        .map(failedFile)
-        .filter((file) => file !== undefined && !isOurs(file));
-      resolve({ code, files, end: said.trimEnd().split("\n").at(-1) });
-    });
-  });
+/** The test file that a line of Jest says has failed, or undefined. */
+const failedIn = (line) => /^ *FAIL +(src\/\S+\.test\.ts)/.exec(line)?.[1];
+
+/** Reads what `npm test` says, line by line, and calls `tell` with each file that failed and its project. */
+function failureReader(tell) {
+  let project;
+  return (line) => {
+    project = projectIn(line) ?? project;
+    const file = failedIn(line);
+    // The test of planted faults misses the one that is planted, which proves nothing.
+    if (file !== undefined && file !== "src/faults.test.ts") tell({ project, file });
+  };
 }
 
-/** Plants `fault` for as long as `npm test` runs. Returns whether the test that must see it does. */
+/**
+ * Runs `npm test` in `folder`, to its end or until a test of `seenBy` fails. Resolves with the files that failed and
+ * whether it passed.
+ */
+function test(folder, seenBy = []) {
+  const env = { ...process.env, FORCE_COLOR: "0", NO_COLOR: "1" };
+  const options = { cwd: folder, stdio: ["ignore", "pipe", "inherit"], env, detached: true };
+  const child = spawn("npm", ["test"], options);
+  const end = () => process.kill(-child.pid, "SIGKILL");
+  process.once("exit", end);
+  const failures = [];
+  const read = failureReader((failure) => {
+    failures.push(failure);
+    if (seenBy.includes(failure.project)) end();
+  });
+  createInterface({ input: child.stdout }).on("line", read);
+  return new Promise((resolve) =>
+    child.once("close", (code) => {
+      process.off("exit", end);
+      // What a test may have started beyond its group.
+      spawnSync(process.execPath, [join(ROOT, "tools/slurm-cluster/main.mjs"), "stop"]);
+      resolve({ isGreen: code === 0, failures });
+    }),
+  );
+}
+
+const namesOf = (failures) =>
+  failures.map(({ project, file }) => `${project} ${file}`).join(", ") || "nothing failed";
+
+/** Plants `fault` for as long as `npm test` runs. Returns whether a test that must see it does. */
 async function plant(folder, { name, file, from, to, seenBy }) {
   const path = join(folder, file);
   const source = readFileSync(path, "utf8");
-  if (source.split(from).length < 2) stop(`${file}: has no "${from}" to plant ${name} in`);
+  if (source.split(from).length !== 2) stop(`${file}: has no one "${from}" to plant ${name} in`);
   writeFileSync(
     path,
     source.replace(from, () => to),
   );
   const began = performance.now();
-  const { code, files } = await test(folder);
+  const { failures } = await test(folder, seenBy);
   writeFileSync(path, source);
-  const isSeen = code !== 0 && files.some((one) => seenBy.test(one));
-  const where = files.length === 0 ? "nothing failed" : files.join(", ");
-  process.stdout.write(
-    `${isSeen ? "seen" : "MISSED"} in ${minutesSince(began)} min: ${name}: ${where}\n`,
-  );
+  const isSeen = failures.some(({ project }) => seenBy.includes(project));
+  const verdict = isSeen ? "seen" : "MISSED";
+  process.stdout.write(`${verdict} in ${minutesSince(began)} min: ${name}: ${namesOf(failures)}\n`);
   return isSeen;
 }
 
@@ -72,9 +98,9 @@ async function main(words) {
   const remove = () => rmSync(folder, { recursive: true, force: true });
   process.once("exit", remove);
   const began = performance.now();
-  const { code, files, end } = await test(folder);
-  process.stdout.write(`without a fault: ${end}, in ${minutesSince(began)} min\n`);
-  if (code !== 0) stop(`tests fail without a fault: ${files.join(", ")}`);
+  const { isGreen, failures } = await test(folder);
+  if (!isGreen) stop(`npm test fails without a fault: ${namesOf(failures)}`);
+  process.stdout.write(`without a fault: passed in ${minutesSince(began)} min\n`);
   let missed = 0;
   for (const fault of chosen) if (!(await plant(folder, fault))) missed += 1;
   process.stdout.write(`${chosen.length - missed} of ${chosen.length} faults are seen\n`);
