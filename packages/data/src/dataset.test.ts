@@ -192,6 +192,11 @@ test("what is written is read, in documents of several sequences, and nothing ha
   expect(readdirSync(folder).filter((name) => name.includes("partial"))).toEqual([]);
 });
 
+test("tokens that end before the last sequence does are refused when they are opened", () => {
+  truncateSync(at("notes.bin"), readFileSync(at("notes.bin")).length - 1);
+  expect(() => openIndexedDataset(at("notes"))).toThrow("the index puts sequence 59 at bytes");
+});
+
 test("a dataset that is closed leaves no file open", async () => {
   const before = openFiles();
   const dataset = (await openGptDataset(options()))!;

@@ -135,4 +135,17 @@ describe("samples of any documents", () => {
       );
     },
   );
+
+  test("a last epoch of which little is wanted comes last, and all others before it", () => {
+    // Of 80 tokens an epoch and samples of 4, 19 end before the second epoch: (80 - 1) / 4.
+    const of = { lengths: [30, 50], first: 0, end: 2, sequenceLength: 4, seed: 5 };
+    const { documentIndex, shuffleIndex } = buildIndices({ ...of, sampleCount: 21 });
+    expect(shuffleIndex.length).toBe(39);
+    const sorted = (some: Iterable<number>) => [...some].sort((a, b) => a - b);
+    expect(sorted(shuffleIndex.subarray(0, 19))).toEqual(Array.from({ length: 19 }, (_, i) => i));
+    expect([documentIndex.subarray(0, 2), documentIndex.subarray(2)].map(sorted)).toEqual([
+      [0, 1],
+      [0, 1],
+    ]);
+  });
 });

@@ -78,6 +78,7 @@ describe("a pattern stands for files", () => {
   test("patterns that overlap, in any order: each file once, in one order", () => {
     const patterns = [at("b.txt"), root, at("*.txt"), at("deep/../b.txt")];
     expect(pathsOf(...patterns)).toHaveLength(4);
+    expect(pathsOf(at("deep"), at("b.txt"))).toEqual(["b.txt", "deep/er/c.rst", "deep/x[1].txt"]);
     expect(pathsOf(at("b.txt"), at("deep"))).toEqual(pathsOf(at("deep"), at("b.txt")));
   });
 
