@@ -82,6 +82,12 @@ describe("a pattern stands for files", () => {
     expect(pathsOf(at("b.txt"), at("deep"))).toEqual(pathsOf(at("deep"), at("b.txt")));
   });
 
+  test("files are in the order of their names, not of their lengths", () => {
+    write({ "aaaa.txt": "a", "bb.txt": "b" });
+    const names = ["b.txt", "bb.txt", "aaaa.txt"];
+    expect(pathsOf(...names.map(at))).toEqual(["aaaa.txt", "b.txt", "bb.txt"]);
+  });
+
   test("links are followed, also in a circle, and each file is there once", () => {
     mkdirSync(at("links"));
     symlinkSync(at("b.txt"), at("links/file.txt"));
