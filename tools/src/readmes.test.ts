@@ -35,7 +35,9 @@ const run = (file: string, source: string) => {
     module: { type: "es6" },
   });
   writeFileSync(`${file}.mjs`, code);
-  return runNode([`${file}.mjs`], { cwd: ROOT });
+  // In no colours, which a terminal or Nx may ask for.
+  const env = { ...process.env, FORCE_COLOR: "0", NO_COLOR: "1" };
+  return runNode([`${file}.mjs`], { cwd: ROOT, env });
 };
 
 test("all of them type-check", () => {
