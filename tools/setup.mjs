@@ -68,23 +68,24 @@ function installToolchain() {
   install([...missing], "the native engines", "without them, the slower wasm backend computes");
 }
 
-/** The commands that only tests need, and the Debian package of each. */
-const TEST_COMMANDS = {
-  slurmctld: "slurm-wlm",
-  munged: "munge",
-  ip: "iproute2",
-  pgrep: "procps",
-  shellcheck: "shellcheck",
+/** The Debian packages that only tests need, each by a command that succeeds where it is there. */
+const TEST_PACKAGES = {
+  "slurm-wlm": "command -v slurmctld",
+  munge: "command -v munged",
+  iproute2: "command -v ip",
+  shellcheck: "command -v shellcheck",
+  // For the libraries of Python that slow tests compare with.
+  "python3-venv": "python3 -m ensurepip --version",
 };
 
 /** What the tests of launching run on. Where it cannot be had, those tests say that they are skipped. */
 export function installForTests() {
-  const isMissing = (command) => spawnSync("sh", ["-c", `command -v ${command}`]).status !== 0;
-  const missing = Object.entries(TEST_COMMANDS).filter(([command]) => isMissing(command));
+  const isMissing = (probe) => spawnSync("sh", ["-c", probe]).status !== 0;
+  const missing = Object.entries(TEST_PACKAGES).filter(([, probe]) => isMissing(probe));
   install(
-    missing.map(([, name]) => name),
-    "the tests of launching",
-    "without them, tests on a Slurm cluster are skipped",
+    missing.map(([name]) => name),
+    "tests",
+    "without them, tests on a Slurm cluster are skipped, and slow ones fail",
   );
 }
 
