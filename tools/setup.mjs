@@ -144,4 +144,4 @@ export function setUp(project) {
   linkCommands();
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href) setUp();
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) setUp();

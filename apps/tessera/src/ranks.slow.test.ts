@@ -13,10 +13,10 @@ const HUGE = join(__dirname, "../../../packages/collectives-mpi/dist/programs/hu
 (isAvailable() && isNativeBuilt() ? test : test.skip).each([1, 2, 3, 4, 8])(
   "%s ranks agree with plain arithmetic, and in two starts to the bit",
   (ranks) => {
-    const first = checkRanks(ranks);
-    expect(first).toHaveLength(2 * ranks);
+    const first = checkRanks(ranks, 1);
+    expect(first).toHaveLength(ranks);
     expect(digestsOf(first).map(({ size }) => size)).toEqual(ranks === 1 ? [1, 0] : [1, 1]);
-    expect(checkRanks(ranks)).toEqual(first);
+    expect(checkRanks(ranks, 1)).toEqual(first);
   },
 );
 

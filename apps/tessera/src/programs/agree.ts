@@ -5,15 +5,15 @@ import { launchRanks } from "@tessera/testing";
 
 export const TESSERA = join(__dirname, "../../dist/main.js");
 
-/** What ranks on the native backend say, of sums of 7 x 30001 elements too, each of them twice. */
-export function checkRanks(ranks: number): string[] {
-  const check = ["check-ranks", "--elements", "30001", "--repeat", "2"];
+/** What ranks on the native backend say, of sums of 7 x 30001 elements too, each of them `rounds` times. */
+export function checkRanks(ranks: number, rounds: number): string[] {
+  const check = ["check-ranks", "--elements", "30001", "--repeat", String(rounds)];
   const { status, stdout, stderr } = launchRanks(ranks, [TESSERA, ...check]);
   if (status !== 0) throw new Error(stderr);
   return stdout.trim().split("\n").sort();
 }
 
-/** The digests that ranks of each parity, which share a group, found in both rounds. */
+/** The digests that ranks of each parity, which share a group, found in all rounds. */
 export const digestsOf = (lines: readonly string[]): Set<string>[] =>
   [0, 1].map((parity) => {
     const rank = (line: string): number => Number(/^\[(\d+)\]/.exec(line)![1]);
