@@ -14,31 +14,33 @@ const nx = (target, ...args) => [
   bin("nx/dist/bin/nx.js"),
   ...["run-many", "-t", target, "--outputStyle=static", ...args],
 ];
-/** A project a processor, each with the tests of a file after another: no tail waits for one worker. */
+/** As many projects at once as there are processors. */
 const spread = `--parallel=${Math.min(availableParallelism(), 4)}`;
 
-/** The checks of each tier, in their order: CONTRIBUTING.md says what belongs where. */
-const TIERS = {
+const TIERS = ["test", "slow", "soak"];
+const tiers = process.argv.length > 2 ? process.argv.slice(2) : ["test"];
+const unknown = tiers.find((tier) => !TIERS.includes(tier));
+if (unknown !== undefined) stop(`${unknown}: is none of the tiers ${TIERS.join(", ")}`);
+setUp();
+installForTests();
+const hasCompiler = toolchain().missing.length === 0;
+
+/**
+ * The checks of each tier, in their order: CONTRIBUTING.md says what belongs where. In a quick project one file's
+ * tests come after another's, so that no tail waits for one worker; a slow one takes two at once.
+ */
+const CHECKS = {
   test: [
     ["formatting", [bin("prettier/bin/prettier.cjs"), "--check", "--log-level=warn", "."]],
     // One process for all: most of its time is reading types, which projects share.
     ["lint", [bin("eslint/bin/eslint.js"), "."]],
-    ["tests", nx("test", spread)],
+    ["tests", nx("test", spread), 1],
   ],
-  slow: [
-    ["slow tests", nx("test:slow", spread)],
-    ["native kernels under sanitizers", nx("sanitize"), () => toolchain().missing.length === 0],
-  ],
-  soak: [["soak tests", nx("test:soak", "--parallel=1")]],
+  slow: hasCompiler
+    ? [["slow tests, and native kernels under sanitizers", nx("test:slow,sanitize", spread), 2]]
+    : [["slow tests", nx("test:slow", spread), 2]],
+  soak: [["soak tests", nx("test:soak", "--parallel=1"), 1]],
 };
-
-const tiers = process.argv.length > 2 ? process.argv.slice(2) : ["test"];
-const unknown = tiers.find((tier) => !(tier in TIERS));
-if (unknown !== undefined) {
-  stop(`${unknown}: is none of the tiers ${Object.keys(TIERS).join(", ")}`);
-}
-setUp();
-installForTests();
 
 /** Where each project leaves Jest's results. */
 const resultFiles = ["packages", "apps", "tools"]
@@ -59,16 +61,15 @@ const tellFailures = (suite) => {
 };
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
+if (tiers.includes("slow") && !hasCompiler) {
+  process.stdout.write("skipped: native kernels under sanitizers, as there is no compiler\n");
+  counts.skipped += 1;
+}
 const failedChecks = [];
-for (const [name, args, isPossible = () => true] of tiers.flatMap((tier) => TIERS[tier])) {
+for (const [name, args, workers] of tiers.flatMap((tier) => CHECKS[tier])) {
   process.stdout.write(`\n--- ${name} ---\n`);
-  if (!isPossible()) {
-    process.stdout.write("skipped, as there is no compiler\n");
-    counts.skipped += 1;
-    continue;
-  }
   const began = performance.now();
-  const env = { ...process.env, TESSERA_TEST_WORKERS: "1" };
+  const env = { ...process.env, TESSERA_TEST_WORKERS: String(workers) };
   const { status } = spawnSync(process.execPath, args, { cwd: ROOT, stdio: "inherit", env });
   const minutes = ((performance.now() - began) / 60_000).toFixed(1);
   process.stdout.write(`${name}: ${status === 0 ? "passed" : "failed"} in ${minutes} min\n`);

@@ -1,13 +1,14 @@
-// The whole matrix of layouts, each with one of the runs, in turn.
+// The whole matrix of layouts, each with one of the runs, in turn: those with ZeRO 0 and 1.
 
 import { expect, test } from "@jest/globals";
 import { compareLayouts, startsOf, trainAlone } from "./programs/check_matrix.js";
 import { whole } from "./programs/matrix.js";
 
-const references = trainAlone(whole);
+const choices = whole.filter(({ zero }) => zero <= 1);
+const references = trainAlone(choices);
 
-test.each(startsOf(whole))("$ranks ranks, layouts from $from", async ({ choices }) => {
-  const compared = await compareLayouts(choices, await references);
+test.each(startsOf(choices))("$ranks ranks, layouts from $from", async ({ choices: of }) => {
+  const compared = await compareLayouts(of, await references);
   expect(compared).toEqual(compared.map(({ name }) => ({ name, differences: {} })));
-  expect(compared).toHaveLength(choices.length);
+  expect(compared).toHaveLength(of.length);
 });
