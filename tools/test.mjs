@@ -34,12 +34,12 @@ const CHECKS = {
     ["formatting", [bin("prettier/bin/prettier.cjs"), "--check", "--log-level=warn", "."]],
     // One process for all: most of its time is reading types, which projects share.
     ["lint", [bin("eslint/bin/eslint.js"), "."]],
-    ["tests", nx("test", spread), 1],
+    ["tests", nx("test", spread)],
   ],
   slow: hasCompiler
     ? [["slow tests, and native kernels under sanitizers", nx("test:slow,sanitize", spread), 2]]
     : [["slow tests", nx("test:slow", spread), 2]],
-  soak: [["soak tests", nx("test:soak", "--parallel=1"), 1]],
+  soak: [["soak tests", nx("test:soak", "--parallel=1")]],
 };
 
 /** Where each project leaves Jest's results. */
@@ -66,7 +66,7 @@ if (tiers.includes("slow") && !hasCompiler) {
   counts.skipped += 1;
 }
 const failedChecks = [];
-for (const [name, args, workers] of tiers.flatMap((tier) => CHECKS[tier])) {
+for (const [name, args, workers = 1] of tiers.flatMap((tier) => CHECKS[tier])) {
   process.stdout.write(`\n--- ${name} ---\n`);
   const began = performance.now();
   const env = { ...process.env, TESSERA_TEST_WORKERS: String(workers) };
