@@ -1,6 +1,6 @@
 // What of the matrix of layouts must be as on one rank.
 
-import { lossesApart, normsApart, treesApart } from "./compare.js";
+import { lossesApart, normsApart, treesApart, vectorsApart } from "./compare.js";
 import type { Layout, Trained } from "./layouts.js";
 import { aloneOf, layoutOf, ranksOf, type Choice } from "./matrix.js";
 import { runLayouts } from "./run_layouts.js";
@@ -8,8 +8,8 @@ import { runLayouts } from "./run_layouts.js";
 /** Relative. */
 const TOLERANCE = 1e-5;
 /**
- * Of weights where products or layers are shared out: Adam makes whole steps of the smallest gradients, whose
- * sums these ranks round in another order.
+ * Of weights, taken as one vector, where products or layers are shared out: Adam makes whole steps of the smallest
+ * gradients, whose sums these ranks round in another order, and what starts at zero consists of such steps.
  */
 const WEIGHTS_TOLERANCE = 1e-4;
 
@@ -53,9 +53,8 @@ export async function compareLayouts(
   return choices.map((choice, i) => {
     const expected = references.get(keyOf(aloneOf(choice)))!;
     const isDataParallel = choice.tensor * choice.pipeline === 1;
-    const ofWeights = isDataParallel ? TOLERANCE : WEIGHTS_TOLERANCE;
     const differences = all
-      .map((rank) => differencesOf(rank[i]!, expected, ofWeights))
+      .map((rank) => differencesOf(rank[i]!, expected, isDataParallel))
       .find((found) => Object.keys(found).length > 0);
     return { name: JSON.stringify(choice), differences: differences ?? {} };
   });
@@ -64,14 +63,16 @@ export async function compareLayouts(
 function differencesOf(
   trained: Trained,
   expected: Trained,
-  ofWeights: number,
+  isDataParallel: boolean,
 ): Compared["differences"] {
   const { consumed, leaked, disagreement, gradients, weights } = trained;
   const apart = {
     losses: [lossesApart(trained, expected), TOLERANCE],
     norms: [normsApart(trained, expected), TOLERANCE],
     gradients: [treesApart(gradients, expected.gradients), TOLERANCE],
-    weights: [treesApart(weights, expected.weights), ofWeights],
+    weights: isDataParallel
+      ? [treesApart(weights, expected.weights), TOLERANCE]
+      : [vectorsApart(weights, expected.weights), WEIGHTS_TOLERANCE],
   } as const;
   return {
     ...Object.fromEntries(Object.entries(apart).filter(([, [far, limit]]) => !(far < limit))),
