@@ -57,7 +57,7 @@ export function arrange(line: readonly string[]): Arranged {
   const all = [...(preset === undefined ? [] : piecesOf(argumentsOf(preset))), ...given];
   const useless = given.filter(([flag]) => WITHOUT_USE.has(nameOf(flag)));
   const useful = all.filter(([flag]) => !WITHOUT_USE.has(nameOf(flag)));
-  const last = new Map(useful.map((piece) => [nameOf(piece[0]), piece]));
+  const last = new Map(useful.map((range) => [nameOf(range[0]), range]));
   const names = [...new Set(useless.map(([flag]) => flag.split("=")[0]!))];
   return {
     argv: [...last].flatMap(([name, [flag, ...values]]) => {

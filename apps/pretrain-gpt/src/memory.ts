@@ -9,7 +9,7 @@ import {
   type Keeping,
   type MicroBatch,
 } from "@tessera/gpt";
-import { refuseCuts } from "@tessera/layers";
+import { checkPartition } from "@tessera/layers";
 import type { RunConfig } from "./resolve.js";
 
 export interface StageMemory {
@@ -38,12 +38,12 @@ function memoryOf(config: RunConfig, stage: number, inFlight: number): StageMemo
   const { degrees, layers, zeroStage } = parallel;
   const own = layers.filter((_span, part) => part % degrees.pipeline === stage);
   const { spec } = gptStage(model, {}, own);
-  refuseCuts(spec, degrees.tensor);
+  checkPartition(spec, degrees.tensor);
   const { weights, gradients, optimizer, passing } = rankMemory(spec, {
     stage: zeroStage,
     ranks: degrees.data,
     slots: SLOTS,
-    part: { index: 0, count: degrees.tensor },
+    shard: { index: 0, count: degrees.tensor },
   });
   return {
     weights,

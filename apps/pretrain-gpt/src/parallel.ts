@@ -3,7 +3,7 @@
 import { UserError } from "@tessera/config";
 import { gpt, type GptConfig } from "@tessera/gpt";
 import { leaves, type ParamSpec, type TreeOf } from "@tessera/layers";
-import type { Degrees, Span } from "@tessera/mesh";
+import type { Degrees, Range } from "@tessera/mesh";
 import {
   splitAsWritten,
   splitByCost,
@@ -20,7 +20,7 @@ export interface ParallelConfig {
   /** Parts of the model on each stage. */
   readonly chunks: number;
   /** Of each part: chunk c of stage s is part c x stages + s. */
-  readonly layers: readonly Span[];
+  readonly layers: readonly Range[];
   readonly zeroStage: 0 | 1 | 2 | 3;
 }
 
@@ -83,7 +83,7 @@ function sequenceParallelOf(flags: Flags): boolean {
   );
 }
 
-function layersOf(flags: Flags, model: GptConfig, parts: number): Span[] {
+function layersOf(flags: Flags, model: GptConfig, parts: number): Range[] {
   const { layerCount } = model;
   const layout = flags["pipeline-layout"];
   if (layout === "even") return splitEvenly(layerCount, parts);

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "@jest/globals";
-import { matrix, vector, vocabularyCut, type ParamSpec, type TreeOf } from "@tessera/layers";
+import { matrix, vector, vocabularyPartition, type ParamSpec, type TreeOf } from "@tessera/layers";
 import { planBuckets } from "./index.js";
 
 const spec: TreeOf<ParamSpec> = {
-  embedding: matrix([50, 8], vocabularyCut(50), 1),
+  embedding: matrix([50, 8], vocabularyPartition(50), 1),
   block: {
     gain: vector([8], null, 1),
     weight: matrix([8, 5], null, 1),

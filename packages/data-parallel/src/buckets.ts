@@ -1,7 +1,7 @@
 // Which gradients travel together. Pure arithmetic on shapes: every rank plans the same.
 
-import { kindOf, leaves, windowOf, type ParamSpec, type TreeOf } from "@tessera/layers";
-import { WHOLE, type Part } from "@tessera/mesh";
+import { bucketKey, leaves, shardSlice, type ParamSpec, type TreeOf } from "@tessera/layers";
+import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 
 /** Where a parameter lies in a bucket's flat memory, in elements. */
 export interface Place {
@@ -27,7 +27,7 @@ export interface BucketOptions {
   /** Parameters of this size or more travel alone, without being copied; smaller ones together. */
   readonly bytes: number;
   /** What this rank's group holds of parameters that tensor parallelism splits. */
-  readonly part?: Part;
+  readonly shard?: ShardIndex;
 }
 
 const BYTES_PER_ELEMENT = 4;
@@ -37,7 +37,7 @@ const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * 
 /** Buckets in the order in which backward fills them: the model's last parameters come first. */
 export function planBuckets(
   spec: TreeOf<ParamSpec>,
-  { ranks, bytes, part = WHOLE }: BucketOptions,
+  { ranks, bytes, shard = UNSHARDED }: BucketOptions,
 ): Bucket[] {
   const buckets: Bucket[] = [];
   const open = new Map<string, Place[]>();
@@ -47,18 +47,18 @@ export function planBuckets(
     buckets.push({ name: places[0]!.path, places, size });
   };
   for (const [path, leaf] of leaves<ParamSpec>(spec).toReversed()) {
-    const shape = windowOf(leaf, part, path).size;
-    const kind = kindOf(leaf);
+    const shape = shardSlice(leaf, shard, path).size;
+    const kind = bucketKey(leaf);
     const size = sizeOf(shape);
-    const { uses = 1 } = leaf;
+    const { gradientCount = 1 } = leaf;
     if (size * BYTES_PER_ELEMENT >= bytes) {
-      close([{ path, shape, first: 0, size, uses }]);
+      close([{ path, shape, first: 0, size, uses: gradientCount }]);
       continue;
     }
     const places = open.get(kind) ?? [];
     const last = places.at(-1);
     const first = last === undefined ? 0 : last.first + last.size;
-    places.push({ path, shape, first, size, uses });
+    places.push({ path, shape, first, size, uses: gradientCount });
     open.set(kind, places);
     if ((first + size) * BYTES_PER_ELEMENT >= bytes) {
       close(places);

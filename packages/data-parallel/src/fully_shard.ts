@@ -6,15 +6,15 @@ import type { ProcessGroup, Work } from "@tessera/collectives";
 import {
   addGradient,
   computed,
-  cutPiece,
+  clipRange,
   disposeTree,
-  holdingOf,
+  shardLayout,
   inside,
   leafAt,
   leaves,
   mapTensors,
   mapTree,
-  windowOf,
+  shardSlice,
   type AnyLayer,
   type Gradient,
   type LateGradient,
@@ -26,7 +26,7 @@ import {
   type TreeOf,
   type Wrapping,
 } from "@tessera/layers";
-import { WHOLE, type Part } from "@tessera/mesh";
+import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import { sinkInto } from "./collect.js";
 import { flatten, pieceOf } from "./flat.js";
 import { squaresOver } from "./squares.js";
@@ -38,7 +38,7 @@ const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * 
 /** Among whom parameters are shared out in pieces, and what all of them have of split ones. */
 interface Holders {
   readonly group: ProcessGroup;
-  readonly part: Part;
+  readonly shard: ShardIndex;
 }
 
 /** Pieces under way to whole parameters. */
@@ -49,7 +49,7 @@ interface Gathering<P extends Tree> {
 function gather<P extends Tree>(
   spec: Like<P, ParamSpec>,
   pieces: P,
-  { group, part }: Holders,
+  { group, shard }: Holders,
 ): Gathering<P> {
   const works = new Map<string, Work>();
   for (const [path, piece] of leaves<Tensor>(pieces)) works.set(path, group.allGather(piece, 0));
@@ -58,7 +58,7 @@ function gather<P extends Tree>(
     wait: () =>
       mapTensors(pieces, (_piece, path) => {
         const flat = works.get(path)!.wait();
-        const shape = windowOf(shapes.get(path)!, part, path).size;
+        const shape = shardSlice(shapes.get(path)!, shard, path).size;
         const size = sizeOf(shape);
         const whole = tidy(() =>
           reshape(size === flat.size ? flat : slice(flat, [0], [size]), [...shape]),
@@ -172,8 +172,8 @@ function shardStack(
 }
 
 /** What is put around the parts of a model whose parameters are `fullyShard`'s pieces. */
-export const shardAll = (group: ProcessGroup, part = WHOLE): Wrapping =>
-  shardParts({ group, part });
+export const shardAll = (group: ProcessGroup, shard = UNSHARDED): Wrapping =>
+  shardParts({ group, shard });
 
 const shardParts = (holders: Holders): Wrapping => ({
   layer: (layer) => shardLayer(layer, holders),
@@ -212,18 +212,18 @@ const shardParts = (holders: Holders): Wrapping => ({
 export function fullyShard<P extends Tree>(
   spec: Like<P, ParamSpec>,
   group: ProcessGroup,
-  part: Part = WHOLE,
+  shard: ShardIndex = UNSHARDED,
 ): Sharing<P> {
-  const holders: Holders = { group, part };
+  const holders: Holders = { group, shard };
   return {
     group,
     sharesGradients: true,
     holdings: mapTree(spec as TreeOf<ParamSpec>, (leaf: ParamSpec, path) => {
-      const [whole] = holdingOf(leaf, part, path).pieces;
+      const [whole] = shardLayout(leaf, shard, path).ranges;
       const each = Math.ceil(whole!.size / group.size);
-      return { shape: [each], pieces: cutPiece(whole!, group.rank, each) };
+      return { shape: [each], ranges: clipRange(whole!, group.rank, each) };
     }),
-    copy: WHOLE,
+    copy: UNSHARDED,
     collect(held) {
       const sums = underWay();
       return {

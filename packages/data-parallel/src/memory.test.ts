@@ -5,7 +5,7 @@ import { expect, test } from "@jest/globals";
 import { matrix, vector, type ParamSpec, type TreeOf } from "@tessera/layers";
 import { peakBytes, rankMemory } from "./index.js";
 
-const columns = { dim: 1, units: 4, of: "columns", rule: "even" } as const;
+const columns = { dim: 1, units: 4, unitName: "columns", rule: "even" } as const;
 
 /** A table of 12 numbers, and a stack of layers of 40 and of 24. */
 const spec: TreeOf<ParamSpec> = {
@@ -55,7 +55,7 @@ test("what is whole for a moment is the largest gradient, or a layer's weights, 
 
 test("a rank counts its part of what tensor parallelism splits", () => {
   const part = { index: 1, count: 2 };
-  const { weights } = rankMemory(spec, { stage: 0, ranks: 1, slots: 2, part });
+  const { weights } = rankMemory(spec, { stage: 0, ranks: 1, slots: 2, shard: part });
   expect(weights).toBe(4 * (12 + (16 + 8) + (8 + 8)));
 });
 

@@ -1,7 +1,7 @@
 // What a rank's memory holds, from the specification alone.
 
-import { leaves, windowOf, type ParamSpec, type TreeOf } from "@tessera/layers";
-import { WHOLE, type Part } from "@tessera/mesh";
+import { leaves, shardSlice, type ParamSpec, type TreeOf } from "@tessera/layers";
+import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 
 /** Bytes of one rank, by kind. */
 export interface RankMemory {
@@ -19,7 +19,7 @@ export interface MemoryOptions {
   /** Numbers that the optimizer keeps beside each weight. */
   readonly slots: number;
   /** What the rank holds of parameters that tensor parallelism splits. */
-  readonly part?: Part;
+  readonly shard?: ShardIndex;
 }
 
 const BYTES_PER_ELEMENT = 4;
@@ -27,13 +27,13 @@ const BYTES_PER_ELEMENT = 4;
 /** Weights, gradients and moments are fp32 whatever activations are. */
 export function rankMemory(
   spec: TreeOf<ParamSpec>,
-  { stage, ranks, slots, part = WHOLE }: MemoryOptions,
+  { stage, ranks, slots, shard = UNSHARDED }: MemoryOptions,
 ): RankMemory {
   const sizes = leaves<ParamSpec>(spec).map(
     ([path, leaf]) =>
       [
         path,
-        BYTES_PER_ELEMENT * windowOf(leaf, part, path).size.reduce((a, b) => a * b, 1),
+        BYTES_PER_ELEMENT * shardSlice(leaf, shard, path).size.reduce((a, b) => a * b, 1),
       ] as const,
   );
   const whole = sizes.reduce((sum, [, size]) => sum + size, 0);

@@ -4,19 +4,19 @@
 import { type Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup } from "@tessera/collectives";
 import {
-  cutPiece,
+  clipRange,
   disposeTree,
-  holdingOf,
+  shardLayout,
   leaves,
   mapTensors,
   mapTree,
-  type Holding,
+  type ShardLayout,
   type Like,
   type ParamSpec,
   type Tree,
   type TreeOf,
 } from "@tessera/layers";
-import { WHOLE, type Part } from "@tessera/mesh";
+import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import { planBuckets, type Bucket } from "./buckets.js";
 import { bucketCollector, sinkInto } from "./collect.js";
 import { pack, pieceOf, unpack } from "./flat.js";
@@ -30,7 +30,7 @@ export interface ReplicateOptions {
   /** Gradients smaller than this travel together; larger ones alone, uncopied. */
   readonly bucketBytes?: number;
   /** What the ranks of `group` hold of parameters that tensor parallelism splits. */
-  readonly part?: Part;
+  readonly shard?: ShardIndex;
 }
 
 export const DEFAULT_BUCKET_BYTES = 2 ** 20;
@@ -42,10 +42,10 @@ type Flats = Readonly<Record<string, Tensor>>;
 export function replicate<P extends Tree>(
   spec: Like<P, ParamSpec>,
   group: ProcessGroup,
-  { stage, bucketBytes = DEFAULT_BUCKET_BYTES, part = WHOLE }: ReplicateOptions,
+  { stage, bucketBytes = DEFAULT_BUCKET_BYTES, shard = UNSHARDED }: ReplicateOptions,
 ): Sharing<P> {
   const buckets = planBuckets(spec, {
-    part,
+    shard,
     ranks: group.size,
     bytes: group.size === 1 ? 0 : bucketBytes,
   });
@@ -67,9 +67,11 @@ export function replicate<P extends Tree>(
     group,
     sharesGradients: stage === 2,
     holdings: isShared
-      ? pieceHoldings(spec, buckets, { group, part })
-      : mapTree(spec as TreeOf<ParamSpec>, (leaf: ParamSpec, path) => holdingOf(leaf, part, path)),
-    copy: isShared ? WHOLE : { index: group.rank, count: group.size },
+      ? pieceHoldings(spec, buckets, { group, shard })
+      : mapTree(spec as TreeOf<ParamSpec>, (leaf: ParamSpec, path) =>
+          shardLayout(leaf, shard, path),
+        ),
+    copy: isShared ? UNSHARDED : { index: group.rank, count: group.size },
     collect: (held) => {
       const flats = underWay();
       const collector = bucketCollector(buckets, ({ name }, flat) => {
@@ -119,17 +121,17 @@ function piecesOf(held: Tree, buckets: readonly Bucket[], group: ProcessGroup): 
 function pieceHoldings(
   spec: TreeOf<ParamSpec>,
   buckets: readonly Bucket[],
-  { group, part }: { readonly group: ProcessGroup; readonly part: Part },
-): Readonly<Record<string, Holding>> {
+  { group, shard }: { readonly group: ProcessGroup; readonly shard: ShardIndex },
+): Readonly<Record<string, ShardLayout>> {
   const specs = new Map(leaves<ParamSpec>(spec));
   return Object.fromEntries(
     buckets.map(({ name, places, size }) => {
       const each = size / group.size;
-      const pieces = places.flatMap(({ path, first }) => {
-        const [whole] = holdingOf(specs.get(path)!, part, path).pieces;
-        return cutPiece({ ...whole!, at: first }, group.rank, each);
+      const ranges = places.flatMap(({ path, first }) => {
+        const [whole] = shardLayout(specs.get(path)!, shard, path).ranges;
+        return clipRange({ ...whole!, tensorOffset: first }, group.rank, each);
       });
-      return [name, { shape: [each], pieces }];
+      return [name, { shape: [each], ranges }];
     }),
   );
 }

@@ -3,8 +3,8 @@
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup } from "@tessera/collectives";
-import type { Holding, Sink, Tree, TreeOf } from "@tessera/layers";
-import type { Part } from "@tessera/mesh";
+import type { ShardLayout, Sink, Tree, TreeOf } from "@tessera/layers";
+import type { ShardIndex } from "@tessera/mesh";
 
 /** The gradients of one step. */
 export interface Collector<P extends Tree> {
@@ -24,9 +24,9 @@ export interface Sharing<P extends Tree> {
   /** Whether a rank keeps only what it owns of the gradients. */
   readonly sharesGradients: boolean;
   /** What this rank owns: shaped like a tree of it. */
-  readonly holdings: TreeOf<Holding>;
+  readonly holdings: TreeOf<ShardLayout>;
   /** Which of the copies of that this rank has. */
-  readonly copy: Part;
+  readonly copy: ShardIndex;
   readonly collect: (held: P) => Collector<P>;
   /**
    * The sum of squares of the gradients that all ranks of the group own, together: a scalar. Each leaf

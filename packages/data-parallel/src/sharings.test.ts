@@ -4,19 +4,19 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { describe, expect, test } from "@jest/globals";
 import { runThreads } from "@tessera/collectives";
-import { leaves, matrix, vector, windowOf, type ParamSpec, type TreeOf } from "@tessera/layers";
-import { WHOLE, type Part } from "@tessera/mesh";
+import { leaves, matrix, vector, shardSlice, type ParamSpec, type TreeOf } from "@tessera/layers";
+import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import { planBuckets } from "./index.js";
 import type { Compared } from "./programs/sharded_model.js";
 import { gradientOf, weightOf, type Shared, type SharingJob } from "./programs/sharings.js";
 
 const program = pathToFileURL(join(__dirname, "../dist/programs/sharings.js"));
 
-const columns = { dim: 1, units: 4, of: "columns", rule: "even" } as const;
+const columns = { dim: 1, units: 4, unitName: "columns", rule: "even" } as const;
 
 /** Sizes that two and three ranks divide, and that they do not. */
 const spec: TreeOf<ParamSpec> = {
-  table: { ...matrix([3, 5], null, 1), uses: 2 },
+  table: { ...matrix([3, 5], null, 1), gradientCount: 2 },
   stack: {
     first: { weight: matrix([4, 4], columns, 1), bias: vector([7], null, 0) },
     second: { weight: matrix([6, 4], columns, 1), bias: vector([5], null, 0) },
@@ -28,15 +28,22 @@ const MICROS = 2;
 const stages = [0, 1, 2, 3] as const;
 const BUCKETS = [0, 48, 1000];
 
-const jobOf = (stage: SharingJob["stage"], bucketBytes: number, part: Part): SharingJob => {
+const jobOf = (stage: SharingJob["stage"], bucketBytes: number, shard: ShardIndex): SharingJob => {
   const shapes = leaves<ParamSpec>(spec).map(
-    ([path, leaf]) => [path, windowOf(leaf, part, path).size] as const,
+    ([path, leaf]) => [path, shardSlice(leaf, shard, path).size] as const,
   );
-  return { stage, bucketBytes, part, spec, micros: MICROS, shapes: Object.fromEntries(shapes) };
+  return {
+    stage,
+    bucketBytes,
+    part: shard,
+    spec,
+    micros: MICROS,
+    shapes: Object.fromEntries(shapes),
+  };
 };
 
 const jobs = stages.flatMap((stage) => [
-  ...(stage === 3 ? [0] : BUCKETS).map((bytes) => jobOf(stage, bytes, WHOLE)),
+  ...(stage === 3 ? [0] : BUCKETS).map((bytes) => jobOf(stage, bytes, UNSHARDED)),
   jobOf(stage, 48, { index: 1, count: 2 }),
 ]);
 
@@ -59,11 +66,14 @@ const sumOf = (ranks: number) => (path: string, at: number) => {
 };
 
 /** How often ranks reduce in a step, by what the stages are (Rajbhandari et al., 2020). */
-function reductionsOf({ stage, bucketBytes, part }: SharingJob, ranks: number): number {
+function reductionsOf({ stage, bucketBytes, part: shard }: SharingJob, ranks: number): number {
   if (ranks === 1) return 0;
-  const uses = leaves<ParamSpec>(spec).reduce((sum, [, leaf]) => sum + (leaf.uses ?? 1), 0);
+  const uses = leaves<ParamSpec>(spec).reduce(
+    (sum, [, leaf]) => sum + (leaf.gradientCount ?? 1),
+    0,
+  );
   if (stage === 3) return MICROS * uses; // each gradient as it is made
-  const buckets = planBuckets(spec, { ranks, bytes: bucketBytes, part }).length;
+  const buckets = planBuckets(spec, { ranks, bytes: bucketBytes, shard }).length;
   return stage === 2 ? MICROS * buckets : buckets; // a bucket in each pass, or in the last
 }
 
@@ -104,7 +114,7 @@ describe.each([1, 2, 3])("%i ranks", (ranks) => {
     for (const count of copies.values()) expect(count).toBeCloseTo(1, 12);
     // Stage 0 shares nothing out, stages 2 and 3 gradients too.
     const alike =
-      job.stage === 0 ? all.map((_, index) => ({ index, count: ranks })) : all.map(() => WHOLE);
+      job.stage === 0 ? all.map((_, index) => ({ index, count: ranks })) : all.map(() => UNSHARDED);
     expect(all.map(({ copy }) => copy)).toEqual(alike);
     expect(new Set(all.map(({ sharesGradients }) => sharesGradients))).toEqual(
       new Set([job.stage >= 2]),

@@ -19,7 +19,7 @@ import {
   type Region,
   type Tree,
 } from "@tessera/layers";
-import type { Part } from "@tessera/mesh";
+import type { ShardIndex } from "@tessera/mesh";
 import type { GptConfig } from "./config.js";
 import type { Recomputation } from "./recomputation.js";
 
@@ -32,29 +32,29 @@ export function normOf({ norm, hiddenSize, normEpsilon }: GptConfig): Layer<Norm
 }
 
 /** Attention and MLP as `config` has them: what `inside` holds of them. */
-function partsOf(config: GptConfig, inside: Part, recomputed: Recomputation | undefined) {
-  const { hiddenSize: width, initDeviation: deviation, positions } = config;
+function partsOf(config: GptConfig, shard: ShardIndex, recomputed: Recomputation | undefined) {
+  const { hiddenSize: width, initDeviation: std, positions } = config;
   // Two sublayers of each block add to the residual stream; this keeps its variance near 1.
-  const outputDeviation = deviation / Math.sqrt(2 * config.layerCount);
-  const shared = { width, deviation, outputDeviation, inside };
+  const outputStd = std / Math.sqrt(2 * config.layerCount);
+  const shared = { width, std, outputStd, shard };
   const attention = selfAttention({
     ...shared,
     heads: config.headCount,
-    keyHeads: config.keyHeadCount,
+    kvHeads: config.keyHeadCount,
     rotary: positions.kind === "rotary" ? positions : null,
     bias: config.biases.attention,
     dropout: config.dropout.attention,
   });
-  const { innerSize: innerWidth, activation } = config;
-  const feed = mlp({ ...shared, innerWidth, activation, bias: config.biases.mlp });
+  const { innerSize: ffnWidth, activation } = config;
+  const feed = mlp({ ...shared, ffnWidth, activation, bias: config.biases.mlp });
   const heads: Layer<AttentionParams, Tree> =
     recomputed === "attention" ? recompute(attention) : attention;
   return { heads, feed };
 }
 
 function oneAfterTheOther(config: GptConfig, region: Region, recomputed?: Recomputation) {
-  const { inside, outside } = region;
-  const parts = partsOf(config, inside, recomputed);
+  const { inside: shard, outside } = region;
+  const parts = partsOf(config, shard, recomputed);
   const [heads, feed] = [region.across(parts.heads), region.across(parts.feed)];
   const [norm, drop] = [normOf(config), dropout(config.dropout.residual, outside)];
   return sequence({

@@ -10,7 +10,7 @@ import {
   type Step,
   type Targets,
 } from "@tessera/layers";
-import type { Span } from "@tessera/mesh";
+import type { Range } from "@tessera/mesh";
 import type { GptConfig } from "./config.js";
 import { gptPart, type GptOptions, type GptParams, type GptPart } from "./part.js";
 
@@ -44,7 +44,7 @@ export interface GptStage {
 export function gptStage(
   config: GptConfig,
   options: GptOptions,
-  layers: readonly Span[],
+  layers: readonly Range[],
 ): GptStage {
   const parts = layers.map((span) => gptPart(config, options, span));
   const specs = parts.map(({ spec }) => spec);

@@ -28,7 +28,7 @@ import {
   type VocabularyParams,
   type Wrapping,
 } from "@tessera/layers";
-import type { Span } from "@tessera/mesh";
+import type { Range } from "@tessera/mesh";
 import { block, normOf, type BlockParams, type NormParams } from "./block.js";
 import type { GptConfig } from "./config.js";
 import { stackOf, type Recomputation } from "./recomputation.js";
@@ -93,7 +93,7 @@ export interface GptEnd {
 }
 
 /** The part of the model that has the blocks of `layers`. */
-export function gptPart(config: GptConfig, options: GptOptions, layers: Span): GptPart {
+export function gptPart(config: GptConfig, options: GptOptions, layers: Range): GptPart {
   const isFirst = layers.start === 0;
   const isLast = layers.start + layers.size === config.layerCount;
   const source = isFirst ? sourceOf(config, options) : null;
@@ -133,19 +133,19 @@ export function gptPart(config: GptConfig, options: GptOptions, layers: Span): G
 type FirstSource = Source<GptParams["embedding"], Tree>;
 
 function sourceOf(config: GptConfig, { region = whole, around = bare }: GptOptions): FirstSource {
-  const { vocabularySize: vocabulary, hiddenSize: width, initDeviation: deviation } = config;
+  const { vocabularySize: vocabulary, hiddenSize: width, initDeviation: std } = config;
   const positions = config.positions.kind === "learned" ? config.maxPositions : null;
-  const source = around.source(embedding({ vocabulary, positions, width, deviation }, region));
+  const source = around.source(embedding({ vocabulary, positions, width, std }, region));
   return source;
 }
 
 function headOf(config: GptConfig, { region = whole, around = bare }: GptOptions) {
-  const { vocabularySize: vocabulary, hiddenSize: width, initDeviation: deviation } = config;
-  return around.head(region.head({ vocabulary, width, deviation, bias: config.biases.head }));
+  const { vocabularySize: vocabulary, hiddenSize: width, initDeviation: std } = config;
+  return around.head(region.head({ vocabulary, width, std, bias: config.biases.head }));
 }
 
 interface Place {
-  readonly layers: Span;
+  readonly layers: Range;
   readonly isFirst: boolean;
   readonly isLast: boolean;
 }
@@ -177,12 +177,12 @@ function embeddingSpec(
   return head !== null && tiedEmbeddings ? { token: head.spec.table } : {};
 }
 
-type TableUse = Pick<ParamSpec, "uses" | "onBothEnds">;
+type TableUse = Pick<ParamSpec, "gradientCount" | "isTiedAcrossStages">;
 
 /** A token embedding that makes the logits too is used twice, here or on both ends of a pipeline. */
 function tableUse({ tiedEmbeddings }: GptConfig, isFirst: boolean, isLast: boolean): TableUse {
   if (!tiedEmbeddings) return {};
-  return isFirst && isLast ? { uses: 2 } : { onBothEnds: true };
+  return isFirst && isLast ? { gradientCount: 2 } : { isTiedAcrossStages: true };
 }
 
 const marked = <S extends Like<GptParams["embedding"], ParamSpec>>(spec: S, use: TableUse): S =>

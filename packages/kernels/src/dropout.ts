@@ -2,7 +2,13 @@
 // takes the window of a global tensor that the caller holds.
 
 import { mul, reshape, tensor, type Tensor } from "@tensorflow/tfjs-core";
-import { fillNormal, fillUniform, runs, type Key, type Window } from "@tessera/random";
+import {
+  fillNormal,
+  fillUniform,
+  contiguousRuns,
+  type Key,
+  type TensorSlice,
+} from "@tessera/random";
 import { kernel, sizeOf } from "./kernel.js";
 
 /** A window of a global random tensor and the key of its stream, flat enough for any backend. */
@@ -13,7 +19,7 @@ export type Draw = Readonly<{
   key: readonly number[];
 }>;
 
-export const drawOf = ({ whole, start, size }: Window, key: Key): Draw => ({
+export const drawOf = ({ shape: whole, start, size }: TensorSlice, key: Key): Draw => ({
   whole,
   start,
   size,
@@ -25,13 +31,16 @@ type Fill = (out: Float32Array, key: Key, first: number) => void;
 /** The window's elements of the stream, in the window's order. */
 function drawn(fill: Fill, { key, ...window }: Draw): Float32Array {
   const out = new Float32Array(sizeOf(window.size));
-  for (const { first, at, length } of runs(window)) {
-    fill(out.subarray(at, at + length), [key[0]!, key[1]!], first);
+  for (const { offset, sliceOffset, length } of contiguousRuns({
+    ...window,
+    shape: window.whole,
+  })) {
+    fill(out.subarray(sliceOffset, sliceOffset + length), [key[0]!, key[1]!], offset);
   }
   return out;
 }
 
-/** y [size]: normal with `mean` and `deviation`. */
+/** y [size]: normal with `mean` and `std`. */
 export const randomNormal = kernel<never, "y", Draw & { mean: number; deviation: number }>({
   name: "TesseraRandomNormal",
   inputs: [],

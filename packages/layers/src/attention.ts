@@ -14,11 +14,11 @@ import {
   type Draw,
   type RotaryPairs,
 } from "@tessera/kernels";
-import { WHOLE, type Part } from "@tessera/mesh";
+import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import type { Layer } from "./layer.js";
 import { linear, type LinearParams, type LinearSaved } from "./linear.js";
 import { inside as under, keyAt, type Step } from "./step.js";
-import { addOwned, reshapeOwned } from "./owned.js";
+import { addAndDispose, reshapeAndDispose } from "./and_dispose.js";
 import type { Sink } from "./tree.js";
 
 export type AttentionParams = {
@@ -49,20 +49,20 @@ export interface AttentionOptions {
   readonly width: number;
   readonly heads: number;
   /** Heads that have keys and values of their own; a divisor of `heads`. */
-  readonly keyHeads?: number;
+  readonly kvHeads?: number;
   /** Whether the projections have biases: yes, unless it is said not to. */
   readonly bias?: boolean;
   /** How positions turn queries and keys; null where they do not. */
   readonly rotary?: Rotary | null;
-  readonly deviation: number;
+  readonly std: number;
   /** Of the output weight, which GPT-2 makes smaller the deeper the model is. */
-  readonly outputDeviation: number;
+  readonly outputStd: number;
   /** Probability with which an attention probability is dropped in training. */
   readonly dropout?: number;
-  readonly inside?: Part;
+  readonly shard?: ShardIndex;
 }
 
-interface Turn {
+interface RotateOptions {
   /** The position of each row's first token; one may stand for all. */
   readonly starts?: readonly number[] | undefined;
   readonly inverse?: boolean;
@@ -72,12 +72,16 @@ interface Turn {
  * Turns queries [batch, time, heads, depth], or the first half of keyValue [batch, time, 2, heads, depth],
  * by their positions, or back. Uses x up.
  */
-function turned(x: Tensor, how: Rotary | null, { starts = [0], inverse = false }: Turn): Tensor {
+function rotate(
+  x: Tensor,
+  how: Rotary | null,
+  { starts = [0], inverse = false }: RotateOptions,
+): Tensor {
   if (how === null) return x;
   const [batch, time] = x.shape as [number, number];
   const [heads, depth] = x.shape.slice(-2) as [number, number];
   const { base, share, pairs } = how;
-  const flat = reshapeOwned(x, [batch, time, -1, depth]);
+  const flat = reshapeAndDispose(x, [batch, time, -1, depth]);
   const attributes = {
     base,
     dims: 2 * Math.round((depth * share) / 2),
@@ -86,15 +90,15 @@ function turned(x: Tensor, how: Rotary | null, { starts = [0], inverse = false }
     starts,
     inverse,
   };
-  return reshapeOwned(call(rotaryKernel, { x: flat }, attributes).y, x.shape);
+  return reshapeAndDispose(call(rotaryKernel, { x: flat }, attributes).y, x.shape);
 }
 
 /** Where the probabilities of q [batch, time, heads, depth] stand among those of the whole step. */
-function drawFor(q: Tensor, heads: number, inside: Part, at: Step): Draw {
+function drawFor(q: Tensor, heads: number, shard: ShardIndex, at: Step): Draw {
   const [batch, time, held] = q.shape as [number, number, number, number];
   const window = {
-    whole: [at.rows, heads, time, time],
-    start: [at.firstRow, held * inside.index, 0, 0],
+    shape: [at.rows, heads, time, time],
+    start: [at.firstRow, held * shard.index, 0, 0],
     size: [batch, held, time, time],
   };
   return drawOf(window, keyAt(at));
@@ -102,15 +106,15 @@ function drawFor(q: Tensor, heads: number, inside: Part, at: Step): Draw {
 
 /** The products around attention: heads are their columns, or their rows. */
 function projectionsOf(options: AttentionOptions) {
-  const { width, heads, keyHeads = heads, deviation, outputDeviation, bias, inside } = options;
-  const columns = { from: width, deviation, bias, cut: "columns", inside } as const;
-  const rows = { from: width, deviation: outputDeviation, bias, cut: "rows", inside } as const;
-  const units = { units: heads, of: "heads" };
-  const keyUnits = { units: keyHeads, of: "key heads", rule: "shared" } as const;
+  const { width, heads, kvHeads = heads, std, outputStd, bias, shard } = options;
+  const columns = { inFeatures: width, std, bias, partition: "columns", shard } as const;
+  const rows = { inFeatures: width, std: outputStd, bias, partition: "rows", shard } as const;
+  const units = { units: heads, unitName: "heads" };
+  const keyUnits = { units: kvHeads, unitName: "key heads", rule: "shared" } as const;
   return {
-    query: linear({ ...columns, to: width, units }),
-    keyValue: linear({ ...columns, to: [2, (keyHeads * width) / heads], units: keyUnits }),
-    output: linear({ ...rows, to: width, units }),
+    query: linear({ ...columns, outFeatures: width, units }),
+    keyValue: linear({ ...columns, outFeatures: [2, (kvHeads * width) / heads], units: keyUnits }),
+    output: linear({ ...rows, outFeatures: width, units }),
   };
 }
 
@@ -137,13 +141,13 @@ const attendGradient = (
 
 /** x [batch, time, width] -> y of the same shape: partial sums where the heads are split. */
 export function selfAttention(options: AttentionOptions): Layer<AttentionParams, AttentionSaved> {
-  const { width, heads, dropout = 0, rotary = null, inside = WHOLE } = options;
+  const { width, heads, dropout = 0, rotary = null, shard = UNSHARDED } = options;
   const { query, keyValue, output } = projectionsOf(options);
   const depth = width / heads;
   const scale = 1 / Math.sqrt(depth);
 
   const attributes = (q: Tensor, at: Step): AttentionAttributes => ({
-    ...drawFor(q, heads, inside, at),
+    ...drawFor(q, heads, shard, at),
     scale,
     rate: at.training ? dropout : 0,
   });
@@ -156,8 +160,10 @@ export function selfAttention(options: AttentionOptions): Layer<AttentionParams,
       const [kvFlat, keyValueSaved] = keyValue.forward(params.keyValue, x, under(at, "keyValue"));
       const held = kvFlat.shape[2]! / (2 * depth);
       const starts = at.past?.lengths;
-      const q = turned(reshapeOwned(qFlat, [batch, time, -1, depth]), rotary, { starts });
-      const kv = turned(reshapeOwned(kvFlat, [batch, time, 2, held, depth]), rotary, { starts });
+      const q = rotate(reshapeAndDispose(qFlat, [batch, time, -1, depth]), rotary, { starts });
+      const kv = rotate(reshapeAndDispose(kvFlat, [batch, time, 2, held, depth]), rotary, {
+        starts,
+      });
       const attended = at.past
         ? at.past.attend(at.path, q, kv, scale)
         : attend({ query: q, keyValue: kv }, attributes(q, at), at);
@@ -173,12 +179,16 @@ export function selfAttention(options: AttentionOptions): Layer<AttentionParams,
       const { q, kv, y, logSumExp } = saved;
       const [batch, time] = dy.shape as [number, number, number];
       const dMerged = output.backward(params.output, saved.output, dy, sink.output, at);
-      const dAttended = reshapeOwned(dMerged, q.shape);
+      const dAttended = reshapeAndDispose(dMerged, q.shape);
       const inputs = { query: q, keyValue: kv, y, logSumExp, dy: dAttended };
       const { dQuery, dKeyValue } = attendGradient(inputs, attributes(q, at), at);
       for (const spent of Object.values(inputs)) spent.dispose();
-      const dq = reshapeOwned(turned(dQuery, rotary, { inverse: true }), [batch, time, -1]);
-      const dkv = reshapeOwned(turned(dKeyValue, rotary, { inverse: true }), [batch, time, -1]);
+      const dq = reshapeAndDispose(rotate(dQuery, rotary, { inverse: true }), [batch, time, -1]);
+      const dkv = reshapeAndDispose(rotate(dKeyValue, rotary, { inverse: true }), [
+        batch,
+        time,
+        -1,
+      ]);
       const fromQuery = query.backward(params.query, saved.query, dq, sink.query, at);
       const fromKeyValue = keyValue.backward(
         params.keyValue,
@@ -189,7 +199,7 @@ export function selfAttention(options: AttentionOptions): Layer<AttentionParams,
       );
       dq.dispose();
       dkv.dispose();
-      return addOwned(fromQuery, fromKeyValue);
+      return addAndDispose(fromQuery, fromKeyValue);
     },
   };
 }

@@ -17,8 +17,8 @@ import {
   type Tensor,
 } from "@tensorflow/tfjs-core";
 import { addEmbedGradient, call, embed, embedGradient, sumRows } from "@tessera/kernels";
-import { WHOLE, type Part, type Span } from "@tessera/mesh";
-import { vocabularyCut, vocabularySpan } from "./cut.js";
+import { UNSHARDED, type ShardIndex, type Range } from "@tessera/mesh";
+import { vocabularyPartition, vocabularyRange } from "./partition.js";
 import type { Source } from "./ends.js";
 import type { LateGradient } from "./gradient.js";
 import type { Past } from "./past.js";
@@ -33,7 +33,7 @@ export type EmbeddingSaved = { readonly ids: Tensor };
 export interface TokenOptions {
   readonly vocabulary: number;
   readonly width: number;
-  readonly deviation: number;
+  readonly std: number;
 }
 
 export interface EmbeddingOptions extends TokenOptions {
@@ -46,19 +46,19 @@ export interface EmbeddingOptions extends TokenOptions {
  * ids of other ranks' rows give zeros: the ranks' results add up to the whole.
  */
 export function tokenEmbedding(
-  { vocabulary, width, deviation }: TokenOptions,
-  inside: Part = WHOLE,
+  { vocabulary, width, std }: TokenOptions,
+  shard: ShardIndex = UNSHARDED,
 ): Source<TokenParams, EmbeddingSaved> {
-  const held = inside.count === 1 ? null : vocabularySpan(vocabulary, inside);
+  const held = shard.count === 1 ? null : vocabularyRange(vocabulary, shard);
   /** Ids as rows of what is held, and which of them are: [batch, time, 1]. */
-  const rowsOf = (ids: Tensor, { start, size }: Span) => {
+  const rowsOf = (ids: Tensor, { start, size }: Range) => {
     const rows = sub<Tensor>(ids, scalar(start, "int32"));
     const isHeld = logicalAnd(greaterEqual(rows, 0), less(rows, size));
     const mask = reshape(cast(isHeld, "float32"), [...ids.shape, 1]);
     return { rows: mul(rows, cast(isHeld, "int32")), mask };
   };
   return {
-    spec: { token: matrix([vocabulary, width], vocabularyCut(vocabulary), deviation) },
+    spec: { token: matrix([vocabulary, width], vocabularyPartition(vocabulary), std) },
     forward({ token }, ids) {
       const y = tidy(() => {
         if (held === null) return call(embed, { table: token, ids }, {}).y;
@@ -87,13 +87,13 @@ export function embedding(
   { positions, ...options }: EmbeddingOptions,
   region: Region = whole,
 ): Source<EmbeddingParams, EmbeddingSaved> {
-  const { width, deviation } = options;
+  const { width, std } = options;
   const tokens = region.source(tokenEmbedding(options, region.inside));
   const { index } = region.outside;
   return {
     spec: {
       ...tokens.spec,
-      ...(positions !== null && { position: matrix([positions, width], null, deviation) }),
+      ...(positions !== null && { position: matrix([positions, width], null, std) }),
     },
     forward({ token, position }, ids, at) {
       const [rows, saved] = tokens.forward({ token }, ids, at);

@@ -9,8 +9,8 @@ import {
   crossEntropyGradient,
   product,
 } from "@tessera/kernels";
-import { vocabularyCut } from "./cut.js";
-import { addOwned } from "./owned.js";
+import { vocabularyPartition } from "./partition.js";
+import { addAndDispose } from "./and_dispose.js";
 import type { ParamSpec } from "./spec.js";
 import { matrix, vector } from "./spec.js";
 import type { Step } from "./step.js";
@@ -54,16 +54,16 @@ export type VocabularyParams = { readonly table: Tensor; readonly bias?: Tensor 
 export interface VocabularyOptions {
   readonly vocabulary: number;
   readonly width: number;
-  readonly deviation: number;
+  readonly std: number;
   /** Whether something is added to the logits: no, unless it is said. */
   readonly bias?: boolean;
 }
 
-export function vocabularySpec({ vocabulary, width, deviation, bias }: VocabularyOptions) {
-  const cut = vocabularyCut(vocabulary);
+export function vocabularySpec({ vocabulary, width, std, bias }: VocabularyOptions) {
+  const partition = vocabularyPartition(vocabulary);
   return {
-    table: matrix([vocabulary, width], cut, deviation),
-    ...(bias && { bias: vector([vocabulary], cut, 0) }),
+    table: matrix([vocabulary, width], partition, std),
+    ...(bias && { bias: vector([vocabulary], partition, 0) }),
   };
 }
 
@@ -90,6 +90,6 @@ export const vocabularyHead = (options: VocabularyOptions): Head<VocabularyParam
   },
   logits({ table, bias }, x) {
     const { y } = call(product, { x, weight: table }, { transpose: true });
-    return bias === undefined ? y : addOwned(y, bias.clone());
+    return bias === undefined ? y : addAndDispose(y, bias.clone());
   },
 });

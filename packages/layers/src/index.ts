@@ -6,7 +6,13 @@ export {
   type AttentionSaved,
   type Rotary,
 } from "./attention.js";
-export { copiesOf, spanOf, vocabularyCut, vocabularySpan, type Cut } from "./cut.js";
+export {
+  replicaCount,
+  partitionRange,
+  vocabularyPartition,
+  vocabularyRange,
+  type Partition,
+} from "./partition.js";
 export { dropout } from "./dropout.js";
 export {
   embedding,
@@ -53,20 +59,26 @@ export {
 } from "./linear.js";
 export { mlp, type Activation, type MlpOptions } from "./mlp.js";
 export { keyValueCache, type Attended, type KeyValueCache, type Past } from "./past.js";
-export { cutPiece, holdingOf, sharePiece, type Holding, type Piece } from "./piece.js";
+export {
+  clipRange,
+  shardLayout,
+  splitRange,
+  type ShardLayout,
+  type FlatRange,
+} from "./shard_layout.js";
 export { rmsNorm, type RmsNormParams, type RmsNormSaved } from "./rms_norm.js";
 export { swiglu } from "./swiglu.js";
-export { addOwned } from "./owned.js";
+export { addAndDispose } from "./and_dispose.js";
 export { whole, type Region } from "./region.js";
 export {
   constant,
-  kindOf,
+  bucketKey,
   materialize,
   matrix,
   normal,
-  refuseCuts,
+  checkPartition,
   vector,
-  windowOf,
+  shardSlice,
   type Initializer,
   type ParamSpec,
 } from "./spec.js";

@@ -5,7 +5,7 @@
 // frees `saved`, so each `saved` is used exactly once.
 
 import { add, type Tensor } from "@tensorflow/tfjs-core";
-import { addOwned } from "./owned.js";
+import { addAndDispose } from "./and_dispose.js";
 import type { ParamSpec } from "./spec.js";
 import type { Step } from "./step.js";
 import { inside } from "./step.js";
@@ -89,14 +89,14 @@ export function sideBySide<const L extends Layers>(layers: L): SequenceOf<L> {
         saved[name] = kept;
         return y;
       });
-      return [parts.reduce(addOwned), saved];
+      return [parts.reduce(addAndDispose), saved];
     },
     backward: (params, saved, dy, sink, at) =>
       named
         .map(([name, layer]) =>
           layer.backward(params[name]!, saved[name]!, dy, sink[name]!, inside(at, name)),
         )
-        .reduce(addOwned),
+        .reduce(addAndDispose),
   };
   return sum as unknown as SequenceOf<L>;
 }

@@ -11,7 +11,7 @@ import {
   tensor,
   type Tensor,
 } from "@tensorflow/tfjs-core";
-import { WHOLE } from "@tessera/mesh";
+import { UNSHARDED } from "@tessera/mesh";
 import { fromForward } from "./autodiff.js";
 import { autodiff, leaked, slopes } from "./laws.js";
 import {
@@ -35,7 +35,7 @@ import {
   swiglu,
   type Step,
   vector,
-  windowOf,
+  shardSlice,
   type AnyLayer,
   type ParamSpec,
   type Tree,
@@ -45,11 +45,11 @@ import {
 const WIDTH = 6;
 const training = { ...still, training: true, rows: 8, firstRow: 3, seed: 5 };
 
-const heads = { width: WIDTH, heads: 3, deviation: 0.5, outputDeviation: 0.5 };
+const heads = { width: WIDTH, heads: 3, std: 0.5, outputStd: 0.5 };
 const llama = { base: 10_000, share: 1, pairs: "halves" } as const;
 const gptj = { base: 10_000, share: 2 / 3, pairs: "neighbours" } as const;
-const feed = { width: WIDTH, innerWidth: 10, deviation: 0.5, outputDeviation: 0.5 };
-const square = { from: WIDTH, to: WIDTH, deviation: 0.5 };
+const feed = { width: WIDTH, ffnWidth: 10, std: 0.5, outputStd: 0.5 };
+const square = { inFeatures: WIDTH, outFeatures: WIDTH, std: 0.5 };
 
 /** A gain of one's own, whose backward nobody wrote. */
 const scale = fromForward<{ gain: Tensor }>({ gain: vector([WIDTH], null, 1.5) }, ({ gain }, x) =>
@@ -60,18 +60,18 @@ const scale = fromForward<{ gain: Tensor }>({ gain: vector([WIDTH], null, 1.5) }
 const table: [name: string, layer: AnyLayer][] = [
   ["identity", identity],
   ["linear", linear(square)],
-  ["linear to several dimensions", sequence({ wide: linear({ ...square, to: [2, 4] }) })],
+  ["linear to several dimensions", sequence({ wide: linear({ ...square, outFeatures: [2, 4] }) })],
   ["layerNorm", layerNorm(WIDTH)],
   ["gelu, tanh", gelu()],
   ["gelu, erf", gelu("erf")],
-  ["swiglu", sequence({ wide: linear({ ...square, to: 2 * WIDTH }), swiglu: swiglu() })],
+  ["swiglu", sequence({ wide: linear({ ...square, outFeatures: 2 * WIDTH }), swiglu: swiglu() })],
   ["linear without a bias", linear({ ...square, bias: false })],
   ["rmsNorm", rmsNorm(WIDTH)],
   ["dropout", dropout(0.4)],
   ["selfAttention", selfAttention(heads)],
-  ["selfAttention with one key head", selfAttention({ ...heads, keyHeads: 1 })],
+  ["selfAttention with one key head", selfAttention({ ...heads, kvHeads: 1 })],
   ["selfAttention with dropout", selfAttention({ ...heads, dropout: 0.3 })],
-  ["selfAttention with rotary positions", selfAttention({ ...heads, keyHeads: 1, rotary: llama })],
+  ["selfAttention with rotary positions", selfAttention({ ...heads, kvHeads: 1, rotary: llama })],
   [
     "selfAttention with some of them, as GPT-J",
     selfAttention({ ...heads, heads: 1, bias: false, rotary: gptj }),
@@ -79,7 +79,7 @@ const table: [name: string, layer: AnyLayer][] = [
   ["mlp", mlp(feed)],
   [
     "mlp of SwiGLU without biases",
-    mlp({ ...feed, innerWidth: 5, activation: "swiglu", bias: false }),
+    mlp({ ...feed, ffnWidth: 5, activation: "swiglu", bias: false }),
   ],
   ["sideBySide", sideBySide({ heads: selfAttention(heads), feed: mlp(feed) })],
   ["keepInput", keepInput(gelu(), linear(square))],
@@ -98,7 +98,7 @@ const input = (): Tensor => randomNormal([2, 5, WIDTH], 0, 1, "float32", 21);
 function parameters(spec: TreeOf<ParamSpec>): Tree {
   const moved = JSON.parse(JSON.stringify(spec)) as TreeOf<ParamSpec>;
   for (const [, leaf] of leaves<ParamSpec>(moved)) {
-    Object.assign(leaf, { init: { kind: "normal", deviation: 0.5 } });
+    Object.assign(leaf, { init: { kind: "normal", std: 0.5 } });
   }
   return materialize(moved, 17);
 }
@@ -144,8 +144,9 @@ describe.each([
 });
 
 /** The fewest ranks, but two, that can share a parameter. One unit is on one rank, or on both. */
-const sharers = ({ cut }: ParamSpec): number =>
-  [2, 3, 5, 7].find((ranks) => (cut?.units ?? 2) % ranks === 0) ?? (cut?.rule === "even" ? 1 : 2);
+const sharers = ({ partition }: ParamSpec): number =>
+  [2, 3, 5, 7].find((ranks) => (partition?.units ?? 2) % ranks === 0) ??
+  (partition?.rule === "even" ? 1 : 2);
 
 const withParameters = table.filter(([, layer]) => leaves(layer.spec).length > 0);
 
@@ -160,8 +161,8 @@ test.each(withParameters)(
       });
       const expected = whole.get(path)!;
       const isWhole = shards[0]!.size === expected.size;
-      expect(isWhole).toBe(spec.cut === null || spec.cut.units === 1);
-      const joined = isWhole ? shards : [concat(shards, spec.cut!.dim)];
+      expect(isWhole).toBe(spec.partition === null || spec.partition.units === 1);
+      const joined = isWhole ? shards : [concat(shards, spec.partition!.dim)];
       for (const values of joined) expect(values.dataSync()).toEqual(expected.dataSync());
       return path;
     });
@@ -171,19 +172,21 @@ test.each(withParameters)(
 
 test("the table has parameters that ranks share by either rule, and whole ones", () => {
   const specs = table.flatMap(([, layer]) => leaves<ParamSpec>(layer.spec).map(([, spec]) => spec));
-  const rules = specs.filter((spec) => sharers(spec) > 1).map(({ cut }) => cut?.rule ?? "whole");
+  const rules = specs
+    .filter((spec) => sharers(spec) > 1)
+    .map(({ partition }) => partition?.rule ?? "whole");
   expect(new Set(rules)).toEqual(new Set(["even", "shared", "whole"]));
 });
 
 test("initial weights are a function of seed, name and global index", () => {
   const spec = (dim: number | null): ParamSpec => ({
     shape: [8, 6],
-    cut: dim === null ? null : { dim, units: 2, of: "halves", rule: "even" },
-    init: { kind: "normal", deviation: 1 },
+    partition: dim === null ? null : { dim, units: 2, unitName: "halves", rule: "even" },
+    init: { kind: "normal", std: 1 },
     decay: true,
   });
-  const make = (seed: number, cut: number | null = null, part = WHOLE) =>
-    materialize<{ a: Tensor; b: Tensor }>({ a: spec(cut), b: spec(cut) }, seed, part);
+  const make = (seed: number, cut: number | null = null, shard = UNSHARDED) =>
+    materialize<{ a: Tensor; b: Tensor }>({ a: spec(cut), b: spec(cut) }, seed, shard);
   const whole = make(1);
   expect(whole.a.dataSync()).not.toEqual(whole.b.dataSync());
   expect(make(2).a.dataSync()).not.toEqual(whole.a.dataSync());
@@ -194,8 +197,8 @@ test("initial weights are a function of seed, name and global index", () => {
 });
 
 test("a share that does not divide is refused by name", () => {
-  const { spec } = linear({ from: 4, to: 6, deviation: 1, cut: "columns" });
-  expect(() => windowOf(spec.weight, { index: 0, count: 4 }, "up.weight")).toThrow(
+  const { spec } = linear({ inFeatures: 4, outFeatures: 6, std: 1, partition: "columns" });
+  expect(() => shardSlice(spec.weight, { index: 0, count: 4 }, "up.weight")).toThrow(
     "up.weight: 6 columns cannot be shared out to 4 tensor-parallel ranks, which must divide them",
   );
 });
@@ -216,13 +219,13 @@ test("dropout depends on the global row, not on how rows are shared out", () => 
 });
 
 test("rows split by a region add up to the whole product, bias once", () => {
-  const options = { from: 4, to: 3, deviation: 1, cut: "rows" } as const;
+  const options = { inFeatures: 4, outFeatures: 3, std: 1, partition: "rows" } as const;
   const x = randomNormal([1, 2, 4], 0, 1, "float32", 23);
   const whole = linear(options);
   const params = parameters(whole.spec) as { weight: Tensor; bias: Tensor };
   const [expected] = whole.forward(params, x, still);
   const [first, second] = [0, 1].map((index) => {
-    const layer = linear({ ...options, inside: { index, count: 2 } });
+    const layer = linear({ ...options, shard: { index, count: 2 } });
     const weight = tensor(params.weight.dataSync().slice(index * 6, index * 6 + 6), [2, 3]);
     const columns = slice(x, [0, 0, index * 2], [1, 2, 2]);
     return layer.forward({ weight, bias: params.bias }, columns, still)[0];

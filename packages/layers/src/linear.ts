@@ -9,11 +9,11 @@ import {
   sumRows,
   weightGradient,
 } from "@tessera/kernels";
-import { WHOLE, type Part } from "@tessera/mesh";
-import type { Cut } from "./cut.js";
+import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
+import type { Partition } from "./partition.js";
 import type { LateGradient } from "./gradient.js";
 import type { Layer } from "./layer.js";
-import { reshapeOwned } from "./owned.js";
+import { reshapeAndDispose } from "./and_dispose.js";
 import { matrix, vector } from "./spec.js";
 
 // Types, not interfaces: only they are trees to the compiler.
@@ -21,37 +21,41 @@ export type LinearParams = { readonly weight: Tensor; readonly bias?: Tensor };
 export type LinearSaved = { readonly x: Tensor };
 
 export interface LinearOptions {
-  readonly from: number;
+  readonly inFeatures: number;
   /** The width of y, or its dimensions where they have meanings of their own. */
-  readonly to: number | readonly number[];
+  readonly outFeatures: number | readonly number[];
   /** Whether something is added to the product: yes, unless it is said not to. */
   readonly bias?: boolean | undefined;
   /** Standard deviation of the initial weight. */
-  readonly deviation: number;
+  readonly std: number;
   /** `columns`: each rank makes its part of y. `rows`: each adds its part of the sum to y. */
-  readonly cut?: "columns" | "rows" | undefined;
+  readonly partition?: "columns" | "rows" | undefined;
   /** What is cut, in pieces that stay on one rank: single columns or rows, unless it is said. */
   readonly units?: Units | undefined;
-  readonly inside?: Part | undefined;
+  readonly shard?: ShardIndex | undefined;
 }
 
-export type Units = Pick<Cut, "units" | "of"> & Partial<Pick<Cut, "rule">>;
+export type Units = Pick<Partition, "units" | "unitName"> & Partial<Pick<Partition, "rule">>;
 
 /** x [..., from] -> y [..., to], with weight [from, ...to] and perhaps bias [...to]. */
 export function linear(options: LinearOptions): Layer<LinearParams, LinearSaved> {
-  const { from, cut, inside = WHOLE, deviation } = options;
-  const to = typeof options.to === "number" ? [options.to] : options.to;
-  const shape = [from, ...to];
-  const units = options.units ?? { units: cut === "rows" ? from : to.at(-1)!, of: cut ?? "" };
-  const cutAt = (dim: number): Cut => ({ rule: "even", ...units, dim });
-  const lastOf = ({ length }: readonly number[]) => (cut === "columns" ? cutAt(length - 1) : null);
+  const { inFeatures, partition, shard = UNSHARDED, std } = options;
+  const to = typeof options.outFeatures === "number" ? [options.outFeatures] : options.outFeatures;
+  const shape = [inFeatures, ...to];
+  const units = options.units ?? {
+    units: partition === "rows" ? inFeatures : to.at(-1)!,
+    unitName: partition ?? "",
+  };
+  const cutAt = (dim: number): Partition => ({ rule: "even", ...units, dim });
+  const lastOf = ({ length }: readonly number[]) =>
+    partition === "columns" ? cutAt(length - 1) : null;
   // Partial sums are added up where the region ends, so one rank adds the bias for all.
-  const addsBias = cut !== "rows" || inside.index === 0;
+  const addsBias = partition !== "rows" || shard.index === 0;
   const asMatrix = (weight: Tensor): Tensor => reshape(weight, [weight.shape[0], -1]);
 
   return {
     spec: {
-      weight: matrix(shape, cut === "rows" ? cutAt(0) : lastOf(shape), deviation),
+      weight: matrix(shape, partition === "rows" ? cutAt(0) : lastOf(shape), std),
       ...(options.bias !== false && { bias: vector(to, lastOf(to), 0) }),
     },
     forward(params, x) {
@@ -72,7 +76,7 @@ export function linear(options: LinearOptions): Layer<LinearParams, LinearSaved>
       sink.weight(weightGradientOf(x, dy.clone(), params.weight.shape));
       if (params.bias !== undefined) {
         const dBias = addsBias ? call(sumRows, { dy }, {}).dBias : zerosLike(params.bias);
-        sink.bias!(reshapeOwned(dBias, params.bias.shape));
+        sink.bias!(reshapeAndDispose(dBias, params.bias.shape));
       }
       return dx;
     },
@@ -85,13 +89,13 @@ function weightGradientOf(x: Tensor, dy: Tensor, shape: readonly number[]): Late
     const made = make();
     x.dispose();
     dy.dispose();
-    return reshapeOwned(made, shape);
+    return reshapeAndDispose(made, shape);
   };
   return {
     alone: () => use(() => call(weightGradient, { x, dy }, {}).dWeight),
     addedTo: (whole) =>
       use(() => {
-        const sum = reshapeOwned(whole, [shape[0]!, -1]);
+        const sum = reshapeAndDispose(whole, [shape[0]!, -1]);
         return call(addWeightGradient, { sum, x, dy }, {}).total;
       }),
   };

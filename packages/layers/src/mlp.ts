@@ -1,6 +1,6 @@
 // The feed-forward half of a transformer block.
 
-import type { Part } from "@tessera/mesh";
+import type { ShardIndex } from "@tessera/mesh";
 import { gelu } from "./gelu.js";
 import { keepInput } from "./keep_input.js";
 import { sequence } from "./layer.js";
@@ -13,38 +13,30 @@ export type Activation = "gelu" | "swiglu";
 export interface MlpOptions {
   readonly width: number;
   /** Of the layer between, behind the activation: GPT-2 takes four times the width. */
-  readonly innerWidth: number;
+  readonly ffnWidth: number;
   readonly activation?: Activation;
   readonly bias?: boolean;
-  readonly deviation: number;
-  readonly outputDeviation: number;
-  readonly inside?: Part;
+  readonly std: number;
+  readonly outputStd: number;
+  readonly shard?: ShardIndex;
 }
 
 /** x [batch, time, width] -> y of the same shape, up, the activation, down: partial sums where columns are split. */
 export function mlp(options: MlpOptions) {
-  const {
-    width,
-    innerWidth,
-    activation = "gelu",
-    bias,
-    deviation,
-    outputDeviation,
-    inside,
-  } = options;
+  const { width, ffnWidth, activation = "gelu", bias, std, outputStd, shard } = options;
   const isGated = activation === "swiglu";
-  const to = isGated ? [2, innerWidth] : innerWidth;
+  const to = isGated ? [2, ffnWidth] : ffnWidth;
   return sequence({
-    up: linear({ from: width, to, deviation, bias, cut: "columns", inside }),
+    up: linear({ inFeatures: width, outFeatures: to, std, bias, partition: "columns", shard }),
     down: keepInput(
       isGated ? swiglu() : gelu(),
       linear({
-        from: innerWidth,
-        to: width,
-        deviation: outputDeviation,
+        inFeatures: ffnWidth,
+        outFeatures: width,
+        std: outputStd,
         bias,
-        cut: "rows",
-        inside,
+        partition: "rows",
+        shard,
       }),
     ),
   });

@@ -1,7 +1,7 @@
 // What tensor parallelism changes about a model. The model says which stretches ranks may split, and
 // where its vocabulary is; the region decides what is sent there, and who holds which part.
 
-import { WHOLE, type Part } from "@tessera/mesh";
+import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import {
   vocabularyHead,
   type Head,
@@ -14,9 +14,9 @@ import type { Tree } from "./tree.js";
 
 export interface Region {
   /** The part of the heads, columns and vocabulary that this rank holds inside the stretches. */
-  readonly inside: Part;
+  readonly inside: ShardIndex;
   /** The part of the tokens of each sequence that this rank holds outside of them. */
-  readonly outside: Part;
+  readonly outside: ShardIndex;
   /**
    * A stretch: `layer` takes x whole, and its y are partial sums where ranks hold parts of its
    * parameters. The result takes and gives what a rank holds outside.
@@ -30,8 +30,8 @@ export interface Region {
 
 /** Nothing is split, nothing is sent. */
 export const whole: Region = {
-  inside: WHOLE,
-  outside: WHOLE,
+  inside: UNSHARDED,
+  outside: UNSHARDED,
   across: (layer) => layer,
   source: (source) => source,
   head: vocabularyHead,

@@ -10,4 +10,4 @@ export {
   type Coordinates,
   type Degrees,
 } from "./mesh.js";
-export { sharesEvenly, span, WHOLE, type Part, type Span } from "./part.js";
+export { dividesEvenly, evenRange, UNSHARDED, type ShardIndex, type Range } from "./shard_index.js";

@@ -1,5 +1,14 @@
 import { expect, test } from "@jest/globals";
-import { AXES, coordinates, members, rankAt, single, span, WHOLE, worldSize } from "./index.js";
+import {
+  AXES,
+  coordinates,
+  members,
+  rankAt,
+  single,
+  evenRange,
+  UNSHARDED,
+  worldSize,
+} from "./index.js";
 
 const frontier = { pipeline: 64, data: 6, tensor: 8 };
 
@@ -39,8 +48,8 @@ test.each(AXES)("the groups along %s cut 3,072 ranks into equal sets without ove
 });
 
 test("parts of an extent are adjacent and cover it", () => {
-  const spans = [0, 1, 2, 3].map((index) => span(12, { index, count: 4 }));
+  const spans = [0, 1, 2, 3].map((index) => evenRange(12, { index, count: 4 }));
   expect(spans.map(({ start }) => start)).toEqual([0, 3, 6, 9]);
-  expect(span(12, WHOLE)).toEqual({ start: 0, size: 12 });
-  expect(() => span(10, { index: 0, count: 4 })).toThrow("10 cannot be shared evenly by 4");
+  expect(evenRange(12, UNSHARDED)).toEqual({ start: 0, size: 12 });
+  expect(() => evenRange(10, { index: 0, count: 4 })).toThrow("10 cannot be shared evenly by 4");
 });

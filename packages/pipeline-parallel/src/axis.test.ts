@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import { expect, test } from "@jest/globals";
 import { scalar } from "@tensorflow/tfjs-core";
 import { runThreads } from "@tessera/collectives";
-import { WHOLE } from "@tessera/mesh";
+import { UNSHARDED } from "@tessera/mesh";
 import { oneStage, schedulesOf, show } from "./index.js";
 import type { Joined } from "./programs/axes.js";
 
@@ -29,7 +29,7 @@ test.each([2, 3, 4])(
       const table: [string, number] = ["table", 1 + 10 ** (stages - 1)];
       expect(new Map(completed)).toEqual(new Map(isEnd ? [own, table] : [own]));
       expect(copies).toEqual({
-        [own[0]]: WHOLE,
+        [own[0]]: UNSHARDED,
         ...(isEnd && { table: { index: stage === 0 ? 0 : 1, count: 2 } }),
       });
       expect({ schedule, leaked }).toEqual({ schedule: show(schedules[stage]!), leaked: 0 });
@@ -45,7 +45,7 @@ test("one stage holds and does everything", () => {
   }
   const tree = { gain: scalar(1) };
   expect(complete(tree)).toBe(tree);
-  expect(copy("gain")).toEqual(WHOLE);
+  expect(copy("gain")).toEqual(UNSHARDED);
   expect([...joined(tree)]).toEqual([["gain", tree.gain]]);
   tree.gain.dispose();
 });

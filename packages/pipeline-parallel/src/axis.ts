@@ -10,7 +10,7 @@ import {
   type Tree,
   type TreeOf,
 } from "@tessera/layers";
-import { WHOLE, type Part } from "@tessera/mesh";
+import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import type { Schedule } from "./action.js";
 import { schedulesOf, type ScheduleKind } from "./schedules.js";
 
@@ -22,7 +22,7 @@ export interface PipelineAxis {
   /** Of parameters that both ends hold, the sums of their gradients. Uses them up. */
   readonly complete: (gradients: Tree) => Tree;
   /** Which of the copies of the leaf at `path` this stage has. */
-  readonly copy: (path: string) => Part;
+  readonly copy: (path: string) => ShardIndex;
   /** The parameters of all stages, or what is shaped like them, on every stage, by path. Uses up this one's. */
   readonly join: (own: Tree) => ReadonlyMap<string, Tensor>;
 }
@@ -43,7 +43,7 @@ export function oneStage(): PipelineAxis {
     group: singleGroup(0, "pipeline"),
     schedule: (micros) => schedules(micros)[0]!,
     complete: (gradients) => gradients,
-    copy: () => WHOLE,
+    copy: () => UNSHARDED,
     join: (own) => new Map(leaves<Tensor>(own)),
   };
 }
@@ -62,11 +62,12 @@ export interface PipelineOptions {
 export function pipelineAxis({ kind, chunks, group, ends, specs }: PipelineOptions): PipelineAxis {
   const schedules = repeated(kind, group.size, chunks);
   const own = specs[group.rank]!;
-  const isShared = (path: string): boolean => leafAt<ParamSpec>(own, path)?.onBothEnds === true;
+  const isShared = (path: string): boolean =>
+    leafAt<ParamSpec>(own, path)?.isTiedAcrossStages === true;
   return {
     group,
     schedule: (micros) => schedules(micros)[group.rank]!,
-    copy: (path) => (isShared(path) ? { index: group.rank === 0 ? 0 : 1, count: 2 } : WHOLE),
+    copy: (path) => (isShared(path) ? { index: group.rank === 0 ? 0 : 1, count: 2 } : UNSHARDED),
     complete: (gradients) =>
       mapTensors(gradients, (leaf, path) => {
         if (!isShared(path) || ends === null) return leaf;

@@ -1,8 +1,8 @@
 import { expect, test } from "@jest/globals";
-import type { Span } from "@tessera/mesh";
+import type { Range } from "@tessera/mesh";
 import { splitAsWritten, splitByCost, splitEvenly } from "./index.js";
 
-const counts = (spans: readonly Span[]) => spans.map(({ size }) => size);
+const counts = (spans: readonly Range[]) => spans.map(({ size }) => size);
 
 test.each([
   [12, 4],
@@ -20,7 +20,7 @@ test.each([
 /** The cost of the dearest part. */
 const dearest = (
   costs: { layers: readonly number[]; source: number; head: number },
-  spans: Span[],
+  spans: Range[],
 ) =>
   Math.max(
     ...spans.map(
@@ -74,7 +74,7 @@ test.each([1, 2, 3, 4, 6])(
       const cost = (i: number) => (7 * i * i + 3 * round * i + 5 * round) % 11;
       const layers = Array.from({ length: 6 }, (_, i) => cost(i));
       const costs = { layers, source: cost(6), head: cost(7) };
-      const spread = (spans: Span[]) =>
+      const spread = (spans: Range[]) =>
         spans.reduce((sum, { start, size }, part) => {
           const layers = costs.layers.slice(start, start + size).reduce((a, b) => a + b, 0);
           const source = part === 0 ? costs.source : 0;

@@ -1,17 +1,17 @@
 // Which layers stand on which part of a pipeline.
 
 import { UserError } from "@tessera/config";
-import type { Span } from "@tessera/mesh";
+import type { Range } from "@tessera/mesh";
 
 /** As many layers to each part as to the others; the first ones have one more where they do not divide. */
-export function splitEvenly(layers: number, parts: number): Span[] {
+export function splitEvenly(layers: number, parts: number): Range[] {
   refuseTooFew(layers, parts);
   const few = Math.floor(layers / parts);
   return spansOf(Array.from({ length: parts }, (_, part) => few + (part < layers % parts ? 1 : 0)));
 }
 
 /** As written: the number of layers of each part. Throws a UserError where they are not `layers`. */
-export function splitAsWritten(counts: readonly number[], layers: number, parts: number): Span[] {
+export function splitAsWritten(counts: readonly number[], layers: number, parts: number): Range[] {
   const sum = counts.reduce((a, b) => a + b, 0);
   const isWhole = counts.every((count) => Number.isSafeInteger(count) && count >= 1);
   if (!isWhole || counts.length !== parts || sum !== layers) {
@@ -32,7 +32,7 @@ export interface Costs {
 }
 
 /** The parts whose dearest costs least; of those, the most alike. */
-export function splitByCost({ layers, source, head }: Costs, parts: number): Span[] {
+export function splitByCost({ layers, source, head }: Costs, parts: number): Range[] {
   refuseTooFew(layers.length, parts);
   const sums = layers.reduce((before, cost) => [...before, before.at(-1)! + cost], [0]);
   const costOf = (part: number, first: number, end: number): number =>
@@ -75,7 +75,7 @@ function cheapest(
   return best[layers]!;
 }
 
-function spansOf(counts: readonly number[]): Span[] {
+function spansOf(counts: readonly number[]): Range[] {
   let end = 0;
   return counts.map((size) => ({ start: (end += size) - size, size }));
 }

@@ -4,10 +4,10 @@ import {
   fillUniform,
   permutation,
   philox,
-  runs,
+  contiguousRuns,
   streamKey,
   uniformAt,
-  wholeWindow,
+  fullSlice,
   type Key,
 } from "./index.js";
 
@@ -88,33 +88,33 @@ test("a permutation holds every number once, and depends on its key", () => {
 test("the runs of a window are its elements, in order", () => {
   const whole = [3, 4, 5];
   const windows = [
-    wholeWindow(whole),
-    { whole, start: [1, 0, 0], size: [2, 4, 5] },
-    { whole, start: [0, 1, 0], size: [3, 2, 5] },
-    { whole, start: [2, 1, 3], size: [1, 2, 2] },
-    { whole: [], start: [], size: [] },
+    fullSlice(whole),
+    { shape: whole, start: [1, 0, 0], size: [2, 4, 5] },
+    { shape: whole, start: [0, 1, 0], size: [3, 2, 5] },
+    { shape: whole, start: [2, 1, 3], size: [1, 2, 2] },
+    { shape: [], start: [], size: [] },
   ];
-  for (const window of windows) {
+  for (const slice of windows) {
     const expected: number[] = [];
     const visit = (dim: number, index: number) => {
-      if (dim === window.whole.length) expected.push(index);
+      if (dim === slice.shape.length) expected.push(index);
       else
-        for (let i = 0; i < window.size[dim]!; i += 1)
-          visit(dim + 1, index * window.whole[dim]! + window.start[dim]! + i);
+        for (let i = 0; i < slice.size[dim]!; i += 1)
+          visit(dim + 1, index * slice.shape[dim]! + slice.start[dim]! + i);
     };
     visit(0, 0);
-    const actual = [...runs(window)].flatMap(({ first, length }) =>
-      Array.from({ length }, (_, i) => first + i),
+    const actual = [...contiguousRuns(slice)].flatMap(({ offset, length }) =>
+      Array.from({ length }, (_, i) => offset + i),
     );
     expect(actual).toEqual(expected);
     for (let from = 0; from <= expected.length; from += 1) {
-      const some = [...runs(window, from, from + 7)];
-      const elements = some.flatMap(({ first, length }) =>
-        Array.from({ length }, (_, i) => first + i),
+      const some = [...contiguousRuns(slice, from, from + 7)];
+      const elements = some.flatMap(({ offset, length }) =>
+        Array.from({ length }, (_, i) => offset + i),
       );
       expect(elements).toEqual(expected.slice(from, from + 7));
-      expect(some[0]?.at ?? from).toBe(from);
+      expect(some[0]?.sliceOffset ?? from).toBe(from);
     }
   }
-  expect([...runs(wholeWindow(whole))]).toHaveLength(1);
+  expect([...contiguousRuns(fullSlice(whole))]).toHaveLength(1);
 });

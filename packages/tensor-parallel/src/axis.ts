@@ -4,7 +4,7 @@
 import { concat, reshape, slice, sum, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import { singleGroup, type ProcessGroup } from "@tessera/collectives";
 import {
-  copiesOf,
+  replicaCount,
   leafAt,
   leaves,
   mapTensors,
@@ -13,23 +13,26 @@ import {
   type Tree,
   type TreeOf,
 } from "@tessera/layers";
-import { WHOLE, type Part } from "@tessera/mesh";
+import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 
 export interface TensorAxis {
   readonly group: ProcessGroup;
   /** Of parameters that several ranks hold, the sums over those ranks' gradients. Uses them up. */
   readonly complete: (gradients: Tree) => Tree;
   /** Which of the copies of the leaf at `path` this rank has. */
-  readonly copy: (path: string) => Part;
+  readonly copy: (path: string) => ShardIndex;
 }
 
-export const partOf = ({ group }: TensorAxis): Part => ({ index: group.rank, count: group.size });
+export const partOf = ({ group }: TensorAxis): ShardIndex => ({
+  index: group.rank,
+  count: group.size,
+});
 
 /** One rank that holds everything. */
 export const alone: TensorAxis = {
   group: singleGroup(0, "tensor"),
   complete: (gradients) => gradients,
-  copy: () => WHOLE,
+  copy: () => UNSHARDED,
 };
 
 /** Of a model made with `region`, whose parameters `spec` describes. */
@@ -40,13 +43,13 @@ export function tensorAxis(
 ): TensorAxis {
   const leafOf = (path: string): ParamSpec => leafAt<ParamSpec>(spec, path)!;
   const copies = (path: string): number => {
-    const { cut } = leafOf(path);
-    return cut === null ? group.size : copiesOf(cut, group.size);
+    const { partition } = leafOf(path);
+    return partition === null ? group.size : replicaCount(partition, group.size);
   };
   /** Whether a rank's gradient is a part: where it computes parts of a sum, or sees part of the tokens. */
   const isPart = (path: string): boolean =>
-    copies(path) > 1 && (leafOf(path).inside === true || region.outside.count > 1);
-  const isWholePart = (path: string): boolean => isPart(path) && leafOf(path).cut === null;
+    copies(path) > 1 && (leafOf(path).isTensorParallel === true || region.outside.count > 1);
+  const isWholePart = (path: string): boolean => isPart(path) && leafOf(path).partition === null;
   return {
     group,
     copy: (path) => ({ index: group.rank % copies(path), count: copies(path) }),

@@ -2,12 +2,12 @@
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup, Work } from "@tessera/collectives";
-import { WHOLE, type Part } from "@tessera/mesh";
+import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 
 /** Forward gathers where a stretch begins and sums where it ends; backward the other way around. */
 export interface Border {
   /** The part of each sequence's tokens that a rank holds outside. */
-  readonly outside: Part;
+  readonly outside: ShardIndex;
   /** What each rank holds outside [batch, held time, width] -> all of it [batch, time, width]. */
   gather(x: Tensor): Work;
   /** The sum of every rank's y [batch, time, width] -> what each holds of it outside. */
@@ -22,7 +22,7 @@ function here(x: Tensor): Work {
 
 /** Outside, every rank holds all tokens. */
 export const wholeTokens = (group: ProcessGroup): Border => ({
-  outside: WHOLE,
+  outside: UNSHARDED,
   gather: here,
   sum: (y) => group.allReduce(y),
 });

@@ -4,7 +4,7 @@ import { mapTree, type Like, type ParamSpec, type Tree } from "@tessera/layers";
 
 /** `spec`, with all of it marked as inside. */
 export const insideSpec = <P extends Tree>(spec: Like<P, ParamSpec>): Like<P, ParamSpec> =>
-  mapTree(spec, (leaf: ParamSpec): ParamSpec => ({ ...leaf, inside: true })) as unknown as Like<
-    P,
-    ParamSpec
-  >;
+  mapTree(spec, (leaf: ParamSpec): ParamSpec => ({
+    ...leaf,
+    isTensorParallel: true,
+  })) as unknown as Like<P, ParamSpec>;

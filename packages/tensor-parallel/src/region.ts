@@ -11,7 +11,7 @@ import {
   type Source,
   type Tree,
 } from "@tessera/layers";
-import type { Part } from "@tessera/mesh";
+import type { ShardIndex } from "@tessera/mesh";
 import { sharedTokens, wholeTokens, type Border } from "./border.js";
 import { insideSpec } from "./inside_spec.js";
 import { holdLate } from "./hold_late.js";
@@ -24,9 +24,9 @@ export const split = (group: ProcessGroup): Region => regionOf(group, wholeToken
 export const splitTokens = (group: ProcessGroup): Region => regionOf(group, sharedTokens(group));
 
 function regionOf(group: ProcessGroup, border: Border): Region {
-  const inside: Part = { index: group.rank, count: group.size };
+  const shard: ShardIndex = { index: group.rank, count: group.size };
   return {
-    inside,
+    inside: shard,
     outside: border.outside,
     across: (layer) => acrossBorder(layer, border),
     source: (source) => sourceBehind(source, border),

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect, test } from "@jest/globals";
 import { runThreads } from "@tessera/collectives";
-import { WHOLE } from "@tessera/mesh";
+import { UNSHARDED } from "@tessera/mesh";
 import { alone, partOf } from "./index.js";
 import type { Shares } from "./programs/shares.js";
 
@@ -55,8 +55,8 @@ test("in a sum over ranks each parameter counts once", async () => {
 test("one rank that holds everything is the first of one, and changes nothing", () => {
   const { group, complete, copy } = alone;
   expect([group.rank, group.size, group.ranks]).toEqual([0, 1, [0]]);
-  expect(partOf(alone)).toEqual(WHOLE);
-  expect(copy("gain")).toEqual(WHOLE);
+  expect(partOf(alone)).toEqual(UNSHARDED);
+  expect(copy("gain")).toEqual(UNSHARDED);
   const gradients = {};
   expect(complete(gradients)).toBe(gradients);
 });

@@ -3,21 +3,21 @@
 import { concat, pad, slice, split as splitTensor, tidy } from "@tensorflow/tfjs-core";
 import type { ProcessGroup } from "@tessera/collectives";
 import {
-  copiesOf,
+  replicaCount,
   leaves,
   mapTensors,
-  windowOf,
+  shardSlice,
   type Like,
   type ParamSpec,
   type Tree,
 } from "@tessera/layers";
-import type { Part } from "@tessera/mesh";
+import type { ShardIndex } from "@tessera/mesh";
 
 /** The share of `whole`, a tree as `spec` describes it, that `part` holds. Uses up `whole`. */
-export function shareOf<P extends Tree>(whole: P, spec: Like<P, ParamSpec>, part: Part): P {
+export function shareOf<P extends Tree>(whole: P, spec: Like<P, ParamSpec>, shard: ShardIndex): P {
   const specs = new Map(leaves<ParamSpec>(spec));
   return mapTensors(whole, (leaf, path) => {
-    const { start, size } = windowOf(specs.get(path)!, part, path);
+    const { start, size } = shardSlice(specs.get(path)!, shard, path);
     const share = slice(leaf, [...start], [...size]);
     leaf.dispose();
     return share;
@@ -32,12 +32,12 @@ export function wholeOf<P extends Tree>(
 ): P {
   const specs = new Map(leaves<ParamSpec>(spec));
   return mapTensors(share, (leaf, path) => {
-    const { shape, cut } = specs.get(path)!;
-    if (cut === null || group.size === 1) return leaf.clone();
-    const { dim } = cut;
-    const copies = copiesOf(cut, group.size);
+    const { shape, partition } = specs.get(path)!;
+    if (partition === null || group.size === 1) return leaf.clone();
+    const { dim } = partition;
+    const copies = replicaCount(partition, group.size);
     // Ragged shares are padded to the size of the first, which is the largest.
-    const { size } = windowOf(specs.get(path)!, { index: 0, count: group.size }, path);
+    const { size } = shardSlice(specs.get(path)!, { index: 0, count: group.size }, path);
     const missing = size[dim]! - leaf.shape[dim]!;
     const padded = tidy(() =>
       missing === 0

@@ -4,7 +4,7 @@ import { add, pad, slice, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup } from "@tessera/collectives";
 import { call, product } from "@tessera/kernels";
 import {
-  vocabularySpan,
+  vocabularyRange,
   vocabularySpec,
   type Head,
   type VocabularyOptions,
@@ -20,7 +20,7 @@ export function sharedVocabularyHead(
   group: ProcessGroup,
 ): Head<VocabularyParams> {
   const { vocabulary } = options;
-  const { start: firstToken } = vocabularySpan(vocabulary, {
+  const { start: firstToken } = vocabularyRange(vocabulary, {
     index: group.rank,
     count: group.size,
   });
@@ -60,7 +60,7 @@ export function sharedVocabularyHead(
 function joined(own: Tensor, vocabulary: number, group: ProcessGroup): Tensor {
   const [batch, time, size] = own.shape as [number, number, number];
   // The first rank holds most.
-  const missing = vocabularySpan(vocabulary, { index: 0, count: group.size }).size - size;
+  const missing = vocabularyRange(vocabulary, { index: 0, count: group.size }).size - size;
   const none = [0, 0] as [number, number];
   const even = missing === 0 ? own.clone() : tidy(() => pad(own, [none, none, [0, missing]]));
   own.dispose();

@@ -17,7 +17,7 @@ export type Cut = (bytes: Uint8Array) => number;
  */
 export function* fileChunks(
   path: string,
-  cut: Cut = lastCut,
+  partition: Cut = lastCut,
   chunkBytes = CHUNK_BYTES,
 ): Generator<Uint8Array> {
   const file = open(path);
@@ -27,7 +27,7 @@ export function* fileChunks(
     for (;;) {
       const filled = pending + fill(file, buffer, pending, path);
       const isLast = filled < buffer.length;
-      const end = isLast ? filled : cut(buffer);
+      const end = isLast ? filled : partition(buffer);
       if (end === 0 && filled >= MAX_CHUNK_BYTES) {
         throw new UserError(`${path}: has no line or word to cut it at for a GiB, break it up`);
       }

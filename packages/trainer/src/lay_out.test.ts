@@ -6,7 +6,7 @@ import { enableProdMode, memory, setBackend } from "@tensorflow/tfjs-core";
 import { singleGroup, singleWorld, type World } from "@tessera/collectives";
 import { UserError } from "@tessera/config";
 import { gptConfig, type GptConfig } from "@tessera/gpt";
-import { leaves, windowOf, type ParamSpec } from "@tessera/layers";
+import { leaves, shardSlice, type ParamSpec } from "@tessera/layers";
 import { partOf } from "@tessera/tensor-parallel";
 import { layOut } from "./index.js";
 
@@ -74,7 +74,7 @@ test("eight ranks share 24 heads of 86, a width of 2064 and GPT-2's vocabulary",
   const held = Object.fromEntries(
     leaves<ParamSpec>(model.spec).map(([path, leaf]) => [
       path,
-      windowOf(leaf, partOf(tensor), path).size,
+      shardSlice(leaf, partOf(tensor), path).size,
     ]),
   );
   expect(held).toMatchObject({

@@ -9,8 +9,8 @@ import {
   type GptParams,
   type GptStage,
 } from "@tessera/gpt";
-import { refuseCuts, whole, type Region } from "@tessera/layers";
-import { coordinates, rankAt, type Degrees, type Span } from "@tessera/mesh";
+import { checkPartition, whole, type Region } from "@tessera/layers";
+import { coordinates, rankAt, type Degrees, type Range } from "@tessera/mesh";
 import {
   oneStage,
   pipelineAxis,
@@ -30,7 +30,7 @@ export interface Layout {
   readonly bucketBytes?: number;
   readonly schedule: ScheduleKind;
   /** The blocks of each part of the model: chunk c of stage s is part c x stages + s. */
-  readonly layers: readonly Span[];
+  readonly layers: readonly Range[];
 }
 
 export type LaidOut = Pick<TrainingPlan, "model" | "sharing" | "tensor" | "pipeline">;
@@ -48,17 +48,17 @@ export function layOut(
   const { degrees, layers, zeroStage } = layout;
   const groups = meshGroups(world, degrees);
   const region = regionOf(layout, groups.tensor);
-  const part = region.inside;
-  const around = zeroStage === 3 ? { around: shardAll(groups.data, part) } : {};
+  const shard = region.inside;
+  const around = zeroStage === 3 ? { around: shardAll(groups.data, shard) } : {};
   const stages = Array.from({ length: degrees.pipeline }, (_, stage): GptStage => {
     const own = layers.filter((_span, index) => index % degrees.pipeline === stage);
     return gptStage(config, { ...options, region, ...around }, own);
   });
   const model = stages[groups.pipeline.rank]!;
-  refuseCuts(model.spec, degrees.tensor);
+  checkPartition(model.spec, degrees.tensor);
   return {
     model,
-    sharing: sharingOf(model, layout, groups.data, part),
+    sharing: sharingOf(model, layout, groups.data, shard),
     tensor: tensorAxis(model.spec, region, groups.tensor),
     pipeline: pipelineOf(world, layout, groups.pipeline, stages),
   };
@@ -73,11 +73,11 @@ function sharingOf(
   { spec }: GptStage,
   { zeroStage: stage, bucketBytes }: Layout,
   data: ProcessGroup,
-  part: Region["inside"],
+  shard: Region["inside"],
 ): Sharing<GptParams> {
-  if (stage === 3) return fullyShard<GptParams>(spec, data, part);
+  if (stage === 3) return fullyShard<GptParams>(spec, data, shard);
   const size = bucketBytes === undefined ? {} : { bucketBytes };
-  return replicate<GptParams>(spec, data, { stage, part, ...size });
+  return replicate<GptParams>(spec, data, { stage, shard, ...size });
 }
 
 function pipelineOf(

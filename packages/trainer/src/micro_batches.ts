@@ -4,7 +4,7 @@ import { stack, sum, tidy, zeros, type Tensor } from "@tensorflow/tfjs-core";
 import type { BatchPlan } from "@tessera/config";
 import type { Collector } from "@tessera/data-parallel";
 import { atRows, type Batch, type GptParams, type GptPart, type PartSaved } from "@tessera/gpt";
-import { addOwned, whole, type Sink, type Step } from "@tessera/layers";
+import { addAndDispose, whole, type Sink, type Step } from "@tessera/layers";
 import {
   endsBackward,
   execute,
@@ -56,7 +56,7 @@ export function runMicroBatches(plan: TrainingPlan, pass: Pass): Tensor {
     if (part.end !== null) {
       const { loss, dx } = part.end.lossAndGradient(params, y!, batch.targets, sink);
       const more = tidy(() => stack([loss, sum(batch.targets.weights)]));
-      sums = addOwned(sums, more);
+      sums = addAndDispose(sums, more);
       loss.dispose();
       y!.dispose();
       dLast = dx;

@@ -14,12 +14,12 @@ import { hostMemory } from "@tessera/kernels";
 import {
   disposeTree,
   leaves,
-  sharePiece,
-  type Holding,
-  type Piece,
+  splitRange,
+  type ShardLayout,
+  type FlatRange,
   type Tree,
 } from "@tessera/layers";
-import type { Part } from "@tessera/mesh";
+import type { ShardIndex } from "@tessera/mesh";
 import type { TrainingPlan } from "./plan.js";
 import { ownedWeights } from "./state.js";
 import type { TrainingState } from "./step.js";
@@ -63,18 +63,18 @@ export function withSources<R>(
   state: TrainingState,
   use: (sources: readonly Source[]) => R,
 ): R {
-  const holdings = new Map(leaves<Holding>(sharing.holdings));
+  const holdings = new Map(leaves<ShardLayout>(sharing.holdings));
   const copies = (path: string) => [sharing.copy, tensor.copy(path), pipeline.copy(path)];
   const weights = ownedWeights(sharing, state.params);
   const sources = Object.entries({ [WEIGHTS]: weights, ...state.optimizer }).flatMap(
     ([slot, tree]) =>
       leaves<Tensor>(tree).flatMap(([path, leaf]) =>
-        holdings.get(path)!.pieces.flatMap((piece) => {
-          const own = copies(piece.path).reduce<readonly Piece[]>(
-            (pieces, copy) => pieces.flatMap((one) => sharePiece(one, copy)),
-            [piece],
+        holdings.get(path)!.ranges.flatMap((range) => {
+          const own = copies(range.path).reduce<readonly FlatRange[]>(
+            (ranges, copy) => ranges.flatMap((one) => splitRange(one, copy)),
+            [range],
           );
-          return own.map((one) => sourceOf(slotName(slot, piece.path), one, leaf));
+          return own.map((one) => sourceOf(slotName(slot, range.path), one, leaf));
         }),
       ),
   );
@@ -83,14 +83,14 @@ export function withSources<R>(
   return result;
 }
 
-const sourceOf = (name: string, piece: Piece, leaf: Tensor): Source => ({
+const sourceOf = (name: string, range: FlatRange, leaf: Tensor): Source => ({
   name,
-  piece,
+  piece: range,
   copy(into) {
     const part =
-      piece.size === leaf.size
+      range.size === leaf.size
         ? leaf.clone()
-        : tidy(() => slice(reshape(leaf, [leaf.size]), [piece.at], [piece.size]));
+        : tidy(() => slice(reshape(leaf, [leaf.size]), [range.tensorOffset], [range.size]));
     const host = hostMemory();
     if (host === null) into.set(part.dataSync<"float32">());
     else host.copyOut(part, into);
@@ -99,7 +99,7 @@ const sourceOf = (name: string, piece: Piece, leaf: Tensor): Source => ({
 });
 
 /** This rank among all. */
-const partOfAll = ({ sharing, tensor, pipeline }: TrainingPlan): Part =>
+const partOfAll = ({ sharing, tensor, pipeline }: TrainingPlan): ShardIndex =>
   [pipeline, sharing, tensor].reduce(
     ({ index, count }, { group: { rank, size } }) => ({
       index: index * size + rank,

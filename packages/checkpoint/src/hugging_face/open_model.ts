@@ -4,8 +4,8 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "@tessera/config";
 import { gpt, type GptConfig } from "@tessera/gpt";
-import { holdingOf, leafAt, leaves, type ParamSpec } from "@tessera/layers";
-import { WHOLE } from "@tessera/mesh";
+import { shardLayout, leafAt, leaves, type ParamSpec } from "@tessera/layers";
+import { UNSHARDED } from "@tessera/mesh";
 import { readJson } from "../read_json.js";
 import type { SafetensorsFile } from "../safetensors.js";
 import { isSharded, openCheckpoint, WEIGHTS } from "../sharded/saved.js";
@@ -49,7 +49,7 @@ export function openModel(folder: string): OpenModel {
 function openSharded(folder: string): OpenModel {
   const saved = openCheckpoint(folder);
   try {
-    saved.check(WHOLE);
+    saved.check(UNSHARDED);
   } catch (error) {
     saved.close();
     throw error;
@@ -58,7 +58,7 @@ function openSharded(folder: string): OpenModel {
   return {
     config: saved.config,
     valuesAt: (path) =>
-      saved.values(WEIGHTS, holdingOf(leafAt<ParamSpec>(spec, path)!, WHOLE, path)),
+      saved.values(WEIGHTS, shardLayout(leafAt<ParamSpec>(spec, path)!, UNSHARDED, path)),
     close: () => saved.close(),
   };
 }
@@ -72,7 +72,7 @@ function openLayout(folder: string): OpenModel {
     const placed = new Map(
       specs.map(([path, { shape }]) => [
         path,
-        piecesOf(layout, path, shape).map((piece) => locate(weights, layout, piece, folder)),
+        piecesOf(layout, path, shape).map((range) => locate(weights, layout, range, folder)),
       ]),
     );
     return {
@@ -91,21 +91,21 @@ interface Located extends Piece {
 }
 
 /** The piece in its file, by the name that it has there. Throws where it or its shape is not. */
-function locate(weights: StoredWeights, { prefix }: Layout, piece: Piece, folder: string): Located {
-  const names = [piece.name];
-  if (prefix !== "" && piece.name.startsWith(prefix)) names.push(piece.name.slice(prefix.length));
+function locate(weights: StoredWeights, { prefix }: Layout, range: Piece, folder: string): Located {
+  const names = [range.name];
+  if (prefix !== "" && range.name.startsWith(prefix)) names.push(range.name.slice(prefix.length));
   const name = names.find((one) => weights.fileOf(one) !== undefined);
   const file = name === undefined ? undefined : weights.fileOf(name);
   if (name === undefined || file === undefined) {
-    throw new UserError(`${folder}: its weights have no tensor ${piece.name}`);
+    throw new UserError(`${folder}: its weights have no tensor ${range.name}`);
   }
   const actual = file.shapes.get(name)!;
-  if (actual.join() !== piece.shape.join()) {
+  if (actual.join() !== range.shape.join()) {
     throw new UserError(
-      `${file.path}: ${name} is [${actual.join(", ")}], config.json says [${piece.shape.join(", ")}]`,
+      `${file.path}: ${name} is [${actual.join(", ")}], config.json says [${range.shape.join(", ")}]`,
     );
   }
-  return { ...piece, name, file };
+  return { ...range, name, file };
 }
 
 function joined(pieces: readonly Located[]): Float32Array {

@@ -98,9 +98,9 @@ function tensorsOf(config: GptConfig, valuesAt: ValuesAt): readonly Written[] {
   const layout = layoutFor(config);
   const byName = new Map<string, Part[]>();
   for (const [path, leaf] of leaves<ParamSpec>(gpt(config).spec)) {
-    for (const piece of piecesOf(layout, path, leaf.shape)) {
-      const part = { ...piece, values: () => valuesAt(path, leaf) };
-      byName.set(piece.name, [...(byName.get(piece.name) ?? []), part]);
+    for (const range of piecesOf(layout, path, leaf.shape)) {
+      const part = { ...range, values: () => valuesAt(path, leaf) };
+      byName.set(range.name, [...(byName.get(range.name) ?? []), part]);
     }
   }
   return [...byName].map(([name, parts]) => ({
@@ -116,9 +116,9 @@ function joined(parts: readonly Part[]): Float32Array {
   const { rows, isTransposed } = first;
   const { width } = first.stored;
   const values = new Float32Array(rows * width);
-  for (const part of parts) {
-    const from = { values: part.values(), ...part.own };
-    copyColumns(from, { values, ...part.stored }, rows, part.columns);
+  for (const shard of parts) {
+    const from = { values: shard.values(), ...shard.own };
+    copyColumns(from, { values, ...shard.stored }, rows, shard.columns);
   }
   return isTransposed ? transposed(values, rows, width) : values;
 }

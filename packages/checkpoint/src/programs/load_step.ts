@@ -1,7 +1,7 @@
 // Reads the checkpoints of the tests of killed jobs.
 
-import { WHOLE } from "@tessera/mesh";
-import { wholeWindow } from "@tessera/random";
+import { UNSHARDED } from "@tessera/mesh";
+import { fullSlice } from "@tessera/random";
 import { openCheckpoint } from "../sharded/saved.js";
 import { elementAt } from "./made.js";
 
@@ -9,11 +9,19 @@ import { elementAt } from "./made.js";
 export function loadStep(path: string, rows: number): number {
   const table = {
     shape: [8 * rows],
-    pieces: [{ path: "table", window: wholeWindow([rows, 8]), first: 0, size: 8 * rows, at: 0 }],
+    ranges: [
+      {
+        path: "table",
+        slice: fullSlice([rows, 8]),
+        sliceOffset: 0,
+        size: 8 * rows,
+        tensorOffset: 0,
+      },
+    ],
   };
   const checkpoint = openCheckpoint(path);
   try {
-    checkpoint.check(WHOLE);
+    checkpoint.check(UNSHARDED);
     const { step } = checkpoint.progress;
     const values = checkpoint.values("weights", table);
     const wrong = values.findIndex((value, index) => value !== elementAt(step, index));

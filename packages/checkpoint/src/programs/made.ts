@@ -1,7 +1,7 @@
 // Checkpoints of made-up tensors, for tests: every element says where it stands and when it was saved.
 
 import { gptConfig, noDropout } from "@tessera/gpt";
-import { wholeWindow } from "@tessera/random";
+import { fullSlice } from "@tessera/random";
 import type { About } from "../sharded/read_index.js";
 import type { Source } from "../sharded/writer.js";
 
@@ -34,7 +34,7 @@ export function sourcesOf(
     number,
     number,
   ];
-  const piece = { window: wholeWindow([rows, 8]), first, size: end - first };
+  const piece = { slice: fullSlice([rows, 8]), sliceOffset: first, size: end - first };
   const copy = (into: Float32Array): void => {
     for (let i = 0; i < into.length; i += 1) into[i] = elementAt(step, first + i);
   };

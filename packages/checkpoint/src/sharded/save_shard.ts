@@ -6,7 +6,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "@tessera/config";
-import type { Piece } from "@tessera/layers";
+import type { FlatRange } from "@tessera/layers";
 import { unwritten } from "../safetensors_writer.js";
 import { partialFolder, prune, publish } from "./folder.js";
 import type { About, StoredPiece, StoredTensor } from "./read_index.js";
@@ -30,7 +30,7 @@ export interface Place {
 /** Some elements of a tensor, by its name in the checkpoint. */
 export interface Slot {
   readonly name: string;
-  readonly piece: Pick<Piece, "window" | "first" | "size">;
+  readonly piece: Pick<FlatRange, "slice" | "sliceOffset" | "size">;
 }
 
 export interface Save {
@@ -85,12 +85,12 @@ async function writeListed(
   const written = await writeShard(path, { tensors, bytes }, tell);
   const list: List = {
     bytes: written.bytes,
-    tensors: slots.map(({ name, piece: { window, first, size } }, i) => ({
+    tensors: slots.map(({ name, piece: { slice, sliceOffset, size } }, i) => ({
       name,
-      shape: window.whole,
-      start: [...window.start],
-      size: [...window.size],
-      first,
+      shape: slice.shape,
+      start: [...slice.start],
+      size: [...slice.size],
+      first: sliceOffset,
       count: size,
       crc32: written.sums[i]!,
     })),

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { tensor, type Tensor } from "@tensorflow/tfjs-core";
 import { UserError } from "@tessera/config";
 import { gptConfig, type GptConfig } from "@tessera/gpt";
-import { mapTree, type Holding, type Piece, type Tree, type TreeOf } from "@tessera/layers";
-import type { Part } from "@tessera/mesh";
+import { mapTree, type ShardLayout, type FlatRange, type Tree, type TreeOf } from "@tessera/layers";
+import type { ShardIndex } from "@tessera/mesh";
 import { openSafetensors, type SafetensorsFile } from "../safetensors.js";
 import { readIndex, type Index, type Progress, type StoredTensor } from "./read_index.js";
 import { INDEX } from "./write_index.js";
@@ -29,11 +29,11 @@ export interface SavedCheckpoint {
    * Throws a UserError, naming the file, where a tensor in one of the files that are `part` of all is not as it
    * was written. Ranks check a part each.
    */
-  check(part: Part): void;
+  check(shard: ShardIndex): void;
   /** The elements that a tensor holds of a slot: weights or the optimizer's. */
-  values(slot: string, holding: Holding): Float32Array;
+  values(slot: string, layout: ShardLayout): Float32Array;
   /** Tensors of them. The caller owns these. */
-  read(slot: string, holdings: TreeOf<Holding>): Tree;
+  read(slot: string, holdings: TreeOf<ShardLayout>): Tree;
   close(): void;
 }
 
@@ -42,10 +42,10 @@ export function openCheckpoint(folder: string): SavedCheckpoint {
   const index = readIndex(folder);
   checkSizes(folder, index);
   const files = opener(folder, index);
-  const values = (slot: string, { shape, pieces }: Holding): Float32Array => {
+  const values = (slot: string, { shape, ranges }: ShardLayout): Float32Array => {
     const all = new Float32Array(shape.reduce((a, b) => a * b, 1));
-    for (const piece of pieces) {
-      readPiece(files, storedOf(index, files, slotName(slot, piece.path), piece), piece, all);
+    for (const range of ranges) {
+      readPiece(files, storedOf(index, files, slotName(slot, range.path), range), range, all);
     }
     return all;
   };
@@ -56,11 +56,11 @@ export function openCheckpoint(folder: string): SavedCheckpoint {
     get bytesRead() {
       return files.bytesRead();
     },
-    check: (part) => checkSums(index, files, part),
+    check: (shard) => checkSums(index, files, shard),
     values,
     read: (slot, holdings) =>
-      mapTree<TreeOf<Holding>, Holding, Tensor>(holdings, (holding) =>
-        tensor(values(slot, holding), [...holding.shape]),
+      mapTree<TreeOf<ShardLayout>, ShardLayout, Tensor>(holdings, (layout) =>
+        tensor(values(slot, layout), [...layout.shape]),
       ),
     close: () => files.close(),
   };
@@ -117,7 +117,7 @@ function opener(folder: string, { files }: Index): Files {
   };
 }
 
-function checkSums({ tensors }: Index, files: Files, { index, count }: Part): void {
+function checkSums({ tensors }: Index, files: Files, { index, count }: ShardIndex): void {
   for (const [name, { pieces }] of Object.entries(tensors)) {
     for (const piece of pieces) {
       if (piece.file % count !== index) continue;
@@ -135,38 +135,47 @@ interface StoredSlot extends StoredTensor {
 }
 
 /** What is stored of a parameter. */
-function storedOf({ tensors }: Index, files: Files, name: string, { window }: Piece): StoredSlot {
+function storedOf(
+  { tensors }: Index,
+  files: Files,
+  name: string,
+  { slice }: FlatRange,
+): StoredSlot {
   const stored = tensors[name];
   const shape = stored === undefined ? "missing" : `[${stored.shape.join(", ")}]`;
-  const needed = `[${window.whole.join(", ")}]`;
+  const needed = `[${slice.shape.join(", ")}]`;
   if (stored === undefined || shape !== needed) {
     throw new UserError(`${files.index}: ${name} is ${shape}, the run needs ${needed}`);
   }
   return { name, ...stored };
 }
 
-/** Copies what is stored of `piece` to its place. Throws a UserError unless that is all of it. */
+/** Copies what is stored of `range` to its place. Throws a UserError unless that is all of it. */
 function readPiece(
   files: Files,
   { name, shape, pieces }: StoredSlot,
-  piece: Piece,
+  range: FlatRange,
   into: Float32Array,
 ): void {
-  let missing = piece.size;
+  let missing = range.size;
   for (const { file, start, size, first, count } of pieces) {
-    const stored: Stretch = { window: { whole: shape, start, size }, first, size: count };
-    for (const { from, length, places } of batches(overlaps(stored, piece))) {
+    const stored: Stretch = {
+      slice: { shape: shape, start, size },
+      sliceOffset: first,
+      size: count,
+    };
+    for (const { from, length, places } of batches(overlaps(stored, range))) {
       const values = files.read({ file, name }, from, length);
       for (const place of places) {
         const start = place.from - from;
-        into.set(values.subarray(start, start + place.length), piece.at + place.to);
+        into.set(values.subarray(start, start + place.length), range.tensorOffset + place.to);
       }
       missing -= length;
     }
   }
   if (missing !== 0) {
     throw new UserError(
-      `${files.index}: has ${piece.size - missing} of ${piece.size} elements of ${name}`,
+      `${files.index}: has ${range.size - missing} of ${range.size} elements of ${name}`,
     );
   }
 }

@@ -15,8 +15,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { UserError } from "@tessera/config";
-import { WHOLE } from "@tessera/mesh";
-import { wholeWindow } from "@tessera/random";
+import { UNSHARDED } from "@tessera/mesh";
+import { fullSlice } from "@tessera/random";
 import { latestCheckpoint } from "./folder.js";
 import { about, elementAt, sourcesOf } from "../programs/made.js";
 import { readIndex } from "./read_index.js";
@@ -57,14 +57,16 @@ async function saved(...steps: number[]): Promise<void> {
 
 const wholeTable = {
   shape: [ROWS, 8],
-  pieces: [{ path: "table", window: wholeWindow([ROWS, 8]), first: 0, size: 8 * ROWS, at: 0 }],
+  ranges: [
+    { path: "table", slice: fullSlice([ROWS, 8]), sliceOffset: 0, size: 8 * ROWS, tensorOffset: 0 },
+  ],
 };
 
 /** Reads the latest checkpoint; its step. */
 function load(): number {
   const checkpoint = openCheckpoint(latestCheckpoint(folder)!);
   try {
-    checkpoint.check(WHOLE);
+    checkpoint.check(UNSHARDED);
     const { step } = checkpoint.progress;
     const expected = Array.from({ length: 8 * ROWS }, (_, index) => elementAt(step, index));
     expect([...checkpoint.values("weights", wholeTable)]).toEqual(expected);
@@ -91,9 +93,9 @@ test("what ranks write appears at once, whole, and is named the latest", async (
 test("a rank reads the bytes that it holds, and no others", async () => {
   await saved(1);
   const checkpoint = openCheckpoint(latestCheckpoint(folder)!);
-  const window = { whole: [ROWS, 8], start: [0, 2], size: [ROWS, 3] };
-  const columns = { path: "table", window, first: 4, size: 7, at: 1 };
-  const values = checkpoint.values("weights", { shape: [9], pieces: [columns] });
+  const window = { shape: [ROWS, 8], start: [0, 2], size: [ROWS, 3] };
+  const columns = { path: "table", slice: window, sliceOffset: 4, size: 7, tensorOffset: 1 };
+  const values = checkpoint.values("weights", { shape: [9], ranges: [columns] });
   const places = [4, 5, 6, 7, 8, 9, 10].map((i) => 8 * Math.floor(i / 3) + 2 + (i % 3));
   expect([...values]).toEqual([0, ...places.map((place) => elementAt(1, place)), 0]);
   expect(checkpoint.bytesRead).toBe(4 * 7);

@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { runs } from "@tessera/random";
+import { contiguousRuns } from "@tessera/random";
 import { overlaps, type Stretch } from "./slice.js";
 
 /** A stretch that a few numbers choose, the same for the same numbers. */
@@ -9,8 +9,8 @@ function drawnFrom(draw: () => number, whole: readonly number[]): Stretch {
   const elements = size.reduce((a, b) => a * b, 1);
   const first = Math.floor(draw() * elements);
   return {
-    window: { whole, start, size },
-    first,
+    slice: { shape: whole, start, size },
+    sliceOffset: first,
     size: 1 + Math.floor(draw() * (elements - first)),
   };
 }
@@ -21,9 +21,9 @@ function drawer(seed: number): () => number {
 }
 
 /** The place of each element of a stretch in the whole, in order. */
-const placesOf = ({ window, first, size }: Stretch): number[] =>
-  [...runs(window, first, first + size)].flatMap((run) =>
-    Array.from({ length: run.length }, (_, i) => run.first + i),
+const placesOf = ({ slice, sliceOffset, size }: Stretch): number[] =>
+  [...contiguousRuns(slice, sliceOffset, sliceOffset + size)].flatMap((run) =>
+    Array.from({ length: run.length }, (_, i) => run.offset + i),
   );
 
 test("overlaps are all elements that two stretches have in common, each once, as few as can be", () => {

@@ -1,10 +1,10 @@
 // Which elements two stretches of one parameter have in common. Pure arithmetic: this is all of resharding.
 
-import type { Piece } from "@tessera/layers";
-import { runs, type Window } from "@tessera/random";
+import type { FlatRange } from "@tessera/layers";
+import { contiguousRuns, type TensorSlice } from "@tessera/random";
 
 /** Elements [first, first + size) of a window, in its order. */
-export type Stretch = Pick<Piece, "window" | "first" | "size">;
+export type Stretch = Pick<FlatRange, "slice" | "sliceOffset" | "size">;
 
 /** Elements that lie side by side in two stretches, counted from the beginning of each. */
 export interface Overlap {
@@ -13,22 +13,23 @@ export interface Overlap {
   readonly length: number;
 }
 
-const runsOf = ({ window, first, size }: Stretch) => runs(window, first, first + size);
+const runsOf = ({ slice, sliceOffset, size }: Stretch) =>
+  contiguousRuns(slice, sliceOffset, sliceOffset + size);
 
 /** The places in the whole of the first and of the last element. */
-function boundsOf({ window, first, size }: Stretch): readonly [number, number] {
+function boundsOf({ slice, sliceOffset, size }: Stretch): readonly [number, number] {
   const placeOf = (index: number): number => {
-    const [run] = runs(window, index, index + 1);
-    return run!.first;
+    const [run] = contiguousRuns(slice, index, index + 1);
+    return run!.offset;
   };
-  return [placeOf(first), placeOf(first + size - 1)];
+  return [placeOf(sliceOffset), placeOf(sliceOffset + size - 1)];
 }
 
 function areApart(a: Stretch, b: Stretch): boolean {
   if (a.size === 0 || b.size === 0) return true;
-  const isBeside = (x: Window, y: Window): boolean =>
+  const isBeside = (x: TensorSlice, y: TensorSlice): boolean =>
     x.start.some((start, dim) => start + x.size[dim]! <= y.start[dim]!);
-  if (isBeside(a.window, b.window) || isBeside(b.window, a.window)) return true;
+  if (isBeside(a.slice, b.slice) || isBeside(b.slice, a.slice)) return true;
   const [first, last] = boundsOf(a);
   const [otherFirst, otherLast] = boundsOf(b);
   return last < otherFirst || otherLast < first;
@@ -57,13 +58,13 @@ function* overlapsOfRuns(source: Stretch, target: Stretch): Generator<Overlap> {
   const targets = runsOf(target);
   let [a, b] = [sources.next(), targets.next()];
   while (a.done !== true && b.done !== true) {
-    const start = Math.max(a.value.first, b.value.first);
-    const [endA, endB] = [a.value, b.value].map(({ first, length }) => first + length);
+    const start = Math.max(a.value.offset, b.value.offset);
+    const [endA, endB] = [a.value, b.value].map(({ offset, length }) => offset + length);
     const length = Math.min(endA!, endB!) - start;
     if (length > 0) {
       yield {
-        from: a.value.at - source.first + start - a.value.first,
-        to: b.value.at - target.first + start - b.value.first,
+        from: a.value.sliceOffset - source.sliceOffset + start - a.value.offset,
+        to: b.value.sliceOffset - target.sliceOffset + start - b.value.offset,
         length,
       };
     }

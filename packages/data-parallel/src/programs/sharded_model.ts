@@ -52,8 +52,8 @@ export interface Compared {
 }
 
 const [VOCABULARY, WIDTH, BATCH, TIME, PASSES] = [7, 3, 2, 3, 2];
-const vocabulary = { vocabulary: VOCABULARY, width: WIDTH, deviation: 1 };
-const square = { from: WIDTH, to: WIDTH, deviation: 1 };
+const vocabulary = { vocabulary: VOCABULARY, width: WIDTH, std: 1 };
+const square = { inFeatures: WIDTH, outFeatures: WIDTH, std: 1 };
 
 /** Every kind of part that a wrapping goes around. */
 function modelOf(around: Wrapping) {

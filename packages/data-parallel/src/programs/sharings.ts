@@ -20,20 +20,20 @@ import {
   mapTree,
   still,
   type Gradient,
-  type Holding,
+  type ShardLayout,
   type Layer,
   type ParamSpec,
   type Sink,
   type Tree,
   type TreeOf,
 } from "@tessera/layers";
-import type { Part } from "@tessera/mesh";
+import type { ShardIndex } from "@tessera/mesh";
 import { fullyShard, replicate, shardAll, type Sharing } from "../index.js";
 
 export interface SharingJob {
   readonly stage: 0 | 1 | 2 | 3;
   readonly bucketBytes: number;
-  readonly part: Part;
+  readonly part: ShardIndex;
   readonly spec: TreeOf<ParamSpec>;
   /** What the ranks hold of each parameter: its shape. */
   readonly shapes: Readonly<Record<string, readonly number[]>>;
@@ -52,7 +52,7 @@ export interface Shared {
   readonly padding: number;
   /** Whether what it owns is shaped as its holdings say. */
   readonly isShaped: boolean;
-  readonly copy: Part;
+  readonly copy: ShardIndex;
   readonly sharesGradients: boolean;
   readonly sums: ByPath;
   /** The sum of all squares, and the same where each leaf counts a quarter. */
@@ -80,13 +80,13 @@ const late = (gradient: Tensor): Gradient => ({
 
 /** Gives each parameter its gradients, the last one's first: at once or late, and in two where it has two. */
 function give(sink: Sink<Tree>, { spec, shapes }: SharingJob, rank: number, micro: number): void {
-  for (const [path, { uses = 1 }] of leaves<ParamSpec>(spec).toReversed()) {
+  for (const [path, { gradientCount = 1 }] of leaves<ParamSpec>(spec).toReversed()) {
     const into = leafAt<(gradient: Gradient) => void>(sink, path)!;
     const shape = shapes[path]!;
     const size = shape.reduce((a, b) => a * b, 1);
-    for (let use = 0; use < uses; use += 1) {
+    for (let use = 0; use < gradientCount; use += 1) {
       const values = Float32Array.from({ length: size }, (_, at) =>
-        use === 0 ? gradientOf(path, at, rank, micro) - (uses - 1) : 1,
+        use === 0 ? gradientOf(path, at, rank, micro) - (gradientCount - 1) : 1,
       );
       const gradient = tensor(values, [...shape]);
       into(micro === 0 ? gradient : late(gradient));
@@ -105,11 +105,11 @@ const giver = (job: SharingJob, rank: number, micro: number): Layer<Tree, Tree> 
 });
 
 function run({ all: group }: World, job: SharingJob): Shared {
-  const { stage, bucketBytes, part, spec, shapes, micros } = job;
+  const { stage, bucketBytes, part: shard, spec, shapes, micros } = job;
   const sharing: Sharing<Tree> =
     stage === 3
-      ? fullyShard<Tree>(spec, group, part)
-      : replicate<Tree>(spec, group, { stage, bucketBytes, part });
+      ? fullyShard<Tree>(spec, group, shard)
+      : replicate<Tree>(spec, group, { stage, bucketBytes, shard });
   const before = memory().numTensors;
   const made = mapTree(spec, (_leaf: ParamSpec, path): Tensor => {
     const size = shapes[path]!.reduce((a, b) => a * b, 1);
@@ -123,7 +123,7 @@ function run({ all: group }: World, job: SharingJob): Shared {
 
   const { sink, take } = sharing.collect(held);
   const reductions = reductionsOf(group.traffic);
-  const around = stage === 3 ? shardAll(group, part) : bare;
+  const around = stage === 3 ? shardAll(group, shard) : bare;
   const dy = ones([1]);
   for (let micro = 0; micro < micros; micro += 1) {
     const layer = around.layer(giver(job, group.rank, micro));
@@ -157,18 +157,19 @@ function run({ all: group }: World, job: SharingJob): Shared {
 }
 
 /** What `holdings` say of the tensors of `owned`. */
-function ownedElements(owned: Tree, holdings: TreeOf<Holding>) {
+function ownedElements(owned: Tree, holdings: TreeOf<ShardLayout>) {
   const found: (readonly [string, number])[] = [];
   let all = 0;
   let isShaped = true;
-  const holdingAt = new Map(leaves<Holding>(holdings));
+  const holdingAt = new Map(leaves<ShardLayout>(holdings));
   for (const [name, x] of leaves<Tensor>(owned)) {
-    const { shape, pieces } = holdingAt.get(name)!;
+    const { shape, ranges } = holdingAt.get(name)!;
     const values = x.dataSync();
     all += x.size;
     isShaped &&= shape.join() === x.shape.join();
-    for (const { path, first, size, at } of pieces) {
-      for (let i = 0; i < size; i += 1) found.push([`${path} ${first + i}`, values[at + i]!]);
+    for (const { path, sliceOffset, size, tensorOffset } of ranges) {
+      for (let i = 0; i < size; i += 1)
+        found.push([`${path} ${sliceOffset + i}`, values[tensorOffset + i]!]);
     }
   }
   return { owned: found, padding: all - found.length, isShaped };

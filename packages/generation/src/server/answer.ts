@@ -23,13 +23,13 @@ interface Answer {
 type Piece = (index: number, text: string, finish: Finish | null) => void;
 
 /**
- * Has all texts written; each piece goes to `piece`. Resolves once all are whole; with null where the client
+ * Has all texts written; each piece goes to `range`. Resolves once all are whole; with null where the client
  * went away, whose places are then free.
  */
 function writeAll(
   { queue, response }: Answering,
   texts: readonly TextRequest[],
-  piece: Piece,
+  range: Piece,
 ): Promise<readonly Answer[] | null> {
   return new Promise((resolve, reject) => {
     let isGone = false;
@@ -47,11 +47,11 @@ function writeAll(
       const place = queue.add(request, {
         text(more) {
           answer.text += more;
-          if (more !== "" && !isGone) piece(index, more, null);
+          if (more !== "" && !isGone) range(index, more, null);
         },
         end(finish, tokens) {
           Object.assign(answer, { finish, tokens });
-          if (!isGone) piece(index, "", finish);
+          if (!isGone) range(index, "", finish);
           if ((left -= 1) === 0) resolve(answers);
         },
         failed: reject,
@@ -106,10 +106,10 @@ async function streamCompletion(answering: Answering, asked: TextsRequest): Prom
     }
     response.write(`data: ${JSON.stringify(data)}\n\n`);
   };
-  const piece: Piece = (index, text, finish) =>
+  const range: Piece = (index, text, finish) =>
     send({ ...head, choices: [choiceOf(index, text, finish)] });
-  const written = writeAll(answering, asked.texts, piece);
-  if (asked.isEchoed) asked.texts.forEach(({ prompt }, index) => piece(index, prompt, null));
+  const written = writeAll(answering, asked.texts, range);
+  if (asked.isEchoed) asked.texts.forEach(({ prompt }, index) => range(index, prompt, null));
   if ((await written) !== null) response.end("data: [DONE]\n\n");
 }
 

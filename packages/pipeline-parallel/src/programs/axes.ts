@@ -4,7 +4,7 @@ import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, fill, memory, setBackend, type Tensor } from "@tensorflow/tfjs-core";
 import type { World } from "@tessera/collectives";
 import { disposeTree, leaves, mapTree, vector, type ParamSpec, type TreeOf } from "@tessera/layers";
-import type { Part } from "@tessera/mesh";
+import type { ShardIndex } from "@tessera/mesh";
 import { pipelineAxis, show } from "../index.js";
 
 export interface Joined {
@@ -12,7 +12,7 @@ export interface Joined {
   readonly joined: readonly (readonly [path: string, value: number, size: number])[];
   /** Of gradients that are 1 on the first stage, 10 on the next, and so on. */
   readonly completed: readonly (readonly [path: string, value: number])[];
-  readonly copies: Readonly<Record<string, Part>>;
+  readonly copies: Readonly<Record<string, ShardIndex>>;
   readonly schedule: string;
   readonly leaked: number;
 }
@@ -21,7 +21,7 @@ export interface Joined {
 const specsOf = (stages: number): TreeOf<ParamSpec>[] =>
   Array.from({ length: stages }, (_, stage) => ({
     ...((stage === 0 || stage === stages - 1) && {
-      table: { ...vector([2], null, 0), onBothEnds: true },
+      table: { ...vector([2], null, 0), isTiedAcrossStages: true },
     }),
     layers: { [stage]: vector([stage + 1], null, 0) },
   }));

@@ -89,7 +89,7 @@ function run(world: World, { kind, micros, chunks }: Job): Done {
     const part = chunk * group.size + group.rank;
     const { start, size } = spans[part]!;
     const names = Array.from({ length: size }, (__, i) => String(start + i));
-    const one = linear({ from: WIDTH, to: WIDTH, deviation: 0.5 });
+    const one = linear({ inFeatures: WIDTH, outFeatures: WIDTH, std: 0.5 });
     const layer: AnyLayer = sequence(Object.fromEntries(names.map((name) => [name, one])));
     const params = materialize<Tree>(layer.spec, 7);
     const sums = accumulate(params);

@@ -60,7 +60,7 @@ export interface Compared {
 
 /** The last rank has fewer of the tokens of the vocabulary than the others. */
 const [VOCABULARY, WIDTH, BATCH, TIME] = [11, 4, 2, 6];
-const vocabulary = { vocabulary: VOCABULARY, width: WIDTH, deviation: 1 };
+const vocabulary = { vocabulary: VOCABULARY, width: WIDTH, std: 1 };
 
 /** Partial sums of x itself, by a layer that keeps nothing of it. */
 const parted = ({ inside: { count } }: Region): Layer<Nothing, Nothing> => ({
@@ -72,11 +72,11 @@ const parted = ({ inside: { count } }: Region): Layer<Nothing, Nothing> => ({
 function modelOf(region: Region) {
   const feed = mlp({
     width: WIDTH,
-    innerWidth: 12,
-    deviation: 1,
-    outputDeviation: 1,
+    ffnWidth: 12,
+    std: 1,
+    outputStd: 1,
     bias: true,
-    inside: region.inside,
+    shard: region.inside,
   });
   const stack = sequence({
     norm: layerNorm(WIDTH),

@@ -5,18 +5,18 @@ import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, fill, memory, setBackend, type Tensor } from "@tensorflow/tfjs-core";
 import type { World } from "@tessera/collectives";
 import { disposeTree, leaves, mapTensors, materialize, matrix, vector } from "@tessera/layers";
-import { vocabularyCut, type ParamSpec } from "@tessera/layers";
+import { vocabularyPartition, type ParamSpec } from "@tessera/layers";
 import { partOf, shareOf, split, tensorAxis, wholeOf } from "../index.js";
 
 type Params = Readonly<Record<"columns" | "keys" | "table" | "inner" | "gain", Tensor>>;
 
 /** A parameter of a stretch that ranks share out, which marks it so. */
-const inStretch = (leaf: ParamSpec): ParamSpec => ({ ...leaf, inside: true });
+const inStretch = (leaf: ParamSpec): ParamSpec => ({ ...leaf, isTensorParallel: true });
 
 const spec: Readonly<Record<keyof Params, ParamSpec>> = {
-  columns: inStretch(matrix([3, 8], { dim: 1, units: 4, of: "heads", rule: "even" }, 1)),
-  keys: inStretch(matrix([2, 6], { dim: 1, units: 2, of: "key heads", rule: "shared" }, 1)),
-  table: inStretch(matrix([11, 2], vocabularyCut(11), 1)),
+  columns: inStretch(matrix([3, 8], { dim: 1, units: 4, unitName: "heads", rule: "even" }, 1)),
+  keys: inStretch(matrix([2, 6], { dim: 1, units: 2, unitName: "key heads", rule: "shared" }, 1)),
+  table: inStretch(matrix([11, 2], vocabularyPartition(11), 1)),
   inner: inStretch(vector([5], null, 1)),
   gain: vector([5], null, 1),
 };

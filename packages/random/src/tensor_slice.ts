@@ -2,8 +2,8 @@
 // whole, so each holder of a window draws exactly its own elements.
 
 /** A box of `size` at `start` inside a tensor of shape `whole`, all in elements per dimension. */
-export interface Window {
-  readonly whole: readonly number[];
+export interface TensorSlice {
+  readonly shape: readonly number[];
   readonly start: readonly number[];
   readonly size: readonly number[];
 }
@@ -11,14 +11,14 @@ export interface Window {
 /** A stretch of elements that lie side by side, both in the whole and in the window. */
 export interface Run {
   /** Row-major index in the whole of the stretch's first element. */
-  readonly first: number;
+  readonly offset: number;
   /** Where the stretch begins in the window. */
-  readonly at: number;
+  readonly sliceOffset: number;
   readonly length: number;
 }
 
-export const wholeWindow = (shape: readonly number[]): Window => ({
-  whole: shape,
+export const fullSlice = (shape: readonly number[]): TensorSlice => ({
+  shape: shape,
   start: shape.map(() => 0),
   size: shape,
 });
@@ -27,7 +27,11 @@ export const wholeWindow = (shape: readonly number[]): Window => ({
  * The window as stretches, in the window's order: as few and as long as its shape allows. Of a window's
  * elements [from, to), in its order, where they are given.
  */
-export function* runs({ whole, start, size }: Window, from = 0, to = Infinity): Generator<Run> {
+export function* contiguousRuns(
+  { shape: whole, start, size }: TensorSlice,
+  from = 0,
+  to = Infinity,
+): Generator<Run> {
   // Trailing dimensions that are taken whole join into one stretch with the one before them.
   let inner = whole.length;
   let length = 1;
@@ -52,7 +56,7 @@ export function* runs({ whole, start, size }: Window, from = 0, to = Infinity): 
       rest = Math.floor(rest / outer[dim]!);
     }
     const taken = Math.min(length - skipped, end - at);
-    yield { first, at, length: taken };
+    yield { offset: first, sliceOffset: at, length: taken };
     at += taken;
   }
 }

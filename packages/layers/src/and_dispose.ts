@@ -3,14 +3,14 @@
 import { add, reshape, type Tensor } from "@tensorflow/tfjs-core";
 
 /** `x` under another shape. Frees x; the values stay where they are. */
-export function reshapeOwned(x: Tensor, shape: readonly number[]): Tensor {
+export function reshapeAndDispose(x: Tensor, shape: readonly number[]): Tensor {
   const shaped = reshape(x, [...shape]);
   x.dispose();
   return shaped;
 }
 
 /** a + b. Frees both. */
-export function addOwned(a: Tensor, b: Tensor): Tensor {
+export function addAndDispose(a: Tensor, b: Tensor): Tensor {
   const sum = add(a, b);
   a.dispose();
   b.dispose();
