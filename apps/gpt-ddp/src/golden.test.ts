@@ -10,7 +10,7 @@ import { enableProdMode, memory, setBackend, tensor, tidy } from "@tensorflow/tf
 import { openSafetensors, readModel, readModelConfig, writeModel } from "@tessera/checkpoint";
 import { gpt, type Batch, type GptParams } from "@tessera/gpt";
 import { loadNative } from "@tessera/kernels-native";
-import { accumulate, disposeTree, still } from "@tessera/layers";
+import { accumulate, disposeTree, evalContext } from "@tessera/layers";
 import { adam, clipFactor, decayOf, globalNorm, initialState } from "@tessera/optim";
 
 const FOLDER = join(__dirname, "../../../fixtures/golden");
@@ -91,7 +91,7 @@ function train({ optimizer, lr, betas, ...run }: Run, of = model) {
   const curve = run.losses.map((_loss, i) => {
     const batch = batchOf(i);
     const { sink, take } = accumulate(params);
-    const loss = of.lossAndGradients(params, batch, sink, still);
+    const loss = of.lossAndGradients(params, batch, sink, evalContext);
     const gradients = take();
     const norm = globalNorm(gradients);
     const scale = clipFactor(norm, run.clip_grad);
@@ -122,14 +122,14 @@ describe.each(backends)("on %s", (backend) => {
   test("logits are within 1e-4", () => {
     const reference = openSafetensors(join(FOLDER, "logits.safetensors"));
     const { ids } = batchOf(0);
-    const logits = tidy(() => model.logits(params, model.activations(params, ids, still)));
+    const logits = tidy(() => model.logits(params, model.activations(params, ids, evalContext)));
     const actual = logits.dataSync<"float32">();
     expect(relativeError(actual, reference.read("logits"))).toBeLessThan(1e-4);
   });
 
   test("every gradient is within 1e-3", () => {
     const { sink, take } = accumulate(params);
-    const loss = model.lossAndGradients(params, batchOf(0), sink, still);
+    const loss = model.lossAndGradients(params, batchOf(0), sink, evalContext);
     expect(loss.dataSync()[0]).toBeCloseTo(expected.runs[0]!.losses[0]!, 4);
     // Gradients have the shape of parameters, so they can be written in the reference's layout, which
     // has the names of a model without its head.

@@ -14,7 +14,7 @@ import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, setBackend, tensor, tidy } from "@tensorflow/tfjs-core";
 import { UserError } from "@tessera/config";
 import { gpt, gptConfig } from "@tessera/gpt";
-import { leaves, still, type ParamSpec } from "@tessera/layers";
+import { leaves, evalContext, type ParamSpec } from "@tessera/layers";
 import type { Dtype } from "./dtype.js";
 import { openModel, readModel, readModelConfig, writingModel } from "./index.js";
 
@@ -42,7 +42,7 @@ test.each([GPTJ, LLAMA])("%s: the logits are those of the library that saved it"
   const [model, params] = [gpt(config), readModel(folder, config)];
   const actual = tidy(() => {
     const x = tensor(ids, [1, ids.length], "int32");
-    return model.logits(params, model.activations(params, x, still)).dataSync<"float32">();
+    return model.logits(params, model.activations(params, x, evalContext)).dataSync<"float32">();
   });
   const expected = logits.flat();
   expect(actual).toHaveLength(expected.length);

@@ -9,7 +9,7 @@ import {
   clipRange,
   disposeTree,
   shardLayout,
-  inside,
+  childContext,
   leafAt,
   leaves,
   mapTensors,
@@ -111,10 +111,10 @@ function shardLayer<P extends Tree, S extends Tree>(
     withWhole(gather(layer.spec, pieces, holders), use);
   return {
     spec: layer.spec,
-    forward: (pieces, x, at) => whole(pieces, (params) => layer.forward(params, x, at)),
-    backward: (pieces, saved, dy, sink, at) =>
+    forward: (pieces, x, ctx) => whole(pieces, (params) => layer.forward(params, x, ctx)),
+    backward: (pieces, saved, dy, sink, ctx) =>
       whole(pieces, (params) =>
-        layer.backward(params, saved, dy, scattered(params, sink, holders.group), at),
+        layer.backward(params, saved, dy, scattered(params, sink, holders.group), ctx),
       ),
   };
 }
@@ -147,22 +147,22 @@ function shardStack(
   };
   return {
     spec: Object.fromEntries(named.map(([name, { spec }]) => [name, spec])),
-    forward(pieces, x, at) {
+    forward(pieces, x, ctx) {
       const saved: Record<string, Tree> = {};
       let h = x.clone();
       each(named, pieces, (name, layer, params) => {
-        const [y, kept] = layer.forward(params, h, inside(at, name));
+        const [y, kept] = layer.forward(params, h, childContext(ctx, name));
         h.dispose();
         h = y;
         saved[name] = kept;
       });
       return [h, saved];
     },
-    backward(pieces, saved, dy, sink, at) {
+    backward(pieces, saved, dy, sink, ctx) {
       let dh = dy.clone();
       each(named.toReversed(), pieces, (name, layer, params) => {
         const into = scattered(params, sink[name]!, holders.group);
-        const dx = layer.backward(params, saved[name]!, dh, into, inside(at, name));
+        const dx = layer.backward(params, saved[name]!, dh, into, childContext(ctx, name));
         dh.dispose();
         dh = dx;
       });
@@ -181,11 +181,11 @@ const shardParts = (holders: Holders): Wrapping => ({
     shardStack(layers, holders)) as unknown as Wrapping["stack"],
   source: (source) => ({
     spec: source.spec,
-    forward: (pieces, ids, at) =>
-      withWhole(gather(source.spec, pieces, holders), (params) => source.forward(params, ids, at)),
-    backward: (pieces, saved, dy, sink, at) =>
+    forward: (pieces, ids, ctx) =>
+      withWhole(gather(source.spec, pieces, holders), (params) => source.forward(params, ids, ctx)),
+    backward: (pieces, saved, dy, sink, ctx) =>
       withWhole(gather(source.spec, pieces, holders), (params) =>
-        source.backward(params, saved, dy, scattered(params, sink, holders.group), at),
+        source.backward(params, saved, dy, scattered(params, sink, holders.group), ctx),
       ),
   }),
   head(head) {

@@ -4,7 +4,7 @@ import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, memory, setBackend, tensor, tidy } from "@tensorflow/tfjs-core";
 import { readModel, readModelConfig } from "@tessera/checkpoint";
 import { gpt, gptConfig, type GptParams } from "@tessera/gpt";
-import { materialize, still } from "@tessera/layers";
+import { materialize, evalContext } from "@tessera/layers";
 import { byteTokenizer } from "@tessera/tokenizer";
 import {
   batcher,
@@ -30,7 +30,7 @@ beforeAll(async () => {
 function uncached(model: ReturnType<typeof gpt>, params: GptParams, ids: readonly number[]) {
   return tidy(() => {
     const x = tensor([...ids], [1, ids.length], "int32");
-    return model.logits(params, model.activations(params, x, still)).dataSync<"float32">();
+    return model.logits(params, model.activations(params, x, evalContext)).dataSync<"float32">();
   });
 }
 

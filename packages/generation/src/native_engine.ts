@@ -2,14 +2,14 @@
 
 import { dispose, slice, tensor } from "@tensorflow/tfjs-core";
 import type { Gpt, GptParams } from "@tessera/gpt";
-import { keyValueCache, still } from "@tessera/layers";
+import { createKvCache, evalContext } from "@tessera/layers";
 import { roomOf, type Engine, type EngineOptions } from "./engine.js";
 
 /** Borrows `params`; the cache is its own, and takes memory at the first call. */
 export function nativeEngine(model: Gpt, params: GptParams, options: EngineOptions = {}): Engine {
   const { vocabularySize, hiddenSize } = model.config;
   const { rows, maxPositions } = roomOf(model.config, options);
-  const cache = keyValueCache(rows, maxPositions);
+  const cache = createKvCache(rows, maxPositions);
   return {
     name: "native",
     vocabularySize,
@@ -18,7 +18,10 @@ export function nativeEngine(model: Gpt, params: GptParams, options: EngineOptio
     run({ firstRow, lengths, ids, keep }) {
       const time = ids.length / lengths.length;
       const x = tensor(ids, [lengths.length, time], "int32");
-      const y = model.activations(params, x, { ...still, past: cache.past(firstRow, lengths) });
+      const y = model.activations(params, x, {
+        ...evalContext,
+        cache: cache.view(firstRow, lengths),
+      });
       const last = slice(y, [0, time - keep, 0], [lengths.length, keep, hiddenSize]);
       const logits = model.logits(params, last);
       const values = logits.dataSync<"float32">();

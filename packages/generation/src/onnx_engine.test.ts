@@ -9,7 +9,7 @@ import { enableProdMode, setBackend, tensor, tidy, type Tensor } from "@tensorfl
 import { openSafetensors, readModel, readModelConfig, writingOnnx } from "@tessera/checkpoint";
 import { UserError } from "@tessera/config";
 import { gpt, gptConfig, type GptConfig, type GptParams } from "@tessera/gpt";
-import { leafAt, materialize, still } from "@tessera/layers";
+import { leafAt, materialize, evalContext } from "@tessera/layers";
 import { byteTokenizer } from "@tessera/tokenizer";
 import { generateAll, greedy, nativeEngine, onnxEngine, type Engine } from "./index.js";
 
@@ -77,7 +77,7 @@ function expectedLogits(config: GptConfig, params: GptParams, ids: readonly numb
   const model = gpt(config);
   return tidy(() => {
     const x = tensor([...ids], [1, ids.length], "int32");
-    return model.logits(params, model.activations(params, x, still)).dataSync<"float32">();
+    return model.logits(params, model.activations(params, x, evalContext)).dataSync<"float32">();
   });
 }
 

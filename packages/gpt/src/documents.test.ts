@@ -10,7 +10,14 @@ import {
   tensor,
   type Tensor,
 } from "@tensorflow/tfjs-core";
-import { accumulate, disposeTree, leaves, materialize, mapTensors, still } from "@tessera/layers";
+import {
+  accumulate,
+  disposeTree,
+  leaves,
+  materialize,
+  mapTensors,
+  evalContext,
+} from "@tessera/layers";
 import { gpt, gptConfig, type Batch, type GptParams } from "./index.js";
 
 beforeAll(async () => {
@@ -59,7 +66,7 @@ function trained(batch: Batch): Map<string, readonly number[]> {
   const params = mapTensors(start, (leaf) => mul(leaf, 8));
   const before = memory().numTensors;
   const { sink, take } = accumulate(params);
-  const loss = model.lossAndGradients(params, batch, sink, still);
+  const loss = model.lossAndGradients(params, batch, sink, evalContext);
   const gradients = take();
   const numbers = leaves<Tensor>({ loss, gradients }).map(
     ([path, x]) => [path, [...x.dataSync()]] as const,

@@ -9,7 +9,7 @@ import {
   tidy,
   type Tensor,
 } from "@tensorflow/tfjs-core";
-import { accumulate, disposeTree, leaves, materialize, still, whole } from "@tessera/layers";
+import { accumulate, disposeTree, leaves, materialize, evalContext, whole } from "@tessera/layers";
 import { leaked, slopes } from "@tessera/layers/laws";
 import {
   block,
@@ -144,7 +144,7 @@ test.each(kinds)("a block of %s obeys the laws of layers", (_name, config) => {
     Float32Array.from({ length: 2 * 4 * 12 }, (_, i) => Math.sin(i)),
     [2, 4, 12],
   );
-  const at = { ...still, training: true, rows: 2 };
+  const at = { ...evalContext, training: true, rows: 2 };
   const found = slopes(layer, params, x, at);
   expect(found).not.toHaveLength(0);
   for (const { measured, told } of found) {
@@ -158,7 +158,7 @@ describe.each(kinds)("a model like %s", (_name, config) => {
   const make = () => materialize<GptParams>(model.spec, 1);
 
   test("knows nothing at first: its loss is the logarithm of the vocabulary", () => {
-    const loss = model.loss(make(), batch(), still).dataSync()[0]!;
+    const loss = model.loss(make(), batch(), evalContext).dataSync()[0]!;
     expect(loss).toBeCloseTo(Math.log(small.vocabularySize), 1);
   });
 
@@ -167,14 +167,14 @@ describe.each(kinds)("a model like %s", (_name, config) => {
     const rows = batch();
     const before = memory().numTensors;
     const { sink, take } = accumulate(params);
-    const loss = model.lossAndGradients(params, rows, sink, still);
+    const loss = model.lossAndGradients(params, rows, sink, evalContext);
     const gradients = take();
     const paths = (tree: GptParams) => leaves<Tensor>(tree).map(([path]) => path);
     expect(paths(gradients)).toEqual(paths(params));
     for (const [path, gradient] of leaves<Tensor>(gradients)) {
       expect([path, gradient.dataSync().some((value) => value !== 0)]).toEqual([path, true]);
     }
-    const alone = model.loss(params, rows, still);
+    const alone = model.loss(params, rows, evalContext);
     expect(alone.dataSync()[0]).toBeCloseTo(loss.dataSync()[0]!, 6);
     disposeTree(gradients);
     loss.dispose();
@@ -185,7 +185,7 @@ describe.each(kinds)("a model like %s", (_name, config) => {
   test("has the same gradients, to the bit, where attention is computed again", () => {
     const params = make();
     const rows = batch();
-    const at = { ...still, training: true, rows: 2 };
+    const at = { ...evalContext, training: true, rows: 2 };
     const [kept, again] = [model, gpt(config, { recompute: "attention" })].map((of) => {
       const { sink, take } = accumulate(params);
       of.lossAndGradients(params, rows, sink, at);
@@ -201,7 +201,7 @@ describe.each(kinds)("a model like %s", (_name, config) => {
       const ids = rows.targets.ids.dataSync().slice();
       ids[7] = lastTarget;
       const targets = { ids: tensor(ids, [2, 4], "int32"), weights: tensor(weights, [2, 4]) };
-      return model.loss(params, { ids: rows.ids, targets }, still).dataSync()[0];
+      return model.loss(params, { ids: rows.ids, targets }, evalContext).dataSync()[0];
     };
     const masked = [1, 1, 1, 1, 1, 1, 1, 0];
     expect(lossOf(masked, 3)).toBe(lossOf(masked, 9));
@@ -215,7 +215,7 @@ test("the future has no influence on the past", () => {
   const row = (last: number) =>
     tidy(() => {
       const ids = tensor([[1, 2, 3, last]], [1, 4], "int32");
-      return model.logits(params, model.activations(params, ids, still)).dataSync();
+      return model.logits(params, model.activations(params, ids, evalContext)).dataSync();
     });
   const [a, b] = [row(4), row(11)];
   const past = 3 * small.vocabularySize;
@@ -228,6 +228,6 @@ test("ones count as weights do", () => {
   const params = materialize<GptParams>(model.spec, 1);
   const rows = batch();
   const twice = { ...rows, targets: { ...rows.targets, weights: ones([2, 4]) } };
-  const [one, eight] = [rows, twice].map((b) => model.loss(params, b, still).dataSync()[0]!);
+  const [one, eight] = [rows, twice].map((b) => model.loss(params, b, evalContext).dataSync()[0]!);
   expect(eight! / one!).toBeCloseTo(8, 4);
 });

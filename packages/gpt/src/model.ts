@@ -7,7 +7,7 @@ import {
   type Like,
   type ParamSpec,
   type Sink,
-  type Step,
+  type ForwardContext,
   type Targets,
 } from "@tessera/layers";
 import type { Range } from "@tessera/mesh";
@@ -19,14 +19,14 @@ export interface Batch {
   /** [batch, time] (int32). */
   readonly ids: Tensor;
   readonly targets: Targets;
-  /** Where documents that share a row are apart, as `Step` has it; absent where they are not. */
+  /** Where documents that share a row are apart, as `ForwardContext` has it; absent where they are not. */
   readonly positions?: Tensor;
   readonly starts?: Tensor;
 }
 
 /** The call `at`, of the rows of a batch. */
-export const atRows = (at: Step, { positions, starts }: Batch): Step => ({
-  ...at,
+export const atRows = (ctx: ForwardContext, { positions, starts }: Batch): ForwardContext => ({
+  ...ctx,
   positions,
   starts,
 });
@@ -64,11 +64,16 @@ export function gptStage(
 
 export interface Gpt extends GptStage {
   /** The loss of `batch` in nats, a scalar. */
-  loss(params: GptParams, batch: Batch, at: Step): Tensor;
+  loss(params: GptParams, batch: Batch, ctx: ForwardContext): Tensor;
   /** The same, and every parameter's gradient to `sink`, last layers first. */
-  lossAndGradients(params: GptParams, batch: Batch, sink: Sink<GptParams>, at: Step): Tensor;
+  lossAndGradients(
+    params: GptParams,
+    batch: Batch,
+    sink: Sink<GptParams>,
+    ctx: ForwardContext,
+  ): Tensor;
   /** ids [batch, time] -> activations [batch, time, hidden] before the head. */
-  activations(params: GptParams, ids: Tensor, at: Step): Tensor;
+  activations(params: GptParams, ids: Tensor, ctx: ForwardContext): Tensor;
   /** Activations [batch, time, hidden] -> logits [batch, time, vocabulary]. */
   logits(params: GptParams, x: Tensor): Tensor;
 }
@@ -78,26 +83,26 @@ export function gpt(config: GptConfig, options: GptOptions = {}): Gpt {
   const [all] = stage.parts as [GptPart];
   const end = all.end!; // the part that has all layers has the last
 
-  const activations = (params: GptParams, ids: Tensor, at: Step): Tensor => {
-    const [y, saved] = all.forward(params, ids, at);
+  const activations = (params: GptParams, ids: Tensor, ctx: ForwardContext): Tensor => {
+    const [y, saved] = all.forward(params, ids, ctx);
     disposeTree(saved);
     return y;
   };
 
   return {
     ...stage,
-    loss(params, batch, at) {
-      const y = activations(params, batch.ids, atRows(at, batch));
+    loss(params, batch, ctx) {
+      const y = activations(params, batch.ids, atRows(ctx, batch));
       const loss = end.loss(params, y, batch.targets);
       y.dispose();
       return loss;
     },
     lossAndGradients(params, batch, sink, call) {
-      const at = atRows(call, batch);
-      const [y, saved] = all.forward(params, batch.ids, at);
+      const ctx = atRows(call, batch);
+      const [y, saved] = all.forward(params, batch.ids, ctx);
       const { loss, dx } = end.lossAndGradient(params, y, batch.targets, sink);
       y.dispose();
-      all.backward(params, saved, dx, sink, at);
+      all.backward(params, saved, dx, sink, ctx);
       dx.dispose();
       return loss;
     },

@@ -3,7 +3,7 @@
 import { beforeAll, describe, expect, test } from "@jest/globals";
 import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, memory, setBackend, tensor, type Tensor } from "@tensorflow/tfjs-core";
-import { accumulate, disposeTree, leaves, materialize, still } from "@tessera/layers";
+import { accumulate, disposeTree, leaves, materialize, evalContext } from "@tessera/layers";
 import { gpt, gptConfig, gptStage, type GptConfig, type GptParams } from "./index.js";
 
 beforeAll(async () => {
@@ -40,7 +40,7 @@ function inParts(config: GptConfig, sizes: readonly number[]) {
   const records = [];
   let x: Tensor = ids();
   for (const [i, part] of parts.entries()) {
-    const [y, saved] = part.forward(trees[i]!, x, still);
+    const [y, saved] = part.forward(trees[i]!, x, evalContext);
     x.dispose();
     x = y;
     records.push(saved);
@@ -52,7 +52,13 @@ function inParts(config: GptConfig, sizes: readonly number[]) {
   disposeTree(rows);
   let dy: Tensor | null = made.dx;
   for (let i = last; i >= 0; i -= 1) {
-    const dx: Tensor | null = parts[i]!.backward(trees[i]!, records[i]!, dy!, sums[i]!.sink, still);
+    const dx: Tensor | null = parts[i]!.backward(
+      trees[i]!,
+      records[i]!,
+      dy!,
+      sums[i]!.sink,
+      evalContext,
+    );
     dy!.dispose();
     dy = dx;
   }

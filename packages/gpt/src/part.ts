@@ -7,7 +7,7 @@ import {
   bare,
   dropout,
   embedding,
-  inside,
+  childContext,
   sequence,
   whole,
   type AnyLayer,
@@ -21,7 +21,7 @@ import {
   type Region,
   type Sink,
   type Source,
-  type Step,
+  type ForwardContext,
   type Targets,
   type TokenParams,
   type Tree,
@@ -69,14 +69,18 @@ export interface GptPart {
   /** What comes behind the last part's activations; null for the others. */
   readonly end: GptEnd | null;
   /** x -> y [batch, time, hidden]; x is ids [batch, time] (int32) for the first part, else like y. */
-  forward(params: GptParams, x: Tensor, at: Step): readonly [y: Tensor, saved: PartSaved];
+  forward(
+    params: GptParams,
+    x: Tensor,
+    ctx: ForwardContext,
+  ): readonly [y: Tensor, saved: PartSaved];
   /** dy -> dx; null from the first part, as ids have no gradient. Frees `saved`. */
   backward(
     params: GptParams,
     saved: PartSaved,
     dy: Tensor,
     sink: Sink<GptParams>,
-    at: Step,
+    ctx: ForwardContext,
   ): Tensor | null;
 }
 
@@ -109,20 +113,20 @@ export function gptPart(config: GptConfig, options: GptOptions, layers: Range): 
     },
     isFirst,
     end: head === null ? null : endOf(head),
-    forward(params, x, at) {
+    forward(params, x, ctx) {
       const [h, ofSource] =
         source === null
           ? [x.clone(), {}]
-          : source.forward(params.embedding, x, inside(at, "embedding"));
+          : source.forward(params.embedding, x, childContext(ctx, "embedding"));
       const stored = storedAs(h, options.storage);
-      const [y, ofBody] = body.forward(params, stored, at);
+      const [y, ofBody] = body.forward(params, stored, ctx);
       stored.dispose();
       return [y, { source: ofSource, body: ofBody }];
     },
-    backward(params, saved, dy, sink, at) {
-      const dx = body.backward(params, saved.body, dy, sink, at);
+    backward(params, saved, dy, sink, ctx) {
+      const dx = body.backward(params, saved.body, dy, sink, ctx);
       if (source === null) return dx;
-      const within = inside(at, "embedding");
+      const within = childContext(ctx, "embedding");
       source.backward(params.embedding, saved.source, dx, sink.embedding, within);
       dx.dispose();
       return null;

@@ -10,7 +10,14 @@ import {
   tensor,
   type Tensor,
 } from "@tensorflow/tfjs-core";
-import { accumulate, disposeTree, leaves, materialize, still, type Step } from "@tessera/layers";
+import {
+  accumulate,
+  disposeTree,
+  leaves,
+  materialize,
+  evalContext,
+  type ForwardContext,
+} from "@tessera/layers";
 import {
   evenDropout,
   gpt,
@@ -30,7 +37,14 @@ const config = gptConfig({
   maxPositions: TIME,
   dropout: evenDropout(0.3),
 });
-const at: Step = { ...still, training: true, seed: 3, index: 5, rows: 8, firstRow: 2 };
+const ctx: ForwardContext = {
+  ...evalContext,
+  training: true,
+  seed: 3,
+  step: 5,
+  rows: 8,
+  firstRow: 2,
+};
 
 const kinds: readonly Recomputation[] = [
   "attention",
@@ -61,12 +75,12 @@ function stepWith(recompute?: Recomputation) {
   const { sink, take } = accumulate(params);
   const x = ids(1);
   const before = memory().numTensors;
-  const [y, saved] = part!.forward(params, x, at);
+  const [y, saved] = part!.forward(params, x, ctx);
   // Several leaves may be views of the same numbers.
   const sizes = new Map(leaves<Tensor>(saved).map(([, x]) => [x.dataId, x.size]));
   const kept = [...sizes.values()].reduce((sum, size) => sum + size, 0);
   const { loss, dx } = part!.end!.lossAndGradient(params, y, targets, sink);
-  part!.backward(params, saved, dx, sink, at);
+  part!.backward(params, saved, dx, sink, ctx);
   for (const spent of [y, dx]) spent.dispose();
   const gradients = take();
   const bits = leaves<Tensor>(gradients).map(([path, leaf]) => [path, [...leaf.dataSync()]]);

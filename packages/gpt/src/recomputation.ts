@@ -50,12 +50,12 @@ function oneRecord(stretches: readonly Layer<Branches, Tree>[]): Layer<Branches,
   };
   return {
     spec: Object.assign({}, ...stretches.map(({ spec }) => spec)) as Layer<Branches, Tree>["spec"],
-    forward(params, x, at) {
+    forward(params, x, ctx) {
       const saved: Record<string, Tree> = {};
       const y = stretches.reduce(
         (h, stretch, i) =>
           step(h, (given) => {
-            const [next, kept] = stretch.forward(params, given, at);
+            const [next, kept] = stretch.forward(params, given, ctx);
             saved[i] = kept;
             return next;
           }),
@@ -63,10 +63,10 @@ function oneRecord(stretches: readonly Layer<Branches, Tree>[]): Layer<Branches,
       );
       return [y, saved];
     },
-    backward: (params, saved, dy, sink, at) =>
+    backward: (params, saved, dy, sink, ctx) =>
       backwards.reduce(
         (dh, [stretch, i]) =>
-          step(dh, (given) => stretch.backward(params, (saved as Branches)[i]!, given, sink, at)),
+          step(dh, (given) => stretch.backward(params, (saved as Branches)[i]!, given, sink, ctx)),
         dy.clone(),
       ),
   };

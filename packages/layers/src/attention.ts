@@ -17,7 +17,7 @@ import {
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import type { Layer } from "./layer.js";
 import { linear, type LinearParams, type LinearSaved } from "./linear.js";
-import { inside as under, keyAt, type Step } from "./step.js";
+import { childContext as under, rngKey, type ForwardContext } from "./forward_context.js";
 import { addAndDispose, reshapeAndDispose } from "./and_dispose.js";
 import type { Sink } from "./tree.js";
 
@@ -94,14 +94,14 @@ function rotate(
 }
 
 /** Where the probabilities of q [batch, time, heads, depth] stand among those of the whole step. */
-function drawFor(q: Tensor, heads: number, shard: ShardIndex, at: Step): Draw {
+function drawFor(q: Tensor, heads: number, shard: ShardIndex, ctx: ForwardContext): Draw {
   const [batch, time, held] = q.shape as [number, number, number, number];
   const window = {
-    shape: [at.rows, heads, time, time],
-    start: [at.firstRow, held * shard.index, 0, 0],
+    shape: [ctx.rows, heads, time, time],
+    start: [ctx.firstRow, held * shard.index, 0, 0],
     size: [batch, held, time, time],
   };
-  return drawOf(window, keyAt(at));
+  return drawOf(window, rngKey(ctx));
 }
 
 /** The products around attention: heads are their columns, or their rows. */
@@ -124,7 +124,7 @@ type Inputs<N extends string> = Readonly<Record<N, Tensor>>;
 const attend = (
   inputs: Inputs<"query" | "keyValue">,
   attributes: AttentionAttributes,
-  { starts }: Step,
+  { starts }: ForwardContext,
 ) =>
   starts === undefined
     ? call(causalAttention, inputs, attributes)
@@ -133,7 +133,7 @@ const attend = (
 const attendGradient = (
   inputs: Inputs<"query" | "keyValue" | "y" | "logSumExp" | "dy">,
   attributes: AttentionAttributes,
-  { starts }: Step,
+  { starts }: ForwardContext,
 ) =>
   starts === undefined
     ? call(causalAttentionGradient, inputs, attributes)
@@ -146,42 +146,42 @@ export function selfAttention(options: AttentionOptions): Layer<AttentionParams,
   const depth = width / heads;
   const scale = 1 / Math.sqrt(depth);
 
-  const attributes = (q: Tensor, at: Step): AttentionAttributes => ({
-    ...drawFor(q, heads, shard, at),
+  const attributes = (q: Tensor, ctx: ForwardContext): AttentionAttributes => ({
+    ...drawFor(q, heads, shard, ctx),
     scale,
-    rate: at.training ? dropout : 0,
+    rate: ctx.training ? dropout : 0,
   });
 
   return {
     spec: { query: query.spec, keyValue: keyValue.spec, output: output.spec },
-    forward(params, x, at) {
+    forward(params, x, ctx) {
       const [batch, time] = x.shape as [number, number, number];
-      const [qFlat, querySaved] = query.forward(params.query, x, under(at, "query"));
-      const [kvFlat, keyValueSaved] = keyValue.forward(params.keyValue, x, under(at, "keyValue"));
+      const [qFlat, querySaved] = query.forward(params.query, x, under(ctx, "query"));
+      const [kvFlat, keyValueSaved] = keyValue.forward(params.keyValue, x, under(ctx, "keyValue"));
       const held = kvFlat.shape[2]! / (2 * depth);
-      const starts = at.past?.lengths;
+      const starts = ctx.cache?.lengths;
       const q = rotate(reshapeAndDispose(qFlat, [batch, time, -1, depth]), rotary, { starts });
       const kv = rotate(reshapeAndDispose(kvFlat, [batch, time, 2, held, depth]), rotary, {
         starts,
       });
-      const attended = at.past
-        ? at.past.attend(at.path, q, kv, scale)
-        : attend({ query: q, keyValue: kv }, attributes(q, at), at);
-      const merged = reshape(attended.y, [batch, time, -1]);
-      const [y, outputSaved] = output.forward(params.output, merged, under(at, "output"));
+      const attention = ctx.cache
+        ? ctx.cache.attend(ctx.path, q, kv, scale)
+        : attend({ query: q, keyValue: kv }, attributes(q, ctx), ctx);
+      const merged = reshape(attention.y, [batch, time, -1]);
+      const [y, outputSaved] = output.forward(params.output, merged, under(ctx, "output"));
       merged.dispose();
       return [
         y,
-        { query: querySaved, keyValue: keyValueSaved, output: outputSaved, q, kv, ...attended },
+        { query: querySaved, keyValue: keyValueSaved, output: outputSaved, q, kv, ...attention },
       ];
     },
-    backward(params, saved, dy, sink: Sink<AttentionParams>, at) {
+    backward(params, saved, dy, sink: Sink<AttentionParams>, ctx) {
       const { q, kv, y, logSumExp } = saved;
       const [batch, time] = dy.shape as [number, number, number];
-      const dMerged = output.backward(params.output, saved.output, dy, sink.output, at);
+      const dMerged = output.backward(params.output, saved.output, dy, sink.output, ctx);
       const dAttended = reshapeAndDispose(dMerged, q.shape);
       const inputs = { query: q, keyValue: kv, y, logSumExp, dy: dAttended };
-      const { dQuery, dKeyValue } = attendGradient(inputs, attributes(q, at), at);
+      const { dQuery, dKeyValue } = attendGradient(inputs, attributes(q, ctx), ctx);
       for (const spent of Object.values(inputs)) spent.dispose();
       const dq = reshapeAndDispose(rotate(dQuery, rotary, { inverse: true }), [batch, time, -1]);
       const dkv = reshapeAndDispose(rotate(dKeyValue, rotary, { inverse: true }), [
@@ -189,13 +189,13 @@ export function selfAttention(options: AttentionOptions): Layer<AttentionParams,
         time,
         -1,
       ]);
-      const fromQuery = query.backward(params.query, saved.query, dq, sink.query, at);
+      const fromQuery = query.backward(params.query, saved.query, dq, sink.query, ctx);
       const fromKeyValue = keyValue.backward(
         params.keyValue,
         saved.keyValue,
         dkv,
         sink.keyValue,
-        at,
+        ctx,
       );
       dq.dispose();
       dkv.dispose();

@@ -6,25 +6,25 @@ import { grads, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import type { Layer } from "./layer.js";
 import type { Gradient } from "./gradient.js";
 import type { ParamSpec } from "./spec.js";
-import type { Step } from "./step.js";
+import type { ForwardContext } from "./forward_context.js";
 import { leafAt, leaves, mapTensors, type Like, type Tree } from "./tree.js";
 
 /** `f` must be made of tfjs ops only. */
 export function fromForward<P extends Tree>(
   spec: Like<P, ParamSpec>,
-  f: (params: P, x: Tensor, at: Step) => Tensor,
+  f: (params: P, x: Tensor, ctx: ForwardContext) => Tensor,
 ): Layer<P, { readonly x: Tensor }> {
   return {
     spec,
-    forward: (params, x, at) => [tidy(() => f(params, x, at)), { x: x.clone() }],
-    backward(params, { x }, dy, sink, at) {
+    forward: (params, x, ctx) => [tidy(() => f(params, x, ctx)), { x: x.clone() }],
+    backward(params, { x }, dy, sink, ctx) {
       const named = leaves<Tensor>(params);
       const ofInputs = grads((first, ...rest) => {
         const byPath = new Map(named.map(([path], i) => [path, rest[i]!]));
         return f(
           mapTensors(params, (_leaf, path) => byPath.get(path)!),
           first,
-          at,
+          ctx,
         );
       });
       const [dx, ...gradients] = ofInputs([x, ...named.map(([, leaf]) => leaf)], dy);

@@ -21,10 +21,10 @@ import { UNSHARDED, type ShardIndex, type Range } from "@tessera/mesh";
 import { vocabularyPartition, vocabularyRange } from "./partition.js";
 import type { Source } from "./ends.js";
 import type { LateGradient } from "./gradient.js";
-import type { Past } from "./past.js";
+import type { KvCacheView } from "./kv_cache.js";
 import { whole, type Region } from "./region.js";
 import { matrix } from "./spec.js";
-import type { Step } from "./step.js";
+import type { ForwardContext } from "./forward_context.js";
 
 export type TokenParams = { readonly token: Tensor };
 export type EmbeddingParams = TokenParams & { readonly position?: Tensor };
@@ -95,36 +95,46 @@ export function embedding(
       ...tokens.spec,
       ...(positions !== null && { position: matrix([positions, width], null, std) }),
     },
-    forward({ token, position }, ids, at) {
-      const [rows, saved] = tokens.forward({ token }, ids, at);
+    forward({ token, position }, ids, ctx) {
+      const [rows, saved] = tokens.forward({ token }, ids, ctx);
       if (position === undefined) return [rows, saved];
-      const y = tidy(() => add(rows, positionRows(position, rows, index, at)));
+      const y = tidy(() => add(rows, positionRows(position, rows, index, ctx)));
       rows.dispose();
       return [y, saved];
     },
-    backward({ token, position }, saved, dy, sink, at) {
-      tokens.backward({ token }, saved, dy, { token: sink.token }, at);
+    backward({ token, position }, saved, dy, sink, ctx) {
+      tokens.backward({ token }, saved, dy, { token: sink.token }, ctx);
       if (position === undefined) return;
-      sink.position!(tidy(() => positionGradient(position.shape[0], dy, index, at)));
+      sink.position!(tidy(() => positionGradient(position.shape[0], dy, index, ctx)));
     },
   };
 }
 
-/** The positions of the part `index` of all tokens, of which it holds [batch, time], by row. */
+/** The positions of the part `step` of all tokens, of which it holds [batch, time], by row. */
 const heldPositions = (positions: Tensor, index: number, [batch, time]: readonly number[]) =>
   slice(positions, [0, index * time!], [batch!, time!]);
 
 /** What each token's position adds to x [batch, time, width]; without the rows where all are alike. */
-function positionRows(table: Tensor, { shape }: Tensor, index: number, { positions, past }: Step) {
+function positionRows(
+  table: Tensor,
+  { shape }: Tensor,
+  index: number,
+  { positions, cache }: ForwardContext,
+) {
   const [, time, width] = shape as [number, number, number];
-  if (past !== undefined) return call(embed, { table, ids: placesOf(past, time) }, {}).y;
+  if (cache !== undefined) return call(embed, { table, ids: placesOf(cache, time) }, {}).y;
   return positions === undefined
     ? slice(table, [index * time, 0], [time, width])
     : call(embed, { table, ids: heldPositions(positions, index, shape) }, {}).y;
 }
 
 /** The gradient of a table of `rows` positions. */
-function positionGradient(rows: number, dy: Tensor, index: number, { positions }: Step): Tensor {
+function positionGradient(
+  rows: number,
+  dy: Tensor,
+  index: number,
+  { positions }: ForwardContext,
+): Tensor {
   const [batch, time, width] = dy.shape as [number, number, number];
   if (positions !== undefined) {
     const ids = heldPositions(positions, index, dy.shape);
@@ -136,7 +146,7 @@ function positionGradient(rows: number, dy: Tensor, index: number, { positions }
 }
 
 /** The positions [batch, time] of tokens that come after others. */
-const placesOf = ({ lengths }: Past, time: number): Tensor =>
+const placesOf = ({ lengths }: KvCacheView, time: number): Tensor =>
   add(tensor([...lengths], [lengths.length, 1], "int32"), range(0, time, 1, "int32"));
 
 /** The sums of dy's rows per id, once they are wanted. Owns both. */

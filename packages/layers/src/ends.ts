@@ -13,15 +13,15 @@ import { vocabularyPartition } from "./partition.js";
 import { addAndDispose } from "./and_dispose.js";
 import type { ParamSpec } from "./spec.js";
 import { matrix, vector } from "./spec.js";
-import type { Step } from "./step.js";
+import type { ForwardContext } from "./forward_context.js";
 import type { Like, Sink, Tree } from "./tree.js";
 
 /** Where ids [batch, time] (int32) become activations [batch, time, width]. Ids have no gradient. */
 export interface Source<P extends Tree, S extends Tree> {
   readonly spec: Like<P, ParamSpec>;
-  forward(params: P, ids: Tensor, at: Step): readonly [y: Tensor, saved: S];
+  forward(params: P, ids: Tensor, ctx: ForwardContext): readonly [y: Tensor, saved: S];
   /** Gives each parameter's gradient to `sink`. Frees `saved`. */
-  backward(params: P, saved: S, dy: Tensor, sink: Sink<P>, at: Step): void;
+  backward(params: P, saved: S, dy: Tensor, sink: Sink<P>, ctx: ForwardContext): void;
 }
 
 /** What the activations should have led to. Both [batch, time]. */

@@ -58,7 +58,7 @@ export {
   type Units,
 } from "./linear.js";
 export { mlp, type Activation, type MlpOptions } from "./mlp.js";
-export { keyValueCache, type Attended, type KeyValueCache, type Past } from "./past.js";
+export { createKvCache, type AttentionOutput, type KvCache, type KvCacheView } from "./kv_cache.js";
 export {
   clipRange,
   shardLayout,
@@ -82,7 +82,7 @@ export {
   type Initializer,
   type ParamSpec,
 } from "./spec.js";
-export { inside, keyAt, still, type Step } from "./step.js";
+export { childContext, rngKey, evalContext, type ForwardContext } from "./forward_context.js";
 export { bare, type Wrapping } from "./wrapping.js";
 export {
   disposeTree,

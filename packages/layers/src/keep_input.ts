@@ -15,19 +15,19 @@ export const keepInput = <S extends Tree>(
   linear: Layer<LinearParams, LinearSaved>,
 ): Layer<LinearParams, { readonly x: Tensor }> => ({
   spec: linear.spec,
-  forward(params, x, at) {
-    const [h, ofCheap] = cheap.forward({}, x, at);
+  forward(params, x, ctx) {
+    const [h, ofCheap] = cheap.forward({}, x, ctx);
     disposeTree(ofCheap);
-    const [y, ofLinear] = linear.forward(params, h, at);
+    const [y, ofLinear] = linear.forward(params, h, ctx);
     disposeTree(ofLinear);
     h.dispose();
     return [y, { x: x.clone() }];
   },
-  backward(params, { x }, dy, sink, at) {
-    const [h, ofCheap] = cheap.forward({}, x, at);
+  backward(params, { x }, dy, sink, ctx) {
+    const [h, ofCheap] = cheap.forward({}, x, ctx);
     x.dispose();
-    const dh = linear.backward(params, { x: h }, dy, sink, at);
-    const dx = cheap.backward({}, ofCheap, dh, {}, at);
+    const dh = linear.backward(params, { x: h }, dy, sink, ctx);
+    const dx = cheap.backward({}, ofCheap, dh, {}, ctx);
     dh.dispose();
     return dx;
   },

@@ -15,7 +15,7 @@ import {
 } from "@tensorflow/tfjs-core";
 import { accumulate } from "./accumulate.js";
 import type { AnyLayer } from "./layer.js";
-import { still, type Step } from "./step.js";
+import { evalContext, type ForwardContext } from "./forward_context.js";
 import { disposeTree, leaves, mapTensors, type Tree } from "./tree.js";
 
 const noise = (like: Tensor, seed: number): Tensor =>
@@ -27,12 +27,12 @@ const dot = (a: Tensor, b: Tensor): number => tidy(() => sum(mul(a, b)).dataSync
 type Point = { readonly x: Tensor; readonly params: Tree };
 
 /** What `backward` says: a random dy, and the gradients of x and of each parameter, by path. */
-function told(layer: AnyLayer, { x, params }: Point, at: Step) {
-  const [y, saved] = layer.forward(params, x, at);
+function told(layer: AnyLayer, { x, params }: Point, ctx: ForwardContext) {
+  const [y, saved] = layer.forward(params, x, ctx);
   const dy = noise(y, 7);
   y.dispose();
   const { sink, take } = accumulate(params);
-  const dx = layer.backward(params, saved, dy, sink, at);
+  const dx = layer.backward(params, saved, dy, sink, ctx);
   const gradients = { x: dx, params: take() };
   return { dy, gradients, byPath: new Map(leaves<Tensor>(gradients)) };
 }
@@ -46,18 +46,18 @@ export interface Slope {
 }
 
 /** For x and each parameter, two numbers that must agree. */
-export function slopes(layer: AnyLayer, params: Tree, x: Tensor, at = still): Slope[] {
+export function slopes(layer: AnyLayer, params: Tree, x: Tensor, ctx = evalContext): Slope[] {
   const STEP = 1e-2;
   return tidy(() => {
     const here: Point = { x, params };
-    const { dy, byPath } = told(layer, here, at);
+    const { dy, byPath } = told(layer, here, ctx);
     return leaves<Tensor>(here).map(([path, leaf]) => {
       const direction = noise(leaf, 11);
       const along = (distance: number): number => {
         const there = mapTensors(here, (other, name) =>
           name === path ? add(other, mul(direction, distance)) : other,
         );
-        return dot(layer.forward(there.params, there.x, at)[0], dy);
+        return dot(layer.forward(there.params, there.x, ctx)[0], dy);
       };
       const measured = (along(STEP) - along(-STEP)) / (2 * STEP);
       return { path, measured, told: dot(byPath.get(path)!, direction) };
@@ -66,15 +66,15 @@ export function slopes(layer: AnyLayer, params: Tree, x: Tensor, at = still): Sl
 }
 
 /** For x and each parameter, how far backward is from tfjs's derivative of forward, relatively. */
-export function autodiff(layer: AnyLayer, params: Tree, x: Tensor, at = still) {
+export function autodiff(layer: AnyLayer, params: Tree, x: Tensor, ctx = evalContext) {
   return tidy(() => {
     const here: Point = { x, params };
-    const { dy, byPath } = told(layer, here, at);
+    const { dy, byPath } = told(layer, here, ctx);
     const named = leaves<Tensor>(here);
     const derive = grads((...inputs) => {
       const there = new Map(named.map(([path], i) => [path, inputs[i]!]));
       const moved = mapTensors(here, (_leaf, path) => there.get(path)!);
-      return layer.forward(moved.params, moved.x, at)[0];
+      return layer.forward(moved.params, moved.x, ctx)[0];
     });
     const expected = derive(
       named.map(([, leaf]) => leaf),
@@ -89,9 +89,9 @@ export function autodiff(layer: AnyLayer, params: Tree, x: Tensor, at = still) {
 }
 
 /** Tensors left behind by one forward and one backward. Must be none. */
-export function leaked(layer: AnyLayer, params: Tree, x: Tensor, at = still): number {
+export function leaked(layer: AnyLayer, params: Tree, x: Tensor, ctx = evalContext): number {
   const before = memory().numTensors;
-  const { dy, gradients } = told(layer, { x, params }, at);
+  const { dy, gradients } = told(layer, { x, params }, ctx);
   dy.dispose();
   disposeTree(gradients);
   return memory().numTensors - before;

@@ -7,8 +7,8 @@
 import { add, type Tensor } from "@tensorflow/tfjs-core";
 import { addAndDispose } from "./and_dispose.js";
 import type { ParamSpec } from "./spec.js";
-import type { Step } from "./step.js";
-import { inside } from "./step.js";
+import type { ForwardContext } from "./forward_context.js";
+import { childContext } from "./forward_context.js";
 import { disposeTree, type Like, type Sink, type Tree } from "./tree.js";
 
 /** `P`: its parameters. `S`: what backward needs from forward. */
@@ -17,10 +17,10 @@ export interface Layer<P extends Tree, S extends Tree> {
   readonly spec: Like<P, ParamSpec>;
 
   /** x [batch, time, in] -> y [batch, time, out], and what `backward` will need. */
-  forward(params: P, x: Tensor, at: Step): readonly [y: Tensor, saved: S];
+  forward(params: P, x: Tensor, ctx: ForwardContext): readonly [y: Tensor, saved: S];
 
   /** dy -> dx. Each parameter's gradient goes to `sink` as soon as it is known. Frees `saved`. */
-  backward(params: P, saved: S, dy: Tensor, sink: Sink<P>, at: Step): Tensor;
+  backward(params: P, saved: S, dy: Tensor, sink: Sink<P>, ctx: ForwardContext): Tensor;
 }
 
 export type Nothing = Readonly<Record<never, never>>;
@@ -53,21 +53,27 @@ function chainOf(layers: readonly (readonly [name: string, layer: AnyLayer])[]) 
   const backwards = layers.toReversed();
   const chain: Layer<Branches, Branches> = {
     spec: Object.fromEntries(layers.map(([name, { spec }]) => [name, spec])),
-    forward(params, x, at) {
+    forward(params, x, ctx) {
       const saved: Record<string, Tree> = {};
       let h = x.clone();
       for (const [name, layer] of layers) {
-        const [next, kept] = layer.forward(params[name]!, h, inside(at, name));
+        const [next, kept] = layer.forward(params[name]!, h, childContext(ctx, name));
         h.dispose();
         h = next;
         saved[name] = kept;
       }
       return [h, saved];
     },
-    backward(params, saved, dy, sink, at) {
+    backward(params, saved, dy, sink, ctx) {
       let dh = dy.clone();
       for (const [name, layer] of backwards) {
-        const next = layer.backward(params[name]!, saved[name]!, dh, sink[name]!, inside(at, name));
+        const next = layer.backward(
+          params[name]!,
+          saved[name]!,
+          dh,
+          sink[name]!,
+          childContext(ctx, name),
+        );
         dh.dispose();
         dh = next;
       }
@@ -82,19 +88,19 @@ export function sideBySide<const L extends Layers>(layers: L): SequenceOf<L> {
   const named = Object.entries(layers);
   const sum: Layer<Branches, Branches> = {
     spec: Object.fromEntries(named.map(([name, { spec }]) => [name, spec])),
-    forward(params, x, at) {
+    forward(params, x, ctx) {
       const saved: Record<string, Tree> = {};
       const parts = named.map(([name, layer]) => {
-        const [y, kept] = layer.forward(params[name]!, x, inside(at, name));
+        const [y, kept] = layer.forward(params[name]!, x, childContext(ctx, name));
         saved[name] = kept;
         return y;
       });
       return [parts.reduce(addAndDispose), saved];
     },
-    backward: (params, saved, dy, sink, at) =>
+    backward: (params, saved, dy, sink, ctx) =>
       named
         .map(([name, layer]) =>
-          layer.backward(params[name]!, saved[name]!, dy, sink[name]!, inside(at, name)),
+          layer.backward(params[name]!, saved[name]!, dy, sink[name]!, childContext(ctx, name)),
         )
         .reduce(addAndDispose),
   };
@@ -104,14 +110,14 @@ export function sideBySide<const L extends Layers>(layers: L): SequenceOf<L> {
 /** x + layer(x). */
 export const residual = <P extends Tree, S extends Tree>(layer: Layer<P, S>): Layer<P, S> => ({
   spec: layer.spec,
-  forward(params, x, at) {
-    const [h, saved] = layer.forward(params, x, at);
+  forward(params, x, ctx) {
+    const [h, saved] = layer.forward(params, x, ctx);
     const y = add(x, h);
     h.dispose();
     return [y, saved];
   },
-  backward(params, saved, dy, sink, at) {
-    const dh = layer.backward(params, saved, dy, sink, at);
+  backward(params, saved, dy, sink, ctx) {
+    const dh = layer.backward(params, saved, dy, sink, ctx);
     const dx = add(dy, dh);
     dh.dispose();
     return dx;
@@ -123,15 +129,15 @@ export const recompute = <P extends Tree, S extends Tree>(
   layer: Layer<P, S>,
 ): Layer<P, { readonly x: Tensor }> => ({
   spec: layer.spec,
-  forward(params, x, at) {
-    const [y, saved] = layer.forward(params, x, at);
+  forward(params, x, ctx) {
+    const [y, saved] = layer.forward(params, x, ctx);
     disposeTree(saved);
     return [y, { x: x.clone() }];
   },
-  backward(params, { x }, dy, sink, at) {
-    const [y, saved] = layer.forward(params, x, at);
+  backward(params, { x }, dy, sink, ctx) {
+    const [y, saved] = layer.forward(params, x, ctx);
     y.dispose();
     x.dispose();
-    return layer.backward(params, saved, dy, sink, at);
+    return layer.backward(params, saved, dy, sink, ctx);
   },
 });

@@ -31,9 +31,9 @@ import {
   selfAttention,
   sequence,
   sideBySide,
-  still,
+  evalContext,
   swiglu,
-  type Step,
+  type ForwardContext,
   vector,
   shardSlice,
   type AnyLayer,
@@ -43,7 +43,7 @@ import {
 } from "./index.js";
 
 const WIDTH = 6;
-const training = { ...still, training: true, rows: 8, firstRow: 3, seed: 5 };
+const training = { ...evalContext, training: true, rows: 8, firstRow: 3, seed: 5 };
 
 const heads = { width: WIDTH, heads: 3, std: 0.5, outputStd: 0.5 };
 const llama = { base: 10_000, share: 1, pairs: "halves" } as const;
@@ -109,7 +109,7 @@ beforeAll(async () => {
 });
 
 /** Documents in the rows of `input`. */
-const packed = (): Step => {
+const packed = (): ForwardContext => {
   const rows = [
     [0, 0, 2, 2, 4],
     [0, 1, 1, 1, 1],
@@ -138,8 +138,8 @@ describe.each([
   });
 
   test("nothing leaks", () => {
-    const at = where();
-    expect(leaked(layer, parameters(layer.spec), input(), at)).toBe(0);
+    const ctx = where();
+    expect(leaked(layer, parameters(layer.spec), input(), ctx)).toBe(0);
   });
 });
 
@@ -213,7 +213,7 @@ test("dropout depends on the global row, not on how rows are shared out", () => 
     return layer.forward({}, half, { ...at, firstRow })[0];
   });
   expect(concat(halves).dataSync()).toEqual(whole.dataSync());
-  const other = layer.forward({}, x, { ...at, index: 1 })[0];
+  const other = layer.forward({}, x, { ...at, step: 1 })[0];
   expect(other.dataSync()).not.toEqual(whole.dataSync());
   expect(layer.forward({}, x, { ...at, training: false })[0].dataSync()).toEqual(x.dataSync());
 });
@@ -223,12 +223,12 @@ test("rows split by a region add up to the whole product, bias once", () => {
   const x = randomNormal([1, 2, 4], 0, 1, "float32", 23);
   const whole = linear(options);
   const params = parameters(whole.spec) as { weight: Tensor; bias: Tensor };
-  const [expected] = whole.forward(params, x, still);
+  const [expected] = whole.forward(params, x, evalContext);
   const [first, second] = [0, 1].map((index) => {
     const layer = linear({ ...options, shard: { index, count: 2 } });
     const weight = tensor(params.weight.dataSync().slice(index * 6, index * 6 + 6), [2, 3]);
     const columns = slice(x, [0, 0, index * 2], [1, 2, 2]);
-    return layer.forward({ weight, bias: params.bias }, columns, still)[0];
+    return layer.forward({ weight, bias: params.bias }, columns, evalContext)[0];
   });
   const total = add(first!, second!).dataSync();
   expected.dataSync().forEach((value, i) => expect(total[i]).toBeCloseTo(value, 5));

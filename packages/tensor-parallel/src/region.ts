@@ -61,21 +61,21 @@ function acrossBorder<P extends Tree, S extends Tree>(
 ): Layer<P, Tree> {
   const stretch: Layer<P, Kept<S>> = {
     spec: insideSpec<P>(layer.spec),
-    forward(params, x, at) {
+    forward(params, x, ctx) {
       const gathered = border.gather(x).wait();
-      const [y, saved] = layer.forward(params, gathered, at);
+      const [y, saved] = layer.forward(params, gathered, ctx);
       const sum = border.sum(y);
       y.dispose();
       const inside = replaced(saved, gathered, x);
       gathered.dispose();
       return [sum.wait(), keeps(inside, x) ? { x: x.clone(), inside } : { inside }];
     },
-    backward(params, saved, dy, sink, at) {
+    backward(params, saved, dy, sink, ctx) {
       const gatheredDy = border.gather(dy);
       const inside = "x" in saved ? regained(saved, border) : saved.inside;
       const whole = gatheredDy.wait();
       const held = holdLate(params, sink);
-      const dx = layer.backward(params, inside, whole, held.sink, at);
+      const dx = layer.backward(params, inside, whole, held.sink, ctx);
       whole.dispose();
       const sum = border.sum(dx);
       dx.dispose();
@@ -101,15 +101,15 @@ const sourceBehind = <P extends Tree, S extends Tree>(
   border: Border,
 ): Source<P, S> => ({
   spec: insideSpec<P>(source.spec),
-  forward(params, ids, at) {
-    const [y, saved] = source.forward(params, ids, at);
+  forward(params, ids, ctx) {
+    const [y, saved] = source.forward(params, ids, ctx);
     const sum = border.sum(y);
     y.dispose();
     return [sum.wait(), saved];
   },
-  backward(params, saved, dy, sink, at) {
+  backward(params, saved, dy, sink, ctx) {
     const whole = border.gather(dy).wait();
-    source.backward(params, saved, whole, sink, at);
+    source.backward(params, saved, whole, sink, ctx);
     whole.dispose();
   },
 });

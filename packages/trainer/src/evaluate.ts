@@ -2,7 +2,7 @@
 
 import type { Feed } from "@tessera/data";
 import { atRows, type GptParams, type GptPart } from "@tessera/gpt";
-import { disposeTree, still, whole } from "@tessera/layers";
+import { disposeTree, evalContext, whole } from "@tessera/layers";
 import { executeForward, type ForwardPart } from "@tessera/pipeline-parallel";
 import { countedTokens, disposeBatch, makeBatch } from "./batch.js";
 import { overRanks, type Axes } from "./over_ranks.js";
@@ -41,7 +41,7 @@ export function evaluate(
       // Averages, not sums, come out of the model: fp32 keeps their digits.
       const counted = isPast ? 0 : countedTokens(read);
       const batch = makeBatch(read, counted === 0 ? 0 : 1 / counted);
-      const [y, saved] = part.forward(params, x ?? batch.ids, atRows(still, batch));
+      const [y, saved] = part.forward(params, x ?? batch.ids, atRows(evalContext, batch));
       disposeTree(saved);
       const loss = part.end?.loss(params, y, batch.targets);
       disposeBatch(batch);

@@ -4,7 +4,7 @@ import { stack, sum, tidy, zeros, type Tensor } from "@tensorflow/tfjs-core";
 import type { BatchPlan } from "@tessera/config";
 import type { Collector } from "@tessera/data-parallel";
 import { atRows, type Batch, type GptParams, type GptPart, type PartSaved } from "@tessera/gpt";
-import { addAndDispose, whole, type Sink, type Step } from "@tessera/layers";
+import { addAndDispose, whole, type Sink, type ForwardContext } from "@tessera/layers";
 import {
   endsBackward,
   execute,
@@ -51,7 +51,7 @@ export function runMicroBatches(plan: TrainingPlan, pass: Pass): Tensor {
     sink: Sink<GptParams>,
   ) => {
     const { record, y } = saved;
-    const { batch, at } = rows.get(micro);
+    const { batch, at: ctx } = rows.get(micro);
     let dLast = dy!;
     if (part.end !== null) {
       const { loss, dx } = part.end.lossAndGradient(params, y!, batch.targets, sink);
@@ -61,7 +61,7 @@ export function runMicroBatches(plan: TrainingPlan, pass: Pass): Tensor {
       y!.dispose();
       dLast = dx;
     }
-    const dx = part.backward(params, record, dLast, sink, at);
+    const dx = part.backward(params, record, dLast, sink, ctx);
     if (part.end !== null) dLast.dispose();
     rows.used(micro);
     return dx;
@@ -69,8 +69,8 @@ export function runMicroBatches(plan: TrainingPlan, pass: Pass): Tensor {
 
   const partOf = (part: GptPart): Part<Saved> => ({
     forward(micro, x) {
-      const { batch, at } = rows.get(micro);
-      const [y, record] = part.forward(params, x ?? batch.ids, at);
+      const { batch, at: ctx } = rows.get(micro);
+      const [y, record] = part.forward(params, x ?? batch.ids, ctx);
       rows.used(micro);
       return part.end === null
         ? { y, saved: { record, y: null } }
@@ -111,22 +111,22 @@ function rowsOf(plan: TrainingPlan, { state, batch, weight }: Pass, schedule: Sc
     if (kind !== "weight") uses.set(micro, (uses.get(micro) ?? 0) + 1);
   }
   return {
-    get(micro: number): { readonly batch: Batch; readonly at: Step } {
+    get(micro: number): { readonly batch: Batch; readonly at: ForwardContext } {
       // A micro-batch of each rank, side by side, then the next of each.
       const firstRow = (micro * group.size + group.rank) * batch.microBatch;
       const found =
         made.get(micro) ??
         makeBatch(plan.train.batch(state.consumedSamples + firstRow, batch.microBatch), weight);
       made.set(micro, found);
-      const at: Step = {
+      const ctx: ForwardContext = {
         seed: plan.seed,
-        index: state.step,
+        step: state.step,
         training: true,
         firstRow,
         rows: batch.globalBatch,
         path: "",
       };
-      return { batch: found, at: atRows(at, found) };
+      return { batch: found, at: atRows(ctx, found) };
     },
     used(micro: number): void {
       const left = uses.get(micro)! - 1;

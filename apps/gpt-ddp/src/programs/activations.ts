@@ -5,7 +5,7 @@ import { singleGroup, type World } from "@tessera/collectives";
 import { gptConfig, gptPart, type GptParams, type GptSizes, type Keeping } from "@tessera/gpt";
 import type { FloatStorage } from "@tessera/kernels";
 import { loadNative } from "@tessera/kernels-native";
-import { disposeTree, materialize, still } from "@tessera/layers";
+import { disposeTree, materialize, evalContext } from "@tessera/layers";
 import { split, splitTokens } from "@tessera/tensor-parallel";
 
 export interface Case {
@@ -27,7 +27,7 @@ function keptBytes(world: World, { sizes, rows, storage, keeping }: Case): numbe
   const params = materialize<GptParams>(part.spec, 1, region.inside);
   const ids = zeros([rows, config.maxPositions], "int32");
   const before = allocated();
-  const [y, saved] = part.forward(params, ids, still);
+  const [y, saved] = part.forward(params, ids, evalContext);
   const kept = allocated() - before;
   for (const tree of [params, { ids, y }, saved]) disposeTree(tree);
   return kept;

@@ -24,7 +24,7 @@ import {
   mapTensors,
   materialize,
   residual,
-  still,
+  evalContext,
   tokenEmbedding,
   vocabularyHead,
   type ParamsOf,
@@ -106,15 +106,15 @@ function take(model: Model, params: Params, sinkOf: (pass: number) => Sink<Param
         [BATCH, TIME],
       ),
     };
-    const [x, ofSource] = model.source.forward(params.source, ids, still);
-    const [h, ofStack] = model.stack.forward(params.stack, x, still);
-    const [y, ofNorm] = model.norm.forward(params.norm, h, still);
+    const [x, ofSource] = model.source.forward(params.source, ids, evalContext);
+    const [h, ofStack] = model.stack.forward(params.stack, x, evalContext);
+    const [y, ofNorm] = model.norm.forward(params.norm, h, evalContext);
     const evaluated = model.head.loss(params.head, y, targets);
     const logits = model.head.logits(params.head, y);
     const { loss, dx } = model.head.lossAndGradient(params.head, y, targets, sink.head);
-    const dh = model.norm.backward(params.norm, ofNorm, dx, sink.norm, still);
-    const dy = model.stack.backward(params.stack, ofStack, dh, sink.stack, still);
-    model.source.backward(params.source, ofSource, dy, sink.source, still);
+    const dh = model.norm.backward(params.norm, ofNorm, dx, sink.norm, evalContext);
+    const dy = model.stack.backward(params.stack, ofStack, dh, sink.stack, evalContext);
+    model.source.backward(params.source, ofSource, dy, sink.source, evalContext);
     made.loss += loss.dataSync()[0]!;
     made.evaluated += evaluated.dataSync()[0]!;
     made.logits.push(...logits.dataSync());

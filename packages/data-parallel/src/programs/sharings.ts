@@ -18,7 +18,7 @@ import {
   leafAt,
   leaves,
   mapTree,
-  still,
+  evalContext,
   type Gradient,
   type ShardLayout,
   type Layer,
@@ -127,7 +127,7 @@ function run({ all: group }: World, job: SharingJob): Shared {
   const dy = ones([1]);
   for (let micro = 0; micro < micros; micro += 1) {
     const layer = around.layer(giver(job, group.rank, micro));
-    layer.backward(held, {}, dy, sink(micro === micros - 1), still).dispose();
+    layer.backward(held, {}, dy, sink(micro === micros - 1), evalContext).dispose();
   }
   dy.dispose();
   const gradients = take();

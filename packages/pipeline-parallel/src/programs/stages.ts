@@ -16,7 +16,7 @@ import {
   linear,
   materialize,
   sequence,
-  still,
+  evalContext,
 } from "@tessera/layers";
 import type { AnyLayer, Sink, Tree } from "@tessera/layers";
 import {
@@ -60,7 +60,7 @@ interface Model {
 
 function partOf({ layer, params, sink, isFirst, isLast }: Model): Part<Saved> {
   const backward = (into: Sink<Tree>, { record, y }: Saved, dy: Tensor | null): Tensor | null => {
-    const dx = layer.backward(params, record, y ?? dy!, into, still);
+    const dx = layer.backward(params, record, y ?? dy!, into, evalContext);
     y?.dispose();
     if (!isFirst) return dx;
     dx.dispose();
@@ -69,7 +69,7 @@ function partOf({ layer, params, sink, isFirst, isLast }: Model): Part<Saved> {
   return {
     forward(micro, x) {
       const own = x ?? randomNormal([ROWS, WIDTH], 0, 1, "float32", 1 + micro);
-      const [y, record] = layer.forward(params, own, still);
+      const [y, record] = layer.forward(params, own, evalContext);
       if (x === null) own.dispose();
       return { y: isLast ? null : y, saved: { record, y: isLast ? y : null } };
     },

@@ -25,7 +25,7 @@ import {
   mlp,
   residual,
   sequence,
-  still,
+  evalContext,
   whole,
   type EmbeddingParams,
   type Layer,
@@ -121,13 +121,13 @@ function take(model: Model, params: Params) {
       [BATCH, TIME],
     ),
   };
-  const [x, ofSource] = model.source.forward(params.source, ids, still);
-  const [y, ofStack] = model.stack.forward(params.stack, x, still);
+  const [x, ofSource] = model.source.forward(params.source, ids, evalContext);
+  const [y, ofStack] = model.stack.forward(params.stack, x, evalContext);
   const evaluated = model.head.loss(params.head, y, targets);
   const logits = model.head.logits(params.head, y);
   const { loss, dx } = model.head.lossAndGradient(params.head, y, targets, sink.head);
-  const dy = model.stack.backward(params.stack, ofStack, dx, sink.stack, still);
-  model.source.backward(params.source, ofSource, dy, sink.source, still);
+  const dy = model.stack.backward(params.stack, ofStack, dx, sink.stack, evalContext);
+  model.source.backward(params.source, ofSource, dy, sink.source, evalContext);
   const made = {
     loss: loss.dataSync()[0]!,
     evaluated: evaluated.dataSync()[0]!,

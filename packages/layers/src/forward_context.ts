@@ -3,13 +3,13 @@
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { streamKey, type Key } from "@tessera/random";
-import type { Past } from "./past.js";
+import type { KvCacheView } from "./kv_cache.js";
 import { joinPath } from "./tree.js";
 
-export interface Step {
+export interface ForwardContext {
   readonly seed: number;
   /** Optimizer steps taken before this one. */
-  readonly index: number;
+  readonly step: number;
   /** Whether dropout acts. */
   readonly training: boolean;
   /** The first of this call's rows among all rows of the step, over micro-batches and ranks. */
@@ -26,14 +26,25 @@ export interface Step {
    */
   readonly starts?: Tensor | undefined;
   /** What the rows continue, where text is written: a call without backward. */
-  readonly past?: Past;
+  readonly cache?: KvCacheView;
 }
 
 /** A call without randomness: evaluation, generation. */
-export const still: Step = { seed: 0, index: 0, training: false, firstRow: 0, rows: 1, path: "" };
+export const evalContext: ForwardContext = {
+  seed: 0,
+  step: 0,
+  training: false,
+  firstRow: 0,
+  rows: 1,
+  path: "",
+};
 
 /** The same step, seen from the layer `name` inside the current one. */
-export const inside = (at: Step, name: string): Step => ({ ...at, path: joinPath(at.path, name) });
+export const childContext = (ctx: ForwardContext, name: string): ForwardContext => ({
+  ...ctx,
+  path: joinPath(ctx.path, name),
+});
 
 /** The key of the random numbers that the layer at `at.path` draws in this step. */
-export const keyAt = (at: Step): Key => streamKey(at.seed, `${at.path} step ${at.index}`);
+export const rngKey = (ctx: ForwardContext): Key =>
+  streamKey(ctx.seed, `${ctx.path} step ${ctx.step}`);
