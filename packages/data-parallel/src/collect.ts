@@ -2,11 +2,11 @@
 
 import { zeros, type Tensor } from "@tensorflow/tfjs-core";
 import {
-  addGradient,
-  computed,
+  accumulateGradient,
+  resolveGradient,
   mapTree,
   type Gradient,
-  type Sink,
+  type GradientSink,
   type Tree,
 } from "@tessera/layers";
 import type { Bucket } from "./buckets.js";
@@ -60,7 +60,7 @@ export function bucketCollector(
       const bucket = bucketOf.get(path)!;
       if (gone.has(bucket)) throw new Error(`${path}: a gradient came after its sum was sent`);
       const sum = sums.get(path);
-      sums.set(path, sum ? addGradient(sum, gradient) : computed(gradient));
+      sums.set(path, sum ? accumulateGradient(sum, gradient) : resolveGradient(gradient));
       left.set(bucket, left.get(bucket)! - 1);
       if (isHandingOn && left.get(bucket) === 0) handOn(bucket);
     },
@@ -77,5 +77,5 @@ const gradientsOf = ({ places }: Bucket): number => places.reduce((sum, { uses }
 export const sinkInto = <P extends Tree>(
   params: P,
   receive: (path: string, gradient: Gradient) => void,
-): Sink<P> =>
+): GradientSink<P> =>
   mapTree(params, (_leaf: Tensor, path) => (gradient: Gradient) => receive(path, gradient));

@@ -4,8 +4,8 @@
 import { reshape, slice, tidy, zerosLike, type Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup, Work } from "@tessera/collectives";
 import {
-  addGradient,
-  computed,
+  accumulateGradient,
+  resolveGradient,
   clipRange,
   disposeTree,
   shardLayout,
@@ -17,11 +17,11 @@ import {
   shardSlice,
   type AnyLayer,
   type Gradient,
-  type LateGradient,
+  type DeferredGradient,
   type Layer,
   type Like,
   type ParamSpec,
-  type Sink,
+  type GradientSink,
   type Tree,
   type TreeOf,
   type Wrapping,
@@ -70,26 +70,32 @@ function gather<P extends Tree>(
 }
 
 /** A gradient that other ranks are still adding to. */
-interface Arriving extends LateGradient {
+interface Arriving extends DeferredGradient {
   readonly work: Work;
 }
 
 /** What a gradient arrives by; one that is there has arrived. */
 const workOf = (gradient: Gradient): Work =>
-  "work" in gradient ? (gradient as Arriving).work : { done: true, wait: () => computed(gradient) };
+  "work" in gradient
+    ? (gradient as Arriving).work
+    : { done: true, wait: () => resolveGradient(gradient) };
 
 /** Sends each gradient, as a piece of the sum over ranks that is yet to arrive, to `sink`. */
-function scattered<P extends Tree>(params: P, sink: Sink<P>, group: ProcessGroup): Sink<P> {
+function scattered<P extends Tree>(
+  params: P,
+  sink: GradientSink<P>,
+  group: ProcessGroup,
+): GradientSink<P> {
   return sinkInto(params, (path, gradient) => {
-    const made = computed(gradient);
+    const made = resolveGradient(gradient);
     const flat = flatten(made, group.size);
     made.dispose();
     const work = group.reduceScatter(flat, 0);
     flat.dispose();
     const arriving: Arriving = {
       work,
-      alone: () => work.wait(),
-      addedTo: (sum) => addGradient(sum, work.wait()),
+      compute: () => work.wait(),
+      accumulateInto: (sum) => accumulateGradient(sum, work.wait()),
     };
     leafAt<(gradient: Gradient) => void>(sink, path)!(arriving);
   });

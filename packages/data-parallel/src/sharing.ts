@@ -3,13 +3,13 @@
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup } from "@tessera/collectives";
-import type { ShardLayout, Sink, Tree, TreeOf } from "@tessera/layers";
+import type { ShardLayout, GradientSink, Tree, TreeOf } from "@tessera/layers";
 import type { ShardIndex } from "@tessera/mesh";
 
 /** The gradients of one step. */
 export interface Collector<P extends Tree> {
   /** Where a backward pass sends gradients; `isLast` says that the step's last pass fills it. */
-  readonly sink: (isLast: boolean) => Sink<P>;
+  readonly sink: (isLast: boolean) => GradientSink<P>;
   /** This rank's share of the sums over micro-batches and ranks. The caller owns it. */
   readonly take: () => Tree;
 }

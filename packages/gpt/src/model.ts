@@ -6,7 +6,7 @@ import {
   disposeTree,
   type Like,
   type ParamSpec,
-  type Sink,
+  type GradientSink,
   type ForwardContext,
   type Targets,
 } from "@tessera/layers";
@@ -69,7 +69,7 @@ export interface Gpt extends GptStage {
   lossAndGradients(
     params: GptParams,
     batch: Batch,
-    sink: Sink<GptParams>,
+    sink: GradientSink<GptParams>,
     ctx: ForwardContext,
   ): Tensor;
   /** ids [batch, time] -> activations [batch, time, hidden] before the head. */

@@ -19,7 +19,7 @@ import {
   type Nothing,
   type ParamSpec,
   type Region,
-  type Sink,
+  type GradientSink,
   type Source,
   type ForwardContext,
   type Targets,
@@ -79,7 +79,7 @@ export interface GptPart {
     params: GptParams,
     saved: PartSaved,
     dy: Tensor,
-    sink: Sink<GptParams>,
+    sink: GradientSink<GptParams>,
     ctx: ForwardContext,
   ): Tensor | null;
 }
@@ -91,7 +91,7 @@ export interface GptEnd {
     params: GptParams,
     y: Tensor,
     targets: Targets,
-    sink: Sink<GptParams>,
+    sink: GradientSink<GptParams>,
   ): LossAndGradient;
   logits(params: GptParams, y: Tensor): Tensor;
 }
@@ -204,8 +204,11 @@ function storedAs(h: Tensor, storage: FloatStorage = "fp32"): Tensor {
 const tableOf = ({ embedding, head }: GptParams): VocabularyParams =>
   "table" in head ? head : { table: (embedding as TokenParams).token };
 
-const tableSinkOf = ({ embedding, head }: Sink<GptParams>): Sink<VocabularyParams> =>
-  "table" in head ? head : { table: (embedding as Sink<TokenParams>).token };
+const tableSinkOf = ({
+  embedding,
+  head,
+}: GradientSink<GptParams>): GradientSink<VocabularyParams> =>
+  "table" in head ? head : { table: (embedding as GradientSink<TokenParams>).token };
 
 const endOf = (head: Head<VocabularyParams>): GptEnd => ({
   loss: (params, y, targets) => head.loss(tableOf(params), y, targets),

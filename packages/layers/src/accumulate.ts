@@ -1,11 +1,11 @@
 // Where gradients go. A backward pass only sees a sink; what the sink does is its maker's secret.
 
 import { zerosLike, type Tensor } from "@tensorflow/tfjs-core";
-import { addGradient, computed, type Gradient } from "./gradient.js";
-import { mapTensors, mapTree, type Sink, type Tree } from "./tree.js";
+import { accumulateGradient, resolveGradient, type Gradient } from "./gradient.js";
+import { mapTensors, mapTree, type GradientSink, type Tree } from "./tree.js";
 
 export interface Accumulator<P extends Tree> {
-  readonly sink: Sink<P>;
+  readonly sink: GradientSink<P>;
   /** The sums so far, zeros where nothing came. The caller owns them; the next sums start anew. */
   readonly take: () => P;
 }
@@ -15,10 +15,10 @@ export function accumulate<P extends Tree>(params: P): Accumulator<P> {
   const sums = new Map<string, Tensor>();
   const sink = mapTree(params, (_leaf: Tensor, path) => (gradient: Gradient) => {
     const sum = sums.get(path);
-    sums.set(path, sum ? addGradient(sum, gradient) : computed(gradient));
+    sums.set(path, sum ? accumulateGradient(sum, gradient) : resolveGradient(gradient));
   });
   return {
-    sink: sink as unknown as Sink<P>,
+    sink: sink as unknown as GradientSink<P>,
     take() {
       const taken = mapTensors(params, (leaf, path) => sums.get(path) ?? zerosLike(leaf));
       sums.clear();

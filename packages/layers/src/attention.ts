@@ -19,7 +19,7 @@ import type { Layer } from "./layer.js";
 import { linear, type LinearParams, type LinearSaved } from "./linear.js";
 import { childContext as under, rngKey, type ForwardContext } from "./forward_context.js";
 import { addAndDispose, reshapeAndDispose } from "./and_dispose.js";
-import type { Sink } from "./tree.js";
+import type { GradientSink } from "./tree.js";
 
 export type AttentionParams = {
   readonly query: LinearParams;
@@ -175,7 +175,7 @@ export function selfAttention(options: AttentionOptions): Layer<AttentionParams,
         { query: querySaved, keyValue: keyValueSaved, output: outputSaved, q, kv, ...attention },
       ];
     },
-    backward(params, saved, dy, sink: Sink<AttentionParams>, ctx) {
+    backward(params, saved, dy, sink: GradientSink<AttentionParams>, ctx) {
       const { q, kv, y, logSumExp } = saved;
       const [batch, time] = dy.shape as [number, number, number];
       const dMerged = output.backward(params.output, saved.output, dy, sink.output, ctx);

@@ -20,7 +20,7 @@ import { addEmbedGradient, call, embed, embedGradient, sumRows } from "@tessera/
 import { UNSHARDED, type ShardIndex, type Range } from "@tessera/mesh";
 import { vocabularyPartition, vocabularyRange } from "./partition.js";
 import type { Source } from "./ends.js";
-import type { LateGradient } from "./gradient.js";
+import type { DeferredGradient } from "./gradient.js";
 import type { KvCacheView } from "./kv_cache.js";
 import { whole, type Region } from "./region.js";
 import { matrix } from "./spec.js";
@@ -150,7 +150,7 @@ const placesOf = ({ lengths }: KvCacheView, time: number): Tensor =>
   add(tensor([...lengths], [lengths.length, 1], "int32"), range(0, time, 1, "int32"));
 
 /** The sums of dy's rows per id, once they are wanted. Owns both. */
-function tableGradientOf(ids: Tensor, dy: Tensor, rows: number): LateGradient {
+function tableGradientOf(ids: Tensor, dy: Tensor, rows: number): DeferredGradient {
   const use = (make: () => Tensor): Tensor => {
     const made = make();
     ids.dispose();
@@ -158,7 +158,7 @@ function tableGradientOf(ids: Tensor, dy: Tensor, rows: number): LateGradient {
     return made;
   };
   return {
-    alone: () => use(() => call(embedGradient, { ids, dy }, { rows }).dTable),
-    addedTo: (sum) => use(() => call(addEmbedGradient, { sum, ids, dy }, {}).total),
+    compute: () => use(() => call(embedGradient, { ids, dy }, { rows }).dTable),
+    accumulateInto: (sum) => use(() => call(addEmbedGradient, { sum, ids, dy }, {}).total),
   };
 }

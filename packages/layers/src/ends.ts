@@ -14,14 +14,14 @@ import { addAndDispose } from "./and_dispose.js";
 import type { ParamSpec } from "./spec.js";
 import { matrix, vector } from "./spec.js";
 import type { ForwardContext } from "./forward_context.js";
-import type { Like, Sink, Tree } from "./tree.js";
+import type { Like, GradientSink, Tree } from "./tree.js";
 
 /** Where ids [batch, time] (int32) become activations [batch, time, width]. Ids have no gradient. */
 export interface Source<P extends Tree, S extends Tree> {
   readonly spec: Like<P, ParamSpec>;
   forward(params: P, ids: Tensor, ctx: ForwardContext): readonly [y: Tensor, saved: S];
   /** Gives each parameter's gradient to `sink`. Frees `saved`. */
-  backward(params: P, saved: S, dy: Tensor, sink: Sink<P>, ctx: ForwardContext): void;
+  backward(params: P, saved: S, dy: Tensor, sink: GradientSink<P>, ctx: ForwardContext): void;
 }
 
 /** What the activations should have led to. Both [batch, time]. */
@@ -39,7 +39,7 @@ export interface Targets {
 export interface Head<P extends Tree> {
   readonly spec: Like<P, ParamSpec>;
   loss(params: P, x: Tensor, targets: Targets): Tensor;
-  lossAndGradient(params: P, x: Tensor, targets: Targets, sink: Sink<P>): LossAndGradient;
+  lossAndGradient(params: P, x: Tensor, targets: Targets, sink: GradientSink<P>): LossAndGradient;
   /** [batch, time, vocabulary]: for generation, where few positions are asked for. */
   logits(params: P, x: Tensor): Tensor;
 }

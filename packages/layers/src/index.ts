@@ -34,7 +34,12 @@ export {
   type VocabularyParams,
 } from "./ends.js";
 export { gelu } from "./gelu.js";
-export { addGradient, computed, type Gradient, type LateGradient } from "./gradient.js";
+export {
+  accumulateGradient,
+  resolveGradient,
+  type Gradient,
+  type DeferredGradient,
+} from "./gradient.js";
 export {
   identity,
   recompute,
@@ -93,7 +98,7 @@ export {
   mapTree,
   type Leaf,
   type Like,
-  type Sink,
+  type GradientSink,
   type Tree,
   type TreeOf,
 } from "./tree.js";

@@ -9,7 +9,7 @@ import { addAndDispose } from "./and_dispose.js";
 import type { ParamSpec } from "./spec.js";
 import type { ForwardContext } from "./forward_context.js";
 import { childContext } from "./forward_context.js";
-import { disposeTree, type Like, type Sink, type Tree } from "./tree.js";
+import { disposeTree, type Like, type GradientSink, type Tree } from "./tree.js";
 
 /** `P`: its parameters. `S`: what backward needs from forward. */
 export interface Layer<P extends Tree, S extends Tree> {
@@ -20,7 +20,7 @@ export interface Layer<P extends Tree, S extends Tree> {
   forward(params: P, x: Tensor, ctx: ForwardContext): readonly [y: Tensor, saved: S];
 
   /** dy -> dx. Each parameter's gradient goes to `sink` as soon as it is known. Frees `saved`. */
-  backward(params: P, saved: S, dy: Tensor, sink: Sink<P>, ctx: ForwardContext): Tensor;
+  backward(params: P, saved: S, dy: Tensor, sink: GradientSink<P>, ctx: ForwardContext): Tensor;
 }
 
 export type Nothing = Readonly<Record<never, never>>;

@@ -11,7 +11,7 @@ import {
 } from "@tessera/kernels";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import type { Partition } from "./partition.js";
-import type { LateGradient } from "./gradient.js";
+import type { DeferredGradient } from "./gradient.js";
 import type { Layer } from "./layer.js";
 import { reshapeAndDispose } from "./and_dispose.js";
 import { matrix, vector } from "./spec.js";
@@ -84,7 +84,7 @@ export function linear(options: LinearOptions): Layer<LinearParams, LinearSaved>
 }
 
 /** x^T dy under `shape`, once it is wanted. Owns both. */
-function weightGradientOf(x: Tensor, dy: Tensor, shape: readonly number[]): LateGradient {
+function weightGradientOf(x: Tensor, dy: Tensor, shape: readonly number[]): DeferredGradient {
   const use = (make: () => Tensor): Tensor => {
     const made = make();
     x.dispose();
@@ -92,8 +92,8 @@ function weightGradientOf(x: Tensor, dy: Tensor, shape: readonly number[]): Late
     return reshapeAndDispose(made, shape);
   };
   return {
-    alone: () => use(() => call(weightGradient, { x, dy }, {}).dWeight),
-    addedTo: (whole) =>
+    compute: () => use(() => call(weightGradient, { x, dy }, {}).dWeight),
+    accumulateInto: (whole) =>
       use(() => {
         const sum = reshapeAndDispose(whole, [shape[0]!, -1]);
         return call(addWeightGradient, { sum, x, dy }, {}).total;

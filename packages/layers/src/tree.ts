@@ -14,7 +14,7 @@ export type Tree = TreeOf<Tensor>;
 export type Like<P, L> = P extends Tensor ? L : { readonly [K in keyof P]: Like<P[K], L> };
 
 /** One function per leaf of `P`, which takes ownership of that leaf's gradient. */
-export type Sink<P> = Like<P, (gradient: Gradient) => void>;
+export type GradientSink<P> = Like<P, (gradient: Gradient) => void>;
 
 /** A leaf of a tree, and the names that lead to it, joined by dots. */
 export type Leaf<L> = readonly [path: string, leaf: L];

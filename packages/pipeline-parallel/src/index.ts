@@ -19,7 +19,7 @@ export {
   type Message,
   type Part,
 } from "./execute.js";
-export { putOff, type PutOff } from "./put_off.js";
+export { deferGradients, type DeferredGradients } from "./defer_gradients.js";
 export { scheduleKinds, schedulesOf, type ScheduleKind, type ScheduleMaker } from "./schedules.js";
 export { simulate, USUAL, type Durations, type Played, type Timeline } from "./simulate.js";
 export { splitAsWritten, splitByCost, splitEvenly, type Costs } from "./split_layers.js";

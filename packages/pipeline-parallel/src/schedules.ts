@@ -62,15 +62,15 @@ const interleaved: ScheduleMaker = (stage, { stages, micros, chunks }) => {
  */
 const zeroBubble: ScheduleMaker = (stage, { stages, micros }) => {
   const warmup = Math.min(stages - stage - 1, micros);
-  const late = Math.min(stage, micros);
+  const deferred = Math.min(stage, micros);
   return [
     ...range(0, warmup).map((micro) => forward(micro)),
     ...range(0, micros).flatMap((micro) => [
       ...(micro + warmup < micros ? [forward(micro + warmup)] : []),
       input(micro),
-      ...(micro >= late ? [weight(micro - late)] : []),
+      ...(micro >= deferred ? [weight(micro - deferred)] : []),
     ]),
-    ...range(micros - late, micros).map((micro) => weight(micro)),
+    ...range(micros - deferred, micros).map((micro) => weight(micro)),
   ];
 };
 

@@ -14,7 +14,7 @@ import {
 import type { ShardIndex } from "@tessera/mesh";
 import { sharedTokens, wholeTokens, type Border } from "./border.js";
 import { insideSpec } from "./inside_spec.js";
-import { holdLate } from "./hold_late.js";
+import { deferWeightGradients } from "./defer_weight_gradients.js";
 import { sharedVocabularyHead } from "./vocabulary_head.js";
 
 /** Ranks share products and vocabulary. Outside, all of them compute the same. */
@@ -74,12 +74,12 @@ function acrossBorder<P extends Tree, S extends Tree>(
       const gatheredDy = border.gather(dy);
       const inside = "x" in saved ? regained(saved, border) : saved.inside;
       const whole = gatheredDy.wait();
-      const held = holdLate(params, sink);
+      const held = deferWeightGradients(params, sink);
       const dx = layer.backward(params, inside, whole, held.sink, ctx);
       whole.dispose();
       const sum = border.sum(dx);
       dx.dispose();
-      held.settle();
+      held.flush();
       return sum.wait();
     },
   };

@@ -29,7 +29,7 @@ import {
   vocabularySliceGradient,
   weightGradient,
 } from "@tessera/kernels";
-import { addGradient, type Targets } from "@tessera/layers";
+import { accumulateGradient, type Targets } from "@tessera/layers";
 
 const LOGIT_BYTES = 64 * 2 ** 20;
 
@@ -73,7 +73,7 @@ function eachChunk(
     }));
     const loss = use({ first, ...chunk });
     for (const spent of Object.values(chunk)) spent.dispose();
-    total = total === null ? loss : addGradient(total, loss);
+    total = total === null ? loss : accumulateGradient(total, loss);
   }
   return total!;
 }
@@ -153,26 +153,26 @@ export function gradientsOf(slices: Slices): SliceGradients {
 }
 
 const addedTo = (sum: Tensor | null, more: Tensor): Tensor =>
-  sum === null ? more : addGradient(sum, more);
+  sum === null ? more : accumulateGradient(sum, more);
 
-/** A sum of x^T dy, whose last summand is computed by `settle`. */
+/** A sum of x^T dy, whose last summand is computed by `flush`. */
 function sumOfProducts() {
   let total: Tensor | null = null;
-  let late: { readonly x: Tensor; readonly dy: Tensor } | null = null;
+  let deferred: { readonly x: Tensor; readonly dy: Tensor } | null = null;
   return {
     /** Takes ownership of both. */
     add: (x: Tensor, dy: Tensor): void => {
-      late = { x, dy };
+      deferred = { x, dy };
     },
     settle: (): Tensor => {
-      if (late !== null) {
+      if (deferred !== null) {
         total =
           total === null
-            ? call(weightGradient, late, {}).dWeight
-            : call(addWeightGradient, { sum: total, ...late }, {}).total;
-        late.x.dispose();
-        late.dy.dispose();
-        late = null;
+            ? call(weightGradient, deferred, {}).dWeight
+            : call(addWeightGradient, { sum: total, ...deferred }, {}).total;
+        deferred.x.dispose();
+        deferred.dy.dispose();
+        deferred = null;
       }
       return total!;
     },

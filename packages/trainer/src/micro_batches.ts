@@ -4,11 +4,11 @@ import { stack, sum, tidy, zeros, type Tensor } from "@tensorflow/tfjs-core";
 import type { BatchPlan } from "@tessera/config";
 import type { Collector } from "@tessera/data-parallel";
 import { atRows, type Batch, type GptParams, type GptPart, type PartSaved } from "@tessera/gpt";
-import { addAndDispose, whole, type Sink, type ForwardContext } from "@tessera/layers";
+import { addAndDispose, whole, type GradientSink, type ForwardContext } from "@tessera/layers";
 import {
   endsBackward,
   execute,
-  putOff,
+  deferGradients,
   type Part,
   type Schedule,
 } from "@tessera/pipeline-parallel";
@@ -48,7 +48,7 @@ export function runMicroBatches(plan: TrainingPlan, pass: Pass): Tensor {
     micro: number,
     saved: Saved,
     dy: Tensor | null,
-    sink: Sink<GptParams>,
+    sink: GradientSink<GptParams>,
   ) => {
     const { record, y } = saved;
     const { batch, at: ctx } = rows.get(micro);
@@ -78,7 +78,7 @@ export function runMicroBatches(plan: TrainingPlan, pass: Pass): Tensor {
     },
     backward: (micro, saved, dy) => backward(part, micro, saved, dy, sinks.next()),
     input(micro, saved, dy) {
-      const { sink, release } = putOff(params);
+      const { sink, release } = deferGradients(params);
       return { dx: backward(part, micro, saved, dy, sink), weight: () => release(sinks.next()) };
     },
   });
@@ -95,7 +95,7 @@ export function runMicroBatches(plan: TrainingPlan, pass: Pass): Tensor {
 function sinksOf({ sink }: Collector<GptParams>, schedule: Schedule) {
   let left = schedule.filter(endsBackward).length;
   return {
-    next(): Sink<GptParams> {
+    next(): GradientSink<GptParams> {
       left -= 1;
       return sink(left === 0);
     },

@@ -28,7 +28,7 @@ import {
   tokenEmbedding,
   vocabularyHead,
   type ParamsOf,
-  type Sink,
+  type GradientSink,
   type Tree,
   type Wrapping,
 } from "@tessera/layers";
@@ -94,7 +94,12 @@ const idsOf = (rank: number, pass: number, shift: number): Tensor =>
     "int32",
   );
 
-function take(model: Model, params: Params, sinkOf: (pass: number) => Sink<Params>, rank: number) {
+function take(
+  model: Model,
+  params: Params,
+  sinkOf: (pass: number) => GradientSink<Params>,
+  rank: number,
+) {
   const made = { loss: 0, evaluated: 0, logits: [] as number[] };
   for (let pass = 0; pass < PASSES; pass += 1) {
     const sink = sinkOf(pass);

@@ -12,7 +12,7 @@ import {
 } from "@tensorflow/tfjs-core";
 import type { Traffic, World } from "@tessera/collectives";
 import {
-  addGradient,
+  accumulateGradient,
   bare,
   disposeTree,
   leafAt,
@@ -23,7 +23,7 @@ import {
   type ShardLayout,
   type Layer,
   type ParamSpec,
-  type Sink,
+  type GradientSink,
   type Tree,
   type TreeOf,
 } from "@tessera/layers";
@@ -74,12 +74,17 @@ const reductionsOf = ({ calls }: Traffic): number => calls.allReduce + calls.red
 
 /** A gradient that is computed when it is wanted. */
 const late = (gradient: Tensor): Gradient => ({
-  alone: () => gradient,
-  addedTo: (sum) => addGradient(sum, gradient),
+  compute: () => gradient,
+  accumulateInto: (sum) => accumulateGradient(sum, gradient),
 });
 
 /** Gives each parameter its gradients, the last one's first: at once or late, and in two where it has two. */
-function give(sink: Sink<Tree>, { spec, shapes }: SharingJob, rank: number, micro: number): void {
+function give(
+  sink: GradientSink<Tree>,
+  { spec, shapes }: SharingJob,
+  rank: number,
+  micro: number,
+): void {
   for (const [path, { gradientCount = 1 }] of leaves<ParamSpec>(spec).toReversed()) {
     const into = leafAt<(gradient: Gradient) => void>(sink, path)!;
     const shape = shapes[path]!;

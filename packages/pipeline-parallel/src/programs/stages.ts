@@ -18,10 +18,10 @@ import {
   sequence,
   evalContext,
 } from "@tessera/layers";
-import type { AnyLayer, Sink, Tree } from "@tessera/layers";
+import type { AnyLayer, GradientSink, Tree } from "@tessera/layers";
 import {
   execute,
-  putOff,
+  deferGradients,
   schedulesOf,
   splitEvenly,
   type Part,
@@ -53,13 +53,17 @@ interface Saved {
 interface Model {
   readonly layer: AnyLayer;
   readonly params: Tree;
-  readonly sink: Sink<Tree>;
+  readonly sink: GradientSink<Tree>;
   readonly isFirst: boolean;
   readonly isLast: boolean;
 }
 
 function partOf({ layer, params, sink, isFirst, isLast }: Model): Part<Saved> {
-  const backward = (into: Sink<Tree>, { record, y }: Saved, dy: Tensor | null): Tensor | null => {
+  const backward = (
+    into: GradientSink<Tree>,
+    { record, y }: Saved,
+    dy: Tensor | null,
+  ): Tensor | null => {
     const dx = layer.backward(params, record, y ?? dy!, into, evalContext);
     y?.dispose();
     if (!isFirst) return dx;
@@ -75,8 +79,8 @@ function partOf({ layer, params, sink, isFirst, isLast }: Model): Part<Saved> {
     },
     backward: (_micro, saved, dy) => backward(sink, saved, dy),
     input(_micro, saved, dy) {
-      const { sink: late, release } = putOff(params);
-      return { dx: backward(late, saved, dy), weight: () => release(sink) };
+      const { sink: deferred, release } = deferGradients(params);
+      return { dx: backward(deferred, saved, dy), weight: () => release(sink) };
     },
   };
 }
