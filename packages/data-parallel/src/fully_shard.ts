@@ -24,7 +24,7 @@ import {
   type GradientSink,
   type Tree,
   type TreeOf,
-  type Wrapping,
+  type LayerWrapper,
 } from "@tessera/layers";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import { sinkInto } from "./collect.js";
@@ -178,14 +178,14 @@ function shardStack(
 }
 
 /** What is put around the parts of a model whose parameters are `fullyShard`'s pieces. */
-export const shardAll = (group: ProcessGroup, shard = UNSHARDED): Wrapping =>
+export const shardAll = (group: ProcessGroup, shard = UNSHARDED): LayerWrapper =>
   shardParts({ group, shard });
 
-const shardParts = (holders: Holders): Wrapping => ({
+const shardParts = (holders: Holders): LayerWrapper => ({
   layer: (layer) => shardLayer(layer, holders),
-  stack: ((layers: Readonly<Record<string, AnyLayer>>) =>
-    shardStack(layers, holders)) as unknown as Wrapping["stack"],
-  source: (source) => ({
+  sequence: ((layers: Readonly<Record<string, AnyLayer>>) =>
+    shardStack(layers, holders)) as unknown as LayerWrapper["sequence"],
+  embedding: (source) => ({
     spec: source.spec,
     forward: (pieces, ids, ctx) =>
       withWhole(gather(source.spec, pieces, holders), (params) => source.forward(params, ids, ctx)),

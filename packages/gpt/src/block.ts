@@ -11,7 +11,7 @@ import {
   rmsNorm,
   selfAttention,
   sequence,
-  sideBySide,
+  parallel,
   type AttentionParams,
   type Layer,
   type LayerNormParams,
@@ -65,7 +65,7 @@ function oneAfterTheOther(config: GptConfig, region: Region, recomputed?: Recomp
 
 /** One stretch holds both, so a split block sends half as often. */
 function bothAtOnce(config: GptConfig, region: Region, recomputed?: Recomputation) {
-  const both = region.across(sideBySide(partsOf(config, region.inside, recomputed)));
+  const both = region.across(parallel(partsOf(config, region.inside, recomputed)));
   const drop = dropout(config.dropout.residual, region.outside);
   return residual(sequence({ norm: normOf(config), both, drop }));
 }

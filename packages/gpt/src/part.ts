@@ -4,7 +4,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { call, convert, type FloatStorage } from "@tessera/kernels";
 import {
-  bare,
+  identityWrapper,
   dropout,
   embedding,
   childContext,
@@ -12,21 +12,21 @@ import {
   whole,
   type AnyLayer,
   type EmbeddingParams,
-  type Head,
+  type LmHead,
   type Layer,
   type Like,
   type LossAndGradient,
-  type Nothing,
+  type NoParams,
   type ParamSpec,
   type Region,
   type GradientSink,
-  type Source,
+  type InputEmbedding,
   type ForwardContext,
   type Targets,
   type TokenParams,
   type Tree,
-  type VocabularyParams,
-  type Wrapping,
+  type LmHeadParams,
+  type LayerWrapper,
 } from "@tessera/layers";
 import type { Range } from "@tessera/mesh";
 import { block, normOf, type BlockParams, type NormParams } from "./block.js";
@@ -39,11 +39,11 @@ import { stackOf, type Recomputation } from "./recomputation.js";
  * then has the token embedding too.
  */
 export type GptParams = {
-  readonly embedding: EmbeddingParams | TokenParams | Nothing;
-  readonly drop: Nothing;
+  readonly embedding: EmbeddingParams | TokenParams | NoParams;
+  readonly drop: NoParams;
   readonly blocks: Readonly<Record<string, BlockParams>>;
-  readonly norm: NormParams | Nothing;
-  readonly head: VocabularyParams | Nothing;
+  readonly norm: NormParams | NoParams;
+  readonly head: LmHeadParams | NoParams;
 };
 
 export interface GptOptions {
@@ -57,7 +57,7 @@ export interface GptOptions {
   /** What backward computes again instead of keeping: nothing, unless it is said. */
   readonly recompute?: Recomputation;
   /** What a strategy puts around the model's parts. */
-  readonly around?: Wrapping;
+  readonly around?: LayerWrapper;
 }
 
 /** What backward needs of a part's forward. */
@@ -84,7 +84,7 @@ export interface GptPart {
   ): Tensor | null;
 }
 
-/** Activations y [batch, time, hidden] become logits, or a loss in nats: a `Head` of a model's parameters. */
+/** Activations y [batch, time, hidden] become logits, or a loss in nats: a `LmHead` of a model's parameters. */
 export interface GptEnd {
   loss(params: GptParams, y: Tensor, targets: Targets): Tensor;
   lossAndGradient(
@@ -134,16 +134,19 @@ export function gptPart(config: GptConfig, options: GptOptions, layers: Range): 
   };
 }
 
-type FirstSource = Source<GptParams["embedding"], Tree>;
+type FirstSource = InputEmbedding<GptParams["embedding"], Tree>;
 
-function sourceOf(config: GptConfig, { region = whole, around = bare }: GptOptions): FirstSource {
+function sourceOf(
+  config: GptConfig,
+  { region = whole, around = identityWrapper }: GptOptions,
+): FirstSource {
   const { vocabularySize: vocabulary, hiddenSize: width, initDeviation: std } = config;
   const positions = config.positions.kind === "learned" ? config.maxPositions : null;
-  const source = around.source(embedding({ vocabulary, positions, width, std }, region));
+  const source = around.embedding(embedding({ vocabulary, positions, width, std }, region));
   return source;
 }
 
-function headOf(config: GptConfig, { region = whole, around = bare }: GptOptions) {
+function headOf(config: GptConfig, { region = whole, around = identityWrapper }: GptOptions) {
   const { vocabularySize: vocabulary, hiddenSize: width, initDeviation: std } = config;
   return around.head(region.head({ vocabulary, width, std, bias: config.biases.head }));
 }
@@ -157,7 +160,7 @@ interface Place {
 /** What stands between the ends. Its parameters are the model's. */
 function bodyOf(
   config: GptConfig,
-  { region = whole, around = bare, recompute }: GptOptions,
+  { region = whole, around = identityWrapper, recompute }: GptOptions,
   { layers: { start, size }, isFirst, isLast }: Place,
 ): Layer<GptParams, Tree> {
   const one = block(config, region, recompute);
@@ -175,7 +178,7 @@ function bodyOf(
 function embeddingSpec(
   { tiedEmbeddings }: GptConfig,
   source: FirstSource | null,
-  head: Head<VocabularyParams> | null,
+  head: LmHead<LmHeadParams> | null,
 ): Like<GptParams["embedding"], ParamSpec> {
   if (source !== null) return source.spec;
   return head !== null && tiedEmbeddings ? { token: head.spec.table } : {};
@@ -201,16 +204,13 @@ function storedAs(h: Tensor, storage: FloatStorage = "fp32"): Tensor {
 }
 
 /** The head's parameters: a table of its own, or the token embedding. */
-const tableOf = ({ embedding, head }: GptParams): VocabularyParams =>
+const tableOf = ({ embedding, head }: GptParams): LmHeadParams =>
   "table" in head ? head : { table: (embedding as TokenParams).token };
 
-const tableSinkOf = ({
-  embedding,
-  head,
-}: GradientSink<GptParams>): GradientSink<VocabularyParams> =>
+const tableSinkOf = ({ embedding, head }: GradientSink<GptParams>): GradientSink<LmHeadParams> =>
   "table" in head ? head : { table: (embedding as GradientSink<TokenParams>).token };
 
-const endOf = (head: Head<VocabularyParams>): GptEnd => ({
+const endOf = (head: LmHead<LmHeadParams>): GptEnd => ({
   loss: (params, y, targets) => head.loss(tableOf(params), y, targets),
   lossAndGradient: (params, y, targets, sink) =>
     head.lossAndGradient(tableOf(params), y, targets, tableSinkOf(sink)),

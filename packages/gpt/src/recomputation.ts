@@ -2,7 +2,13 @@
 // so they are the same again.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { recompute, type AnyLayer, type Layer, type Tree, type Wrapping } from "@tessera/layers";
+import {
+  recompute,
+  type AnyLayer,
+  type Layer,
+  type Tree,
+  type LayerWrapper,
+} from "@tessera/layers";
 
 /**
  * `attention`: all that attention makes inside. `uniform`: all blocks, in units of so many, of which the
@@ -19,10 +25,10 @@ type Branches = Readonly<Record<string, Tree>>;
 export function stackOf(
   blocks: Blocks,
   how: Recomputation | undefined,
-  around: Wrapping,
+  around: LayerWrapper,
 ): Layer<Branches, Tree> {
   const stacked = (named: readonly (readonly [string, AnyLayer])[]): Layer<Branches, Tree> =>
-    around.stack(Object.fromEntries(named));
+    around.sequence(Object.fromEntries(named));
   const all = Object.entries(blocks);
   if (how === undefined || how === "attention") return stacked(all);
   switch (how.kind) {

@@ -3,7 +3,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { call, drawOf, dropout as dropoutKernel, type Draw } from "@tessera/kernels";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
-import type { Layer, Nothing } from "./layer.js";
+import type { Layer, NoParams } from "./layer.js";
 import { rngKey, type ForwardContext } from "./forward_context.js";
 
 /** Where x [batch, time, width] stands in the activations of the whole step. */
@@ -18,7 +18,7 @@ function drawFor(x: Tensor, tokens: ShardIndex, ctx: ForwardContext): Draw {
  * Zeroes `rate` of x [batch, time, width] in training. `tokens` is the part of each sequence that x
  * holds. Nothing is kept for backward: the mask is drawn again.
  */
-export function dropout(rate: number, tokens: ShardIndex = UNSHARDED): Layer<Nothing, Nothing> {
+export function dropout(rate: number, tokens: ShardIndex = UNSHARDED): Layer<NoParams, NoParams> {
   const apply = (x: Tensor, ctx: ForwardContext): Tensor =>
     rate === 0 || !ctx.training
       ? x.clone()

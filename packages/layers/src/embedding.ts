@@ -19,7 +19,7 @@ import {
 import { addEmbedGradient, call, embed, embedGradient, sumRows } from "@tessera/kernels";
 import { UNSHARDED, type ShardIndex, type Range } from "@tessera/mesh";
 import { vocabularyPartition, vocabularyRange } from "./partition.js";
-import type { Source } from "./ends.js";
+import type { InputEmbedding } from "./lm_head.js";
 import type { DeferredGradient } from "./gradient.js";
 import type { KvCacheView } from "./kv_cache.js";
 import { whole, type Region } from "./region.js";
@@ -48,7 +48,7 @@ export interface EmbeddingOptions extends TokenOptions {
 export function tokenEmbedding(
   { vocabulary, width, std }: TokenOptions,
   shard: ShardIndex = UNSHARDED,
-): Source<TokenParams, EmbeddingSaved> {
+): InputEmbedding<TokenParams, EmbeddingSaved> {
   const held = shard.count === 1 ? null : vocabularyRange(vocabulary, shard);
   /** Ids as rows of what is held, and which of them are: [batch, time, 1]. */
   const rowsOf = (ids: Tensor, { start, size }: Range) => {
@@ -86,7 +86,7 @@ export function tokenEmbedding(
 export function embedding(
   { positions, ...options }: EmbeddingOptions,
   region: Region = whole,
-): Source<EmbeddingParams, EmbeddingSaved> {
+): InputEmbedding<EmbeddingParams, EmbeddingSaved> {
   const { width, std } = options;
   const tokens = region.source(tokenEmbedding(options, region.inside));
   const { index } = region.outside;

@@ -2,10 +2,10 @@
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { call, gelu as geluKernel, geluGradient, type GeluForm } from "@tessera/kernels";
-import type { Layer, Nothing } from "./layer.js";
+import type { Layer, NoParams } from "./layer.js";
 
 /** Elementwise; `tanh` is the form that GPT-2 was trained with. */
-export const gelu = (form: GeluForm = "tanh"): Layer<Nothing, { readonly x: Tensor }> => ({
+export const gelu = (form: GeluForm = "tanh"): Layer<NoParams, { readonly x: Tensor }> => ({
   spec: {},
   forward: (_params, x) => [call(geluKernel, { x }, { form }).y, { x: x.clone() }],
   backward(_params, { x }, dy) {

@@ -24,15 +24,15 @@ export {
   type TokenParams,
 } from "./embedding.js";
 export {
-  vocabularyHead,
-  type Head,
+  lmHead,
+  type LmHead,
   type LossAndGradient,
-  type Source,
+  type InputEmbedding,
   type Targets,
-  vocabularySpec,
-  type VocabularyOptions,
-  type VocabularyParams,
-} from "./ends.js";
+  lmHeadSpec,
+  type LmHeadOptions,
+  type LmHeadParams,
+} from "./lm_head.js";
 export { gelu } from "./gelu.js";
 export {
   accumulateGradient,
@@ -45,15 +45,15 @@ export {
   recompute,
   residual,
   sequence,
-  sideBySide,
+  parallel,
   type AnyLayer,
   type Layer,
-  type Nothing,
+  type NoParams,
   type ParamsOf,
   type SavedOf,
   type SequenceOf,
 } from "./layer.js";
-export { keepInput } from "./keep_input.js";
+export { saveInput } from "./save_input.js";
 export { layerNorm, type LayerNormParams, type LayerNormSaved } from "./layer_norm.js";
 export {
   linear,
@@ -88,7 +88,7 @@ export {
   type ParamSpec,
 } from "./spec.js";
 export { childContext, rngKey, evalContext, type ForwardContext } from "./forward_context.js";
-export { bare, type Wrapping } from "./wrapping.js";
+export { identityWrapper, type LayerWrapper } from "./layer_wrapper.js";
 export {
   disposeTree,
   joinPath,

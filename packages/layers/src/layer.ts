@@ -23,13 +23,13 @@ export interface Layer<P extends Tree, S extends Tree> {
   backward(params: P, saved: S, dy: Tensor, sink: GradientSink<P>, ctx: ForwardContext): Tensor;
 }
 
-export type Nothing = Readonly<Record<never, never>>;
+export type NoParams = Readonly<Record<never, never>>;
 export type AnyLayer = Layer<Tree, Tree>;
 export type ParamsOf<L> = L extends Layer<infer P, infer _S> ? P : never;
 export type SavedOf<L> = L extends Layer<infer _P, infer S> ? S : never;
 
 /** Passes x through unchanged. */
-export const identity: Layer<Nothing, Nothing> = {
+export const identity: Layer<NoParams, NoParams> = {
   spec: {},
   forward: (_params, x) => [x.clone(), {}],
   backward: (_params, _saved, dy) => dy.clone(),
@@ -44,12 +44,12 @@ export type SequenceOf<L extends Layers> = Layer<SequenceParams<L>, SequenceSave
 
 /** Runs the layers in the order written. Their names become the names of their parameters. */
 export function sequence<const L extends Layers>(layers: L): SequenceOf<L> {
-  const chain = chainOf(Object.entries(layers));
+  const chain = chainLayers(Object.entries(layers));
   // The entries of `layers` lose their names' types; the records built from them have them again.
   return chain as unknown as SequenceOf<L>;
 }
 
-function chainOf(layers: readonly (readonly [name: string, layer: AnyLayer])[]) {
+function chainLayers(layers: readonly (readonly [name: string, layer: AnyLayer])[]) {
   const backwards = layers.toReversed();
   const chain: Layer<Branches, Branches> = {
     spec: Object.fromEntries(layers.map(([name, { spec }]) => [name, spec])),
@@ -84,7 +84,7 @@ function chainOf(layers: readonly (readonly [name: string, layer: AnyLayer])[]) 
 }
 
 /** The sum of what each layer makes of the same x. Their names become the names of their parameters. */
-export function sideBySide<const L extends Layers>(layers: L): SequenceOf<L> {
+export function parallel<const L extends Layers>(layers: L): SequenceOf<L> {
   const named = Object.entries(layers);
   const sum: Layer<Branches, Branches> = {
     spec: Object.fromEntries(named.map(([name, { spec }]) => [name, spec])),

@@ -2,7 +2,7 @@
 
 import type { ShardIndex } from "@tessera/mesh";
 import { gelu } from "./gelu.js";
-import { keepInput } from "./keep_input.js";
+import { saveInput } from "./save_input.js";
 import { sequence } from "./layer.js";
 import { linear } from "./linear.js";
 import { swiglu } from "./swiglu.js";
@@ -28,7 +28,7 @@ export function mlp(options: MlpOptions) {
   const to = isGated ? [2, ffnWidth] : ffnWidth;
   return sequence({
     up: linear({ inFeatures: width, outFeatures: to, std, bias, partition: "columns", shard }),
-    down: keepInput(
+    down: saveInput(
       isGated ? swiglu() : gelu(),
       linear({
         inFeatures: ffnWidth,

@@ -3,12 +3,12 @@
 
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import {
-  vocabularyHead,
-  type Head,
-  type Source,
-  type VocabularyOptions,
-  type VocabularyParams,
-} from "./ends.js";
+  lmHead,
+  type LmHead,
+  type InputEmbedding,
+  type LmHeadOptions,
+  type LmHeadParams,
+} from "./lm_head.js";
 import type { Layer } from "./layer.js";
 import type { Tree } from "./tree.js";
 
@@ -23,9 +23,9 @@ export interface Region {
    */
   across<P extends Tree, S extends Tree>(layer: Layer<P, S>): Layer<P, Tree>;
   /** The same for where ids become activations, of which `source` makes partial sums. */
-  source<P extends Tree, S extends Tree>(source: Source<P, S>): Source<P, S>;
+  source<P extends Tree, S extends Tree>(source: InputEmbedding<P, S>): InputEmbedding<P, S>;
   /** Logits by a table [vocabulary, width] whose rows ranks may share, then cross-entropy. */
-  head(options: VocabularyOptions): Head<VocabularyParams>;
+  head(options: LmHeadOptions): LmHead<LmHeadParams>;
 }
 
 /** Nothing is split, nothing is sent. */
@@ -34,5 +34,5 @@ export const whole: Region = {
   outside: UNSHARDED,
   across: (layer) => layer,
   source: (source) => source,
-  head: vocabularyHead,
+  head: lmHead,
 };

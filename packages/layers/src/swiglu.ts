@@ -2,10 +2,10 @@
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { call, swiglu as swigluKernel, swigluGradient } from "@tessera/kernels";
-import type { Layer, Nothing } from "./layer.js";
+import type { Layer, NoParams } from "./layer.js";
 
 /** x [..., 2 width] -> silu(x's first half) * x's second half, [..., width] (Shazeer, 2020). */
-export const swiglu = (): Layer<Nothing, { readonly x: Tensor }> => ({
+export const swiglu = (): Layer<NoParams, { readonly x: Tensor }> => ({
   spec: {},
   forward: (_params, x) => [call(swigluKernel, { x }, {}).y, { x: x.clone() }],
   backward(_params, { x }, dy) {

@@ -8,7 +8,7 @@ import {
   mapTensors,
   type Layer,
   type Region,
-  type Source,
+  type InputEmbedding,
   type Tree,
 } from "@tessera/layers";
 import type { ShardIndex } from "@tessera/mesh";
@@ -97,9 +97,9 @@ function regained<S extends Tree>(saved: { x: Tensor; inside: S }, border: Borde
 
 /** Sums what `source` makes of each rank's rows of the vocabulary. */
 const sourceBehind = <P extends Tree, S extends Tree>(
-  source: Source<P, S>,
+  source: InputEmbedding<P, S>,
   border: Border,
-): Source<P, S> => ({
+): InputEmbedding<P, S> => ({
   spec: insideSpec<P>(source.spec),
   forward(params, ids, ctx) {
     const [y, saved] = source.forward(params, ids, ctx);

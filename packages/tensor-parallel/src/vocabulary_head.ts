@@ -5,20 +5,20 @@ import type { ProcessGroup } from "@tessera/collectives";
 import { call, product } from "@tessera/kernels";
 import {
   vocabularyRange,
-  vocabularySpec,
-  type Head,
-  type VocabularyOptions,
-  type VocabularyParams,
+  lmHeadSpec,
+  type LmHead,
+  type LmHeadOptions,
+  type LmHeadParams,
 } from "@tessera/layers";
 import type { Border } from "./border.js";
 import { insideSpec } from "./inside_spec.js";
 import { gradientsOf, lossOf } from "./slices.js";
 
 export function sharedVocabularyHead(
-  options: VocabularyOptions,
+  options: LmHeadOptions,
   border: Border,
   group: ProcessGroup,
-): Head<VocabularyParams> {
+): LmHead<LmHeadParams> {
   const { vocabulary } = options;
   const { start: firstToken } = vocabularyRange(vocabulary, {
     index: group.rank,
@@ -31,7 +31,7 @@ export function sharedVocabularyHead(
     return result;
   };
   return {
-    spec: insideSpec<VocabularyParams>(vocabularySpec(options)),
+    spec: insideSpec<LmHeadParams>(lmHeadSpec(options)),
     loss: ({ table, bias }, x, targets) =>
       gathered(x, (whole) => lossOf({ group, firstToken, x: whole, table, bias, targets })),
     lossAndGradient({ table, bias }, x, targets, sink) {

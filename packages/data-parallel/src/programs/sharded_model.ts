@@ -16,7 +16,7 @@ import {
 import type { World } from "@tessera/collectives";
 import {
   accumulate,
-  bare,
+  identityWrapper,
   disposeTree,
   layerNorm,
   leaves,
@@ -26,11 +26,11 @@ import {
   residual,
   evalContext,
   tokenEmbedding,
-  vocabularyHead,
+  lmHead,
   type ParamsOf,
   type GradientSink,
   type Tree,
-  type Wrapping,
+  type LayerWrapper,
 } from "@tessera/layers";
 import { fullyShard, shardAll } from "../index.js";
 
@@ -56,15 +56,15 @@ const vocabulary = { vocabulary: VOCABULARY, width: WIDTH, std: 1 };
 const square = { inFeatures: WIDTH, outFeatures: WIDTH, std: 1 };
 
 /** Every kind of part that a wrapping goes around. */
-function modelOf(around: Wrapping) {
-  const source = around.source(tokenEmbedding(vocabulary));
-  const stack = around.stack({
+function modelOf(around: LayerWrapper) {
+  const source = around.embedding(tokenEmbedding(vocabulary));
+  const stack = around.sequence({
     "0": linear(square),
     "1": residual(linear({ ...square, bias: false })),
     "2": linear(square),
   });
   const norm = around.layer(layerNorm(WIDTH));
-  const head = around.head(vocabularyHead({ ...vocabulary, bias: true }));
+  const head = around.head(lmHead({ ...vocabulary, bias: true }));
   return { source, stack, norm, head };
 }
 
@@ -139,7 +139,7 @@ export async function main({ all: group, rank }: World): Promise<Compared> {
   enableProdMode(); // no advice to install another backend
   await setBackend("cpu");
   const before = memory().numTensors;
-  const plain = modelOf(bare);
+  const plain = modelOf(identityWrapper);
   const spec = specOf(plain);
   // No two elements alike, nor any zero, also of what starts as one value.
   const params = mapTensors(materialize<Params>(spec, 3), (drawn) => {

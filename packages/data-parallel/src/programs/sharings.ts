@@ -13,7 +13,7 @@ import {
 import type { Traffic, World } from "@tessera/collectives";
 import {
   accumulateGradient,
-  bare,
+  identityWrapper,
   disposeTree,
   leafAt,
   leaves,
@@ -128,7 +128,7 @@ function run({ all: group }: World, job: SharingJob): Shared {
 
   const { sink, take } = sharing.collect(held);
   const reductions = reductionsOf(group.traffic);
-  const around = stage === 3 ? shardAll(group, shard) : bare;
+  const around = stage === 3 ? shardAll(group, shard) : identityWrapper;
   const dy = ones([1]);
   for (let micro = 0; micro < micros; micro += 1) {
     const layer = around.layer(giver(job, group.rank, micro));

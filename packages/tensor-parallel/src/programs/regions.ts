@@ -30,12 +30,12 @@ import {
   type EmbeddingParams,
   type Layer,
   type Like,
-  type Nothing,
+  type NoParams,
   type ParamsOf,
   type ParamSpec,
   type Region,
   type Tree,
-  type VocabularyParams,
+  type LmHeadParams,
 } from "@tessera/layers";
 import { partOf, shareOf, split, splitTokens, tensorAxis, wholeOf } from "../index.js";
 
@@ -63,7 +63,7 @@ const [VOCABULARY, WIDTH, BATCH, TIME] = [11, 4, 2, 6];
 const vocabulary = { vocabulary: VOCABULARY, width: WIDTH, std: 1 };
 
 /** Partial sums of x itself, by a layer that keeps nothing of it. */
-const parted = ({ inside: { count } }: Region): Layer<Nothing, Nothing> => ({
+const parted = ({ inside: { count } }: Region): Layer<NoParams, NoParams> => ({
   spec: {},
   forward: (_params, x) => [mul(x, 1 / count), {}],
   backward: (_params, _saved, dy) => mul(dy, 1 / count),
@@ -94,7 +94,7 @@ type Model = ReturnType<typeof modelOf>;
 type Params = {
   readonly source: EmbeddingParams;
   readonly stack: ParamsOf<Model["stack"]>;
-  readonly head: VocabularyParams;
+  readonly head: LmHeadParams;
 };
 
 const specOf = ({ source, stack, head }: Model) =>

@@ -2,7 +2,7 @@
 // kept, but made again from the cheap layer's input.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
-import type { Layer, Nothing } from "./layer.js";
+import type { Layer, NoParams } from "./layer.js";
 import type { LinearParams, LinearSaved } from "./linear.js";
 import { disposeTree, type Tree } from "./tree.js";
 
@@ -10,8 +10,8 @@ import { disposeTree, type Tree } from "./tree.js";
  * linear(cheap(x)). A linear layer's record is its input alone, so backward runs `cheap` once more,
  * but not the product.
  */
-export const keepInput = <S extends Tree>(
-  cheap: Layer<Nothing, S>,
+export const saveInput = <S extends Tree>(
+  cheap: Layer<NoParams, S>,
   linear: Layer<LinearParams, LinearSaved>,
 ): Layer<LinearParams, { readonly x: Tensor }> => ({
   spec: linear.spec,

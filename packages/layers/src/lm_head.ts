@@ -17,7 +17,7 @@ import type { ForwardContext } from "./forward_context.js";
 import type { Like, GradientSink, Tree } from "./tree.js";
 
 /** Where ids [batch, time] (int32) become activations [batch, time, width]. Ids have no gradient. */
-export interface Source<P extends Tree, S extends Tree> {
+export interface InputEmbedding<P extends Tree, S extends Tree> {
   readonly spec: Like<P, ParamSpec>;
   forward(params: P, ids: Tensor, ctx: ForwardContext): readonly [y: Tensor, saved: S];
   /** Gives each parameter's gradient to `sink`. Frees `saved`. */
@@ -36,7 +36,7 @@ export interface Targets {
  * Where activations x [batch, time, width] become a loss in nats, the weighted sum over positions.
  * Forward and backward are one call, because the last stage always runs them in one go.
  */
-export interface Head<P extends Tree> {
+export interface LmHead<P extends Tree> {
   readonly spec: Like<P, ParamSpec>;
   loss(params: P, x: Tensor, targets: Targets): Tensor;
   lossAndGradient(params: P, x: Tensor, targets: Targets, sink: GradientSink<P>): LossAndGradient;
@@ -49,9 +49,9 @@ export interface LossAndGradient {
   readonly dx: Tensor;
 }
 
-export type VocabularyParams = { readonly table: Tensor; readonly bias?: Tensor };
+export type LmHeadParams = { readonly table: Tensor; readonly bias?: Tensor };
 
-export interface VocabularyOptions {
+export interface LmHeadOptions {
   readonly vocabulary: number;
   readonly width: number;
   readonly std: number;
@@ -59,7 +59,7 @@ export interface VocabularyOptions {
   readonly bias?: boolean;
 }
 
-export function vocabularySpec({ vocabulary, width, std, bias }: VocabularyOptions) {
+export function lmHeadSpec({ vocabulary, width, std, bias }: LmHeadOptions) {
   const partition = vocabularyPartition(vocabulary);
   return {
     table: matrix([vocabulary, width], partition, std),
@@ -68,8 +68,8 @@ export function vocabularySpec({ vocabulary, width, std, bias }: VocabularyOptio
 }
 
 /** Logits by a table [vocabulary, width], which may be the embedding's, then cross-entropy. */
-export const vocabularyHead = (options: VocabularyOptions): Head<VocabularyParams> => ({
-  spec: vocabularySpec(options),
+export const lmHead = (options: LmHeadOptions): LmHead<LmHeadParams> => ({
+  spec: lmHeadSpec(options),
   loss({ table, bias }, x, { ids, weights }) {
     const inputs = { x, table, targets: ids, weights };
     return bias === undefined

@@ -1,24 +1,24 @@
 // What a strategy puts around the parts of a model, which themselves do not change.
 
-import type { Head, Source } from "./ends.js";
+import type { LmHead, InputEmbedding } from "./lm_head.js";
 import { sequence, type AnyLayer, type Layer, type SequenceOf } from "./layer.js";
 import type { Tree } from "./tree.js";
 
-export interface Wrapping {
+export interface LayerWrapper {
   /** Around where ids become activations. */
-  source<P extends Tree, S extends Tree>(source: Source<P, S>): Source<P, S>;
+  embedding<P extends Tree, S extends Tree>(embedding: InputEmbedding<P, S>): InputEmbedding<P, S>;
   /** How a model's blocks are chained. */
-  stack<const L extends Readonly<Record<string, AnyLayer>>>(layers: L): SequenceOf<L>;
+  sequence<const L extends Readonly<Record<string, AnyLayer>>>(layers: L): SequenceOf<L>;
   /** Around a layer that is no block. */
   layer<P extends Tree, S extends Tree>(layer: Layer<P, S>): Layer<P, S>;
   /** Around where activations become a loss. */
-  head<P extends Tree>(head: Head<P>): Head<P>;
+  head<P extends Tree>(head: LmHead<P>): LmHead<P>;
 }
 
 /** Nothing around anything. */
-export const bare: Wrapping = {
-  source: (source) => source,
-  stack: sequence,
+export const identityWrapper: LayerWrapper = {
+  embedding: (embedding) => embedding,
+  sequence: sequence,
   layer: (layer) => layer,
   head: (head) => head,
 };
