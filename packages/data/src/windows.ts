@@ -57,11 +57,11 @@ export function splitWindows(
   if (!(validation >= 0 && validation < 1)) {
     throw new UserError(`the validation fraction is ${validation}: must be from 0 to below 1`);
   }
-  const border = Math.floor(tokens.length * (1 - validation));
+  const comm = Math.floor(tokens.length * (1 - validation));
   const part = (first: number, end: number, share: string) =>
     tokenWindows(tokens.subarray(first, end), length, `the ${share} part of the text`);
   return {
-    train: part(0, border, "training"),
-    validation: validation === 0 ? null : part(border, tokens.length, "validation"),
+    train: part(0, comm, "training"),
+    validation: validation === 0 ? null : part(comm, tokens.length, "validation"),
   };
 }

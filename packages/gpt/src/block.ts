@@ -16,7 +16,7 @@ import {
   type Layer,
   type LayerNormParams,
   type ParamsOf,
-  type Region,
+  type TensorParallel,
   type Tree,
 } from "@tessera/layers";
 import type { ShardIndex } from "@tessera/mesh";
@@ -52,11 +52,15 @@ function partsOf(config: GptConfig, shard: ShardIndex, recomputed: Recomputation
   return { heads, feed };
 }
 
-function oneAfterTheOther(config: GptConfig, region: Region, recomputed?: Recomputation) {
-  const { inside: shard, outside } = region;
+function oneAfterTheOther(
+  config: GptConfig,
+  tensorParallel: TensorParallel,
+  recomputed?: Recomputation,
+) {
+  const { weightShard: shard, tokenShard } = tensorParallel;
   const parts = partsOf(config, shard, recomputed);
-  const [heads, feed] = [region.across(parts.heads), region.across(parts.feed)];
-  const [norm, drop] = [normOf(config), dropout(config.dropout.residual, outside)];
+  const [heads, feed] = [tensorParallel.wrap(parts.heads), tensorParallel.wrap(parts.feed)];
+  const [norm, drop] = [normOf(config), dropout(config.dropout.residual, tokenShard)];
   return sequence({
     attention: residual(sequence({ norm, heads, drop })),
     mlp: residual(sequence({ norm, feed, drop })),
@@ -64,9 +68,11 @@ function oneAfterTheOther(config: GptConfig, region: Region, recomputed?: Recomp
 }
 
 /** One stretch holds both, so a split block sends half as often. */
-function bothAtOnce(config: GptConfig, region: Region, recomputed?: Recomputation) {
-  const both = region.across(parallel(partsOf(config, region.inside, recomputed)));
-  const drop = dropout(config.dropout.residual, region.outside);
+function bothAtOnce(config: GptConfig, tensorParallel: TensorParallel, recomputed?: Recomputation) {
+  const both = tensorParallel.wrap(
+    parallel(partsOf(config, tensorParallel.weightShard, recomputed)),
+  );
+  const drop = dropout(config.dropout.residual, tensorParallel.tokenShard);
   return residual(sequence({ norm: normOf(config), both, drop }));
 }
 
@@ -75,9 +81,9 @@ export type BlockParams = ParamsOf<ReturnType<typeof oneAfterTheOther | typeof b
 /** x [batch, time, hidden] -> y of the same shape. */
 export const block = (
   config: GptConfig,
-  region: Region,
+  tensorParallel: TensorParallel,
   recomputed?: Recomputation,
 ): Layer<BlockParams, Tree> =>
   config.parallelBlock
-    ? bothAtOnce(config, region, recomputed)
-    : oneAfterTheOther(config, region, recomputed);
+    ? bothAtOnce(config, tensorParallel, recomputed)
+    : oneAfterTheOther(config, tensorParallel, recomputed);

@@ -9,7 +9,14 @@ import {
   tidy,
   type Tensor,
 } from "@tensorflow/tfjs-core";
-import { accumulate, disposeTree, leaves, materialize, evalContext, whole } from "@tessera/layers";
+import {
+  accumulate,
+  disposeTree,
+  leaves,
+  materialize,
+  evalContext,
+  noTensorParallel,
+} from "@tessera/layers";
 import { leaked, slopes } from "@tessera/layers/laws";
 import {
   block,
@@ -138,7 +145,7 @@ const kinds: readonly [string, GptConfig][] = [
 ];
 
 test.each(kinds)("a block of %s obeys the laws of layers", (_name, config) => {
-  const layer = block(config, whole);
+  const layer = block(config, noTensorParallel);
   const params = materialize<Parameters<typeof layer.forward>[0]>(layer.spec, 3);
   const x = tensor(
     Float32Array.from({ length: 2 * 4 * 12 }, (_, i) => Math.sin(i)),

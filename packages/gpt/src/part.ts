@@ -9,7 +9,7 @@ import {
   embedding,
   childContext,
   sequence,
-  whole,
+  noTensorParallel,
   type AnyLayer,
   type EmbeddingParams,
   type LmHead,
@@ -18,7 +18,7 @@ import {
   type LossAndGradient,
   type NoParams,
   type ParamSpec,
-  type Region,
+  type TensorParallel,
   type GradientSink,
   type InputEmbedding,
   type ForwardContext,
@@ -48,7 +48,7 @@ export type GptParams = {
 
 export interface GptOptions {
   /** What happens around the stretches that ranks share. */
-  readonly region?: Region;
+  readonly region?: TensorParallel;
   /**
    * How activations are stored. Products round weights to the storage of what they multiply, so in
    * `bf16` and `fp16` the parameters, which stay fp32, are the masters; their gradients are fp32 too.
@@ -138,17 +138,20 @@ type FirstSource = InputEmbedding<GptParams["embedding"], Tree>;
 
 function sourceOf(
   config: GptConfig,
-  { region = whole, around = identityWrapper }: GptOptions,
+  { region: tensorParallel = noTensorParallel, around = identityWrapper }: GptOptions,
 ): FirstSource {
   const { vocabularySize: vocabulary, hiddenSize: width, initDeviation: std } = config;
   const positions = config.positions.kind === "learned" ? config.maxPositions : null;
-  const source = around.embedding(embedding({ vocabulary, positions, width, std }, region));
+  const source = around.embedding(embedding({ vocabulary, positions, width, std }, tensorParallel));
   return source;
 }
 
-function headOf(config: GptConfig, { region = whole, around = identityWrapper }: GptOptions) {
+function headOf(
+  config: GptConfig,
+  { region: tensorParallel = noTensorParallel, around = identityWrapper }: GptOptions,
+) {
   const { vocabularySize: vocabulary, hiddenSize: width, initDeviation: std } = config;
-  return around.head(region.head({ vocabulary, width, std, bias: config.biases.head }));
+  return around.head(tensorParallel.lmHead({ vocabulary, width, std, bias: config.biases.head }));
 }
 
 interface Place {
@@ -160,13 +163,13 @@ interface Place {
 /** What stands between the ends. Its parameters are the model's. */
 function bodyOf(
   config: GptConfig,
-  { region = whole, around = identityWrapper, recompute }: GptOptions,
+  { region: tensorParallel = noTensorParallel, around = identityWrapper, recompute }: GptOptions,
   { layers: { start, size }, isFirst, isLast }: Place,
 ): Layer<GptParams, Tree> {
-  const one = block(config, region, recompute);
+  const one = block(config, tensorParallel, recompute);
   const names = Array.from({ length: size }, (_, i) => String(start + i));
   const layers: Record<string, AnyLayer> = {
-    ...(isFirst && { drop: dropout(config.dropout.embedding, region.outside) }),
+    ...(isFirst && { drop: dropout(config.dropout.embedding, tensorParallel.tokenShard) }),
     blocks: stackOf(Object.fromEntries(names.map((name) => [name, one])), recompute, around),
     ...(isLast && { norm: around.layer(normOf(config)) }),
   };

@@ -22,7 +22,7 @@ import { vocabularyPartition, vocabularyRange } from "./partition.js";
 import type { InputEmbedding } from "./lm_head.js";
 import type { DeferredGradient } from "./gradient.js";
 import type { KvCacheView } from "./kv_cache.js";
-import { whole, type Region } from "./region.js";
+import { noTensorParallel, type TensorParallel } from "./tensor_parallel.js";
 import { matrix } from "./spec.js";
 import type { ForwardContext } from "./forward_context.js";
 
@@ -85,11 +85,11 @@ export function tokenEmbedding(
 /** ids [batch, time] (int32) -> y [batch, held time, width] = token[ids], plus position[their places] if learned. */
 export function embedding(
   { positions, ...options }: EmbeddingOptions,
-  region: Region = whole,
+  tensorParallel: TensorParallel = noTensorParallel,
 ): InputEmbedding<EmbeddingParams, EmbeddingSaved> {
   const { width, std } = options;
-  const tokens = region.source(tokenEmbedding(options, region.inside));
-  const { index } = region.outside;
+  const tokens = tensorParallel.wrapEmbedding(tokenEmbedding(options, tensorParallel.weightShard));
+  const { index } = tensorParallel.tokenShard;
   return {
     spec: {
       ...tokens.spec,

@@ -74,7 +74,7 @@ export {
 export { rmsNorm, type RmsNormParams, type RmsNormSaved } from "./rms_norm.js";
 export { swiglu } from "./swiglu.js";
 export { addAndDispose } from "./and_dispose.js";
-export { whole, type Region } from "./region.js";
+export { noTensorParallel, type TensorParallel } from "./tensor_parallel.js";
 export {
   constant,
   bucketKey,

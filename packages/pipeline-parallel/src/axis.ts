@@ -75,12 +75,12 @@ export function pipelineAxis({ kind, chunks, group, ends, specs }: PipelineOptio
         leaf.dispose();
         return sum;
       }),
-    join: (tree) => joined(tree, specs, group),
+    join: (tree) => gatherStages(tree, specs, group),
   };
 }
 
 /** The leaves of all stages, by path. Uses up `own`. */
-function joined(
+function gatherStages(
   own: Tree,
   specs: readonly TreeOf<ParamSpec>[],
   group: ProcessGroup,

@@ -9,7 +9,7 @@ import {
   leaves,
   mapTensors,
   type ParamSpec,
-  type Region,
+  type TensorParallel,
   type Tree,
   type TreeOf,
 } from "@tessera/layers";
@@ -35,10 +35,10 @@ export const alone: TensorAxis = {
   copy: () => UNSHARDED,
 };
 
-/** Of a model made with `region`, whose parameters `spec` describes. */
+/** Of a model made with `tensorParallel`, whose parameters `spec` describes. */
 export function tensorAxis(
   spec: TreeOf<ParamSpec>,
-  region: Pick<Region, "outside">,
+  tensorParallel: Pick<TensorParallel, "tokenShard">,
   group: ProcessGroup,
 ): TensorAxis {
   const leafOf = (path: string): ParamSpec => leafAt<ParamSpec>(spec, path)!;
@@ -48,23 +48,24 @@ export function tensorAxis(
   };
   /** Whether a rank's gradient is a part: where it computes parts of a sum, or sees part of the tokens. */
   const isPart = (path: string): boolean =>
-    copies(path) > 1 && (leafOf(path).isTensorParallel === true || region.outside.count > 1);
+    copies(path) > 1 &&
+    (leafOf(path).isTensorParallel === true || tensorParallel.tokenShard.count > 1);
   const isWholePart = (path: string): boolean => isPart(path) && leafOf(path).partition === null;
   return {
     group,
     copy: (path) => ({ index: group.rank % copies(path), count: copies(path) }),
     complete(gradients) {
       if (group.size === 1) return gradients;
-      const summed = summedOver(group, gradients, isWholePart);
+      const summed = allReduceLeaves(group, gradients, isWholePart);
       return mapTensors(summed, (leaf, path) =>
-        isPart(path) && !isWholePart(path) ? summedAmong(group, copies(path), leaf) : leaf,
+        isPart(path) && !isWholePart(path) ? reduceReplicas(group, copies(path), leaf) : leaf,
       );
     },
   };
 }
 
 /** `tree`, with the leaves at some paths summed over all ranks, in one call. Uses it up. */
-function summedOver(group: ProcessGroup, tree: Tree, at: (path: string) => boolean): Tree {
+function allReduceLeaves(group: ProcessGroup, tree: Tree, at: (path: string) => boolean): Tree {
   const parts = leaves<Tensor>(tree).filter(([path]) => at(path));
   if (parts.length === 0) return tree;
   const flat = tidy(() => concat(parts.map(([, leaf]) => reshape(leaf, [-1]))));
@@ -87,7 +88,7 @@ function summedOver(group: ProcessGroup, tree: Tree, at: (path: string) => boole
 }
 
 /** The sum of `leaf` over this rank and its neighbours, `copies` in all. Uses it up. */
-function summedAmong(group: ProcessGroup, copies: number, leaf: Tensor): Tensor {
+function reduceReplicas(group: ProcessGroup, copies: number, leaf: Tensor): Tensor {
   const row = reshape(leaf, [1, ...leaf.shape]);
   const all = group.allGather(row, 0).wait();
   const first = Math.floor(group.rank / copies) * copies;

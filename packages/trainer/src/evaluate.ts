@@ -2,7 +2,7 @@
 
 import type { Feed } from "@tessera/data";
 import { atRows, type GptParams, type GptPart } from "@tessera/gpt";
-import { disposeTree, evalContext, whole } from "@tessera/layers";
+import { disposeTree, evalContext, noTensorParallel } from "@tessera/layers";
 import { executeForward, type ForwardPart } from "@tessera/pipeline-parallel";
 import { countedTokens, disposeBatch, makeBatch } from "./batch.js";
 import { overRanks, type Axes } from "./over_ranks.js";
@@ -24,8 +24,8 @@ export function evaluate(
   const { model, evalBatch, sharing, pipeline } = plan;
   const { size, rank } = sharing.group;
   const rounds = Math.ceil(feed.count / (evalBatch * size));
-  const { storage = "fp32", region = whole } = model.options;
-  const heldTokens = feed.length / region.outside.count;
+  const { storage = "fp32", region = noTensorParallel } = model.options;
+  const heldTokens = feed.length / region.tokenShard.count;
   let nats = 0;
   let tokens = 0;
 

@@ -9,7 +9,7 @@ import {
   type GptParams,
   type GptStage,
 } from "@tessera/gpt";
-import { checkPartition, whole, type Region } from "@tessera/layers";
+import { checkPartition, noTensorParallel, type TensorParallel } from "@tessera/layers";
 import { coordinates, rankAt, type Degrees, type Range } from "@tessera/mesh";
 import {
   oneStage,
@@ -17,7 +17,7 @@ import {
   type PipelineAxis,
   type ScheduleKind,
 } from "@tessera/pipeline-parallel";
-import { split, splitTokens, tensorAxis } from "@tessera/tensor-parallel";
+import { tensorParallel, sequenceParallel, tensorAxis } from "@tessera/tensor-parallel";
 import type { TrainingPlan } from "./plan.js";
 
 export interface Layout {
@@ -48,7 +48,7 @@ export function layOut(
   const { degrees, layers, zeroStage } = layout;
   const groups = meshGroups(world, degrees);
   const region = regionOf(layout, groups.tensor);
-  const shard = region.inside;
+  const shard = region.weightShard;
   const around = zeroStage === 3 ? { around: shardAll(groups.data, shard) } : {};
   const stages = Array.from({ length: degrees.pipeline }, (_, stage): GptStage => {
     const own = layers.filter((_span, index) => index % degrees.pipeline === stage);
@@ -64,16 +64,16 @@ export function layOut(
   };
 }
 
-function regionOf({ sequenceParallel }: Layout, tensor: ProcessGroup): Region {
-  if (tensor.size === 1) return whole;
-  return sequenceParallel ? splitTokens(tensor) : split(tensor);
+function regionOf(layout: Layout, tensor: ProcessGroup): TensorParallel {
+  if (tensor.size === 1) return noTensorParallel;
+  return layout.sequenceParallel ? sequenceParallel(tensor) : tensorParallel(tensor);
 }
 
 function sharingOf(
   { spec }: GptStage,
   { zeroStage: stage, bucketBytes }: Layout,
   data: ProcessGroup,
-  shard: Region["inside"],
+  shard: TensorParallel["weightShard"],
 ): Sharing<GptParams> {
   if (stage === 3) return fullyShard<GptParams>(spec, data, shard);
   const size = bucketBytes === undefined ? {} : { bucketBytes };

@@ -4,7 +4,12 @@ import { stack, sum, tidy, zeros, type Tensor } from "@tensorflow/tfjs-core";
 import type { BatchPlan } from "@tessera/config";
 import type { Collector } from "@tessera/data-parallel";
 import { atRows, type Batch, type GptParams, type GptPart, type PartSaved } from "@tessera/gpt";
-import { addAndDispose, whole, type GradientSink, type ForwardContext } from "@tessera/layers";
+import {
+  addAndDispose,
+  noTensorParallel,
+  type GradientSink,
+  type ForwardContext,
+} from "@tessera/layers";
 import {
   endsBackward,
   execute,
@@ -84,8 +89,8 @@ export function runMicroBatches(plan: TrainingPlan, pass: Pass): Tensor {
   });
 
   const { hiddenSize } = model.config;
-  const { storage = "fp32", region = whole } = model.options;
-  const heldTokens = plan.train.length / region.outside.count;
+  const { storage = "fp32", region = noTensorParallel } = model.options;
+  const heldTokens = plan.train.length / region.tokenShard.count;
   const message = { shape: () => [microBatch, heldTokens, hiddenSize], storage };
   execute({ parts: model.parts.map(partOf), group: pipeline.group, message }, schedule);
   return sums;

@@ -4,7 +4,7 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 import { gpt, type GptParams } from "@tessera/gpt";
 import { disposeTree, mapTensors, mapTree, type ParamSpec, type Tree } from "@tessera/layers";
 import { initialState, type OptimizerState } from "@tessera/optim";
-import { wholeOf } from "@tessera/tensor-parallel";
+import { unshardParams } from "@tessera/tensor-parallel";
 import type { TrainingPlan } from "./plan.js";
 import type { TrainingState } from "./step.js";
 
@@ -37,7 +37,7 @@ export function wholeState(
 ): WholeState {
   const { spec: wholeSpec } = gpt(config);
   const joined = (share: GptParams): GptParams => {
-    const ofStage = wholeOf(share, spec, tensor.group);
+    const ofStage = unshardParams(share, spec, tensor.group);
     disposeTree(share);
     const all = pipeline.join(ofStage);
     return mapTree(wholeSpec, (_leaf: ParamSpec, path): Tensor => all.get(path)!);

@@ -6,7 +6,7 @@ import { gptConfig, gptPart, type GptParams, type GptSizes, type Keeping } from 
 import type { FloatStorage } from "@tessera/kernels";
 import { loadNative } from "@tessera/kernels-native";
 import { disposeTree, materialize, evalContext } from "@tessera/layers";
-import { split, splitTokens } from "@tessera/tensor-parallel";
+import { tensorParallel, sequenceParallel } from "@tessera/tensor-parallel";
 
 export interface Case {
   readonly sizes: GptSizes;
@@ -20,11 +20,11 @@ const allocated = (): number => (memory() as unknown as { allocated: number }).a
 function keptBytes(world: World, { sizes, rows, storage, keeping }: Case): number {
   const config = gptConfig(sizes);
   const group = keeping.tensor === 1 ? singleGroup(world.rank) : world.all;
-  const region = (keeping.sequence ? splitTokens : split)(group);
+  const region = (keeping.sequence ? sequenceParallel : tensorParallel)(group);
   const { recompute } = keeping;
   const options = { region, storage, ...(recompute && { recompute }) };
   const part = gptPart(config, options, { start: 0, size: config.layerCount });
-  const params = materialize<GptParams>(part.spec, 1, region.inside);
+  const params = materialize<GptParams>(part.spec, 1, region.weightShard);
   const ids = zeros([rows, config.maxPositions], "int32");
   const before = allocated();
   const [y, saved] = part.forward(params, ids, evalContext);

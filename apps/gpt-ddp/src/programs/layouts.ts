@@ -26,7 +26,7 @@ import {
 } from "@tessera/layers";
 import type { FloatStorage } from "@tessera/kernels";
 import { splitEvenly, type ScheduleKind } from "@tessera/pipeline-parallel";
-import { partOf, shareOf } from "@tessera/tensor-parallel";
+import { partOf, shardParams } from "@tessera/tensor-parallel";
 import { adam, decayOf } from "@tessera/optim";
 import {
   freshState,
@@ -192,7 +192,7 @@ function goldenWeights(
     return leafAt<Tensor>(whole, path)!.clone();
   });
   disposeTree(whole);
-  return shareOf(ofStage, spec, partOf(tensor));
+  return shardParams(ofStage, spec, partOf(tensor));
 }
 
 function trained(world: World, job: Job, layout: Layout): Trained {

@@ -26,18 +26,25 @@ import {
   residual,
   sequence,
   evalContext,
-  whole,
+  noTensorParallel,
   type EmbeddingParams,
   type Layer,
   type Like,
   type NoParams,
   type ParamsOf,
   type ParamSpec,
-  type Region,
+  type TensorParallel,
   type Tree,
   type LmHeadParams,
 } from "@tessera/layers";
-import { partOf, shareOf, split, splitTokens, tensorAxis, wholeOf } from "../index.js";
+import {
+  partOf,
+  shardParams,
+  tensorParallel,
+  sequenceParallel,
+  tensorAxis,
+  unshardParams,
+} from "../index.js";
 
 type ByPath = Readonly<Record<string, readonly number[]>>;
 
@@ -63,30 +70,30 @@ const [VOCABULARY, WIDTH, BATCH, TIME] = [11, 4, 2, 6];
 const vocabulary = { vocabulary: VOCABULARY, width: WIDTH, std: 1 };
 
 /** Partial sums of x itself, by a layer that keeps nothing of it. */
-const parted = ({ inside: { count } }: Region): Layer<NoParams, NoParams> => ({
+const parted = ({ weightShard: { count } }: TensorParallel): Layer<NoParams, NoParams> => ({
   spec: {},
   forward: (_params, x) => [mul(x, 1 / count), {}],
   backward: (_params, _saved, dy) => mul(dy, 1 / count),
 });
 
-function modelOf(region: Region) {
+function modelOf(tensorParallel: TensorParallel) {
   const feed = mlp({
     width: WIDTH,
     ffnWidth: 12,
     std: 1,
     outputStd: 1,
     bias: true,
-    shard: region.inside,
+    shard: tensorParallel.weightShard,
   });
   const stack = sequence({
     norm: layerNorm(WIDTH),
-    feed: residual(region.across(feed)),
-    parted: region.across(parted(region)),
+    feed: residual(tensorParallel.wrap(feed)),
+    parted: tensorParallel.wrap(parted(tensorParallel)),
   });
   return {
-    source: embedding({ ...vocabulary, positions: TIME }, region),
+    source: embedding({ ...vocabulary, positions: TIME }, tensorParallel),
     stack,
-    head: region.head({ ...vocabulary, bias: true }),
+    head: tensorParallel.lmHead({ ...vocabulary, bias: true }),
   };
 }
 
@@ -149,7 +156,7 @@ export async function main({ all: group }: World): Promise<Compared> {
   enableProdMode(); // no advice to install another backend
   await setBackend("cpu");
   const before = memory().numTensors;
-  const plain = modelOf(whole);
+  const plain = modelOf(noTensorParallel);
   // No two elements alike, nor any zero, also of what starts as one value.
   const drawn = (): Params =>
     mapTensors(materialize<Params>(specOf(plain), 3), (leaf) => {
@@ -159,14 +166,14 @@ export async function main({ all: group }: World): Promise<Compared> {
       return moved;
     });
 
-  const takeShared = (region: Region): Taken => {
-    const model = modelOf(region);
+  const takeShared = (tensorParallel: TensorParallel): Taken => {
+    const model = modelOf(tensorParallel);
     const spec = specOf(model);
-    const axis = tensorAxis(spec, region, group);
-    const share = shareOf(drawn(), spec, partOf(axis));
+    const axis = tensorAxis(spec, tensorParallel, group);
+    const share = shardParams(drawn(), spec, partOf(axis));
     const taken = take(model, share);
     const gradients = axis.complete(taken.gradients) as Params;
-    const joined = wholeOf(gradients, spec, group);
+    const joined = unshardParams(gradients, spec, group);
     for (const tree of [share, gradients]) disposeTree(tree);
     return { ...taken, gradients: valuesOf(joined) };
   };
@@ -176,8 +183,8 @@ export async function main({ all: group }: World): Promise<Compared> {
   disposeTree(params);
   return {
     whole: { ...taken, gradients: valuesOf(taken.gradients) },
-    split: takeShared(split(group)),
-    splitTokens: takeShared(splitTokens(group)),
+    split: takeShared(tensorParallel(group)),
+    splitTokens: takeShared(sequenceParallel(group)),
     leaked: memory().numTensors - before,
   };
 }

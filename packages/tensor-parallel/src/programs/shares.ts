@@ -6,7 +6,7 @@ import { enableProdMode, fill, memory, setBackend, type Tensor } from "@tensorfl
 import type { World } from "@tessera/collectives";
 import { disposeTree, leaves, mapTensors, materialize, matrix, vector } from "@tessera/layers";
 import { vocabularyPartition, type ParamSpec } from "@tessera/layers";
-import { partOf, shareOf, split, tensorAxis, wholeOf } from "../index.js";
+import { partOf, shardParams, tensorParallel, tensorAxis, unshardParams } from "../index.js";
 
 type Params = Readonly<Record<"columns" | "keys" | "table" | "inner" | "gain", Tensor>>;
 
@@ -44,16 +44,16 @@ export async function main(world: World): Promise<Shares> {
   enableProdMode(); // no advice to install another backend
   await setBackend("cpu");
   const before = memory().numTensors;
-  const axis = tensorAxis(spec, split(world.all), world.all);
+  const axis = tensorAxis(spec, tensorParallel(world.all), world.all);
   const whole = materialize<Params>(spec, 5);
   const expected = valuesOf(whole);
-  const share = shareOf(whole, spec, partOf(axis));
-  const joined = wholeOf(share, spec, world.all);
+  const share = shardParams(whole, spec, partOf(axis));
+  const joined = unshardParams(share, spec, world.all);
   const completed = axis.complete(
     mapTensors(share, (leaf) => fill(leaf.shape, 10 ** world.rank)),
   ) as Params;
   const { gain } = spec;
-  const none = tensorAxis({ gain }, split(world.all), world.all);
+  const none = tensorAxis({ gain }, tensorParallel(world.all), world.all);
   const untouched = none.complete({ gain: fill([5], 3) }) as Pick<Params, "gain">;
   const said = {
     whole: expected,

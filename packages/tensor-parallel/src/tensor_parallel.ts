@@ -7,38 +7,42 @@ import {
   leaves,
   mapTensors,
   type Layer,
-  type Region,
+  type TensorParallel,
   type InputEmbedding,
   type Tree,
 } from "@tessera/layers";
 import type { ShardIndex } from "@tessera/mesh";
-import { sharedTokens, wholeTokens, type Border } from "./border.js";
-import { insideSpec } from "./inside_spec.js";
+import { shardedTokens, replicatedTokens, type RegionComm } from "./region_comm.js";
+import { markTensorParallel } from "./mark_tensor_parallel.js";
 import { deferWeightGradients } from "./defer_weight_gradients.js";
-import { sharedVocabularyHead } from "./vocabulary_head.js";
+import { vocabParallelHead } from "./vocab_parallel_head.js";
 
 /** Ranks share products and vocabulary. Outside, all of them compute the same. */
-export const split = (group: ProcessGroup): Region => regionOf(group, wholeTokens(group));
+export const tensorParallel = (group: ProcessGroup): TensorParallel =>
+  createTensorParallel(group, replicatedTokens(group));
 
 /** The same, and outside each rank computes its part of the tokens: their number must divide. */
-export const splitTokens = (group: ProcessGroup): Region => regionOf(group, sharedTokens(group));
+export const sequenceParallel = (group: ProcessGroup): TensorParallel =>
+  createTensorParallel(group, shardedTokens(group));
 
-function regionOf(group: ProcessGroup, border: Border): Region {
+function createTensorParallel(group: ProcessGroup, comm: RegionComm): TensorParallel {
   const shard: ShardIndex = { index: group.rank, count: group.size };
   return {
-    inside: shard,
-    outside: border.outside,
-    across: (layer) => acrossBorder(layer, border),
-    source: (source) => sourceBehind(source, border),
-    head: (options) => sharedVocabularyHead(options, border, group),
+    weightShard: shard,
+    tokenShard: comm.tokenShard,
+    wrap: (layer) => wrapLayer(layer, comm),
+    wrapEmbedding: (source) => wrapEmbedding(source, comm),
+    lmHead: (options) => vocabParallelHead(options, comm, group),
   };
 }
 
 /** The record of a stretch; with what the rank holds of its x, if the layer keeps x. */
-type Kept<S> = { readonly inside: S } & ({ readonly x: Tensor } | Readonly<Record<never, never>>);
+type RegionSaved<S> = { readonly inside: S } & (
+  { readonly x: Tensor } | Readonly<Record<never, never>>
+);
 
 /** Where `tree` keeps `from`, it keeps `to` instead. Borrows both. */
-function replaced<T extends Tree>(tree: T, from: Tensor, to: Tensor): T {
+function replaceTensor<T extends Tree>(tree: T, from: Tensor, to: Tensor): T {
   const isFrom = (leaf: Tensor): boolean =>
     leaf.dataId === from.dataId && leaf.shape.join() === from.shape.join();
   return mapTensors(tree, (leaf) => {
@@ -48,36 +52,36 @@ function replaced<T extends Tree>(tree: T, from: Tensor, to: Tensor): T {
   });
 }
 
-const keeps = (tree: Tree, x: Tensor): boolean =>
+const savesTensor = (tree: Tree, x: Tensor): boolean =>
   leaves<Tensor>(tree).some(([, leaf]) => leaf.dataId === x.dataId);
 
 /**
  * Gathers x, calls `layer`, and sums its results. What `layer` keeps of the gathered x is gathered again
  * in backward instead. The gradient of x is summed while the last gradients of weights are computed.
  */
-function acrossBorder<P extends Tree, S extends Tree>(
+function wrapLayer<P extends Tree, S extends Tree>(
   layer: Layer<P, S>,
-  border: Border,
+  comm: RegionComm,
 ): Layer<P, Tree> {
-  const stretch: Layer<P, Kept<S>> = {
-    spec: insideSpec<P>(layer.spec),
+  const stretch: Layer<P, RegionSaved<S>> = {
+    spec: markTensorParallel<P>(layer.spec),
     forward(params, x, ctx) {
-      const gathered = border.gather(x).wait();
+      const gathered = comm.gather(x).wait();
       const [y, saved] = layer.forward(params, gathered, ctx);
-      const sum = border.sum(y);
+      const sum = comm.reduce(y);
       y.dispose();
-      const inside = replaced(saved, gathered, x);
+      const inside = replaceTensor(saved, gathered, x);
       gathered.dispose();
-      return [sum.wait(), keeps(inside, x) ? { x: x.clone(), inside } : { inside }];
+      return [sum.wait(), savesTensor(inside, x) ? { x: x.clone(), inside } : { inside }];
     },
     backward(params, saved, dy, sink, ctx) {
-      const gatheredDy = border.gather(dy);
-      const inside = "x" in saved ? regained(saved, border) : saved.inside;
+      const gatheredDy = comm.gather(dy);
+      const inside = "x" in saved ? regatherInput(saved, comm) : saved.inside;
       const whole = gatheredDy.wait();
       const held = deferWeightGradients(params, sink);
       const dx = layer.backward(params, inside, whole, held.sink, ctx);
       whole.dispose();
-      const sum = border.sum(dx);
+      const sum = comm.reduce(dx);
       dx.dispose();
       held.flush();
       return sum.wait();
@@ -87,28 +91,28 @@ function acrossBorder<P extends Tree, S extends Tree>(
 }
 
 /** The record as `layer` made it. Uses up `saved`. */
-function regained<S extends Tree>(saved: { x: Tensor; inside: S }, border: Border): S {
-  const gathered = border.gather(saved.x).wait();
-  const inside = replaced(saved.inside, saved.x, gathered);
+function regatherInput<S extends Tree>(saved: { x: Tensor; inside: S }, comm: RegionComm): S {
+  const gathered = comm.gather(saved.x).wait();
+  const inside = replaceTensor(saved.inside, saved.x, gathered);
   saved.x.dispose();
   gathered.dispose();
   return inside;
 }
 
 /** Sums what `source` makes of each rank's rows of the vocabulary. */
-const sourceBehind = <P extends Tree, S extends Tree>(
+const wrapEmbedding = <P extends Tree, S extends Tree>(
   source: InputEmbedding<P, S>,
-  border: Border,
+  comm: RegionComm,
 ): InputEmbedding<P, S> => ({
-  spec: insideSpec<P>(source.spec),
+  spec: markTensorParallel<P>(source.spec),
   forward(params, ids, ctx) {
     const [y, saved] = source.forward(params, ids, ctx);
-    const sum = border.sum(y);
+    const sum = comm.reduce(y);
     y.dispose();
     return [sum.wait(), saved];
   },
   backward(params, saved, dy, sink, ctx) {
-    const whole = border.gather(dy).wait();
+    const whole = comm.gather(dy).wait();
     source.backward(params, saved, whole, sink, ctx);
     whole.dispose();
   },

@@ -6,7 +6,11 @@ import { beforeAll, expect, test } from "@jest/globals";
 import { enableProdMode, memory, setBackend, tensor, type Tensor } from "@tensorflow/tfjs-core";
 import { singleGroup, type ProcessGroup } from "@tessera/collectives";
 import { disposeTree } from "@tessera/layers";
-import { gradientsOf, lossOf, type Slices } from "./slices.js";
+import {
+  computeLossAndGradients,
+  computeLoss,
+  type VocabularyShard,
+} from "./vocab_parallel_cross_entropy.js";
 
 beforeAll(async () => {
   enableProdMode(); // no advice to install another backend
@@ -43,7 +47,7 @@ function slicesOf(logitBytes: number | null, hasBias: boolean) {
       return alone.allGather(x, dim);
     },
   };
-  const slices: Slices = {
+  const slices: VocabularyShard = {
     group,
     firstToken: 0,
     x: tensor(xs, [1, xs.length, 1]),
@@ -80,10 +84,10 @@ test.each([
   for (const hasBias of [false, true]) {
     const before = memory().numTensors;
     const { slices, chunksOf } = slicesOf(bytes, hasBias);
-    const evaluated = lossOf(slices);
+    const evaluated = computeLoss(slices);
     expectValues(evaluated, [loss]);
     expect(chunksOf()).toBe(chunks);
-    const made = gradientsOf(slices);
+    const made = computeLossAndGradients(slices);
     expect(chunksOf()).toBe(2 * chunks);
     const ofTable = made.dTable();
     expectValues(made.loss, [loss]);

@@ -31,10 +31,10 @@ import {
 } from "@tessera/kernels";
 import { accumulateGradient, type Targets } from "@tessera/layers";
 
-const LOGIT_BYTES = 64 * 2 ** 20;
+const MAX_LOGIT_BYTES = 64 * 2 ** 20;
 
 /** All positions of a batch, and what this rank holds of the vocabulary. */
-export interface Slices {
+export interface VocabularyShard {
   readonly group: ProcessGroup;
   readonly firstToken: number;
   readonly x: Tensor; // [batch, time, width]
@@ -54,8 +54,8 @@ interface Chunk {
 }
 
 /** Calls `use` with one chunk after the other. Returns the sum of the losses that it returns. */
-function eachChunk(
-  { x, table, targets, logitBytes = LOGIT_BYTES }: Slices,
+function sumOverChunks(
+  { x, table, targets, logitBytes = MAX_LOGIT_BYTES }: VocabularyShard,
   use: (chunk: Chunk) => Tensor,
 ): Tensor {
   const [rows, width] = table.shape as [number, number];
@@ -82,7 +82,10 @@ function eachChunk(
  * The loss of a chunk; this rank's exps [count, held tokens]; and by what to multiply them for
  * weight x softmax, [count].
  */
-function probabilities({ group, table, bias, firstToken }: Slices, { x, targets, weights }: Chunk) {
+function probabilities(
+  { group, table, bias, firstToken }: VocabularyShard,
+  { x, targets, weights }: Chunk,
+) {
   const added = bias?.clone() ?? tensor1d([]);
   const inputs = { x, table, targets, bias: added };
   const { exps, figures } = call(vocabularySlice, inputs, { firstToken });
@@ -90,14 +93,14 @@ function probabilities({ group, table, bias, firstToken }: Slices, { x, targets,
   const everyones = group.allGather(figures, 1).wait(); // [3, ranks x count]
   const { loss, factors } = tidy(() => {
     const byRank = reshape(everyones, [3, group.size, -1]);
-    const [mosts, sums, known] = unstack(byRank) as [Tensor, Tensor, Tensor];
-    const most: Tensor = max(mosts, 0);
-    const total: Tensor = sum(mul(sums, exp(sub(mosts, most))), 0);
-    const nats = sub(add(most, log(total)), sum(known, 0));
+    const [rowMaxes, sums, known] = unstack(byRank) as [Tensor, Tensor, Tensor];
+    const rowMax: Tensor = max(rowMaxes, 0);
+    const total: Tensor = sum(mul(sums, exp(sub(rowMaxes, rowMax))), 0);
+    const nats = sub(add(rowMax, log(total)), sum(known, 0));
     const own = unstack(figures)[0]!;
     return {
       loss: sum<Tensor>(mul(weights, nats)),
-      factors: mul<Tensor>(weights, exp(sub(sub(own, most), log(total)))),
+      factors: mul<Tensor>(weights, exp(sub(sub(own, rowMax), log(total)))),
     };
   });
   figures.dispose();
@@ -105,15 +108,15 @@ function probabilities({ group, table, bias, firstToken }: Slices, { x, targets,
   return { exps, loss, factors };
 }
 
-export const lossOf = (slices: Slices): Tensor =>
-  eachChunk(slices, (chunk) => {
+export const computeLoss = (slices: VocabularyShard): Tensor =>
+  sumOverChunks(slices, (chunk) => {
     const { exps, loss, factors } = probabilities(slices, chunk);
     exps.dispose();
     factors.dispose();
     return loss;
   });
 
-export interface SliceGradients {
+export interface VocabularyShardGradients {
   readonly loss: Tensor;
   /** [batch, time, width]: this rank's part of a sum. */
   readonly dx: Tensor;
@@ -123,7 +126,7 @@ export interface SliceGradients {
   readonly dBias: Tensor | null;
 }
 
-export function gradientsOf(slices: Slices): SliceGradients {
+export function computeLossAndGradients(slices: VocabularyShard): VocabularyShardGradients {
   const { x, table, bias, firstToken } = slices;
   const storage = hostMemory()?.storage(x) === "bf16" ? "bf16" : "fp32";
   // Rounded once, not once a chunk.
@@ -132,7 +135,7 @@ export function gradientsOf(slices: Slices): SliceGradients {
   // Chunks write over all of it: what counts is only how it is stored.
   let dx = add<Tensor>(x, 0);
   let dBias: Tensor | null = null;
-  const loss = eachChunk(slices, (chunk) => {
+  const loss = sumOverChunks(slices, (chunk) => {
     ofTable.settle();
     const { exps, loss, factors } = probabilities({ ...slices, table: rounded }, chunk);
     const { targets, weights } = chunk;

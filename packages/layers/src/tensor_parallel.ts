@@ -12,27 +12,29 @@ import {
 import type { Layer } from "./layer.js";
 import type { Tree } from "./tree.js";
 
-export interface Region {
+export interface TensorParallel {
   /** The part of the heads, columns and vocabulary that this rank holds inside the stretches. */
-  readonly inside: ShardIndex;
+  readonly weightShard: ShardIndex;
   /** The part of the tokens of each sequence that this rank holds outside of them. */
-  readonly outside: ShardIndex;
+  readonly tokenShard: ShardIndex;
   /**
    * A stretch: `layer` takes x whole, and its y are partial sums where ranks hold parts of its
    * parameters. The result takes and gives what a rank holds outside.
    */
-  across<P extends Tree, S extends Tree>(layer: Layer<P, S>): Layer<P, Tree>;
+  wrap<P extends Tree, S extends Tree>(layer: Layer<P, S>): Layer<P, Tree>;
   /** The same for where ids become activations, of which `source` makes partial sums. */
-  source<P extends Tree, S extends Tree>(source: InputEmbedding<P, S>): InputEmbedding<P, S>;
+  wrapEmbedding<P extends Tree, S extends Tree>(
+    wrapEmbedding: InputEmbedding<P, S>,
+  ): InputEmbedding<P, S>;
   /** Logits by a table [vocabulary, width] whose rows ranks may share, then cross-entropy. */
-  head(options: LmHeadOptions): LmHead<LmHeadParams>;
+  lmHead(options: LmHeadOptions): LmHead<LmHeadParams>;
 }
 
 /** Nothing is split, nothing is sent. */
-export const whole: Region = {
-  inside: UNSHARDED,
-  outside: UNSHARDED,
-  across: (layer) => layer,
-  source: (source) => source,
-  head: lmHead,
+export const noTensorParallel: TensorParallel = {
+  weightShard: UNSHARDED,
+  tokenShard: UNSHARDED,
+  wrap: (layer) => layer,
+  wrapEmbedding: (source) => source,
+  lmHead: lmHead,
 };

@@ -14,7 +14,11 @@ import {
 import type { ShardIndex } from "@tessera/mesh";
 
 /** The share of `whole`, a tree as `spec` describes it, that `part` holds. Uses up `whole`. */
-export function shareOf<P extends Tree>(whole: P, spec: Like<P, ParamSpec>, shard: ShardIndex): P {
+export function shardParams<P extends Tree>(
+  whole: P,
+  spec: Like<P, ParamSpec>,
+  shard: ShardIndex,
+): P {
   const specs = new Map(leaves<ParamSpec>(spec));
   return mapTensors(whole, (leaf, path) => {
     const { start, size } = shardSlice(specs.get(path)!, shard, path);
@@ -25,7 +29,7 @@ export function shareOf<P extends Tree>(whole: P, spec: Like<P, ParamSpec>, shar
 }
 
 /** The whole, on every rank of `group`, which all call this. Borrows `share`. */
-export function wholeOf<P extends Tree>(
+export function unshardParams<P extends Tree>(
   share: P,
   spec: Like<P, ParamSpec>,
   group: ProcessGroup,

@@ -10,13 +10,13 @@ import {
   type LmHeadOptions,
   type LmHeadParams,
 } from "@tessera/layers";
-import type { Border } from "./border.js";
-import { insideSpec } from "./inside_spec.js";
-import { gradientsOf, lossOf } from "./slices.js";
+import type { RegionComm } from "./region_comm.js";
+import { markTensorParallel } from "./mark_tensor_parallel.js";
+import { computeLossAndGradients, computeLoss } from "./vocab_parallel_cross_entropy.js";
 
-export function sharedVocabularyHead(
+export function vocabParallelHead(
   options: LmHeadOptions,
-  border: Border,
+  comm: RegionComm,
   group: ProcessGroup,
 ): LmHead<LmHeadParams> {
   const { vocabulary } = options;
@@ -25,20 +25,20 @@ export function sharedVocabularyHead(
     count: group.size,
   });
   const gathered = <R>(x: Tensor, use: (whole: Tensor) => R): R => {
-    const whole = border.gather(x).wait();
+    const whole = comm.gather(x).wait();
     const result = use(whole);
     whole.dispose();
     return result;
   };
   return {
-    spec: insideSpec<LmHeadParams>(lmHeadSpec(options)),
+    spec: markTensorParallel<LmHeadParams>(lmHeadSpec(options)),
     loss: ({ table, bias }, x, targets) =>
-      gathered(x, (whole) => lossOf({ group, firstToken, x: whole, table, bias, targets })),
+      gathered(x, (whole) => computeLoss({ group, firstToken, x: whole, table, bias, targets })),
     lossAndGradient({ table, bias }, x, targets, sink) {
       const { loss, dx, dTable, dBias } = gathered(x, (whole) =>
-        gradientsOf({ group, firstToken, x: whole, table, bias, targets }),
+        computeLossAndGradients({ group, firstToken, x: whole, table, bias, targets }),
       );
-      const sum = border.sum(dx);
+      const sum = comm.reduce(dx);
       dx.dispose();
       sink.table(dTable());
       if (dBias !== null) sink.bias!(dBias);
@@ -51,13 +51,13 @@ export function sharedVocabularyHead(
           return bias === undefined ? y : add<Tensor>(y, bias);
         }),
       );
-      return joined(own, vocabulary, group);
+      return gatherLogits(own, vocabulary, group);
     },
   };
 }
 
 /** The logits [batch, time, vocabulary] of each rank's own [batch, time, held tokens]. Uses them up. */
-function joined(own: Tensor, vocabulary: number, group: ProcessGroup): Tensor {
+function gatherLogits(own: Tensor, vocabulary: number, group: ProcessGroup): Tensor {
   const [batch, time, size] = own.shape as [number, number, number];
   // The first rank holds most.
   const missing = vocabularyRange(vocabulary, { index: 0, count: group.size }).size - size;

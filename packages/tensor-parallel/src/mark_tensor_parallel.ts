@@ -3,7 +3,7 @@
 import { mapTree, type Like, type ParamSpec, type Tree } from "@tessera/layers";
 
 /** `spec`, with all of it marked as inside. */
-export const insideSpec = <P extends Tree>(spec: Like<P, ParamSpec>): Like<P, ParamSpec> =>
+export const markTensorParallel = <P extends Tree>(spec: Like<P, ParamSpec>): Like<P, ParamSpec> =>
   mapTree(spec, (leaf: ParamSpec): ParamSpec => ({
     ...leaf,
     isTensorParallel: true,
