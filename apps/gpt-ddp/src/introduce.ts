@@ -54,8 +54,8 @@ function memoryLine({ plan, stage, storage }: Run): string {
   const rows = Math.max(batch.microBatch, validation === null ? 0 : evalBatch);
   const bytes = storage === "fp32" ? 4 : 2;
   const activations = activationBytes(model.config, { rows, time: train.length, bytes });
-  const { passing, ...held } = expected;
-  const kinds = { ...held, "expected activations": activations, "in passing": passing };
+  const { transient, ...held } = expected;
+  const kinds = { ...held, "expected activations": activations, "in passing": transient };
   const most = peakBytes(expected, activations, batch.accumulation);
   return `per rank: ${describeMemory(kinds)}, at most ${megabytes(most)} at once`;
 }

@@ -39,7 +39,7 @@ function memoryOf(config: RunConfig, stage: number, inFlight: number): StageMemo
   const own = layers.filter((_span, part) => part % degrees.pipeline === stage);
   const { spec } = gptStage(model, {}, own);
   checkPartition(spec, degrees.tensor);
-  const { weights, gradients, optimizer, passing } = rankMemory(spec, {
+  const { weights, gradients, optimizer, transient } = rankMemory(spec, {
     stage: zeroStage,
     ranks: degrees.data,
     slots: SLOTS,
@@ -50,7 +50,7 @@ function memoryOf(config: RunConfig, stage: number, inFlight: number): StageMemo
     gradients,
     optimizer,
     activations: activationsOf(config, stage, inFlight),
-    "in passing": passing,
+    "in passing": transient,
   };
 }
 

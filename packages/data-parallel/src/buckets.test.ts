@@ -13,7 +13,7 @@ const spec: TreeOf<ParamSpec> = {
 };
 
 const pathsOf = (bytes: number, ranks = 1) =>
-  planBuckets(spec, { ranks, bytes }).map(({ places }) => places.map(({ path }) => path));
+  planBuckets(spec, { ranks, bytes }).map(({ slots }) => slots.map(({ path }) => path));
 
 describe("buckets", () => {
   test("hold every parameter once, last layers first", () => {
@@ -49,9 +49,7 @@ describe("buckets", () => {
     ]);
     const twoSizes = { large: matrix([8, 5], null, 1), small: matrix([2, 2], null, 1) };
     const plan = (bytes: number) =>
-      planBuckets(twoSizes, { ranks: 1, bytes }).map(({ places }) =>
-        places.map(({ path }) => path),
-      );
+      planBuckets(twoSizes, { ranks: 1, bytes }).map(({ slots }) => slots.map(({ path }) => path));
     expect(plan(160)).toEqual([["large"], ["small"]]);
     expect(plan(161)).toEqual([["small", "large"]]);
   });
@@ -59,12 +57,12 @@ describe("buckets", () => {
   test.each([1, 2, 3, 8])(
     "have pieces of one size for %s ranks, and places that do not overlap",
     (ranks) => {
-      for (const { places, size } of planBuckets(spec, { ranks, bytes: 100 })) {
+      for (const { slots, size } of planBuckets(spec, { ranks, bytes: 100 })) {
         expect(size % ranks).toBe(0);
         let end = 0;
-        for (const { first, size: taken } of places) {
-          expect(first).toBe(end);
-          end = first + taken;
+        for (const { offset, size: taken } of slots) {
+          expect(offset).toBe(end);
+          end = offset + taken;
         }
         expect(size - end).toBeLessThan(ranks);
       }

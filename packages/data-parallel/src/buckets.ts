@@ -4,20 +4,20 @@ import { bucketKey, leaves, shardSlice, type ParamSpec, type TreeOf } from "@tes
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 
 /** Where a parameter lies in a bucket's flat memory, in elements. */
-export interface Place {
+export interface BucketSlot {
   readonly path: string;
   readonly shape: readonly number[];
-  readonly first: number;
+  readonly offset: number;
   readonly size: number;
   /** How many gradients a backward pass gives the parameter. */
-  readonly uses: number;
+  readonly gradientCount: number;
 }
 
 /** Parameters that are reduced by one call. */
 export interface Bucket {
   /** The path of its first parameter, of whose kind all of them are. */
   readonly name: string;
-  readonly places: readonly Place[];
+  readonly slots: readonly BucketSlot[];
   /** Elements, padded so that all ranks' pieces are of one size. */
   readonly size: number;
 }
@@ -40,11 +40,11 @@ export function planBuckets(
   { ranks, bytes, shard = UNSHARDED }: BucketOptions,
 ): Bucket[] {
   const buckets: Bucket[] = [];
-  const open = new Map<string, Place[]>();
-  const close = (places: readonly Place[]): void => {
-    const used = places.at(-1)!.first + places.at(-1)!.size;
+  const open = new Map<string, BucketSlot[]>();
+  const close = (slots: readonly BucketSlot[]): void => {
+    const used = slots.at(-1)!.offset + slots.at(-1)!.size;
     const size = Math.ceil(used / ranks) * ranks;
-    buckets.push({ name: places[0]!.path, places, size });
+    buckets.push({ name: slots[0]!.path, slots, size });
   };
   for (const [path, leaf] of leaves<ParamSpec>(spec).toReversed()) {
     const shape = shardSlice(leaf, shard, path).size;
@@ -52,19 +52,19 @@ export function planBuckets(
     const size = sizeOf(shape);
     const { gradientCount = 1 } = leaf;
     if (size * BYTES_PER_ELEMENT >= bytes) {
-      close([{ path, shape, first: 0, size, uses: gradientCount }]);
+      close([{ path, shape, offset: 0, size, gradientCount: gradientCount }]);
       continue;
     }
-    const places = open.get(kind) ?? [];
-    const last = places.at(-1);
-    const first = last === undefined ? 0 : last.first + last.size;
-    places.push({ path, shape, first, size, uses: gradientCount });
-    open.set(kind, places);
+    const slots = open.get(kind) ?? [];
+    const last = slots.at(-1);
+    const first = last === undefined ? 0 : last.offset + last.size;
+    slots.push({ path, shape, offset: first, size, gradientCount: gradientCount });
+    open.set(kind, slots);
     if ((first + size) * BYTES_PER_ELEMENT >= bytes) {
-      close(places);
+      close(slots);
       open.delete(kind);
     }
   }
-  for (const places of open.values()) close(places);
+  for (const slots of open.values()) close(slots);
   return buckets;
 }

@@ -7,7 +7,7 @@ import { runThreads, singleGroup } from "@tessera/collectives";
 import { disposeTree, leaves, materialize, matrix, type ParamSpec } from "@tessera/layers";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { fullyShard, replicate, type Sharing } from "./index.js";
+import { fullyShard, replicate, type DataParallel } from "./index.js";
 
 type Params = { readonly a: Tensor; readonly b: Tensor };
 const spec: Readonly<Record<keyof Params, ParamSpec>> = {
@@ -20,8 +20,8 @@ beforeAll(async () => {
   await setBackend("cpu");
 });
 
-const sharings: [string, () => Sharing<Params>][] = [
-  ...([0, 1, 2] as const).map((stage): [string, () => Sharing<Params>] => [
+const sharings: [string, () => DataParallel<Params>][] = [
+  ...([0, 1, 2] as const).map((stage): [string, () => DataParallel<Params>] => [
     `ZeRO ${stage}`,
     () => replicate<Params>(spec, singleGroup(), { stage, bucketBytes: 1000 }),
   ]),
@@ -34,40 +34,40 @@ const valuesOf = (tree: Params) =>
 test.each(sharings)(
   "%s: whole, held, owned and back loses nothing and leaks nothing",
   (_name, make) => {
-    const sharing = make();
+    const dataParallel = make();
     const before = memory().numTensors;
     const whole = materialize<Params>(spec, 1);
     const expected = valuesOf(whole);
-    const held = sharing.hold(whole);
-    const again = sharing.whole(held);
+    const held = dataParallel.shardParams(whole);
+    const again = dataParallel.gatherParams(held);
     expect(valuesOf(again)).toEqual(expected);
-    const owned = sharing.own(held);
-    const gathered = sharing.gather(owned);
+    const owned = dataParallel.toOptimizer(held);
+    const gathered = dataParallel.gatherFromOptimizer(owned);
     expect(valuesOf(gathered)).toEqual(expected);
-    const released = sharing.release(owned);
+    const released = dataParallel.fromOptimizer(owned);
     for (const tree of [again, gathered, released]) disposeTree(tree);
     expect(memory().numTensors).toBe(before);
   },
 );
 
 test.each(sharings)("%s: a parameter without a gradient counts as zeros", (_name, make) => {
-  const sharing = make();
-  const held = sharing.hold(materialize<Params>(spec, 1));
+  const dataParallel = make();
+  const held = dataParallel.shardParams(materialize<Params>(spec, 1));
   for (let step = 0; step < 2; step += 1) {
-    const { sink, take } = sharing.collect(held);
+    const { sink, finish } = dataParallel.createReducer(held);
     sink(true).a(ones([3, 2]));
-    const gathered = sharing.gather(take());
+    const gathered = dataParallel.gatherFromOptimizer(finish());
     expect(valuesOf(gathered).map((values) => values.slice(-1))).toEqual([[1], [0]]);
   }
 });
 
 test("a gradient that comes after its sum was sent is refused by name", () => {
-  const sharing = replicate<Params>(spec, singleGroup(), { stage: 0 });
-  const held = sharing.hold(materialize<Params>(spec, 1));
-  const first = sharing.collect(held);
+  const dataParallel = replicate<Params>(spec, singleGroup(), { stage: 0 });
+  const held = dataParallel.shardParams(materialize<Params>(spec, 1));
+  const first = dataParallel.createReducer(held);
   first.sink(true).b(ones([5]));
-  first.take();
-  const sink = sharing.collect(held).sink(true);
+  first.finish();
+  const sink = dataParallel.createReducer(held).sink(true);
   sink.b(ones([5]));
   expect(() => sink.b(ones([5]))).toThrow(/^b: a gradient came after its sum was sent/);
 });

@@ -27,30 +27,30 @@ import {
   type LayerWrapper,
 } from "@tessera/layers";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
-import { sinkInto } from "./collect.js";
-import { flatten, pieceOf } from "./flat.js";
-import { squaresOver } from "./squares.js";
-import type { Sharing } from "./sharing.js";
-import { underWay } from "./under_way.js";
+import { createSink } from "./bucket_reducer.js";
+import { flattenPadded, takeShard } from "./flat_buffer.js";
+import { sumSquares } from "./sum_squares.js";
+import type { DataParallel } from "./data_parallel.js";
+import { createPendingReductions } from "./pending_reductions.js";
 
 const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
 /** Among whom parameters are shared out in pieces, and what all of them have of split ones. */
-interface Holders {
+interface Shards {
   readonly group: ProcessGroup;
   readonly shard: ShardIndex;
 }
 
 /** Pieces under way to whole parameters. */
-interface Gathering<P extends Tree> {
+interface PendingGather<P extends Tree> {
   wait(): P;
 }
 
 function gather<P extends Tree>(
   spec: Like<P, ParamSpec>,
   pieces: P,
-  { group, shard }: Holders,
-): Gathering<P> {
+  { group, shard }: Shards,
+): PendingGather<P> {
   const works = new Map<string, Work>();
   for (const [path, piece] of leaves<Tensor>(pieces)) works.set(path, group.allGather(piece, 0));
   const shapes = new Map(leaves<ParamSpec>(spec));
@@ -70,29 +70,29 @@ function gather<P extends Tree>(
 }
 
 /** A gradient that other ranks are still adding to. */
-interface Arriving extends DeferredGradient {
+interface ArrivingGradient extends DeferredGradient {
   readonly work: Work;
 }
 
 /** What a gradient arrives by; one that is there has arrived. */
 const workOf = (gradient: Gradient): Work =>
   "work" in gradient
-    ? (gradient as Arriving).work
+    ? (gradient as ArrivingGradient).work
     : { done: true, wait: () => resolveGradient(gradient) };
 
 /** Sends each gradient, as a piece of the sum over ranks that is yet to arrive, to `sink`. */
-function scattered<P extends Tree>(
+function reduceScatterSink<P extends Tree>(
   params: P,
   sink: GradientSink<P>,
   group: ProcessGroup,
 ): GradientSink<P> {
-  return sinkInto(params, (path, gradient) => {
+  return createSink(params, (path, gradient) => {
     const made = resolveGradient(gradient);
-    const flat = flatten(made, group.size);
+    const flat = flattenPadded(made, group.size);
     made.dispose();
     const work = group.reduceScatter(flat, 0);
     flat.dispose();
-    const arriving: Arriving = {
+    const arriving: ArrivingGradient = {
       work,
       compute: () => work.wait(),
       accumulateInto: (sum) => accumulateGradient(sum, work.wait()),
@@ -102,7 +102,7 @@ function scattered<P extends Tree>(
 }
 
 /** Calls `use` with the whole parameters, which are there for that long. */
-function withWhole<P extends Tree, R>(gathering: Gathering<P>, use: (params: P) => R): R {
+function withFullParams<P extends Tree, R>(gathering: PendingGather<P>, use: (params: P) => R): R {
   const params = gathering.wait();
   const result = use(params);
   disposeTree(params);
@@ -111,16 +111,16 @@ function withWhole<P extends Tree, R>(gathering: Gathering<P>, use: (params: P) 
 
 function shardLayer<P extends Tree, S extends Tree>(
   layer: Layer<P, S>,
-  holders: Holders,
+  holders: Shards,
 ): Layer<P, S> {
   const whole = <R>(pieces: P, use: (params: P) => R) =>
-    withWhole(gather(layer.spec, pieces, holders), use);
+    withFullParams(gather(layer.spec, pieces, holders), use);
   return {
     spec: layer.spec,
     forward: (pieces, x, ctx) => whole(pieces, (params) => layer.forward(params, x, ctx)),
     backward: (pieces, saved, dy, sink, ctx) =>
       whole(pieces, (params) =>
-        layer.backward(params, saved, dy, scattered(params, sink, holders.group), ctx),
+        layer.backward(params, saved, dy, reduceScatterSink(params, sink, holders.group), ctx),
       ),
   };
 }
@@ -128,9 +128,9 @@ function shardLayer<P extends Tree, S extends Tree>(
 type Branches = Readonly<Record<string, Tree>>;
 
 /** `sequence`, with the next layer's parameters on their way while one computes. */
-function shardStack(
+function shardSequence(
   layers: Readonly<Record<string, AnyLayer>>,
-  holders: Holders,
+  holders: Shards,
 ): Layer<Branches, Branches> {
   const named = Object.entries(layers);
   /** Calls `use` for each layer in order, its parameters whole. */
@@ -139,7 +139,7 @@ function shardStack(
     pieces: Branches,
     use: (name: string, layer: AnyLayer, params: Tree) => void,
   ): void => {
-    const start = (i: number): Gathering<Tree> | null => {
+    const start = (i: number): PendingGather<Tree> | null => {
       const [name, layer] = order[i] ?? [];
       return name === undefined ? null : gather(layer!.spec, pieces[name]!, holders);
     };
@@ -167,7 +167,7 @@ function shardStack(
     backward(pieces, saved, dy, sink, ctx) {
       let dh = dy.clone();
       each(named.toReversed(), pieces, (name, layer, params) => {
-        const into = scattered(params, sink[name]!, holders.group);
+        const into = reduceScatterSink(params, sink[name]!, holders.group);
         const dx = layer.backward(params, saved[name]!, dh, into, childContext(ctx, name));
         dh.dispose();
         dh = dx;
@@ -178,33 +178,35 @@ function shardStack(
 }
 
 /** What is put around the parts of a model whose parameters are `fullyShard`'s pieces. */
-export const shardAll = (group: ProcessGroup, shard = UNSHARDED): LayerWrapper =>
-  shardParts({ group, shard });
+export const fsdpWrapper = (group: ProcessGroup, shard = UNSHARDED): LayerWrapper =>
+  wrapShards({ group, shard });
 
-const shardParts = (holders: Holders): LayerWrapper => ({
+const wrapShards = (holders: Shards): LayerWrapper => ({
   layer: (layer) => shardLayer(layer, holders),
   sequence: ((layers: Readonly<Record<string, AnyLayer>>) =>
-    shardStack(layers, holders)) as unknown as LayerWrapper["sequence"],
+    shardSequence(layers, holders)) as unknown as LayerWrapper["sequence"],
   embedding: (source) => ({
     spec: source.spec,
     forward: (pieces, ids, ctx) =>
-      withWhole(gather(source.spec, pieces, holders), (params) => source.forward(params, ids, ctx)),
+      withFullParams(gather(source.spec, pieces, holders), (params) =>
+        source.forward(params, ids, ctx),
+      ),
     backward: (pieces, saved, dy, sink, ctx) =>
-      withWhole(gather(source.spec, pieces, holders), (params) =>
-        source.backward(params, saved, dy, scattered(params, sink, holders.group), ctx),
+      withFullParams(gather(source.spec, pieces, holders), (params) =>
+        source.backward(params, saved, dy, reduceScatterSink(params, sink, holders.group), ctx),
       ),
   }),
   head(head) {
     const whole = <R>(
       pieces: Parameters<typeof head.loss>[0],
       use: (params: typeof pieces) => R,
-    ): R => withWhole(gather(head.spec, pieces, holders), use);
+    ): R => withFullParams(gather(head.spec, pieces, holders), use);
     return {
       spec: head.spec,
       loss: (pieces, x, targets) => whole(pieces, (params) => head.loss(params, x, targets)),
       lossAndGradient: (pieces, x, targets, sink) =>
         whole(pieces, (params) =>
-          head.lossAndGradient(params, x, targets, scattered(params, sink, holders.group)),
+          head.lossAndGradient(params, x, targets, reduceScatterSink(params, sink, holders.group)),
         ),
       logits: (pieces, x) => whole(pieces, (params) => head.logits(params, x)),
     };
@@ -219,40 +221,42 @@ export function fullyShard<P extends Tree>(
   spec: Like<P, ParamSpec>,
   group: ProcessGroup,
   shard: ShardIndex = UNSHARDED,
-): Sharing<P> {
-  const holders: Holders = { group, shard };
+): DataParallel<P> {
+  const holders: Shards = { group, shard };
   return {
     group,
-    sharesGradients: true,
-    holdings: mapTree(spec as TreeOf<ParamSpec>, (leaf: ParamSpec, path) => {
+    shardsGradients: true,
+    layouts: mapTree(spec as TreeOf<ParamSpec>, (leaf: ParamSpec, path) => {
       const [whole] = shardLayout(leaf, shard, path).ranges;
       const each = Math.ceil(whole!.size / group.size);
       return { shape: [each], ranges: clipRange(whole!, group.rank, each) };
     }),
-    copy: UNSHARDED,
-    collect(held) {
-      const sums = underWay();
+    replica: UNSHARDED,
+    createReducer(held) {
+      const sums = createPendingReductions();
       return {
         sink() {
-          sums.settle();
-          return sinkInto(held, (path, gradient) => sums.add(path, workOf(gradient)));
+          sums.wait();
+          return createSink(held, (path, gradient) => sums.add(path, workOf(gradient)));
         },
-        take() {
+        finish() {
           const taken = sums.take();
           return mapTensors(held, (piece, path) => taken.get(path) ?? zerosLike(piece));
         },
       };
     },
-    squares: (gradients, share) => squaresOver(group, gradients, share),
-    hold: (whole) =>
+    sumOfSquares: (gradients, share) => sumSquares(group, gradients, share),
+    shardParams: (whole) =>
       mapTensors(whole, (leaf) => {
-        const piece = tidy(() => pieceOf(flatten(leaf, group.size), group.rank, group.size));
+        const piece = tidy(() =>
+          takeShard(flattenPadded(leaf, group.size), group.rank, group.size),
+        );
         leaf.dispose();
         return piece;
       }),
-    own: (held) => held,
-    release: (owned) => owned as P,
-    whole: (held) => gather(spec, held, holders).wait(),
-    gather: (owned) => gather(spec, owned as P, holders).wait(),
+    toOptimizer: (held) => held,
+    fromOptimizer: (owned) => owned as P,
+    gatherParams: (held) => gather(spec, held, holders).wait(),
+    gatherFromOptimizer: (owned) => gather(spec, owned as P, holders).wait(),
   };
 }

@@ -40,7 +40,7 @@ test.each([
 
 test("what is whole for a moment is the largest gradient, or a layer's weights, the next ones and gradients", () => {
   const passing = (stage: 0 | 2 | 3, ranks: number, of = spec) =>
-    rankMemory(of, { stage, ranks, slots: 2 }).passing;
+    rankMemory(of, { stage, ranks, slots: 2 }).transient;
   const largest = 4 * 16;
   expect([passing(0, 4), passing(2, 4), passing(3, 1)]).toEqual([largest, largest, largest]);
   expect([passing(3, 2), passing(3, 4)]).toEqual([3 * 4 * 40, 3 * 4 * 40]);
@@ -60,7 +60,7 @@ test("a rank counts its part of what tensor parallelism splits", () => {
 });
 
 test("the most at once is at the head or at the end of backward, whichever holds more", () => {
-  const of = { weights: 1000, gradients: 100, optimizer: 2000, passing: 7 };
+  const of = { weights: 1000, gradients: 100, optimizer: 2000, transient: 7 };
   expect(peakBytes(of, 50, 1)).toBe(3100); // all gradients, at the end
   expect(peakBytes(of, 500, 1)).toBe(3507); // activations, at the head of the only micro-batch
   expect(peakBytes(of, 500, 2)).toBe(3607); // the same, and gradients of those before

@@ -10,7 +10,7 @@ export interface RankMemory {
   readonly gradients: number;
   readonly optimizer: number;
   /** What is whole for a moment: the largest gradient and, in stage 3, weights around their layer's calls. */
-  readonly passing: number;
+  readonly transient: number;
 }
 
 export interface MemoryOptions {
@@ -43,7 +43,7 @@ export function rankMemory(
     weights: from(3),
     gradients: from(2),
     optimizer: slots * from(1),
-    passing: stage === 3 && ranks > 1 ? Math.max(2 * largest, 3 * largestLayer(sizes)) : largest,
+    transient: stage === 3 && ranks > 1 ? Math.max(2 * largest, 3 * largestLayer(sizes)) : largest,
   };
 }
 
@@ -65,10 +65,10 @@ function largestLayer(sizes: readonly (readonly [path: string, size: number])[])
  * micro-batch, gradients are there already; or at the end of backward, when all gradients are.
  */
 export const peakBytes = (
-  { weights, gradients, optimizer, passing }: RankMemory,
+  { weights, gradients, optimizer, transient }: RankMemory,
   activations: number,
   accumulation: number,
 ): number =>
   weights +
   optimizer +
-  Math.max(gradients, (accumulation > 1 ? gradients : 0) + activations + passing);
+  Math.max(gradients, (accumulation > 1 ? gradients : 0) + activations + transient);

@@ -18,11 +18,11 @@ import {
 } from "@tessera/layers";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import { planBuckets, type Bucket } from "./buckets.js";
-import { bucketCollector, sinkInto } from "./collect.js";
-import { pack, pieceOf, unpack } from "./flat.js";
-import { squaresOver } from "./squares.js";
-import type { Sharing } from "./sharing.js";
-import { underWay } from "./under_way.js";
+import { createBucketReducer, createSink } from "./bucket_reducer.js";
+import { pack, takeShard, unpack } from "./flat_buffer.js";
+import { sumSquares } from "./sum_squares.js";
+import type { DataParallel } from "./data_parallel.js";
+import { createPendingReductions } from "./pending_reductions.js";
 
 export interface ReplicateOptions {
   /** 0: nothing is shared out. 1: moments. 2: moments and gradients. */
@@ -36,14 +36,14 @@ export interface ReplicateOptions {
 export const DEFAULT_BUCKET_BYTES = 2 ** 20;
 
 /** Trees of flat tensors by bucket. */
-type Flats = Readonly<Record<string, Tensor>>;
+type FlatBuffers = Readonly<Record<string, Tensor>>;
 
 /** Whole weights on every rank of `group`; gradients are reduced while backward goes on. */
 export function replicate<P extends Tree>(
   spec: Like<P, ParamSpec>,
   group: ProcessGroup,
   { stage, bucketBytes = DEFAULT_BUCKET_BYTES, shard = UNSHARDED }: ReplicateOptions,
-): Sharing<P> {
+): DataParallel<P> {
   const buckets = planBuckets(spec, {
     shard,
     ranks: group.size,
@@ -52,84 +52,85 @@ export function replicate<P extends Tree>(
   const isShared = stage > 0;
 
   /** A tree like `spec` from flat buckets, which it uses up. */
-  const unpacked = (flats: Flats): P => {
-    const byPath = new Map(buckets.flatMap((bucket) => unpack(bucket, flats[bucket.name]!)));
-    disposeTree(flats);
+  const unpacked = (buffers: FlatBuffers): P => {
+    const byPath = new Map(buckets.flatMap((bucket) => unpack(bucket, buffers[bucket.name]!)));
+    disposeTree(buffers);
     return mapTensors(spec as unknown as P, (_leaf, path) => byPath.get(path)!);
   };
 
-  const gatherAll = (owned: Flats): P => {
+  const gatherAll = (owned: FlatBuffers): P => {
     const works = buckets.map(({ name }) => [name, group.allGather(owned[name]!, 0)] as const);
     return unpacked(Object.fromEntries(works.map(([name, work]) => [name, work.wait()])));
   };
 
   return {
     group,
-    sharesGradients: stage === 2,
-    holdings: isShared
-      ? pieceHoldings(spec, buckets, { group, shard })
+    shardsGradients: stage === 2,
+    layouts: isShared
+      ? bucketLayouts(spec, buckets, { group, shard })
       : mapTree(spec as TreeOf<ParamSpec>, (leaf: ParamSpec, path) =>
           shardLayout(leaf, shard, path),
         ),
-    copy: isShared ? UNSHARDED : { index: group.rank, count: group.size },
-    collect: (held) => {
-      const flats = underWay();
-      const collector = bucketCollector(buckets, ({ name }, flat) => {
-        flats.add(name, isShared ? group.reduceScatter(flat, 0) : group.allReduce(flat));
+    replica: isShared ? UNSHARDED : { index: group.rank, count: group.size },
+    createReducer: (held) => {
+      const buffers = createPendingReductions();
+      const reducer = createBucketReducer(buckets, ({ name }, flat) => {
+        buffers.add(name, isShared ? group.reduceScatter(flat, 0) : group.allReduce(flat));
         flat.dispose();
       });
       const settled = (): Tree => {
-        collector.finish();
-        const sums: Flats = Object.fromEntries(flats.take());
+        reducer.flush();
+        const sums: FlatBuffers = Object.fromEntries(buffers.take());
         return isShared ? sums : unpacked(sums);
       };
       const sink = (isLast: boolean) => {
-        flats.settle();
-        collector.begin(isLast || stage === 2);
-        return sinkInto(held, collector.receive);
+        buffers.wait();
+        reducer.begin(isLast || stage === 2);
+        return createSink(held, reducer.receive);
       };
-      return { sink, take: settled };
+      return { sink, finish: settled };
     },
-    squares: (gradients, share) => squaresOver(isShared ? group : null, gradients, share),
-    hold: (whole) => whole,
-    own: (held) => (isShared ? piecesOf(held, buckets, group) : held),
-    release(owned) {
+    sumOfSquares: (gradients, share) => sumSquares(isShared ? group : null, gradients, share),
+    shardParams: (whole) => whole,
+    toOptimizer: (held) => (isShared ? shardBuckets(held, buckets, group) : held),
+    fromOptimizer(owned) {
       if (!isShared) return owned as P;
-      const whole = gatherAll(owned as Flats);
+      const whole = gatherAll(owned as FlatBuffers);
       disposeTree(owned);
       return whole;
     },
-    whole: shared,
-    gather: (owned) => (isShared ? gatherAll(owned as Flats) : shared(owned as P)),
+    gatherParams: cloneTree,
+    gatherFromOptimizer: (owned) =>
+      isShared ? gatherAll(owned as FlatBuffers) : cloneTree(owned as P),
   };
 }
 
 /** This rank's piece of each bucket. Uses up `held`, one bucket after the other. */
-function piecesOf(held: Tree, buckets: readonly Bucket[], group: ProcessGroup): Flats {
+function shardBuckets(held: Tree, buckets: readonly Bucket[], group: ProcessGroup): FlatBuffers {
   const byPath = new Map(leaves<Tensor>(held));
   const pieces = buckets.map((bucket) => {
     const flat = pack(bucket, (path) => byPath.get(path)!);
-    const piece = pieceOf(flat, group.rank, group.size);
+    const piece = takeShard(flat, group.rank, group.size);
     flat.dispose();
-    for (const { path } of bucket.places) byPath.get(path)!.dispose();
+    for (const { path } of bucket.slots) byPath.get(path)!.dispose();
     return [bucket.name, piece] as const;
   });
   return Object.fromEntries(pieces);
 }
 
 /** What this rank's pieces of buckets hold. */
-function pieceHoldings(
+function bucketLayouts(
   spec: TreeOf<ParamSpec>,
   buckets: readonly Bucket[],
   { group, shard }: { readonly group: ProcessGroup; readonly shard: ShardIndex },
 ): Readonly<Record<string, ShardLayout>> {
   const specs = new Map(leaves<ParamSpec>(spec));
   return Object.fromEntries(
-    buckets.map(({ name, places, size }) => {
+    buckets.map(({ name, slots, size }) => {
       const each = size / group.size;
-      const ranges = places.flatMap(({ path, first }) => {
+      const ranges = slots.flatMap(({ path, offset }) => {
         const [whole] = shardLayout(specs.get(path)!, shard, path).ranges;
-        return clipRange({ ...whole!, tensorOffset: first }, group.rank, each);
+        return clipRange({ ...whole!, tensorOffset: offset }, group.rank, each);
       });
       return [name, { shape: [each], ranges }];
     }),
@@ -137,4 +138,4 @@ function pieceHoldings(
 }
 
 /** The same tensors once more; nothing is copied. */
-const shared = <T extends Tree>(tree: T): T => mapTensors(tree, (leaf) => leaf.clone());
+const cloneTree = <T extends Tree>(tree: T): T => mapTensors(tree, (leaf) => leaf.clone());

@@ -1,7 +1,7 @@
 // Whether the ranks that must hold the same weights do.
 
 import { UserError } from "@tessera/config";
-import { disagreement } from "@tessera/data-parallel";
+import { findDivergence } from "@tessera/data-parallel";
 import { disposeTree } from "@tessera/layers";
 import type { TrainingPlan } from "./plan.js";
 import type { TrainingState } from "./step.js";
@@ -10,10 +10,13 @@ import type { TrainingState } from "./step.js";
  * Throws a UserError that names the first parameter on which ranks differ. No rank ever sends its weights
  * to make them equal: they are a function of the seed, or of the files that all ranks read.
  */
-export function compareWeights({ sharing }: TrainingPlan, { params, step }: TrainingState): void {
-  if (sharing.group.size === 1) return;
-  const whole = sharing.whole(params);
-  const path = disagreement(whole, sharing.group);
+export function compareWeights(
+  { sharing: dataParallel }: TrainingPlan,
+  { params, step }: TrainingState,
+): void {
+  if (dataParallel.group.size === 1) return;
+  const whole = dataParallel.gatherParams(params);
+  const path = findDivergence(whole, dataParallel.group);
   disposeTree(whole);
   if (path === null) return;
   const cause =

@@ -21,8 +21,8 @@ export function evaluate(
   feed: Feed,
   progress: (done: number, rounds: number) => void = () => undefined,
 ): number {
-  const { model, evalBatch, sharing, pipeline } = plan;
-  const { size, rank } = sharing.group;
+  const { model, evalBatch, sharing: dataParallel, pipeline } = plan;
+  const { size, rank } = dataParallel.group;
   const rounds = Math.ceil(feed.count / (evalBatch * size));
   const { storage = "fp32", region = noTensorParallel } = model.options;
   const heldTokens = feed.length / region.tokenShard.count;

@@ -1,7 +1,7 @@
 // Where the axes meet: what a rank holds of a model, and what it does together with others.
 
 import { meshGroups, type ProcessGroup, type World } from "@tessera/collectives";
-import { fullyShard, replicate, shardAll, type Sharing } from "@tessera/data-parallel";
+import { fullyShard, replicate, fsdpWrapper, type DataParallel } from "@tessera/data-parallel";
 import {
   gptStage,
   type GptConfig,
@@ -49,7 +49,7 @@ export function layOut(
   const groups = meshGroups(world, degrees);
   const region = regionOf(layout, groups.tensor);
   const shard = region.weightShard;
-  const around = zeroStage === 3 ? { around: shardAll(groups.data, shard) } : {};
+  const around = zeroStage === 3 ? { around: fsdpWrapper(groups.data, shard) } : {};
   const stages = Array.from({ length: degrees.pipeline }, (_, stage): GptStage => {
     const own = layers.filter((_span, index) => index % degrees.pipeline === stage);
     return gptStage(config, { ...options, region, ...around }, own);
@@ -74,7 +74,7 @@ function sharingOf(
   { zeroStage: stage, bucketBytes }: Layout,
   data: ProcessGroup,
   shard: TensorParallel["weightShard"],
-): Sharing<GptParams> {
+): DataParallel<GptParams> {
   if (stage === 3) return fullyShard<GptParams>(spec, data, shard);
   const size = bucketBytes === undefined ? {} : { bucketBytes };
   return replicate<GptParams>(spec, data, { stage, shard, ...size });

@@ -2,7 +2,7 @@
 
 import { stack, sum, tidy, zeros, type Tensor } from "@tensorflow/tfjs-core";
 import type { BatchPlan } from "@tessera/config";
-import type { Collector } from "@tessera/data-parallel";
+import type { GradientReducer } from "@tessera/data-parallel";
 import { atRows, type Batch, type GptParams, type GptPart, type PartSaved } from "@tessera/gpt";
 import {
   addAndDispose,
@@ -32,7 +32,7 @@ export interface Pass {
   readonly batch: BatchPlan;
   /** How much a token that counts weighs. */
   readonly weight: number;
-  readonly collector: Collector<GptParams>;
+  readonly collector: GradientReducer<GptParams>;
 }
 
 /**
@@ -97,7 +97,7 @@ export function runMicroBatches(plan: TrainingPlan, pass: Pass): Tensor {
 }
 
 /** A sink for each pass of backward, of which the schedule says the last. */
-function sinksOf({ sink }: Collector<GptParams>, schedule: Schedule) {
+function sinksOf({ sink }: GradientReducer<GptParams>, schedule: Schedule) {
   let left = schedule.filter(endsBackward).length;
   return {
     next(): GradientSink<GptParams> {

@@ -7,8 +7,8 @@ import type { TrainingPlan } from "./plan.js";
 export type Axes = Pick<TrainingPlan, "sharing" | "tensor" | "pipeline">;
 
 /** The groups of a rank along the axes of the run. */
-const groupsOf = ({ sharing, tensor, pipeline }: Axes) => ({
-  data: sharing.group,
+const groupsOf = ({ sharing: dataParallel, tensor, pipeline }: Axes) => ({
+  data: dataParallel.group,
   tensor: tensor.group,
   pipeline: pipeline.group,
 });

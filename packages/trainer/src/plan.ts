@@ -2,7 +2,7 @@
 
 import { rampedBatch, type BatchPlan, type BatchRamp } from "@tessera/config";
 import type { Feed } from "@tessera/data";
-import type { Sharing } from "@tessera/data-parallel";
+import type { DataParallel } from "@tessera/data-parallel";
 import type { GptParams, GptStage } from "@tessera/gpt";
 import type { LossScaleOptions, Optimizer, Schedule } from "@tessera/optim";
 import type { PipelineAxis } from "@tessera/pipeline-parallel";
@@ -20,8 +20,8 @@ export interface TrainingPlan {
   /** How it grows to that; absent where it is full from the start. */
   readonly ramp?: BatchRamp;
   /** How the ranks that see different samples share weights, gradients and moments. */
-  readonly sharing: Sharing<GptParams>;
-  /** What the ranks that share each layer do together, of which `sharing` is the part of one. */
+  readonly sharing: DataParallel<GptParams>;
+  /** What the ranks that share each layer do together, of which `dataParallel` is the part of one. */
   readonly tensor: TensorAxis;
   /** What the stages of the model do together. */
   readonly pipeline: PipelineAxis;

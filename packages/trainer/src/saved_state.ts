@@ -42,11 +42,14 @@ export function resumeRun(plan: TrainingPlan, folder: string, identity: Identity
   }
 }
 
-function stateIn(saved: SavedCheckpoint, { sharing, optimizer }: TrainingPlan): TrainingState {
-  const read = (slot: string): Tree => saved.read(slot, sharing.holdings);
+function stateIn(
+  saved: SavedCheckpoint,
+  { sharing: dataParallel, optimizer }: TrainingPlan,
+): TrainingState {
+  const read = (slot: string): Tree => saved.read(slot, dataParallel.layouts);
   const { step, consumedSamples, lossScale } = saved.progress;
   return {
-    params: sharing.release(read(WEIGHTS)),
+    params: dataParallel.fromOptimizer(read(WEIGHTS)),
     optimizer: Object.fromEntries(optimizer.slots.map((slot) => [slot, read(slot)])),
     step,
     consumedSamples,
@@ -59,17 +62,17 @@ function stateIn(saved: SavedCheckpoint, { sharing, optimizer }: TrainingPlan): 
  * all of it is written once. Borrows `state`; `use` is given what must be copied before it returns.
  */
 export function withSources<R>(
-  { sharing, tensor, pipeline }: TrainingPlan,
+  { sharing: dataParallel, tensor, pipeline }: TrainingPlan,
   state: TrainingState,
   use: (sources: readonly Source[]) => R,
 ): R {
-  const holdings = new Map(leaves<ShardLayout>(sharing.holdings));
-  const copies = (path: string) => [sharing.copy, tensor.copy(path), pipeline.copy(path)];
-  const weights = ownedWeights(sharing, state.params);
+  const layouts = new Map(leaves<ShardLayout>(dataParallel.layouts));
+  const copies = (path: string) => [dataParallel.replica, tensor.copy(path), pipeline.copy(path)];
+  const weights = ownedWeights(dataParallel, state.params);
   const sources = Object.entries({ [WEIGHTS]: weights, ...state.optimizer }).flatMap(
     ([slot, tree]) =>
       leaves<Tensor>(tree).flatMap(([path, leaf]) =>
-        holdings.get(path)!.ranges.flatMap((range) => {
+        layouts.get(path)!.ranges.flatMap((range) => {
           const own = copies(range.path).reduce<readonly FlatRange[]>(
             (ranges, copy) => ranges.flatMap((one) => splitRange(one, copy)),
             [range],
@@ -99,8 +102,8 @@ const sourceOf = (name: string, range: FlatRange, leaf: Tensor): Source => ({
 });
 
 /** This rank among all. */
-const partOfAll = ({ sharing, tensor, pipeline }: TrainingPlan): ShardIndex =>
-  [pipeline, sharing, tensor].reduce(
+const partOfAll = ({ sharing: dataParallel, tensor, pipeline }: TrainingPlan): ShardIndex =>
+  [pipeline, dataParallel, tensor].reduce(
     ({ index, count }, { group: { rank, size } }) => ({
       index: index * size + rank,
       count: count * size,

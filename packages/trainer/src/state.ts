@@ -10,19 +10,19 @@ import type { TrainingState } from "./step.js";
 
 /** Where training from `weights` starts, which are this tensor-parallel rank's. Uses them up. */
 export function freshState(
-  { sharing, optimizer }: TrainingPlan,
+  { sharing: dataParallel, optimizer }: TrainingPlan,
   weights: GptParams,
 ): TrainingState {
-  const params = sharing.hold(weights);
-  const owned = ownedWeights(sharing, params);
+  const params = dataParallel.shardParams(weights);
+  const owned = ownedWeights(dataParallel, params);
   const state = initialState(optimizer, owned);
   disposeTree(owned);
   return { params, optimizer: state, step: 0, consumedSamples: 0 };
 }
 
 /** What this rank owns of the weights that it holds. Borrows them. */
-export const ownedWeights = (sharing: TrainingPlan["sharing"], held: GptParams): Tree =>
-  sharing.own(mapTensors(held, (leaf) => leaf.clone()));
+export const ownedWeights = (dataParallel: TrainingPlan["sharing"], held: GptParams): Tree =>
+  dataParallel.toOptimizer(mapTensors(held, (leaf) => leaf.clone()));
 
 /** Weights and optimizer state as they are on one rank. */
 export interface WholeState {
@@ -32,7 +32,7 @@ export interface WholeState {
 
 /** The whole of `state`, on every rank; all of them call it. Borrows `state`; the caller owns the result. */
 export function wholeState(
-  { sharing, tensor, pipeline, model: { spec, config } }: TrainingPlan,
+  { sharing: dataParallel, tensor, pipeline, model: { spec, config } }: TrainingPlan,
   state: Pick<TrainingState, keyof WholeState>,
 ): WholeState {
   const { spec: wholeSpec } = gpt(config);
@@ -43,9 +43,12 @@ export function wholeState(
     return mapTree(wholeSpec, (_leaf: ParamSpec, path): Tensor => all.get(path)!);
   };
   return {
-    params: joined(sharing.whole(state.params)),
+    params: joined(dataParallel.gatherParams(state.params)),
     optimizer: Object.fromEntries(
-      Object.entries(state.optimizer).map(([slot, owned]) => [slot, joined(sharing.gather(owned))]),
+      Object.entries(state.optimizer).map(([slot, owned]) => [
+        slot,
+        joined(dataParallel.gatherFromOptimizer(owned)),
+      ]),
     ),
   };
 }

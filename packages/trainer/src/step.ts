@@ -41,12 +41,12 @@ export function takeStep(
   plan: TrainingPlan,
   state: TrainingState,
 ): { readonly state: TrainingState; readonly report: StepReport } {
-  const { lossScaling, sharing, tensor, pipeline } = plan;
+  const { lossScaling, sharing: dataParallel, tensor, pipeline } = plan;
   const lossScale = lossScaling && (state.lossScale ?? initialLossScale(lossScaling));
   const factor = lossScale?.scale ?? 1;
   const { sums, gradients } = sumGradients(plan, state, factor);
   const share = (path: string): number => 1 / (tensor.copy(path).count * pipeline.copy(path).count);
-  const squares = sharing.squares(gradients, share);
+  const squares = dataParallel.sumOfSquares(gradients, share);
   const { loss, gradientNorm, scale } = perToken(plan, sums, squares);
   // Learning rate and Adam's corrections count the steps that changed something.
   const update = state.step - (lossScale?.skippedSteps ?? 0) + 1;
@@ -54,7 +54,7 @@ export function takeStep(
     state.consumedSamples + batchAfter(plan, state.consumedSamples).globalBatch;
   const learnt = consumedSamples - (lossScale?.skippedSamples ?? 0);
   const rate = learningRate(plan.schedule, plan.scheduleUnit === "samples" ? learnt : update);
-  const owned = sharing.own(state.params);
+  const owned = dataParallel.toOptimizer(state.params);
   const next = plan.optimizer.step(owned, gradients, state.optimizer, {
     step: update,
     learningRate: rate,
@@ -63,7 +63,7 @@ export function takeStep(
   scale.dispose();
   return {
     state: {
-      params: sharing.release(next.params),
+      params: dataParallel.fromOptimizer(next.params),
       optimizer: next.state,
       step: state.step + 1,
       consumedSamples,
@@ -111,17 +111,17 @@ const weightFor = ({ train }: TrainingPlan, { globalBatch }: BatchPlan, factor: 
  * the losses' gradients.
  */
 export function sumGradients(plan: TrainingPlan, state: TrainingState, factor: number) {
-  const { sharing, tensor, pipeline } = plan;
+  const { sharing: dataParallel, tensor, pipeline } = plan;
   const batch = batchAfter(plan, state.consumedSamples);
-  const collector = sharing.collect(state.params);
+  const reducer = dataParallel.createReducer(state.params);
   const own = runMicroBatches(plan, {
     state,
     batch,
     weight: weightFor(plan, batch, factor),
-    collector,
+    collector: reducer,
   });
-  const gradients = pipeline.complete(tensor.complete(collector.take()));
-  return { sums: summed(own, [sharing.group, pipeline.group]), gradients };
+  const gradients = pipeline.complete(tensor.complete(reducer.finish()));
+  return { sums: summed(own, [dataParallel.group, pipeline.group]), gradients };
 }
 
 /** The sum of x over the ranks of each of `groups`. Uses x up. */

@@ -6,7 +6,7 @@ import { readModel, readModelConfig } from "@tessera/checkpoint";
 import type { Traffic, World } from "@tessera/collectives";
 import { resolveBatch, type BatchRamp } from "@tessera/config";
 import { feedOf, sequentialOrder, type Feed, type Samples } from "@tessera/data";
-import { disagreement } from "@tessera/data-parallel";
+import { findDivergence } from "@tessera/data-parallel";
 import {
   evenDropout,
   gptConfig,
@@ -233,7 +233,7 @@ function trained(world: World, job: Job, layout: Layout): Trained {
 function endOf(world: World, plan: TrainingPlan, state: TrainingState) {
   const { params, optimizer } = wholeState(plan, state);
   disposeTree(optimizer);
-  const differs = disagreement(params, world.all);
+  const differs = findDivergence(params, world.all);
   return { weights: valuesOf(params), disagreement: differs };
 }
 

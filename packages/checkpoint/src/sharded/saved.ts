@@ -33,7 +33,7 @@ export interface SavedCheckpoint {
   /** The elements that a tensor holds of a slot: weights or the optimizer's. */
   values(slot: string, layout: ShardLayout): Float32Array;
   /** Tensors of them. The caller owns these. */
-  read(slot: string, holdings: TreeOf<ShardLayout>): Tree;
+  read(slot: string, layouts: TreeOf<ShardLayout>): Tree;
   close(): void;
 }
 
@@ -58,8 +58,8 @@ export function openCheckpoint(folder: string): SavedCheckpoint {
     },
     check: (shard) => checkSums(index, files, shard),
     values,
-    read: (slot, holdings) =>
-      mapTree<TreeOf<ShardLayout>, ShardLayout, Tensor>(holdings, (layout) =>
+    read: (slot, layouts) =>
+      mapTree<TreeOf<ShardLayout>, ShardLayout, Tensor>(layouts, (layout) =>
         tensor(values(slot, layout), [...layout.shape]),
       ),
     close: () => files.close(),

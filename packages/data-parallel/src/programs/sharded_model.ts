@@ -32,7 +32,7 @@ import {
   type Tree,
   type LayerWrapper,
 } from "@tessera/layers";
-import { fullyShard, shardAll } from "../index.js";
+import { fullyShard, fsdpWrapper } from "../index.js";
 
 type ByPath = Readonly<Record<string, readonly number[]>>;
 
@@ -156,13 +156,13 @@ export async function main({ all: group, rank }: World): Promise<Compared> {
     return sum;
   });
 
-  const sharing = fullyShard<Params>(spec, group);
-  const held = sharing.hold(params);
-  const { sink, take: collected } = sharing.collect(held);
-  const model = modelOf(shardAll(group));
+  const dataParallel = fullyShard<Params>(spec, group);
+  const held = dataParallel.shardParams(params);
+  const { sink, finish: collected } = dataParallel.createReducer(held);
+  const model = modelOf(fsdpWrapper(group));
   const sharded = take(model, held, (pass) => sink(pass === PASSES - 1), rank);
   const pieces = collected();
-  const gathered = sharing.gather(pieces);
+  const gathered = dataParallel.gatherFromOptimizer(pieces);
   for (const tree of [held, pieces]) disposeTree(tree);
   return {
     whole: { ...whole, gradients: valuesOf(gradients) },

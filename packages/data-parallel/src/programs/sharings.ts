@@ -28,7 +28,7 @@ import {
   type TreeOf,
 } from "@tessera/layers";
 import type { ShardIndex } from "@tessera/mesh";
-import { fullyShard, replicate, shardAll, type Sharing } from "../index.js";
+import { fullyShard, replicate, fsdpWrapper, type DataParallel } from "../index.js";
 
 export interface SharingJob {
   readonly stage: 0 | 1 | 2 | 3;
@@ -111,7 +111,7 @@ const giver = (job: SharingJob, rank: number, micro: number): Layer<Tree, Tree> 
 
 function run({ all: group }: World, job: SharingJob): Shared {
   const { stage, bucketBytes, part: shard, spec, shapes, micros } = job;
-  const sharing: Sharing<Tree> =
+  const dataParallel: DataParallel<Tree> =
     stage === 3
       ? fullyShard<Tree>(spec, group, shard)
       : replicate<Tree>(spec, group, { stage, bucketBytes, shard });
@@ -123,36 +123,36 @@ function run({ all: group }: World, job: SharingJob): Shared {
       [...shapes[path]!],
     );
   });
-  let held = sharing.hold(made);
-  const whole = sharing.whole(held);
+  let held = dataParallel.shardParams(made);
+  const whole = dataParallel.gatherParams(held);
 
-  const { sink, take } = sharing.collect(held);
+  const { sink, finish } = dataParallel.createReducer(held);
   const reductions = reductionsOf(group.traffic);
-  const around = stage === 3 ? shardAll(group, shard) : identityWrapper;
+  const around = stage === 3 ? fsdpWrapper(group, shard) : identityWrapper;
   const dy = ones([1]);
   for (let micro = 0; micro < micros; micro += 1) {
     const layer = around.layer(giver(job, group.rank, micro));
     layer.backward(held, {}, dy, sink(micro === micros - 1), evalContext).dispose();
   }
   dy.dispose();
-  const gradients = take();
+  const gradients = finish();
   const sent = reductionsOf(group.traffic) - reductions;
-  const sums = sharing.gather(gradients);
-  const squares = [1, 0.25].map((counted) => sharing.squares(gradients, () => counted));
+  const sums = dataParallel.gatherFromOptimizer(gradients);
+  const squares = [1, 0.25].map((counted) => dataParallel.sumOfSquares(gradients, () => counted));
 
-  const owned = sharing.own(held);
-  const gathered = sharing.gather(owned);
-  const said = ownedElements(owned, sharing.holdings);
-  held = sharing.release(owned);
-  const released = sharing.whole(held);
+  const owned = dataParallel.toOptimizer(held);
+  const gathered = dataParallel.gatherFromOptimizer(owned);
+  const said = ownedElements(owned, dataParallel.layouts);
+  held = dataParallel.fromOptimizer(owned);
+  const released = dataParallel.gatherParams(held);
   const result = {
     whole: valuesOf(whole),
     gathered: valuesOf(gathered),
     released: valuesOf(released),
     sums: valuesOf(sums),
     ...said,
-    copy: sharing.copy,
-    sharesGradients: sharing.sharesGradients,
+    copy: dataParallel.replica,
+    sharesGradients: dataParallel.shardsGradients,
     squares: squares.map((x) => x.dataSync()[0]!),
     reductions: sent,
   };
@@ -161,12 +161,12 @@ function run({ all: group }: World, job: SharingJob): Shared {
   return { ...result, leaked: memory().numTensors - before };
 }
 
-/** What `holdings` say of the tensors of `owned`. */
-function ownedElements(owned: Tree, holdings: TreeOf<ShardLayout>) {
+/** What `layouts` say of the tensors of `owned`. */
+function ownedElements(owned: Tree, layouts: TreeOf<ShardLayout>) {
   const found: (readonly [string, number])[] = [];
   let all = 0;
   let isShaped = true;
-  const holdingAt = new Map(leaves<ShardLayout>(holdings));
+  const holdingAt = new Map(leaves<ShardLayout>(layouts));
   for (const [name, x] of leaves<Tensor>(owned)) {
     const { shape, ranges } = holdingAt.get(name)!;
     const values = x.dataSync();

@@ -7,11 +7,11 @@ import type { ShardLayout, GradientSink, Tree, TreeOf } from "@tessera/layers";
 import type { ShardIndex } from "@tessera/mesh";
 
 /** The gradients of one step. */
-export interface Collector<P extends Tree> {
+export interface GradientReducer<P extends Tree> {
   /** Where a backward pass sends gradients; `isLast` says that the step's last pass fills it. */
   readonly sink: (isLast: boolean) => GradientSink<P>;
   /** This rank's share of the sums over micro-batches and ranks. The caller owns it. */
-  readonly take: () => Tree;
+  readonly finish: () => Tree;
 }
 
 /**
@@ -19,28 +19,28 @@ export interface Collector<P extends Tree> {
  * and computes with, _owned_ where it is what a rank's optimizer steps. Every method is called by all
  * ranks of the group, in the same order.
  */
-export interface Sharing<P extends Tree> {
+export interface DataParallel<P extends Tree> {
   readonly group: ProcessGroup;
   /** Whether a rank keeps only what it owns of the gradients. */
-  readonly sharesGradients: boolean;
+  readonly shardsGradients: boolean;
   /** What this rank owns: shaped like a tree of it. */
-  readonly holdings: TreeOf<ShardLayout>;
+  readonly layouts: TreeOf<ShardLayout>;
   /** Which of the copies of that this rank has. */
-  readonly copy: ShardIndex;
-  readonly collect: (held: P) => Collector<P>;
+  readonly replica: ShardIndex;
+  readonly createReducer: (held: P) => GradientReducer<P>;
   /**
    * The sum of squares of the gradients that all ranks of the group own, together: a scalar. Each leaf
    * counts `share` of its path: less than one where ranks of other groups own the same.
    */
-  readonly squares: (gradients: Tree, share: (path: string) => number) => Tensor;
+  readonly sumOfSquares: (gradients: Tree, share: (path: string) => number) => Tensor;
   /** Whole to held. Uses up `whole`. */
-  readonly hold: (whole: P) => P;
+  readonly shardParams: (gatherParams: P) => P;
   /** Held to owned. Uses up `held`. */
-  readonly own: (held: P) => Tree;
+  readonly toOptimizer: (held: P) => Tree;
   /** Owned to held. Uses up `owned`. */
-  readonly release: (owned: Tree) => P;
+  readonly fromOptimizer: (owned: Tree) => P;
   /** Held to whole, on every rank. Borrows `held`. */
-  readonly whole: (held: P) => P;
+  readonly gatherParams: (held: P) => P;
   /** Owned, of parameters or of a slot of the optimizer, to whole, on every rank. Borrows `owned`. */
-  readonly gather: (owned: Tree) => P;
+  readonly gatherFromOptimizer: (owned: Tree) => P;
 }

@@ -6,7 +6,7 @@ import { call, sumOfSquares } from "@tessera/kernels";
 import { leaves, type Tree } from "@tessera/layers";
 
 /** The sum of squares of all leaves, each counted as `share` says, over the ranks of `group`, if any. */
-export function squaresOver(
+export function sumSquares(
   group: ProcessGroup | null,
   tree: Tree,
   share: (path: string) => number,

@@ -10,26 +10,26 @@ import {
   type Tree,
 } from "@tessera/layers";
 import type { Bucket } from "./buckets.js";
-import { pack } from "./flat.js";
+import { pack } from "./flat_buffer.js";
 
-export interface BucketCollector {
+export interface BucketReducer {
   /** Whether full buckets go on in this pass, or sums wait for the next. */
   readonly begin: (handsOn: boolean) => void;
   readonly receive: (path: string, gradient: Gradient) => void;
   /** Hands on what is left: parameters that had no gradient count as zeros. */
-  readonly finish: () => void;
+  readonly flush: () => void;
 }
 
 /**
  * Sums gradients by path. In a pass that hands on, each bucket is given to `reduce`, flat, as soon as
  * all its parameters have had as many gradients as a pass gives them.
  */
-export function bucketCollector(
+export function createBucketReducer(
   buckets: readonly Bucket[],
   reduce: (bucket: Bucket, flat: Tensor) => void,
-): BucketCollector {
+): BucketReducer {
   const bucketOf = new Map(
-    buckets.flatMap((bucket) => bucket.places.map(({ path }) => [path, bucket] as const)),
+    buckets.flatMap((bucket) => bucket.slots.map(({ path }) => [path, bucket] as const)),
   );
   const sums = new Map<string, Tensor>();
   let isHandingOn = false;
@@ -41,7 +41,7 @@ export function bucketCollector(
     gone.add(bucket);
     const made: Tensor[] = [];
     const flat = pack(bucket, (path) => {
-      const sum = sums.get(path) ?? zeros([...bucket.places.find((p) => p.path === path)!.shape]);
+      const sum = sums.get(path) ?? zeros([...bucket.slots.find((p) => p.path === path)!.shape]);
       sums.delete(path);
       made.push(sum);
       return sum;
@@ -53,7 +53,7 @@ export function bucketCollector(
   return {
     begin(handsOn) {
       isHandingOn = handsOn;
-      left = new Map(buckets.map((bucket) => [bucket, gradientsOf(bucket)]));
+      left = new Map(buckets.map((bucket) => [bucket, countGradients(bucket)]));
       gone.clear();
     },
     receive(path, gradient) {
@@ -64,17 +64,18 @@ export function bucketCollector(
       left.set(bucket, left.get(bucket)! - 1);
       if (isHandingOn && left.get(bucket) === 0) handOn(bucket);
     },
-    finish() {
+    flush() {
       for (const bucket of buckets) if (!gone.has(bucket)) handOn(bucket);
     },
   };
 }
 
 /** How many gradients a pass gives a bucket's parameters together. */
-const gradientsOf = ({ places }: Bucket): number => places.reduce((sum, { uses }) => sum + uses, 0);
+const countGradients = ({ slots }: Bucket): number =>
+  slots.reduce((sum, { gradientCount }) => sum + gradientCount, 0);
 
 /** A sink that passes each gradient on with its path. */
-export const sinkInto = <P extends Tree>(
+export const createSink = <P extends Tree>(
   params: P,
   receive: (path: string, gradient: Gradient) => void,
 ): GradientSink<P> =>

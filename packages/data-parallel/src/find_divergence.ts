@@ -10,7 +10,7 @@ import { leaves, type Tree } from "@tessera/layers";
  * The path of the first leaf whose sum, or sum of squares, is not the same on all ranks, or null.
  * Called by all ranks of `group`, with whole trees.
  */
-export function disagreement(tree: Tree, group: ProcessGroup): string | null {
+export function findDivergence(tree: Tree, group: ProcessGroup): string | null {
   const named = leaves<Tensor>(tree);
   const sums = tidy(() =>
     concat(

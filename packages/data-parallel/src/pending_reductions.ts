@@ -6,19 +6,19 @@ import type { Work } from "@tessera/collectives";
 import { accumulate, call } from "@tessera/kernels";
 
 /** How many may be under way before the oldest is waited for. */
-const MOST = 16;
+const MAX_PENDING = 16;
 
-export interface UnderWay {
+export interface PendingReductions {
   /** Adds the result of `work`, in time, to the sum of that name. */
   readonly add: (name: string, work: Work) => void;
   /** Waits for all that is under way. */
-  readonly settle: () => void;
+  readonly wait: () => void;
   /** The sums by name, once all results are there. The caller owns them. */
   readonly take: () => ReadonlyMap<string, Tensor>;
 }
 
 /** Sums of results, taken in the order of their posting. */
-export function underWay(): UnderWay {
+export function createPendingReductions(): PendingReductions {
   const sums = new Map<string, Tensor>();
   const queue: (readonly [string, Work])[] = [];
   const settle = (isDue: (oldest: Work) => boolean): void => {
@@ -32,9 +32,9 @@ export function underWay(): UnderWay {
   return {
     add(name, work) {
       queue.push([name, work]);
-      settle((oldest) => oldest.done || queue.length > MOST);
+      settle((oldest) => oldest.done || queue.length > MAX_PENDING);
     },
-    settle: () => settle(() => true),
+    wait: () => settle(() => true),
     take() {
       settle(() => true);
       return sums;
