@@ -2,7 +2,7 @@
 
 import { parameterCount, trainingFlopsPerToken } from "@tessera/gpt";
 import { worldSize } from "@tessera/mesh";
-import { schedulesOf, simulate, type Timeline } from "@tessera/pipeline-parallel";
+import { createSchedules, simulate, type Timeline } from "@tessera/pipeline-parallel";
 import { describeMemory } from "@tessera/trainer";
 import { fullBatch } from "./length.js";
 import { mostMemory } from "./memory.js";
@@ -50,7 +50,7 @@ function ranksLine({ parallel }: RunConfig): string {
 function stagesLine(config: RunConfig): string {
   const { parallel, length } = config;
   const { degrees, schedule, chunks, layers } = parallel;
-  const { accumulation: micros } = fullBatch(length, degrees);
+  const { accumulation: microbatches } = fullBatch(length, degrees);
   const stages = degrees.pipeline;
   if (stages === 1) return "stages 1: no pipeline";
   const { bubble, peakInFlight } = timelineOf(config);
@@ -58,7 +58,7 @@ function stagesLine(config: RunConfig): string {
   const isEven = sizes.every((size) => size === sizes[0]);
   const each = isEven ? `${sizes[0]} layers each` : `layers ${sizes.join(",")}`;
   return (
-    `stages ${stages} x ${chunks} parts of ${each}, ${schedule}; ${micros} micro-batches, ` +
+    `stages ${stages} x ${chunks} parts of ${each}, ${schedule}; ${microbatches} micro-batches, ` +
     `at most ${Math.max(...peakInFlight)} in flight, bubble ${(100 * bubble).toFixed(1)}%`
   );
 }
@@ -66,8 +66,8 @@ function stagesLine(config: RunConfig): string {
 /** One step with a full batch, on paper. */
 export function timelineOf({ parallel, length }: RunConfig): Timeline {
   const { degrees, schedule, chunks } = parallel;
-  const { accumulation: micros } = fullBatch(length, degrees);
-  return simulate(schedulesOf(schedule, { stages: degrees.pipeline, micros, chunks }));
+  const { accumulation: microbatches } = fullBatch(length, degrees);
+  return simulate(createSchedules(schedule, { stages: degrees.pipeline, microbatches, chunks }));
 }
 
 function batchLine({ length, parallel }: RunConfig): string {

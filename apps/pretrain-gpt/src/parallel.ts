@@ -105,7 +105,7 @@ function parametersOf(model: GptConfig): Costs {
     leaves<ParamSpec>(tree).reduce((sum, [, { shape }]) => sum + shape.reduce((a, b) => a * b), 0);
   return {
     layers: Object.values(blocks).map(sizeOf),
-    source: sizeOf(embedding),
+    embedding: sizeOf(embedding),
     // The last stage has the table that makes logits, also where that is the embedding's.
     head:
       sizeOf(norm) +
@@ -125,7 +125,7 @@ function operationsOf({
   const layer = 4 + (matrices * innerSize) / hiddenSize;
   return {
     layers: Array<number>(layerCount).fill(layer),
-    source: 0,
+    embedding: 0,
     head: vocabularySize / hiddenSize,
   };
 }

@@ -43,10 +43,10 @@ function refuseUneven(
 ): void {
   if (schedule !== "interleaved") return;
   for (const size of sizesOf(ramp)) {
-    const micros = size / (microBatch * degrees.data);
-    if (micros % degrees.pipeline === 0) continue;
+    const microbatches = size / (microBatch * degrees.data);
+    if (microbatches % degrees.pipeline === 0) continue;
     throw new UserError(
-      `a global batch of ${size}: is ${micros} micro-batches, which the interleaved schedule takes in ` +
+      `a global batch of ${size}: is ${microbatches} micro-batches, which the interleaved schedule takes in ` +
         `groups of ${degrees.pipeline}, one for each stage`,
     );
   }

@@ -7,10 +7,10 @@ import {
   drawText,
   parseSchedule,
   scheduleKinds,
-  schedulesOf,
-  show,
+  createSchedules,
+  formatSchedule,
   simulate,
-  type Schedule,
+  type PipelineSchedule,
   type Timeline,
 } from "@tessera/pipeline-parallel";
 import { commandOf } from "./command.js";
@@ -41,16 +41,18 @@ const program = {
 } as const;
 
 export const schedule = commandOf(program, (parsed) => {
-  const { kind, stages, "micro-batches": micros, chunks, file, svg, json } = parsed.values;
+  const { kind, stages, "micro-batches": microbatches, chunks, file, svg, json } = parsed.values;
   const schedules =
-    file === undefined ? schedulesOf(kind, { stages, micros, chunks }) : readSchedules(file);
+    file === undefined
+      ? createSchedules(kind, { stages, microbatches, chunks })
+      : readSchedules(file);
   const timeline = simulate(schedules);
   if (svg !== undefined) writePicture(svg, timeline);
   process.stdout.write(json ? asJson(schedules, timeline) : asText(timeline));
   return EXIT.done;
 });
 
-function readSchedules(file: string): Schedule[] {
+function readSchedules(file: string): PipelineSchedule[] {
   try {
     const lines = readFileSync(file, "utf8").split("\n");
     return lines.filter((line) => line.trim() !== "").map(parseSchedule);
@@ -83,7 +85,7 @@ function asText(timeline: Timeline): string {
   ].join("\n");
 }
 
-const asJson = (schedules: readonly Schedule[], timeline: Timeline): string => {
+const asJson = (schedules: readonly PipelineSchedule[], timeline: Timeline): string => {
   const { length, bubble, peakInFlight } = timeline;
-  return `${JSON.stringify({ schedules: schedules.map(show), length, bubble, peakInFlight }, null, 2)}\n`;
+  return `${JSON.stringify({ schedules: schedules.map(formatSchedule), length, bubble, peakInFlight }, null, 2)}\n`;
 };

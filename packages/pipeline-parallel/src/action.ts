@@ -11,18 +11,18 @@ export type ActionKind = "forward" | "backward" | "input" | "weight";
 export interface Action {
   readonly kind: ActionKind;
   /** The micro-batch, from 0. */
-  readonly micro: number;
+  readonly microbatch: number;
   /** Which of the stage's parts of the model, from 0: chunk c of stage s is part c x stages + s. */
   readonly chunk: number;
 }
 
 /** What one stage does. */
-export type Schedule = readonly Action[];
+export type PipelineSchedule = readonly Action[];
 
 /** How many of everything a schedule is for. */
 export interface Pipeline {
   readonly stages: number;
-  readonly micros: number;
+  readonly microbatches: number;
   /** Parts of the model on each stage. */
   readonly chunks: number;
 }
@@ -33,14 +33,15 @@ const KINDS = new Map(
 );
 
 /** "F3", or "F3.1" where the chunk is not the first. */
-export const showAction = ({ kind, micro, chunk }: Action): string =>
-  `${LETTERS[kind]}${micro}${chunk === 0 ? "" : `.${chunk}`}`;
+export const formatAction = ({ kind, microbatch, chunk }: Action): string =>
+  `${LETTERS[kind]}${microbatch}${chunk === 0 ? "" : `.${chunk}`}`;
 
 /** "F0 F1 B0 ...": the form that schedules are read, written and compared in. */
-export const show = (schedule: Schedule): string => schedule.map(showAction).join(" ");
+export const formatSchedule = (schedule: PipelineSchedule): string =>
+  schedule.map(formatAction).join(" ");
 
 /** The inverse of `show`. Throws a UserError that names the first word which is no action. */
-export const parseSchedule = (text: string): Schedule =>
+export const parseSchedule = (text: string): PipelineSchedule =>
   text
     .split(/\s+/)
     .filter((word) => word !== "")
@@ -55,11 +56,11 @@ function parseAction(word: string): Action {
       `${JSON.stringify(word)} is no action of a schedule: write F0, B0, I0 or W0, with .1 for chunk 1`,
     );
   }
-  return { kind, micro: Number(micro), chunk: Number(chunk) };
+  return { kind, microbatch: Number(micro), chunk: Number(chunk) };
 }
 
 /** The part of the model that an action works on. */
-export const partOf = ({ chunk }: Action, stage: number, stages: number): number =>
+export const chunkIndex = ({ chunk }: Action, stage: number, stages: number): number =>
   chunk * stages + stage;
 
 /** Whether it makes the last of a micro-batch's gradients on a part. */

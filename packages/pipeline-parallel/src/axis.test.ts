@@ -7,7 +7,7 @@ import { expect, test } from "@jest/globals";
 import { scalar } from "@tensorflow/tfjs-core";
 import { runThreads } from "@tessera/collectives";
 import { UNSHARDED } from "@tessera/mesh";
-import { oneStage, schedulesOf, show } from "./index.js";
+import { oneStage, createSchedules, formatSchedule } from "./index.js";
 import type { Joined } from "./programs/axes.js";
 
 const program = pathToFileURL(join(__dirname, "../dist/programs/axes.js"));
@@ -16,7 +16,7 @@ test.each([2, 3, 4])(
   "%i stages join what each holds, and sum what both ends hold",
   async (stages) => {
     const all = await runThreads<Joined>({ program, ranks: stages });
-    const schedules = schedulesOf("1f1b", { stages, micros: 3, chunks: 1 });
+    const schedules = createSchedules("1f1b", { stages, microbatches: 3, chunks: 1 });
     all.forEach(({ joined, completed, copies, schedule, leaked }, stage) => {
       expect(new Map(joined.map(([path, ...values]) => [path, values]))).toEqual(
         new Map<string, number[]>([
@@ -32,7 +32,10 @@ test.each([2, 3, 4])(
         [own[0]]: UNSHARDED,
         ...(isEnd && { table: { index: stage === 0 ? 0 : 1, count: 2 } }),
       });
-      expect({ schedule, leaked }).toEqual({ schedule: show(schedules[stage]!), leaked: 0 });
+      expect({ schedule, leaked }).toEqual({
+        schedule: formatSchedule(schedules[stage]!),
+        leaked: 0,
+      });
     });
   },
 );
@@ -40,8 +43,10 @@ test.each([2, 3, 4])(
 test("one stage holds and does everything", () => {
   const { group, schedule, complete, copy, join: joined } = oneStage();
   expect([group.size, group.rank]).toEqual([1, 0]);
-  for (const micros of [1, 3, 1]) {
-    expect(schedule(micros)).toEqual(schedulesOf("1f1b", { stages: 1, micros, chunks: 1 })[0]);
+  for (const microbatches of [1, 3, 1]) {
+    expect(schedule(microbatches)).toEqual(
+      createSchedules("1f1b", { stages: 1, microbatches, chunks: 1 })[0],
+    );
   }
   const tree = { gain: scalar(1) };
   expect(complete(tree)).toBe(tree);

@@ -11,14 +11,14 @@ import {
   type TreeOf,
 } from "@tessera/layers";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
-import type { Schedule } from "./action.js";
-import { schedulesOf, type ScheduleKind } from "./schedules.js";
+import type { PipelineSchedule } from "./action.js";
+import { createSchedules, type ScheduleKind } from "./schedules.js";
 
 export interface PipelineAxis {
   /** The stages, in order; this one is its rank. */
   readonly group: ProcessGroup;
   /** What this stage does in a step of so many micro-batches. */
-  readonly schedule: (micros: number) => Schedule;
+  readonly schedule: (microbatches: number) => PipelineSchedule;
   /** Of parameters that both ends hold, the sums of their gradients. Uses them up. */
   readonly complete: (gradients: Tree) => Tree;
   /** Which of the copies of the leaf at `path` this stage has. */
@@ -27,21 +27,22 @@ export interface PipelineAxis {
   readonly join: (own: Tree) => ReadonlyMap<string, Tensor>;
 }
 
-const repeated = (kind: ScheduleKind, stages: number, chunks: number) => {
-  const known = new Map<number, readonly Schedule[]>();
-  return (micros: number): readonly Schedule[] => {
-    const found = known.get(micros) ?? schedulesOf(kind, { stages, micros, chunks });
-    known.set(micros, found);
+const memoizeSchedules = (kind: ScheduleKind, stages: number, chunks: number) => {
+  const known = new Map<number, readonly PipelineSchedule[]>();
+  return (microbatches: number): readonly PipelineSchedule[] => {
+    const found =
+      known.get(microbatches) ?? createSchedules(kind, { stages, microbatches, chunks });
+    known.set(microbatches, found);
     return found;
   };
 };
 
 /** One stage that holds everything. */
 export function oneStage(): PipelineAxis {
-  const schedules = repeated("1f1b", 1, 1);
+  const schedules = memoizeSchedules("1f1b", 1, 1);
   return {
     group: singleGroup(0, "pipeline"),
-    schedule: (micros) => schedules(micros)[0]!,
+    schedule: (microbatches) => schedules(microbatches)[0]!,
     complete: (gradients) => gradients,
     copy: () => UNSHARDED,
     join: (own) => new Map(leaves<Tensor>(own)),
@@ -54,24 +55,30 @@ export interface PipelineOptions {
   readonly chunks: number;
   readonly group: ProcessGroup;
   /** The first and the last stage, on those; null on the others. */
-  readonly ends: ProcessGroup | null;
+  readonly endsGroup: ProcessGroup | null;
   /** Of the parameters of each stage. */
   readonly specs: readonly TreeOf<ParamSpec>[];
 }
 
-export function pipelineAxis({ kind, chunks, group, ends, specs }: PipelineOptions): PipelineAxis {
-  const schedules = repeated(kind, group.size, chunks);
+export function pipelineAxis({
+  kind,
+  chunks,
+  group,
+  endsGroup,
+  specs,
+}: PipelineOptions): PipelineAxis {
+  const schedules = memoizeSchedules(kind, group.size, chunks);
   const own = specs[group.rank]!;
   const isShared = (path: string): boolean =>
     leafAt<ParamSpec>(own, path)?.isTiedAcrossStages === true;
   return {
     group,
-    schedule: (micros) => schedules(micros)[group.rank]!,
+    schedule: (microbatches) => schedules(microbatches)[group.rank]!,
     copy: (path) => (isShared(path) ? { index: group.rank === 0 ? 0 : 1, count: 2 } : UNSHARDED),
     complete: (gradients) =>
       mapTensors(gradients, (leaf, path) => {
-        if (!isShared(path) || ends === null) return leaf;
-        const sum = ends.allReduce(leaf).wait();
+        if (!isShared(path) || endsGroup === null) return leaf;
+        const sum = endsGroup.allReduce(leaf).wait();
         leaf.dispose();
         return sum;
       }),

@@ -5,18 +5,18 @@ import {
   drawSvg,
   drawText,
   parseSchedule,
-  schedulesOf,
-  showAction,
+  createSchedules,
+  formatAction,
   simulate,
   type ActionKind,
 } from "./index.js";
 
 const timelineOf = (
-  kind: Parameters<typeof schedulesOf>[0],
+  kind: Parameters<typeof createSchedules>[0],
   stages: number,
-  micros: number,
+  microbatches: number,
   chunks = 1,
-) => simulate(schedulesOf(kind, { stages, micros, chunks }));
+) => simulate(createSchedules(kind, { stages, microbatches, chunks }));
 
 const timelines = [
   timelineOf("gpipe", 2, 2),
@@ -45,14 +45,14 @@ describe("as text", () => {
       expect(rows).toHaveLength(timeline.stages.length);
       // As many columns a unit as the longest label of a unit needs, and one between two.
       const labels = timeline.stages.flat().map(({ action, start, end }) => {
-        return showAction(action).length / (end - start);
+        return formatAction(action).length / (end - start);
       });
       const width = 1 + Math.ceil(Math.max(...labels));
       rows.forEach((row, stage) => {
         expect(row).toBe(row.trimEnd());
         let column = 0;
         for (const { action, start, end } of timeline.stages[stage]!) {
-          const label = showAction(action);
+          const label = formatAction(action);
           expect(row.slice(column, start * width)).toBe(".".repeat(start * width - column));
           expect(row.slice(start * width, end * width).trimEnd()).toBe(label);
           column = end * width;
@@ -86,11 +86,11 @@ describe("as text", () => {
 
   test("labels are whole where actions take parts of a unit", () => {
     const durations = { forward: 0.25, backward: 0.5, input: 1, weight: 1 };
-    const schedules = schedulesOf("1f1b", { stages: 2, micros: 3, chunks: 1 });
+    const schedules = createSchedules("1f1b", { stages: 2, microbatches: 3, chunks: 1 });
     const timeline = simulate(schedules, ({ kind }) => durations[kind]);
     expect(
       rowsOf(drawText(timeline, { colour: false })).map((row) => row.replaceAll(/[. ]/g, "")),
-    ).toEqual(schedules.map((schedule) => schedule.map(showAction).join("")));
+    ).toEqual(schedules.map((schedule) => schedule.map(formatAction).join("")));
   });
 });
 
@@ -143,7 +143,7 @@ describe.each([...timelines, mixed])("as SVG: %#", (timeline) => {
   });
 
   test("labels stand in the middle of their boxes", () => {
-    expect(labels.map(({ label }) => label)).toEqual(all.map(({ action }) => showAction(action)));
+    expect(labels.map(({ label }) => label)).toEqual(all.map(({ action }) => formatAction(action)));
     labels.forEach(({ x, y }, i) => {
       const box = boxes[i]!;
       expect(Math.abs(x - box.x - box.width / 2)).toBeLessThan(0.2);

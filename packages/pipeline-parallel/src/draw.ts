@@ -1,7 +1,7 @@
 // Timelines as pictures: rows of text for a terminal, and SVG.
 
-import { showAction, type ActionKind } from "./action.js";
-import type { Played, Timeline } from "./simulate.js";
+import { formatAction, type ActionKind } from "./action.js";
+import type { TimedAction, Timeline } from "./simulate.js";
 
 export interface DrawOptions {
   /** Whether to colour the text, for terminals. */
@@ -18,10 +18,10 @@ const PAINT: Readonly<Record<ActionKind, { readonly ansi: number; readonly fill:
 
 /** A row for each stage, a column for each unit of time; dots where a stage waits. */
 export function drawText({ stages }: Timeline, { colour }: DrawOptions): string {
-  const label = ({ action }: Played): string => showAction(action);
+  const label = ({ action }: TimedAction): string => formatAction(action);
   const unit = 1 + Math.max(1, ...stages.flat().map((one) => label(one).length / lengthOf(one)));
   const width = Math.ceil(unit);
-  const row = (played: readonly Played[]): string => {
+  const row = (played: readonly TimedAction[]): string => {
     let column = 0;
     let text = "";
     for (const one of played) {
@@ -41,7 +41,7 @@ export function drawText({ stages }: Timeline, { colour }: DrawOptions): string 
     .join("\n");
 }
 
-const lengthOf = ({ start, end }: Played): number => Math.max(end - start, 1e-9);
+const lengthOf = ({ start, end }: TimedAction): number => Math.max(end - start, 1e-9);
 
 const waiting = (columns: number): string => ".".repeat(Math.max(0, columns));
 
@@ -72,7 +72,7 @@ export function drawSvg(timeline: Timeline): string {
   ].join("\n");
 }
 
-function cellOf(one: Played, stage: number, scale: number): string {
+function cellOf(one: TimedAction, stage: number, scale: number): string {
   const x = (MARGIN + one.start * scale).toFixed(1);
   const width = ((one.end - one.start) * scale).toFixed(1);
   const middle = (MARGIN + ((one.start + one.end) / 2) * scale).toFixed(1);
@@ -80,6 +80,6 @@ function cellOf(one: Played, stage: number, scale: number): string {
   const { fill } = PAINT[one.action.kind];
   return (
     `<rect x="${x}" y="${y}" width="${width}" height="${ROW - 4}" fill="${fill}" stroke="#555555" stroke-width="0.5"/>` +
-    `<text x="${middle}" y="${y + 17}" text-anchor="middle">${showAction(one.action)}</text>`
+    `<text x="${middle}" y="${y + 17}" text-anchor="middle">${formatAction(one.action)}</text>`
   );
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect, test } from "@jest/globals";
 import { runThreads } from "@tessera/collectives";
-import { schedulesOf, simulate } from "./index.js";
+import { createSchedules, simulate } from "./index.js";
 import type { Clocked, ClockedJob } from "./programs/clocked.js";
 import type { Done, Job } from "./programs/stages.js";
 
@@ -68,8 +68,8 @@ test.each([2, 4])(
     const all = [...jobs, ...jobs.map((job) => ({ ...job, micros: 8 }))];
     const data = all.map((job): ClockedJob => ({ ...job, durations: DURATIONS }));
     const ranks = await runThreads<Clocked[]>({ program: clocked, ranks: stages, data });
-    all.forEach(({ kind, micros, chunks }, i) => {
-      const schedules = schedulesOf(kind, { stages, micros, chunks });
+    all.forEach(({ kind, micros: microbatches, chunks }, i) => {
+      const schedules = createSchedules(kind, { stages, microbatches, chunks });
       const foretold = simulate(schedules, (action) => DURATIONS[action.kind]);
       const length = Math.max(...ranks.map((rank) => rank[i]!.end));
       const busy = ranks.reduce((sum, rank) => sum + rank[i]!.busy, 0);

@@ -2,21 +2,21 @@
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { MOST_TAG, type ProcessGroup, type ReceiveOptions, type Work } from "@tessera/collectives";
-import { partOf, type Action, type Schedule } from "./action.js";
+import { chunkIndex, type Action, type PipelineSchedule } from "./action.js";
 
 /** A part of the model with its parameters and its data inside. */
-export interface ForwardPart {
+export interface ForwardChunk {
   /** Borrows x, null for the first part, which reads its own data. y is null from the last one. */
-  forward(micro: number, x: Tensor | null): { readonly y: Tensor | null };
+  forward(microbatch: number, x: Tensor | null): { readonly y: Tensor | null };
 }
 
 /** The same, with its sink inside. `S`: a forward's record. */
-export interface Part<S> {
-  forward(micro: number, x: Tensor | null): { readonly y: Tensor | null; readonly saved: S };
+export interface PipelineChunk<S> {
+  forward(microbatch: number, x: Tensor | null): { readonly y: Tensor | null; readonly saved: S };
   /** Uses up `saved`. dy is null for the last part, which makes the loss; dx from the first one. */
-  backward(micro: number, saved: S, dy: Tensor | null): Tensor | null;
+  backward(microbatch: number, saved: S, dy: Tensor | null): Tensor | null;
   /** The same, but the weights' gradients are made when `weight` is called. */
-  input(micro: number, saved: S, dy: Tensor | null): InputHalf;
+  input(microbatch: number, saved: S, dy: Tensor | null): InputHalf;
 }
 
 export interface InputHalf {
@@ -26,12 +26,12 @@ export interface InputHalf {
 
 export interface Message extends Pick<ReceiveOptions, "storage"> {
   /** Of a micro-batch. */
-  readonly shape: (micro: number) => readonly number[];
+  readonly shape: (microbatch: number) => readonly number[];
 }
 
 export interface Execution<P> {
   /** This stage's parts, by chunk. */
-  readonly parts: readonly P[];
+  readonly chunks: readonly P[];
   /** The stages, in order. */
   readonly group: ProcessGroup;
   /** What goes from part to part. */
@@ -39,56 +39,62 @@ export interface Execution<P> {
 }
 
 /** Runs a whole schedule. Returns when all that this stage sent has left. */
-export function execute<S>(execution: Execution<Part<S>>, schedule: Schedule): void {
+export function execute<S>(
+  execution: Execution<PipelineChunk<S>>,
+  schedule: PipelineSchedule,
+): void {
   const records = new Map<string, S>();
   const weights = new Map<string, () => void>();
-  run(execution, schedule, ({ kind, micro, chunk }, got) => {
-    const part = execution.parts[chunk]!;
-    const key = `${micro} ${chunk}`;
+  runActions(execution, schedule, ({ kind, microbatch, chunk }, got) => {
+    const part = execution.chunks[chunk]!;
+    const key = `${microbatch} ${chunk}`;
     switch (kind) {
       case "forward": {
-        const { y, saved } = part.forward(micro, got);
+        const { y, saved } = part.forward(microbatch, got);
         records.set(key, saved);
         return y;
       }
       case "backward":
-        return part.backward(micro, taken(records, key), got);
+        return part.backward(microbatch, takeEntry(records, key), got);
       case "input": {
-        const { dx, weight } = part.input(micro, taken(records, key), got);
+        const { dx, weight } = part.input(microbatch, takeEntry(records, key), got);
         weights.set(key, weight);
         return dx;
       }
       case "weight":
-        taken(weights, key)();
+        takeEntry(weights, key)();
         return null;
     }
   });
 }
 
-/** Runs `micros` forward only, through all chunks. */
-export function executeForward(execution: Execution<ForwardPart>, micros: readonly number[]): void {
-  const schedule = execution.parts.flatMap((_, chunk) =>
-    micros.map((micro) => ({ kind: "forward", micro, chunk }) as const),
+/** Runs `microbatches` forward only, through all chunks. */
+export function executeForward(
+  execution: Execution<ForwardChunk>,
+  microbatches: readonly number[],
+): void {
+  const schedule = execution.chunks.flatMap((_, chunk) =>
+    microbatches.map((microbatch) => ({ kind: "forward", microbatch, chunk }) as const),
   );
-  run(
+  runActions(
     execution,
     schedule,
-    ({ micro, chunk }, got) => execution.parts[chunk]!.forward(micro, got).y,
+    ({ microbatch, chunk }, got) => execution.chunks[chunk]!.forward(microbatch, got).y,
   );
 }
 
 /** Actions whose messages are asked for before their turn, so that these are there when it comes. */
-const AHEAD = 2;
+const PREFETCHED_ACTIONS = 2;
 
 /** Does `act` for each action, with what came for it; sends on what it makes. */
-function run(
-  { parts, group, message }: Execution<unknown>,
-  schedule: Schedule,
+function runActions(
+  { chunks: parts, group, message }: Execution<unknown>,
+  schedule: PipelineSchedule,
   act: (action: Action, got: Tensor | null) => Tensor | null,
 ): void {
-  const mail = post({ group, chunks: parts.length, message });
+  const mail = createMailbox({ group, chunkCount: parts.length, message });
   schedule.forEach((action, i) => {
-    for (const next of schedule.slice(i, i + 1 + AHEAD)) mail.expect(next);
+    for (const next of schedule.slice(i, i + 1 + PREFETCHED_ACTIONS)) mail.expect(next);
     const got = mail.take(action);
     mail.send(action, act(action, got));
     got?.dispose();
@@ -97,7 +103,7 @@ function run(
 }
 
 /** What is at `key`, which is then no longer there. */
-function taken<T>(map: Map<string, T>, key: string): T {
+function takeEntry<T>(map: Map<string, T>, key: string): T {
   const value = map.get(key);
   if (value === undefined) throw new Error(`the schedule uses ${key} before it is made`);
   map.delete(key);
@@ -107,30 +113,31 @@ function taken<T>(map: Map<string, T>, key: string): T {
 interface Route {
   readonly group: ProcessGroup;
   /** Parts of the model on each stage. */
-  readonly chunks: number;
+  readonly chunkCount: number;
   readonly message: Message;
 }
 
 /** Messages of this stage's actions, to and from the neighbours. */
-function post({ group, chunks, message }: Route) {
+function createMailbox({ group, chunkCount, message }: Route) {
   const { rank: stage, size: stages } = group;
-  const parts = chunks * stages;
+  const parts = chunkCount * stages;
   /** Micro-batches that tags tell apart. */
-  const period = Math.floor((MOST_TAG + 1) / (2 * chunks));
+  const period = Math.floor((MOST_TAG + 1) / (2 * chunkCount));
   const expected = new Map<Action, Work>();
   const sent: Work<void>[] = [];
 
   /** The parts before and behind an action's, in the direction in which it goes. */
   const neighbours = (action: Action) => {
-    const part = partOf(action, stage, stages);
+    const part = chunkIndex(action, stage, stages);
     const step = action.kind === "forward" ? 1 : -1;
     return { source: part - step, part, target: part + step };
   };
   const exists = (part: number): boolean => part >= 0 && part < parts;
   const rankOf = (part: number): number => part % stages;
   /** One for each message, as stages may take micro-batches in different orders; far ones share tags. */
-  const tagOf = ({ kind, micro }: Action, target: number): number =>
-    2 * ((micro % period) * chunks + Math.floor(target / stages)) + (kind === "forward" ? 0 : 1);
+  const tagOf = ({ kind, microbatch }: Action, target: number): number =>
+    2 * ((microbatch % period) * chunkCount + Math.floor(target / stages)) +
+    (kind === "forward" ? 0 : 1);
 
   return {
     /** Asks for what `action` will need. */
@@ -139,7 +146,7 @@ function post({ group, chunks, message }: Route) {
       if (action.kind === "weight" || !exists(source) || expected.has(action)) return;
       const { shape, ...storage } = message;
       const options = { ...storage, tag: tagOf(action, part) };
-      expected.set(action, group.receive(shape(action.micro), rankOf(source), options));
+      expected.set(action, group.receive(shape(action.microbatch), rankOf(source), options));
     },
     /** What `action` needs; null where no part stands before it. */
     take(action: Action): Tensor | null {

@@ -1,12 +1,12 @@
 export {
   endsBackward,
   parseSchedule,
-  show,
-  showAction,
+  formatSchedule,
+  formatAction,
   type Action,
   type ActionKind,
   type Pipeline,
-  type Schedule,
+  type PipelineSchedule,
 } from "./action.js";
 export { oneStage, pipelineAxis, type PipelineAxis, type PipelineOptions } from "./axis.js";
 export { drawSvg, drawText, type DrawOptions } from "./draw.js";
@@ -14,12 +14,23 @@ export {
   execute,
   executeForward,
   type Execution,
-  type ForwardPart,
+  type ForwardChunk,
   type InputHalf,
   type Message,
-  type Part,
+  type PipelineChunk,
 } from "./execute.js";
 export { deferGradients, type DeferredGradients } from "./defer_gradients.js";
-export { scheduleKinds, schedulesOf, type ScheduleKind, type ScheduleMaker } from "./schedules.js";
-export { simulate, USUAL, type Durations, type Played, type Timeline } from "./simulate.js";
+export {
+  scheduleKinds,
+  createSchedules,
+  type ScheduleKind,
+  type ScheduleMaker,
+} from "./schedules.js";
+export {
+  simulate,
+  DEFAULT_DURATIONS,
+  type Durations,
+  type TimedAction,
+  type Timeline,
+} from "./simulate.js";
 export { splitAsWritten, splitByCost, splitEvenly, type Costs } from "./split_layers.js";

@@ -4,7 +4,7 @@ import "@tensorflow/tfjs-backend-cpu";
 import { beforeAll, expect, test } from "@jest/globals";
 import { enableProdMode, memory, ones, scalar, setBackend } from "@tensorflow/tfjs-core";
 import { singleGroup, type ProcessGroup } from "@tessera/collectives";
-import { execute, executeForward, schedulesOf, type Part } from "./index.js";
+import { execute, executeForward, createSchedules, type PipelineChunk } from "./index.js";
 
 beforeAll(async () => {
   enableProdMode(); // no advice to install another backend
@@ -36,22 +36,22 @@ function firstOfTwo() {
 test("a message is asked for two actions before its turn, and a stage is through when all has left", () => {
   const { said, group } = firstOfTwo();
   const before = memory().numTensors;
-  const part: Part<number> = {
-    forward(micro, x) {
+  const part: PipelineChunk<number> = {
+    forward(microbatch, x) {
       expect(x).toBeNull();
-      said.push(`F${micro}`);
-      return { y: scalar(micro), saved: micro };
+      said.push(`F${microbatch}`);
+      return { y: scalar(microbatch), saved: microbatch };
     },
-    backward(micro, saved, dy) {
-      expect([saved, dy!.shape]).toEqual([micro, [1 + micro]]);
-      said.push(`B${micro}`);
+    backward(microbatch, saved, dy) {
+      expect([saved, dy!.shape]).toEqual([microbatch, [1 + microbatch]]);
+      said.push(`B${microbatch}`);
       return null;
     },
     input: () => ({ dx: null, weight: () => undefined }),
   };
-  const message = { shape: (micro: number) => [1 + micro] };
-  const [schedule] = schedulesOf("gpipe", { stages: 2, micros: MICROS, chunks: 1 });
-  execute({ parts: [part], group, message }, schedule!);
+  const message = { shape: (microbatch: number) => [1 + microbatch] };
+  const [schedule] = createSchedules("gpipe", { stages: 2, microbatches: MICROS, chunks: 1 });
+  execute({ chunks: [part], group, message }, schedule!);
   const to = "send to 1";
   expect(said).toEqual([
     ...["F0", to, "F1", to, "ask 1", "F2", to, "ask 1", "F3", to],
@@ -65,12 +65,12 @@ test("forward alone goes through the micro-batches that are named, part by part"
   const { said, group } = firstOfTwo();
   const before = memory().numTensors;
   const parts = [0, 1].map((chunk) => ({
-    forward: (micro: number) => {
-      said.push(`F${micro}.${chunk}`);
-      return { y: scalar(micro) };
+    forward: (microbatch: number) => {
+      said.push(`F${microbatch}.${chunk}`);
+      return { y: scalar(microbatch) };
     },
   }));
-  executeForward({ parts, group, message: { shape: () => [1] } }, [3, 5]);
+  executeForward({ chunks: parts, group, message: { shape: () => [1] } }, [3, 5]);
   expect(said.filter((word) => word.startsWith("F"))).toEqual(["F3.0", "F5.0", "F3.1", "F5.1"]);
   // Part 1 of stage 0 needs what its neighbour makes of each micro-batch.
   expect(said.filter((word) => word === "ask 1")).toHaveLength(2);

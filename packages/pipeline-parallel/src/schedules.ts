@@ -1,35 +1,38 @@
 // The schedules that come with Tessera. Each is a function from a stage's place to what it does.
 
 import { UserError } from "@tessera/config";
-import type { Action, ActionKind, Pipeline, Schedule } from "./action.js";
+import type { Action, ActionKind, Pipeline, PipelineSchedule } from "./action.js";
 
 /** A schedule of `stage`, from 0, of a pipeline. */
-export type ScheduleMaker = (stage: number, pipeline: Pipeline) => Schedule;
+export type ScheduleMaker = (stage: number, pipeline: Pipeline) => PipelineSchedule;
 
 const range = (from: number, to: number): number[] =>
   Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
 
 const act =
   (kind: ActionKind) =>
-  (micro: number, chunk = 0): Action => ({ kind, micro, chunk });
+  (microbatch: number, chunk = 0): Action => ({ kind, microbatch, chunk });
 const forward = act("forward");
 const backward = act("backward");
 const input = act("input");
 const weight = act("weight");
 
 /** All forwards, then all backwards (Huang et al., 2019): every micro-batch is in flight at once. */
-const gpipe: ScheduleMaker = (_stage, { micros }) => [
-  ...range(0, micros).map((micro) => forward(micro)),
-  ...range(0, micros).map((micro) => backward(micro)),
+const gpipe: ScheduleMaker = (_stage, { microbatches }) => [
+  ...range(0, microbatches).map((microbatch) => forward(microbatch)),
+  ...range(0, microbatches).map((microbatch) => backward(microbatch)),
 ];
 
 /** Fill, alternate, drain (Narayanan et al., 2019): stage s keeps at most stages - s in flight. */
-const oneForwardOneBackward: ScheduleMaker = (stage, { stages, micros }) => {
-  const warmup = Math.min(stages - stage - 1, micros);
+const oneForwardOneBackward: ScheduleMaker = (stage, { stages, microbatches }) => {
+  const warmup = Math.min(stages - stage - 1, microbatches);
   return [
-    ...range(0, warmup).map((micro) => forward(micro)),
-    ...range(warmup, micros).flatMap((micro) => [forward(micro), backward(micro - warmup)]),
-    ...range(micros - warmup, micros).map((micro) => backward(micro)),
+    ...range(0, warmup).map((microbatch) => forward(microbatch)),
+    ...range(warmup, microbatches).flatMap((microbatch) => [
+      forward(microbatch),
+      backward(microbatch - warmup),
+    ]),
+    ...range(microbatches - warmup, microbatches).map((microbatch) => backward(microbatch)),
   ];
 };
 
@@ -37,13 +40,13 @@ const oneForwardOneBackward: ScheduleMaker = (stage, { stages, micros }) => {
  * 1F1B over several chunks a stage (Narayanan et al., 2021), which shortens the bubble by their number.
  * Micro-batches go through the chunks in groups of as many as there are stages.
  */
-const interleaved: ScheduleMaker = (stage, { stages, micros, chunks }) => {
-  const total = micros * chunks;
+const interleaved: ScheduleMaker = (stage, { stages, microbatches, chunks }) => {
+  const total = microbatches * chunks;
   const round = stages * chunks;
   const nth = (kind: typeof forward, n: number, isReversed: boolean): Action => {
     const chunk = Math.floor((n % round) / stages);
-    const micro = Math.floor(n / round) * stages + (n % stages);
-    return kind(micro, isReversed ? chunks - 1 - chunk : chunk);
+    const microbatch = Math.floor(n / round) * stages + (n % stages);
+    return kind(microbatch, isReversed ? chunks - 1 - chunk : chunk);
   };
   const warmup = Math.min(2 * (stages - stage - 1) + (chunks - 1) * stages, total);
   return [
@@ -60,17 +63,17 @@ const interleaved: ScheduleMaker = (stage, { stages, micros, chunks }) => {
  * ZB-H1 (Qi et al., 2024): 1F1B with backward in two halves. Stage s puts off the weights' half of s
  * micro-batches, so that no stage keeps more in flight than the first does, and fills the end with them.
  */
-const zeroBubble: ScheduleMaker = (stage, { stages, micros }) => {
-  const warmup = Math.min(stages - stage - 1, micros);
-  const deferred = Math.min(stage, micros);
+const zeroBubble: ScheduleMaker = (stage, { stages, microbatches }) => {
+  const warmup = Math.min(stages - stage - 1, microbatches);
+  const deferred = Math.min(stage, microbatches);
   return [
-    ...range(0, warmup).map((micro) => forward(micro)),
-    ...range(0, micros).flatMap((micro) => [
-      ...(micro + warmup < micros ? [forward(micro + warmup)] : []),
-      input(micro),
-      ...(micro >= deferred ? [weight(micro - deferred)] : []),
+    ...range(0, warmup).map((microbatch) => forward(microbatch)),
+    ...range(0, microbatches).flatMap((microbatch) => [
+      ...(microbatch + warmup < microbatches ? [forward(microbatch + warmup)] : []),
+      input(microbatch),
+      ...(microbatch >= deferred ? [weight(microbatch - deferred)] : []),
     ]),
-    ...range(micros - deferred, micros).map((micro) => weight(micro)),
+    ...range(microbatches - deferred, microbatches).map((microbatch) => weight(microbatch)),
   ];
 };
 
@@ -86,9 +89,12 @@ export type ScheduleKind = keyof typeof makers;
 export const scheduleKinds = Object.keys(makers) as ScheduleKind[];
 
 /** The schedules of all stages. Throws a UserError where `kind` cannot serve the pipeline. */
-export function schedulesOf(kind: ScheduleKind, pipeline: Pipeline): readonly Schedule[] {
-  const { stages, micros, chunks } = pipeline;
-  for (const [name, value] of Object.entries({ stages, "micro-batches": micros, chunks })) {
+export function createSchedules(
+  kind: ScheduleKind,
+  pipeline: Pipeline,
+): readonly PipelineSchedule[] {
+  const { stages, microbatches, chunks } = pipeline;
+  for (const [name, value] of Object.entries({ stages, "micro-batches": microbatches, chunks })) {
     if (!Number.isSafeInteger(value) || value < 1) {
       throw new UserError(`a pipeline of ${value} ${name}: must be a whole number, at least 1`);
     }
@@ -101,10 +107,10 @@ export function schedulesOf(kind: ScheduleKind, pipeline: Pipeline): readonly Sc
   if (chunks > 1 && stages === 1) {
     throw new UserError(`${chunks} chunks a stage: interleaving needs at least 2 stages, not 1`);
   }
-  if (kind === "interleaved" && micros % stages !== 0) {
+  if (kind === "interleaved" && microbatches % stages !== 0) {
     throw new UserError(
       `the interleaved schedule takes micro-batches in groups of ${stages}, one for each stage, ` +
-        `which ${micros} are not a multiple of`,
+        `which ${microbatches} are not a multiple of`,
     );
   }
   return range(0, stages).map((stage) => makers[kind](stage, pipeline));

@@ -3,16 +3,16 @@
 import { expect, test } from "@jest/globals";
 import {
   parseSchedule,
-  schedulesOf,
-  showAction,
+  createSchedules,
+  formatAction,
   simulate,
   type Action,
-  type Played,
+  type TimedAction,
   type ScheduleKind,
 } from "./index.js";
 
-const durationOf = ({ kind, micro, chunk }: Action, stage: number): number =>
-  1 + ((7 * micro + 3 * stage + 5 * chunk + kind.length) % 5);
+const durationOf = ({ kind, microbatch, chunk }: Action, stage: number): number =>
+  1 + ((7 * microbatch + 3 * stage + 5 * chunk + kind.length) % 5);
 
 const pipelines: readonly (readonly [ScheduleKind, number, number, number])[] = [
   ["gpipe", 1, 3, 1],
@@ -25,22 +25,28 @@ const pipelines: readonly (readonly [ScheduleKind, number, number, number])[] = 
 
 test.each(pipelines)(
   "%s on %i stages, %i micro-batches, %i chunks",
-  (kind, stages, micros, chunks) => {
-    const schedules = schedulesOf(kind, { stages, micros, chunks });
+  (kind, stages, microbatches, chunks) => {
+    const schedules = createSchedules(kind, { stages, microbatches, chunks });
     const timeline = simulate(schedules, durationOf);
     const all = timeline.stages.flatMap((played, stage) =>
       played.map((one) => ({ ...one, part: one.action.chunk * stages + stage })),
     );
-    const endOf = (kinds: readonly string[], micro: number, part: number): number =>
+    const endOf = (kinds: readonly string[], microbatch: number, part: number): number =>
       all.find(
-        (one) => kinds.includes(one.action.kind) && one.action.micro === micro && one.part === part,
+        (one) =>
+          kinds.includes(one.action.kind) &&
+          one.action.microbatch === microbatch &&
+          one.part === part,
       )!.end;
     const gradient = ["backward", "input"];
-    const needed = ({ action: { kind: does, micro } }: Played, part: number): number[] => {
-      if (does === "forward") return part === 0 ? [] : [endOf(["forward"], micro, part - 1)];
-      if (does === "weight") return [endOf(gradient, micro, part)];
-      const behind = part === stages * chunks - 1 ? [] : [endOf(gradient, micro, part + 1)];
-      return [endOf(["forward"], micro, part), ...behind];
+    const needed = (
+      { action: { kind: does, microbatch } }: TimedAction,
+      part: number,
+    ): number[] => {
+      if (does === "forward") return part === 0 ? [] : [endOf(["forward"], microbatch, part - 1)];
+      if (does === "weight") return [endOf(gradient, microbatch, part)];
+      const behind = part === stages * chunks - 1 ? [] : [endOf(gradient, microbatch, part + 1)];
+      return [endOf(["forward"], microbatch, part), ...behind];
     };
 
     let busy = 0;
@@ -49,7 +55,7 @@ test.each(pipelines)(
       let free = 0;
       for (const one of played) {
         const ready = Math.max(free, ...needed(one, one.action.chunk * stages + stage));
-        expect([showAction(one.action), one.start]).toEqual([showAction(one.action), ready]);
+        expect([formatAction(one.action), one.start]).toEqual([formatAction(one.action), ready]);
         expect(one.end - one.start).toBe(durationOf(one.action, stage));
         free = one.end;
         busy += one.end - one.start;
@@ -82,9 +88,9 @@ test("a pipeline without stages takes no time", () => {
 test("a schedule is read whatever stands between its words", () => {
   const [first, second, third] = parseSchedule(" F0\n\tI12.1  W123456789 \n");
   expect([first, second, third]).toEqual([
-    { kind: "forward", micro: 0, chunk: 0 },
-    { kind: "input", micro: 12, chunk: 1 },
-    { kind: "weight", micro: 123_456_789, chunk: 0 },
+    { kind: "forward", microbatch: 0, chunk: 0 },
+    { kind: "input", microbatch: 12, chunk: 1 },
+    { kind: "weight", microbatch: 123_456_789, chunk: 0 },
   ]);
   expect(parseSchedule(" ")).toEqual([]);
   for (const word of ["F", "F-1", "f0", "F0.", "F1234567890", "F0B0"]) {

@@ -4,25 +4,25 @@
 import { UserError } from "@tessera/config";
 import {
   endsBackward,
-  partOf,
-  showAction,
+  chunkIndex,
+  formatAction,
   type Action,
   type ActionKind,
-  type Schedule,
+  type PipelineSchedule,
 } from "./action.js";
 
 /** How long an action takes on a stage, in any unit. */
 export type Durations = (action: Action, stage: number) => number;
 
 /** Backward has two products for each of forward's. */
-export const USUAL: Readonly<Record<ActionKind, number>> = {
+export const DEFAULT_DURATIONS: Readonly<Record<ActionKind, number>> = {
   forward: 1,
   backward: 2,
   input: 1,
   weight: 1,
 };
 
-export interface Played {
+export interface TimedAction {
   readonly action: Action;
   readonly start: number;
   readonly end: number;
@@ -30,7 +30,7 @@ export interface Played {
 
 export interface Timeline {
   /** What each stage does, and when. */
-  readonly stages: readonly (readonly Played[])[];
+  readonly stages: readonly (readonly TimedAction[])[];
   /** From the first start to the last end. */
   readonly length: number;
   /** The part of all stages' time in which they wait: 0 to 1. */
@@ -44,17 +44,19 @@ const makesGradient = ({ kind }: Action): boolean => kind === "backward" || kind
 
 /** Throws a UserError where the schedules cannot be carried out, naming the stage and the action. */
 export function simulate(
-  schedules: readonly Schedule[],
-  durations: Durations = ({ kind }) => USUAL[kind],
+  schedules: readonly PipelineSchedule[],
+  durations: Durations = ({ kind }) => DEFAULT_DURATIONS[kind],
 ): Timeline {
   const parts = checkComplete(schedules);
   const count = schedules.length;
   const ends = new Map<string, number>();
-  const played: Played[][] = schedules.map(() => []);
+  const played: TimedAction[][] = schedules.map(() => []);
 
   /** When what an action needs is there; undefined where that is not known yet. */
   const readyAt = (action: Action, stage: number): number | undefined => {
-    const times = needsOf(action, partOf(action, stage, count), parts).map((key) => ends.get(key));
+    const times = needsOf(action, chunkIndex(action, stage, count), parts).map((key) =>
+      ends.get(key),
+    );
     return times.some((time) => time === undefined)
       ? undefined
       : Math.max(0, ...(times as number[]));
@@ -71,7 +73,7 @@ export function simulate(
         const start = Math.max(ready, done.at(-1)?.end ?? 0);
         const end = start + durations(action, stage);
         done.push({ action, start, end });
-        ends.set(keyOf(action, partOf(action, stage, count)), end);
+        ends.set(keyOf(action, chunkIndex(action, stage, count)), end);
         isMoving = true;
       }
     });
@@ -82,38 +84,39 @@ export function simulate(
 
 /** What others wait for, by name. */
 const keyOf = (action: Action, part: number): string =>
-  `${makesGradient(action) ? "gradient" : action.kind} ${action.micro} ${part}`;
+  `${makesGradient(action) ? "gradient" : action.kind} ${action.microbatch} ${part}`;
 
 /** The names of what an action waits for. */
 function needsOf(action: Action, part: number, parts: number): string[] {
-  const { kind, micro } = action;
+  const { kind, microbatch } = action;
   switch (kind) {
     case "forward":
-      return part === 0 ? [] : [`forward ${micro} ${part - 1}`];
+      return part === 0 ? [] : [`forward ${microbatch} ${part - 1}`];
     case "backward":
     case "input":
       return [
-        `forward ${micro} ${part}`,
-        ...(part === parts - 1 ? [] : [`gradient ${micro} ${part + 1}`]),
+        `forward ${microbatch} ${part}`,
+        ...(part === parts - 1 ? [] : [`gradient ${microbatch} ${part + 1}`]),
       ];
     case "weight":
-      return [`gradient ${micro} ${part}`];
+      return [`gradient ${microbatch} ${part}`];
   }
 }
 
 /** Every part does every micro-batch once, forward and backward. Returns the number of parts. */
-function checkComplete(schedules: readonly Schedule[]): number {
+function checkComplete(schedules: readonly PipelineSchedule[]): number {
   const all = schedules.flat();
   const chunks = 1 + Math.max(0, ...all.map(({ chunk }) => chunk));
-  const micros = 1 + Math.max(0, ...all.map(({ micro }) => micro));
+  const microbatches = 1 + Math.max(0, ...all.map(({ microbatch }) => microbatch));
   schedules.forEach((schedule, stage) => {
     const counts = new Map<string, number>();
     for (const action of schedule) {
-      counts.set(showAction(action), (counts.get(showAction(action)) ?? 0) + 1);
+      counts.set(formatAction(action), (counts.get(formatAction(action)) ?? 0) + 1);
     }
     for (let chunk = 0; chunk < chunks; chunk += 1) {
-      for (let micro = 0; micro < micros; micro += 1) {
-        const times = (kind: ActionKind) => counts.get(showAction({ kind, micro, chunk })) ?? 0;
+      for (let microbatch = 0; microbatch < microbatches; microbatch += 1) {
+        const times = (kind: ActionKind) =>
+          counts.get(formatAction({ kind, microbatch, chunk })) ?? 0;
         const halves = times("backward") === 0 ? 1 : 0;
         const isRight =
           times("forward") === 1 &&
@@ -122,8 +125,8 @@ function checkComplete(schedules: readonly Schedule[]): number {
           times("weight") === halves;
         if (isRight) continue;
         throw new UserError(
-          `stage ${stage} must run micro-batch ${micro} of chunk ${chunk} forward once and backward ` +
-            `once, but has ${showCounts(counts, micro, chunk)}`,
+          `stage ${stage} must run micro-batch ${microbatch} of chunk ${chunk} forward once and backward ` +
+            `once, but has ${showCounts(counts, microbatch, chunk)}`,
         );
       }
     }
@@ -131,24 +134,31 @@ function checkComplete(schedules: readonly Schedule[]): number {
   return chunks * schedules.length;
 }
 
-function showCounts(counts: ReadonlyMap<string, number>, micro: number, chunk: number): string {
+function showCounts(
+  counts: ReadonlyMap<string, number>,
+  microbatch: number,
+  chunk: number,
+): string {
   const kinds: readonly ActionKind[] = ["forward", "backward", "input", "weight"];
   return kinds
-    .map((kind) => showAction({ kind, micro, chunk }))
+    .map((kind) => formatAction({ kind, microbatch, chunk }))
     .map((name) => `${counts.get(name) ?? 0} of ${name}`)
     .join(", ");
 }
 
-function refuseStuck(schedules: readonly Schedule[], played: readonly (readonly Played[])[]): void {
+function refuseStuck(
+  schedules: readonly PipelineSchedule[],
+  played: readonly (readonly TimedAction[])[],
+): void {
   const waiting = schedules.flatMap((schedule, stage) => {
     const action = schedule[played[stage]!.length];
-    return action === undefined ? [] : [`stage ${stage} at ${showAction(action)}`];
+    return action === undefined ? [] : [`stage ${stage} at ${formatAction(action)}`];
   });
   if (waiting.length === 0) return;
   throw new UserError(`the schedules wait for each other without end: ${waiting.join(", ")}`);
 }
 
-function timelineOf(stages: readonly (readonly Played[])[]): Timeline {
+function timelineOf(stages: readonly (readonly TimedAction[])[]): Timeline {
   const length = Math.max(0, ...stages.flat().map(({ end }) => end));
   const busy = stages.flat().reduce((sum, { start, end }) => sum + end - start, 0);
   return {

@@ -19,20 +19,20 @@ test.each([
 
 /** The cost of the dearest part. */
 const dearest = (
-  costs: { layers: readonly number[]; source: number; head: number },
+  costs: { layers: readonly number[]; embedding: number; head: number },
   spans: Range[],
 ) =>
   Math.max(
     ...spans.map(
       ({ start, size }, part) =>
         costs.layers.slice(start, start + size).reduce((a, b) => a + b, 0) +
-        (part === 0 ? costs.source : 0) +
+        (part === 0 ? costs.embedding : 0) +
         (part === spans.length - 1 ? costs.head : 0),
     ),
   );
 
 test("by cost, no other cut has a cheaper dearest part", () => {
-  const costs = { layers: [3, 1, 4, 1, 5, 9, 2, 6], source: 2, head: 7 };
+  const costs = { layers: [3, 1, 4, 1, 5, 9, 2, 6], embedding: 2, head: 7 };
   const found = dearest(costs, splitByCost(costs, 3));
   for (let a = 1; a < 7; a += 1) {
     for (let b = a + 1; b < 8; b += 1) {
@@ -47,7 +47,7 @@ test("by cost, no other cut has a cheaper dearest part", () => {
 });
 
 test("a dear head leaves fewer layers to the last part", () => {
-  const costs = { layers: Array<number>(12).fill(1), source: 0, head: 2 };
+  const costs = { layers: Array<number>(12).fill(1), embedding: 0, head: 2 };
   expect(counts(splitByCost(costs, 4)).sort()).toEqual([2, 3, 3, 4]);
   expect(counts(splitByCost(costs, 4)).at(-1)).toBe(2);
 });
@@ -73,12 +73,12 @@ test.each([1, 2, 3, 4, 6])(
     for (let round = 0; round < 20; round += 1) {
       const cost = (i: number) => (7 * i * i + 3 * round * i + 5 * round) % 11;
       const layers = Array.from({ length: 6 }, (_, i) => cost(i));
-      const costs = { layers, source: cost(6), head: cost(7) };
+      const costs = { layers, embedding: cost(6), head: cost(7) };
       const spread = (spans: Range[]) =>
         spans.reduce((sum, { start, size }, part) => {
           const layers = costs.layers.slice(start, start + size).reduce((a, b) => a + b, 0);
-          const source = part === 0 ? costs.source : 0;
-          return sum + (layers + source + (part === parts - 1 ? costs.head : 0)) ** 2;
+          const embedding = part === 0 ? costs.embedding : 0;
+          return sum + (layers + embedding + (part === parts - 1 ? costs.head : 0)) ** 2;
         }, 0);
       const spansOf = (sizes: number[]) =>
         sizes.map((size, i) => ({ start: sizes.slice(0, i).reduce((a, b) => a + b, 0), size }));
@@ -108,5 +108,7 @@ test("as written: every part has whole layers, and each of them", () => {
   ]) {
     expect(() => splitAsWritten(counts, 12, 2)).toThrow(`a pipeline layout of ${counts.join()}`);
   }
-  expect(() => splitByCost({ layers: [1, 1], source: 0, head: 0 }, 3)).toThrow("2 layers cannot");
+  expect(() => splitByCost({ layers: [1, 1], embedding: 0, head: 0 }, 3)).toThrow(
+    "2 layers cannot",
+  );
 });

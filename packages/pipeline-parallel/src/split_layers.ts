@@ -7,7 +7,9 @@ import type { Range } from "@tessera/mesh";
 export function splitEvenly(layers: number, parts: number): Range[] {
   refuseTooFew(layers, parts);
   const few = Math.floor(layers / parts);
-  return spansOf(Array.from({ length: parts }, (_, part) => few + (part < layers % parts ? 1 : 0)));
+  return rangesOf(
+    Array.from({ length: parts }, (_, part) => few + (part < layers % parts ? 1 : 0)),
+  );
 }
 
 /** As written: the number of layers of each part. Throws a UserError where they are not `layers`. */
@@ -20,29 +22,29 @@ export function splitAsWritten(counts: readonly number[], layers: number, parts:
         `that add up to ${layers} layers`,
     );
   }
-  return spansOf(counts);
+  return rangesOf(counts);
 }
 
 export interface Costs {
   /** Of each layer, in any unit: parameters, or measured seconds. */
   readonly layers: readonly number[];
   /** Of what stands before the first layer, and behind the last. */
-  readonly source: number;
+  readonly embedding: number;
   readonly head: number;
 }
 
 /** The parts whose dearest costs least; of those, the most alike. */
-export function splitByCost({ layers, source, head }: Costs, parts: number): Range[] {
+export function splitByCost({ layers, embedding, head }: Costs, parts: number): Range[] {
   refuseTooFew(layers.length, parts);
   const sums = layers.reduce((before, cost) => [...before, before.at(-1)! + cost], [0]);
   const costOf = (part: number, first: number, end: number): number =>
-    sums[end]! - sums[first]! + (part === 0 ? source : 0) + (part === parts - 1 ? head : 0);
+    sums[end]! - sums[first]! + (part === 0 ? embedding : 0) + (part === parts - 1 ? head : 0);
   const dearest = cheapest(layers.length, parts, costOf, Math.max).cost;
   const squareOf: Cost = (part, first, end) => {
     const cost = costOf(part, first, end);
     return cost > dearest ? Infinity : cost * cost;
   };
-  return spansOf(cheapest(layers.length, parts, squareOf, (a, b) => a + b).counts);
+  return rangesOf(cheapest(layers.length, parts, squareOf, (a, b) => a + b).counts);
 }
 
 type Cost = (part: number, first: number, end: number) => number;
@@ -75,7 +77,7 @@ function cheapest(
   return best[layers]!;
 }
 
-function spansOf(counts: readonly number[]): Range[] {
+function rangesOf(counts: readonly number[]): Range[] {
   let end = 0;
   return counts.map((size) => ({ start: (end += size) - size, size }));
 }

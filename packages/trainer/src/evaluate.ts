@@ -3,7 +3,7 @@
 import type { Feed } from "@tessera/data";
 import { atRows, type GptParams, type GptPart } from "@tessera/gpt";
 import { disposeTree, evalContext, noTensorParallel } from "@tessera/layers";
-import { executeForward, type ForwardPart } from "@tessera/pipeline-parallel";
+import { executeForward, type ForwardChunk } from "@tessera/pipeline-parallel";
 import { countedTokens, disposeBatch, makeBatch } from "./batch.js";
 import { overRanks, type Axes } from "./over_ranks.js";
 import type { TrainingPlan } from "./plan.js";
@@ -34,7 +34,7 @@ export function evaluate(
     const rows = Math.min(evalBatch, feed.count - first);
     return rows > 0 ? { first, rows, isPast: false } : { first: 0, rows: 1, isPast: true };
   };
-  const forwardOf = (part: GptPart): ForwardPart => ({
+  const forwardOf = (part: GptPart): ForwardChunk => ({
     forward(round, x) {
       const { first, rows, isPast } = spanOf(round);
       const read = feed.batch(first, rows);
@@ -59,7 +59,7 @@ export function evaluate(
   const together = pipeline.group.size;
   for (let first = 0; first < rounds; first += together) {
     const some = Array.from({ length: Math.min(together, rounds - first) }, (_, i) => first + i);
-    executeForward({ parts, group: pipeline.group, message: { shape, storage } }, some);
+    executeForward({ chunks: parts, group: pipeline.group, message: { shape, storage } }, some);
     progress(first + some.length, rounds);
   }
   const total = (value: number): number => overRanks(plan, ["data", "pipeline"], value);

@@ -91,7 +91,7 @@ function pipelineOf(
     kind,
     chunks: layers.length / degrees.pipeline,
     group,
-    ends: endsOf(world, degrees),
+    endsGroup: endsOf(world, degrees),
     specs: stages.map(({ spec }) => spec),
   });
 }

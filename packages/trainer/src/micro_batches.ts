@@ -14,8 +14,8 @@ import {
   endsBackward,
   execute,
   deferGradients,
-  type Part,
-  type Schedule,
+  type PipelineChunk,
+  type PipelineSchedule,
 } from "@tessera/pipeline-parallel";
 import { disposeBatch, makeBatch } from "./batch.js";
 import type { TrainingPlan } from "./plan.js";
@@ -50,13 +50,13 @@ export function runMicroBatches(plan: TrainingPlan, pass: Pass): Tensor {
 
   const backward = (
     part: GptPart,
-    micro: number,
+    microbatch: number,
     saved: Saved,
     dy: Tensor | null,
     sink: GradientSink<GptParams>,
   ) => {
     const { record, y } = saved;
-    const { batch, at: ctx } = rows.get(micro);
+    const { batch, at: ctx } = rows.get(microbatch);
     let dLast = dy!;
     if (part.end !== null) {
       const { loss, dx } = part.end.lossAndGradient(params, y!, batch.targets, sink);
@@ -68,23 +68,26 @@ export function runMicroBatches(plan: TrainingPlan, pass: Pass): Tensor {
     }
     const dx = part.backward(params, record, dLast, sink, ctx);
     if (part.end !== null) dLast.dispose();
-    rows.used(micro);
+    rows.used(microbatch);
     return dx;
   };
 
-  const partOf = (part: GptPart): Part<Saved> => ({
-    forward(micro, x) {
-      const { batch, at: ctx } = rows.get(micro);
+  const partOf = (part: GptPart): PipelineChunk<Saved> => ({
+    forward(microbatch, x) {
+      const { batch, at: ctx } = rows.get(microbatch);
       const [y, record] = part.forward(params, x ?? batch.ids, ctx);
-      rows.used(micro);
+      rows.used(microbatch);
       return part.end === null
         ? { y, saved: { record, y: null } }
         : { y: null, saved: { record, y } };
     },
-    backward: (micro, saved, dy) => backward(part, micro, saved, dy, sinks.next()),
-    input(micro, saved, dy) {
+    backward: (microbatch, saved, dy) => backward(part, microbatch, saved, dy, sinks.next()),
+    input(microbatch, saved, dy) {
       const { sink, release } = deferGradients(params);
-      return { dx: backward(part, micro, saved, dy, sink), weight: () => release(sinks.next()) };
+      return {
+        dx: backward(part, microbatch, saved, dy, sink),
+        weight: () => release(sinks.next()),
+      };
     },
   });
 
@@ -92,12 +95,12 @@ export function runMicroBatches(plan: TrainingPlan, pass: Pass): Tensor {
   const { storage = "fp32", region = noTensorParallel } = model.options;
   const heldTokens = plan.train.length / region.tokenShard.count;
   const message = { shape: () => [microBatch, heldTokens, hiddenSize], storage };
-  execute({ parts: model.parts.map(partOf), group: pipeline.group, message }, schedule);
+  execute({ chunks: model.parts.map(partOf), group: pipeline.group, message }, schedule);
   return sums;
 }
 
 /** A sink for each pass of backward, of which the schedule says the last. */
-function sinksOf({ sink }: GradientReducer<GptParams>, schedule: Schedule) {
+function sinksOf({ sink }: GradientReducer<GptParams>, schedule: PipelineSchedule) {
   let left = schedule.filter(endsBackward).length;
   return {
     next(): GradientSink<GptParams> {
@@ -108,21 +111,21 @@ function sinksOf({ sink }: GradientReducer<GptParams>, schedule: Schedule) {
 }
 
 /** Each micro-batch as tensors, from its first use on this rank to its last. */
-function rowsOf(plan: TrainingPlan, { state, batch, weight }: Pass, schedule: Schedule) {
+function rowsOf(plan: TrainingPlan, { state, batch, weight }: Pass, schedule: PipelineSchedule) {
   const { group } = plan.sharing;
   const made = new Map<number, Batch>();
   const uses = new Map<number, number>();
-  for (const { micro, kind } of schedule) {
-    if (kind !== "weight") uses.set(micro, (uses.get(micro) ?? 0) + 1);
+  for (const { microbatch, kind } of schedule) {
+    if (kind !== "weight") uses.set(microbatch, (uses.get(microbatch) ?? 0) + 1);
   }
   return {
-    get(micro: number): { readonly batch: Batch; readonly at: ForwardContext } {
+    get(microbatch: number): { readonly batch: Batch; readonly at: ForwardContext } {
       // A micro-batch of each rank, side by side, then the next of each.
-      const firstRow = (micro * group.size + group.rank) * batch.microBatch;
+      const firstRow = (microbatch * group.size + group.rank) * batch.microBatch;
       const found =
-        made.get(micro) ??
+        made.get(microbatch) ??
         makeBatch(plan.train.batch(state.consumedSamples + firstRow, batch.microBatch), weight);
-      made.set(micro, found);
+      made.set(microbatch, found);
       const ctx: ForwardContext = {
         seed: plan.seed,
         step: state.step,
@@ -133,12 +136,12 @@ function rowsOf(plan: TrainingPlan, { state, batch, weight }: Pass, schedule: Sc
       };
       return { batch: found, at: atRows(ctx, found) };
     },
-    used(micro: number): void {
-      const left = uses.get(micro)! - 1;
-      uses.set(micro, left);
+    used(microbatch: number): void {
+      const left = uses.get(microbatch)! - 1;
+      uses.set(microbatch, left);
       if (left > 0) return;
-      disposeBatch(made.get(micro)!);
-      made.delete(micro);
+      disposeBatch(made.get(microbatch)!);
+      made.delete(microbatch);
     },
   };
 }

@@ -110,7 +110,7 @@ const giver = (job: SharingJob, rank: number, micro: number): Layer<Tree, Tree> 
 });
 
 function run({ all: group }: World, job: SharingJob): Shared {
-  const { stage, bucketBytes, part: shard, spec, shapes, micros } = job;
+  const { stage, bucketBytes, part: shard, spec, shapes, micros: microbatches } = job;
   const dataParallel: DataParallel<Tree> =
     stage === 3
       ? fullyShard<Tree>(spec, group, shard)
@@ -130,9 +130,9 @@ function run({ all: group }: World, job: SharingJob): Shared {
   const reductions = reductionsOf(group.traffic);
   const around = stage === 3 ? fsdpWrapper(group, shard) : identityWrapper;
   const dy = ones([1]);
-  for (let micro = 0; micro < micros; micro += 1) {
+  for (let micro = 0; micro < microbatches; micro += 1) {
     const layer = around.layer(giver(job, group.rank, micro));
-    layer.backward(held, {}, dy, sink(micro === micros - 1), evalContext).dispose();
+    layer.backward(held, {}, dy, sink(micro === microbatches - 1), evalContext).dispose();
   }
   dy.dispose();
   const gradients = finish();

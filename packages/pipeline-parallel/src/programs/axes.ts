@@ -5,7 +5,7 @@ import { enableProdMode, fill, memory, setBackend, type Tensor } from "@tensorfl
 import type { World } from "@tessera/collectives";
 import { disposeTree, leaves, mapTree, vector, type ParamSpec, type TreeOf } from "@tessera/layers";
 import type { ShardIndex } from "@tessera/mesh";
-import { pipelineAxis, show } from "../index.js";
+import { pipelineAxis, formatSchedule } from "../index.js";
 
 export interface Joined {
   /** The first element and the size of each parameter of all stages, by path. */
@@ -34,7 +34,7 @@ export async function main(world: World): Promise<Joined> {
   const isEnd = rank === 0 || rank === size - 1;
   const ends = isEnd ? world.group("both ends", [0, size - 1]) : null;
   const specs = specsOf(size);
-  const axis = pipelineAxis({ kind: "1f1b", chunks: 1, group, ends, specs });
+  const axis = pipelineAxis({ kind: "1f1b", chunks: 1, group, endsGroup: ends, specs });
   const filled = (valueOf: (path: string) => number) =>
     mapTree(specs[rank]!, ({ shape }: ParamSpec, path): Tensor => fill([...shape], valueOf(path)));
   const completed = axis.complete(filled(() => 10 ** rank));
@@ -43,7 +43,7 @@ export async function main(world: World): Promise<Joined> {
     joined: [...joined].map(([path, x]) => [path, x.dataSync()[0]!, x.size] as const),
     completed: leaves<Tensor>(completed).map(([path, x]) => [path, x.dataSync()[0]!] as const),
     copies: Object.fromEntries(leaves(specs[rank]!).map(([path]) => [path, axis.copy(path)])),
-    schedule: show(axis.schedule(3)),
+    schedule: formatSchedule(axis.schedule(3)),
   };
   disposeTree(completed);
   for (const x of joined.values()) x.dispose();

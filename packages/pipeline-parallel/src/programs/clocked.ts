@@ -4,7 +4,13 @@
 import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, setBackend, tensor, type Tensor } from "@tensorflow/tfjs-core";
 import type { World } from "@tessera/collectives";
-import { execute, schedulesOf, type ActionKind, type Part, type ScheduleKind } from "../index.js";
+import {
+  execute,
+  createSchedules,
+  type ActionKind,
+  type PipelineChunk,
+  type ScheduleKind,
+} from "../index.js";
 
 export interface ClockedJob {
   readonly kind: ScheduleKind;
@@ -21,7 +27,10 @@ export interface Clocked {
   readonly peak: number;
 }
 
-function run({ all: group }: World, { kind, micros, chunks, durations }: ClockedJob): Clocked {
+function run(
+  { all: group }: World,
+  { kind, micros: microbatches, chunks, durations }: ClockedJob,
+): Clocked {
   const { rank, size: stages } = group;
   let [clock, busy, alive, peak] = [0, 0, 0, 0];
   /** Does an action, once `got` is there; returns what others wait for, where there are others. */
@@ -33,7 +42,7 @@ function run({ all: group }: World, { kind, micros, chunks, durations }: Clocked
     if (action === "backward" || action === "weight") alive -= 1;
     return isSent ? tensor([clock]) : null;
   };
-  const parts = Array.from({ length: chunks }, (_, chunk): Part<null> => {
+  const parts = Array.from({ length: chunks }, (_, chunk): PipelineChunk<null> => {
     const part = chunk * stages + rank;
     const [isFirst, isLast] = [part === 0, part === stages * chunks - 1];
     return {
@@ -45,8 +54,8 @@ function run({ all: group }: World, { kind, micros, chunks, durations }: Clocked
       }),
     };
   });
-  const schedule = schedulesOf(kind, { stages, micros, chunks })[rank]!;
-  execute({ parts, group, message: { shape: () => [1] } }, schedule);
+  const schedule = createSchedules(kind, { stages, microbatches, chunks })[rank]!;
+  execute({ chunks: parts, group, message: { shape: () => [1] } }, schedule);
   return { end: clock, busy, peak };
 }
 

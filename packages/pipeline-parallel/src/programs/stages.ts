@@ -22,9 +22,9 @@ import type { AnyLayer, GradientSink, Tree } from "@tessera/layers";
 import {
   execute,
   deferGradients,
-  schedulesOf,
+  createSchedules,
   splitEvenly,
-  type Part,
+  type PipelineChunk,
   type ScheduleKind,
 } from "../index.js";
 
@@ -58,7 +58,7 @@ interface Model {
   readonly isLast: boolean;
 }
 
-function partOf({ layer, params, sink, isFirst, isLast }: Model): Part<Saved> {
+function partOf({ layer, params, sink, isFirst, isLast }: Model): PipelineChunk<Saved> {
   const backward = (
     into: GradientSink<Tree>,
     { record, y }: Saved,
@@ -71,8 +71,8 @@ function partOf({ layer, params, sink, isFirst, isLast }: Model): Part<Saved> {
     return null;
   };
   return {
-    forward(micro, x) {
-      const own = x ?? randomNormal([ROWS, WIDTH], 0, 1, "float32", 1 + micro);
+    forward(microbatch, x) {
+      const own = x ?? randomNormal([ROWS, WIDTH], 0, 1, "float32", 1 + microbatch);
       const [y, record] = layer.forward(params, own, evalContext);
       if (x === null) own.dispose();
       return { y: isLast ? null : y, saved: { record, y: isLast ? y : null } };
@@ -85,7 +85,7 @@ function partOf({ layer, params, sink, isFirst, isLast }: Model): Part<Saved> {
   };
 }
 
-function run(world: World, { kind, micros, chunks }: Job): Done {
+function run(world: World, { kind, micros: microbatches, chunks }: Job): Done {
   const { all: group } = world;
   const spans = splitEvenly(LAYERS, group.size * chunks);
   const before = memory().numTensors;
@@ -101,8 +101,8 @@ function run(world: World, { kind, micros, chunks }: Job): Done {
   });
   const parts = models.map((model) => partOf({ ...model, sink: model.sums.sink }));
   execute(
-    { parts, group, message: { shape: () => [ROWS, WIDTH] } },
-    schedulesOf(kind, { stages: group.size, micros, chunks })[group.rank]!,
+    { chunks: parts, group, message: { shape: () => [ROWS, WIDTH] } },
+    createSchedules(kind, { stages: group.size, microbatches, chunks })[group.rank]!,
   );
   const gradients: Record<string, Float32Array> = {};
   for (const { sums, params } of models) {
