@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect, test } from "@jest/globals";
 import { runThreads } from "@tessera/collectives";
-import { blockActivationBytes, gptConfig, type Keeping } from "@tessera/gpt";
+import { blockActivationBytes, gptConfig, type ActivationOptions } from "@tessera/gpt";
 import { isAvailable } from "@tessera/kernels-native";
 import type { Case } from "./programs/activations.js";
 
@@ -20,11 +20,11 @@ const [RANKS, ROWS] = [4, 4];
 const TOKENS = ROWS * sizes.maxPositions;
 
 /** Activations of the block by table 2, in units of sbh elements: outside of products, and inside. */
-const table: readonly (readonly [keeping: Keeping, elements: number])[] = [
-  [{ tensor: 1 }, 4 + 8],
-  [{ tensor: RANKS }, 4 + 8 / RANKS],
-  [{ tensor: RANKS, sequence: true }, (4 + 8) / RANKS],
-  [{ tensor: RANKS, sequence: true, recompute: "attention" }, (4 + 4) / RANKS],
+const table: readonly (readonly [keeping: ActivationOptions, elements: number])[] = [
+  [{ tensorParallel: 1 }, 4 + 8],
+  [{ tensorParallel: RANKS }, 4 + 8 / RANKS],
+  [{ tensorParallel: RANKS, sequenceParallel: true }, (4 + 8) / RANKS],
+  [{ tensorParallel: RANKS, sequenceParallel: true, recompute: "attention" }, (4 + 4) / RANKS],
 ];
 
 (isAvailable() ? test : test.skip).each(["fp32", "bf16"] as const)(
@@ -36,9 +36,9 @@ const table: readonly (readonly [keeping: Keeping, elements: number])[] = [
     const measured = await runThreads<number[]>({ program, ranks: RANKS, data: cases });
     const micro = { rows: ROWS, time: sizes.maxPositions, bytes } as const;
     table.forEach(([keeping, elements], i) => {
-      const { tensor = 1, sequence = false } = keeping;
+      const { tensorParallel = 1, sequenceParallel = false } = keeping;
       // The last norm's input and output.
-      const end = (2 * TOKENS * sizes.hiddenSize * bytes) / (sequence ? tensor : 1);
+      const end = (2 * TOKENS * sizes.hiddenSize * bytes) / (sequenceParallel ? tensorParallel : 1);
       const formula = blockActivationBytes(gptConfig(sizes), micro, keeping);
       expect(Math.abs(formula / (TOKENS * sizes.hiddenSize * bytes * elements) - 1)).toBeLessThan(
         0.02,

@@ -2,7 +2,7 @@
 
 import { latestCheckpoint, readModel, readModelConfig } from "@tessera/checkpoint";
 import { UserError } from "@tessera/config";
-import { evenDropout, gpt, preset, type GptConfig, type GptParams } from "@tessera/gpt";
+import { uniformDropout, gpt, preset, type GptConfig, type GptParams } from "@tessera/gpt";
 import { materialize } from "@tessera/layers";
 import {
   freshState,
@@ -16,11 +16,14 @@ import type { Flags } from "./flags.js";
 /** The model's sizes: a folder's, or those named, changed by flags. */
 export function chooseConfig(flags: Flags, vocabularySize: number): GptConfig {
   const { model_name_or_path: folder, max_len } = flags;
-  const dropout = evenDropout(flags.dropout);
+  const dropout = uniformDropout(flags.dropout);
   if (folder === undefined) {
     return preset(flags.model, {
       ...(flags.n_layer !== undefined && { layerCount: flags.n_layer }),
-      ...(flags.n_embd !== undefined && { hiddenSize: flags.n_embd, innerSize: 4 * flags.n_embd }),
+      ...(flags.n_embd !== undefined && {
+        hiddenSize: flags.n_embd,
+        ffnHiddenSize: 4 * flags.n_embd,
+      }),
       ...headsOf(flags),
       vocabularySize,
       maxPositions: max_len,
@@ -41,7 +44,7 @@ export function chooseConfig(flags: Flags, vocabularySize: number): GptConfig {
 }
 
 const headsOf = ({ n_head }: Flags): Partial<GptConfig> =>
-  n_head === undefined ? {} : { headCount: n_head, keyHeadCount: n_head };
+  n_head === undefined ? {} : { headCount: n_head, kvHeadCount: n_head };
 
 /** The checkpoint that the flags ask to resume from; undefined for a fresh start. */
 export function resumedFolder(flags: Flags): string | undefined {

@@ -16,8 +16,8 @@ const sizes = {
   layerCount: 6,
   hiddenSize: 384,
   headCount: 6,
-  keyHeadCount: 6,
-  innerSize: 1536,
+  kvHeadCount: 6,
+  ffnHiddenSize: 1536,
   vocabularySize: 50304,
   maxPositions: 64,
 };

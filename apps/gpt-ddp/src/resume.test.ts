@@ -7,7 +7,7 @@ import type { Continued } from "./programs/resume.js";
 import { runResumes } from "./programs/run_layouts.js";
 
 /** Key heads that ranks may share, a vocabulary that they do not divide, a table that both ends hold. */
-const changes = { layerCount: 4, headCount: 8, keyHeadCount: 2, vocabularySize: 389 } as const;
+const changes = { layerCount: 4, headCount: 8, kvHeadCount: 2, vocabularySize: 389 } as const;
 
 const COMMON = {
   ...{ accumulation: 2, dropout: 0.1, steps: 0, rows: 8 },

@@ -17,7 +17,7 @@ const oddHeads: Layout = {
     layerCount: 1,
     headCount: 24,
     hiddenSize: 2064,
-    innerSize: 344,
+    ffnHiddenSize: 344,
     vocabularySize: 389,
   },
 };

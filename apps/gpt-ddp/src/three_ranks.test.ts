@@ -8,7 +8,7 @@ import { runLayouts } from "./programs/run_layouts.js";
 const TOLERANCE = 1e-5;
 
 const likeGptj = {
-  positions: { kind: "rotary", base: 10_000, share: 0.5, pairs: "neighbours" },
+  positions: { kind: "rotary", base: 10_000, fraction: 0.5, pairs: "neighbours" },
   parallelBlock: true,
   biases: { attention: false, mlp: true, head: true },
   tiedEmbeddings: false,

@@ -2,11 +2,11 @@
 
 import { rankMemory } from "@tessera/data-parallel";
 import {
-  endBytes,
+  headActivationBytes,
   gptStage,
-  keptActivationBytes,
+  savedActivationBytes,
   recomputedActivationBytes,
-  type Keeping,
+  type ActivationOptions,
   type MicroBatch,
 } from "@tessera/gpt";
 import { checkPartition } from "@tessera/layers";
@@ -62,12 +62,16 @@ function activationsOf(config: RunConfig, stage: number, inFlight: number): numb
     time: sequenceLength,
     bytes: storage === "fp32" ? 4 : 2,
   };
-  const keeping: Keeping = { tensor: degrees.tensor, sequence, ...(recompute && { recompute }) };
+  const keeping: ActivationOptions = {
+    tensorParallel: degrees.tensor,
+    sequenceParallel: sequence,
+    ...(recompute && { recompute }),
+  };
   const kept = layers
     .filter((_span, part) => part % degrees.pipeline === stage)
-    .map(({ size }) => keptActivationBytes(model, micro, keeping, size))
+    .map(({ size }) => savedActivationBytes(model, micro, keeping, size))
     .reduce((a, b) => a + b, 0);
-  const end = stage === degrees.pipeline - 1 ? endBytes(model, micro, keeping) : 0;
+  const end = stage === degrees.pipeline - 1 ? headActivationBytes(model, micro, keeping) : 0;
   // In flight is a micro-batch in one chunk; they are about alike.
   return (inFlight * kept) / chunks + recomputedActivationBytes(model, micro, keeping) + end;
 }

@@ -34,8 +34,8 @@ export function modelOf(flags: Flags, vocabulary: number): GptConfig {
     layerCount: needed(flags, "num-layers"),
     hiddenSize,
     headCount,
-    keyHeadCount: keyHeadsOf(flags, headCount),
-    innerSize: flags["ffn-hidden-size"] ?? innerSizeOf(hiddenSize, flags.swiglu),
+    kvHeadCount: keyHeadsOf(flags, headCount),
+    ffnHiddenSize: flags["ffn-hidden-size"] ?? innerSizeOf(hiddenSize, flags.swiglu),
     vocabularySize: vocabulary,
     maxPositions,
     positions: positionsOf(flags),
@@ -45,7 +45,7 @@ export function modelOf(flags: Flags, vocabulary: number): GptConfig {
     normEpsilon: flags["layernorm-epsilon"],
     biases: { attention: biases, mlp: biases, head: false },
     tiedEmbeddings: !flags["untie-embeddings-and-output-weights"],
-    initDeviation: flags["init-method-std"],
+    initStd: flags["init-method-std"],
   });
 }
 
@@ -72,7 +72,7 @@ function positionsOf(flags: Flags): GptConfig["positions"] {
       return { kind: "none" };
     case "rope": {
       const [base, share] = [flags["rotary-base"], flags["rotary-percent"]];
-      return { kind: "rotary", base, share, pairs: "halves" };
+      return { kind: "rotary", base, fraction: share, pairs: "halves" };
     }
   }
 }

@@ -117,12 +117,12 @@ function parametersOf(model: GptConfig): Costs {
 function operationsOf({
   layerCount,
   hiddenSize,
-  innerSize,
+  ffnHiddenSize,
   vocabularySize,
   activation,
 }: GptConfig): Costs {
   const matrices = activation === "swiglu" ? 3 : 2;
-  const layer = 4 + (matrices * innerSize) / hiddenSize;
+  const layer = 4 + (matrices * ffnHiddenSize) / hiddenSize;
   return {
     layers: Array<number>(layerCount).fill(layer),
     embedding: 0,

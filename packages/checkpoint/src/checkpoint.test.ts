@@ -5,7 +5,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/
 import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, setBackend, type Tensor } from "@tensorflow/tfjs-core";
 import { UserError } from "@tessera/config";
-import { evenDropout, gpt, gptConfig, type GptConfig, type GptParams } from "@tessera/gpt";
+import { uniformDropout, gpt, gptConfig, type GptConfig, type GptParams } from "@tessera/gpt";
 import { leaves, materialize, type Tree } from "@tessera/layers";
 import {
   openSafetensors,
@@ -33,7 +33,7 @@ const config = gptConfig({
   headCount: 2,
   vocabularySize: 11,
   maxPositions: 6,
-  dropout: evenDropout(0.1),
+  dropout: uniformDropout(0.1),
 });
 
 const make = (of: GptConfig, seed: number) => materialize<GptParams>(gpt(of).spec, seed);
@@ -71,11 +71,11 @@ describe("a model folder", () => {
   });
 
   test.each<[string, Partial<GptConfig>]>([
-    ["shared key heads", { keyHeadCount: 1 }],
+    ["shared key heads", { kvHeadCount: 1 }],
     [
       "rotary positions and no biases",
       {
-        positions: { kind: "rotary", base: 10_000, share: 1, pairs: "halves" },
+        positions: { kind: "rotary", base: 10_000, fraction: 1, pairs: "halves" },
         biases: { attention: false, mlp: false, head: false },
       },
     ],

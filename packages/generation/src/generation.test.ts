@@ -100,10 +100,10 @@ describe("generation", () => {
     layerCount: 2,
     hiddenSize: 12,
     headCount: 3,
-    keyHeadCount: 1,
+    kvHeadCount: 1,
     vocabularySize: 256,
     maxPositions: 16,
-    initDeviation: 0.3,
+    initStd: 0.3,
   });
   const model = gpt(config);
   let params: GptParams;

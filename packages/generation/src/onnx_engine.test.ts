@@ -24,10 +24,10 @@ const small = {
   layerCount: 2,
   hiddenSize: 24,
   headCount: 4,
-  innerSize: 40,
+  ffnHiddenSize: 40,
   vocabularySize: 50,
   maxPositions: 90,
-  initDeviation: 0.2,
+  initStd: 0.2,
 } as const;
 
 /** Models of each kind, by the words that set them apart. */
@@ -36,15 +36,15 @@ const kinds: Readonly<Record<string, GptConfig>> = {
   "GPT-2 with a head of its own": gptConfig({ ...small, tiedEmbeddings: false }),
   "GPT-J": gptConfig({
     ...small,
-    positions: { kind: "rotary", base: 10_000, share: 2 / 3, pairs: "neighbours" },
+    positions: { kind: "rotary", base: 10_000, fraction: 2 / 3, pairs: "neighbours" },
     parallelBlock: true,
     biases: { attention: false, mlp: true, head: true },
     tiedEmbeddings: false,
   }),
   Llama: gptConfig({
     ...small,
-    keyHeadCount: 2,
-    positions: { kind: "rotary", base: 500, share: 1, pairs: "halves" },
+    kvHeadCount: 2,
+    positions: { kind: "rotary", base: 500, fraction: 1, pairs: "halves" },
     activation: "swiglu",
     norm: "rms",
     biases: { attention: false, mlp: false, head: false },
@@ -52,7 +52,7 @@ const kinds: Readonly<Record<string, GptConfig>> = {
   }),
   "no positions, one key head": gptConfig({
     ...small,
-    keyHeadCount: 1,
+    kvHeadCount: 1,
     positions: { kind: "none" },
   }),
 };

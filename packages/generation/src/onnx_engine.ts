@@ -45,7 +45,7 @@ export async function onnxEngine(
     graphOptimizationLevel: "all",
     logSeverityLevel: 3,
   });
-  const { vocabularySize, keyHeadCount: heads } = config;
+  const { vocabularySize, kvHeadCount: heads } = config;
   const { rows, maxPositions } = roomOf(config, options);
   const depth = config.hiddenSize / config.headCount;
   const type = precision === "fp16" ? "float16" : "float32";
@@ -93,7 +93,7 @@ export async function onnxEngine(
 type FloatType = "float16" | "float32";
 
 function cachesOf(config: GptConfig, rows: number, type: FloatType): readonly CacheOfLayer[] {
-  const { layerCount, keyHeadCount: heads, maxPositions: maxTokens } = config;
+  const { layerCount, kvHeadCount: heads, maxPositions: maxTokens } = config;
   const depth = config.hiddenSize / config.headCount;
   const make = (size: number): Elements =>
     type === "float16" ? new Uint16Array(size) : new Float32Array(size);

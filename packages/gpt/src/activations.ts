@@ -11,11 +11,11 @@ export interface MicroBatch {
 }
 
 /** What ranks share of a model's layers, and what backward computes again. */
-export interface Keeping {
+export interface ActivationOptions {
   /** Ranks that share each layer: one, unless it is said. */
-  readonly tensor?: number;
+  readonly tensorParallel?: number;
   /** Whether they share the tokens too, outside of products. */
-  readonly sequence?: boolean;
+  readonly sequenceParallel?: boolean;
   readonly recompute?: Recomputation;
 }
 
@@ -31,36 +31,38 @@ const STATISTIC = 4;
 export function blockActivationBytes(
   config: GptConfig,
   { rows, time, bytes }: MicroBatch,
-  { tensor = 1, sequence = false, recompute }: Keeping = {},
+  { tensorParallel = 1, sequenceParallel = false, recompute }: ActivationOptions = {},
 ): number {
-  const { hiddenSize, headCount, keyHeadCount, innerSize } = config;
+  const { hiddenSize, headCount, kvHeadCount, ffnHiddenSize } = config;
   const norms = config.parallelBlock ? 1 : 2;
   const statistics = config.norm === "rms" ? 1 : 2;
   const outside = norms * (2 * hiddenSize * bytes + statistics * STATISTIC);
   // Ranks that are more than the key heads hold one each.
-  const keyValue = (2 * hiddenSize * Math.max(keyHeadCount / tensor, 1)) / headCount;
-  const heads = ((2 * hiddenSize) / tensor + keyValue) * bytes + (headCount / tensor) * STATISTIC;
+  const keyValue = (2 * hiddenSize * Math.max(kvHeadCount / tensorParallel, 1)) / headCount;
+  const heads =
+    ((2 * hiddenSize) / tensorParallel + keyValue) * bytes +
+    (headCount / tensorParallel) * STATISTIC;
   const gates = config.activation === "swiglu" ? 2 : 1;
-  const feed = ((gates * innerSize) / tensor) * bytes;
+  const feed = ((gates * ffnHiddenSize) / tensorParallel) * bytes;
   const inside = feed + (recompute === "attention" ? 0 : heads);
-  return rows * time * (outside / (sequence ? tensor : 1) + inside);
+  return rows * time * (outside / (sequenceParallel ? tensorParallel : 1) + inside);
 }
 
 /**
  * Bytes that a rank keeps of `layers` blocks in a row: all of each, or of those that are recomputed as a
  * unit, their input.
  */
-export function keptActivationBytes(
+export function savedActivationBytes(
   config: GptConfig,
   micro: MicroBatch,
-  keeping: Keeping,
+  options: ActivationOptions,
   layers: number,
 ): number {
-  const { tensor = 1, sequence = false, recompute } = keeping;
-  const block = blockActivationBytes(config, micro, keeping);
+  const { tensorParallel = 1, sequenceParallel = false, recompute } = options;
+  const block = blockActivationBytes(config, micro, options);
   if (recompute === undefined || recompute === "attention") return layers * block;
   const { rows, time, bytes } = micro;
-  const input = (rows * time * config.hiddenSize * bytes) / (sequence ? tensor : 1);
+  const input = (rows * time * config.hiddenSize * bytes) / (sequenceParallel ? tensorParallel : 1);
   if (recompute.kind === "uniform") return Math.ceil(layers / recompute.layers) * input;
   const alone = Math.min(layers, recompute.layers);
   return alone * input + (layers - alone) * block;
@@ -70,13 +72,13 @@ export function keptActivationBytes(
 export function recomputedActivationBytes(
   config: GptConfig,
   micro: MicroBatch,
-  keeping: Keeping,
+  options: ActivationOptions,
 ): number {
-  const { recompute } = keeping;
+  const { recompute } = options;
   if (recompute === undefined) return 0;
-  const { recompute: _all, ...everything } = keeping;
+  const { recompute: _all, ...everything } = options;
   const block = blockActivationBytes(config, micro, everything);
-  if (recompute === "attention") return block - blockActivationBytes(config, micro, keeping);
+  if (recompute === "attention") return block - blockActivationBytes(config, micro, options);
   return recompute.kind === "block" ? block : Math.min(recompute.layers, config.layerCount) * block;
 }
 
@@ -87,11 +89,11 @@ const LOGIT_BYTES = 64 * 2 ** 20;
 export function activationBytes(
   config: GptConfig,
   micro: MicroBatch,
-  keeping: Keeping = {},
+  options: ActivationOptions = {},
 ): number {
   return (
-    keptActivationBytes(config, micro, keeping, config.layerCount) +
-    endBytes(config, micro, keeping)
+    savedActivationBytes(config, micro, options, config.layerCount) +
+    headActivationBytes(config, micro, options)
   );
 }
 
@@ -99,12 +101,16 @@ export function activationBytes(
  * Bytes that the end of a model works with: the last norm's input and output, that one's gradient, and what the
  * head lends.
  */
-export function endBytes(config: GptConfig, micro: MicroBatch, { tensor = 1 }: Keeping): number {
+export function headActivationBytes(
+  config: GptConfig,
+  micro: MicroBatch,
+  { tensorParallel = 1 }: ActivationOptions,
+): number {
   const tokens = micro.rows * micro.time;
   const head =
-    tensor > 1
-      ? Math.min(LOGIT_BYTES, 4 * tokens * (config.vocabularySize / tensor))
-      : headBytes(config, micro);
+    tensorParallel > 1
+      ? Math.min(LOGIT_BYTES, 4 * tokens * (config.vocabularySize / tensorParallel))
+      : headWorkspaceBytes(config, micro);
   return 3 * tokens * config.hiddenSize * micro.bytes + head;
 }
 
@@ -114,7 +120,7 @@ const MIB = 2 ** 20;
  * The native engine's rule: exponentials of a chunk of tokens, what they are multiplied with, and the sums
  * of that on one thread.
  */
-function headBytes(
+function headWorkspaceBytes(
   { hiddenSize, vocabularySize }: GptConfig,
   { rows, time, bytes }: MicroBatch,
 ): number {

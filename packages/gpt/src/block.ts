@@ -27,40 +27,44 @@ import type { Recomputation } from "./recomputation.js";
 export type NormParams = Omit<LayerNormParams, "bias"> & Partial<LayerNormParams>;
 
 /** x [batch, time, hidden] -> y of the same shape. */
-export function normOf({ norm, hiddenSize, normEpsilon }: GptConfig): Layer<NormParams, Tree> {
+export function createNorm({ norm, hiddenSize, normEpsilon }: GptConfig): Layer<NormParams, Tree> {
   return norm === "rms" ? rmsNorm(hiddenSize, normEpsilon) : layerNorm(hiddenSize, normEpsilon);
 }
 
 /** Attention and MLP as `config` has them: what `inside` holds of them. */
-function partsOf(config: GptConfig, shard: ShardIndex, recomputed: Recomputation | undefined) {
-  const { hiddenSize: width, initDeviation: std, positions } = config;
+function createSublayers(
+  config: GptConfig,
+  shard: ShardIndex,
+  recomputed: Recomputation | undefined,
+) {
+  const { hiddenSize: width, initStd: std, positions } = config;
   // Two sublayers of each block add to the residual stream; this keeps its variance near 1.
   const outputStd = std / Math.sqrt(2 * config.layerCount);
   const shared = { width, std, outputStd, shard };
   const attention = selfAttention({
     ...shared,
     heads: config.headCount,
-    kvHeads: config.keyHeadCount,
+    kvHeads: config.kvHeadCount,
     rotary: positions.kind === "rotary" ? positions : null,
     bias: config.biases.attention,
     dropout: config.dropout.attention,
   });
-  const { innerSize: ffnWidth, activation } = config;
+  const { ffnHiddenSize: ffnWidth, activation } = config;
   const feed = mlp({ ...shared, ffnWidth, activation, bias: config.biases.mlp });
   const heads: Layer<AttentionParams, Tree> =
     recomputed === "attention" ? recompute(attention) : attention;
   return { heads, feed };
 }
 
-function oneAfterTheOther(
+function sequentialBlock(
   config: GptConfig,
   tensorParallel: TensorParallel,
   recomputed?: Recomputation,
 ) {
   const { weightShard: shard, tokenShard } = tensorParallel;
-  const parts = partsOf(config, shard, recomputed);
+  const parts = createSublayers(config, shard, recomputed);
   const [heads, feed] = [tensorParallel.wrap(parts.heads), tensorParallel.wrap(parts.feed)];
-  const [norm, drop] = [normOf(config), dropout(config.dropout.residual, tokenShard)];
+  const [norm, drop] = [createNorm(config), dropout(config.dropout.residual, tokenShard)];
   return sequence({
     attention: residual(sequence({ norm, heads, drop })),
     mlp: residual(sequence({ norm, feed, drop })),
@@ -68,15 +72,19 @@ function oneAfterTheOther(
 }
 
 /** One stretch holds both, so a split block sends half as often. */
-function bothAtOnce(config: GptConfig, tensorParallel: TensorParallel, recomputed?: Recomputation) {
+function parallelBlock(
+  config: GptConfig,
+  tensorParallel: TensorParallel,
+  recomputed?: Recomputation,
+) {
   const both = tensorParallel.wrap(
-    parallel(partsOf(config, tensorParallel.weightShard, recomputed)),
+    parallel(createSublayers(config, tensorParallel.weightShard, recomputed)),
   );
   const drop = dropout(config.dropout.residual, tensorParallel.tokenShard);
-  return residual(sequence({ norm: normOf(config), both, drop }));
+  return residual(sequence({ norm: createNorm(config), both, drop }));
 }
 
-export type BlockParams = ParamsOf<ReturnType<typeof oneAfterTheOther | typeof bothAtOnce>>;
+export type BlockParams = ParamsOf<ReturnType<typeof sequentialBlock | typeof parallelBlock>>;
 
 /** x [batch, time, hidden] -> y of the same shape. */
 export const block = (
@@ -85,5 +93,5 @@ export const block = (
   recomputed?: Recomputation,
 ): Layer<BlockParams, Tree> =>
   config.parallelBlock
-    ? bothAtOnce(config, tensorParallel, recomputed)
-    : oneAfterTheOther(config, tensorParallel, recomputed);
+    ? parallelBlock(config, tensorParallel, recomputed)
+    : sequentialBlock(config, tensorParallel, recomputed);

@@ -8,9 +8,9 @@ export interface GptConfig {
   readonly hiddenSize: number;
   readonly headCount: number;
   /** Heads with keys and values of their own; a divisor of `headCount`. */
-  readonly keyHeadCount: number;
+  readonly kvHeadCount: number;
   /** Width between the two matrices of the MLP, behind its activation. */
-  readonly innerSize: number;
+  readonly ffnHiddenSize: number;
   readonly vocabularySize: number;
   /** The longest sequence, in tokens. */
   readonly maxPositions: number;
@@ -28,7 +28,7 @@ export interface GptConfig {
   /** Whether logits are made with the token embedding. */
   readonly tiedEmbeddings: boolean;
   /** Standard deviation of the initial weights. */
-  readonly initDeviation: number;
+  readonly initStd: number;
 }
 
 /** `learned`: a table of `maxPositions` rows. `rotary`: queries and keys are turned. `none`: causality alone. */
@@ -50,7 +50,7 @@ export interface Dropout {
 
 export const noDropout: Dropout = { embedding: 0, attention: 0, residual: 0 };
 
-export const evenDropout = (rate: number): Dropout => ({
+export const uniformDropout = (rate: number): Dropout => ({
   embedding: rate,
   attention: rate,
   residual: rate,
@@ -65,8 +65,8 @@ export const GPT2_VOCABULARY = 50257;
 /** A complete configuration. Throws a UserError where the sizes do not fit together. */
 export function gptConfig(sizes: GptSizes): GptConfig {
   const config: GptConfig = {
-    keyHeadCount: sizes.headCount,
-    innerSize: 4 * sizes.hiddenSize,
+    kvHeadCount: sizes.headCount,
+    ffnHiddenSize: 4 * sizes.hiddenSize,
     vocabularySize: GPT2_VOCABULARY,
     maxPositions: 1024,
     dropout: noDropout,
@@ -77,15 +77,15 @@ export function gptConfig(sizes: GptSizes): GptConfig {
     parallelBlock: false,
     biases: { attention: true, mlp: true, head: false },
     tiedEmbeddings: true,
-    initDeviation: 0.02,
+    initStd: 0.02,
     ...sizes,
   };
-  refuse(config);
+  checkConfig(config);
   return config;
 }
 
-function refuse(config: GptConfig): void {
-  const { hiddenSize, headCount, keyHeadCount } = config;
+function checkConfig(config: GptConfig): void {
+  const { hiddenSize, headCount, kvHeadCount } = config;
   for (const name of COUNTS) {
     if (!Number.isSafeInteger(config[name]) || config[name] < 1) {
       throw new UserError(`${name} is ${config[name]}, must be a whole number of at least 1`);
@@ -96,10 +96,10 @@ function refuse(config: GptConfig): void {
       `${headCount} heads do not divide the hidden size ${hiddenSize}: choose a multiple`,
     );
   }
-  if (headCount % keyHeadCount !== 0) {
-    throw new UserError(`${keyHeadCount} key heads do not divide the ${headCount} query heads`);
+  if (headCount % kvHeadCount !== 0) {
+    throw new UserError(`${kvHeadCount} key heads do not divide the ${headCount} query heads`);
   }
-  refusePositions(config);
+  checkPositions(config);
   if (config.biases.head && config.tiedEmbeddings) {
     throw new UserError(
       "a head that shares the token embedding has no bias: untie it, or leave the bias out",
@@ -112,12 +112,12 @@ function refuse(config: GptConfig): void {
   }
 }
 
-function refusePositions({ positions, hiddenSize, headCount }: GptConfig): void {
+function checkPositions({ positions, hiddenSize, headCount }: GptConfig): void {
   if (positions.kind !== "rotary") return;
-  const dims = (hiddenSize / headCount) * positions.share;
-  if (!(dims >= 2) || positions.share > 1 || Math.abs(dims / 2 - Math.round(dims / 2)) > 1e-6) {
+  const dims = (hiddenSize / headCount) * positions.fraction;
+  if (!(dims >= 2) || positions.fraction > 1 || Math.abs(dims / 2 - Math.round(dims / 2)) > 1e-6) {
     throw new UserError(
-      `rotary positions turn ${positions.share} of heads of ${hiddenSize / headCount}: ` +
+      `rotary positions turn ${positions.fraction} of heads of ${hiddenSize / headCount}: ` +
         "must be an even number of elements, at least 2",
     );
   }
@@ -127,8 +127,8 @@ const COUNTS = [
   "layerCount",
   "hiddenSize",
   "headCount",
-  "keyHeadCount",
-  "innerSize",
+  "kvHeadCount",
+  "ffnHiddenSize",
   "vocabularySize",
   "maxPositions",
 ] as const;

@@ -17,10 +17,10 @@ export const parameterCount = (config: GptConfig): number =>
  * Narayanan et al. (2021) do, although causality halves it.
  */
 export function trainingFlopsPerToken(config: GptConfig, time: number): number {
-  const { layerCount, hiddenSize, headCount, keyHeadCount, innerSize, vocabularySize } = config;
+  const { layerCount, hiddenSize, headCount, kvHeadCount, ffnHiddenSize, vocabularySize } = config;
   const innerMatrices = config.activation === "swiglu" ? 3 : 2;
-  const keyValueSize = (2 * hiddenSize * keyHeadCount) / headCount;
-  const projections = hiddenSize * (2 * hiddenSize + keyValueSize + innerMatrices * innerSize);
+  const keyValueSize = (2 * hiddenSize * kvHeadCount) / headCount;
+  const projections = hiddenSize * (2 * hiddenSize + keyValueSize + innerMatrices * ffnHiddenSize);
   const attention = 2 * time * hiddenSize;
   const forward = 2 * (layerCount * (projections + attention) + hiddenSize * vocabularySize);
   return 3 * forward;

@@ -20,7 +20,7 @@ import {
 import { leaked, slopes } from "@tessera/layers/laws";
 import {
   block,
-  evenDropout,
+  uniformDropout,
   gpt,
   gptConfig,
   parameterCount,
@@ -42,7 +42,7 @@ const small = gptConfig({
   headCount: 3,
   vocabularySize: 17,
   maxPositions: 8,
-  dropout: evenDropout(0.1),
+  dropout: uniformDropout(0.1),
 });
 
 const batch = () => ({
@@ -68,7 +68,7 @@ const batch = () => ({
 });
 
 const rotaryOf = (share: number, pairs: "halves" | "neighbours") =>
-  ({ kind: "rotary", base: 10_000, share, pairs }) as const;
+  ({ kind: "rotary", base: 10_000, fraction: share, pairs }) as const;
 
 describe("parameters, as published", () => {
   test.each([
@@ -102,11 +102,11 @@ describe("sizes that cannot be built are refused", () => {
   const sizes = { layerCount: 2, hiddenSize: 12, headCount: 3 };
   test.each([
     [{ headCount: 5 }, "5 heads do not divide the hidden size 12"],
-    [{ keyHeadCount: 2 }, "2 key heads do not divide the 3 query heads"],
+    [{ kvHeadCount: 2 }, "2 key heads do not divide the 3 query heads"],
     [{ layerCount: 0 }, "layerCount is 0"],
     [{ positions: rotaryOf(0.25, "halves") }, "turn 0.25 of heads of 4"],
     [{ biases: { attention: true, mlp: true, head: true } }, "has no bias: untie it"],
-    [{ dropout: evenDropout(1) }, "embedding dropout is 1"],
+    [{ dropout: uniformDropout(1) }, "embedding dropout is 1"],
   ])("%j", (change, message) => {
     expect(() => gptConfig({ ...sizes, ...change })).toThrow(message);
   });
@@ -133,7 +133,7 @@ const kinds: readonly [string, GptConfig][] = [
     "Llama",
     gptConfig({
       ...small,
-      keyHeadCount: 1,
+      kvHeadCount: 1,
       positions: rotaryOf(1, "halves"),
       activation: "swiglu",
       norm: "rms",

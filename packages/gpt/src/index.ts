@@ -1,15 +1,15 @@
 export {
   activationBytes,
   blockActivationBytes,
-  endBytes,
-  keptActivationBytes,
+  headActivationBytes,
+  savedActivationBytes,
   recomputedActivationBytes,
-  type Keeping,
+  type ActivationOptions,
   type MicroBatch,
 } from "./activations.js";
-export { block, normOf, type BlockParams, type NormParams } from "./block.js";
+export { block, createNorm, type BlockParams, type NormParams } from "./block.js";
 export {
-  evenDropout,
+  uniformDropout,
   GPT2_VOCABULARY,
   gptConfig,
   noDropout,
@@ -20,14 +20,14 @@ export {
   type Positions,
 } from "./config.js";
 export { parameterCount, trainingFlopsPerToken } from "./formulas.js";
-export { atRows, gpt, gptStage, type Batch, type Gpt, type GptStage } from "./model.js";
+export { withBatch, gpt, gptStage, type Batch, type Gpt, type GptStage } from "./model.js";
 export {
-  gptPart,
-  type GptEnd,
+  gptChunk,
+  type GptHead,
   type GptOptions,
   type GptParams,
-  type GptPart,
-  type PartSaved,
-} from "./part.js";
+  type GptChunk,
+  type ChunkSaved,
+} from "./chunk.js";
 export { preset, presetNames, PRESETS, type PresetName } from "./presets.js";
 export type { Recomputation } from "./recomputation.js";

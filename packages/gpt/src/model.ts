@@ -12,7 +12,7 @@ import {
 } from "@tessera/layers";
 import type { Range } from "@tessera/mesh";
 import type { GptConfig } from "./config.js";
-import { gptPart, type GptOptions, type GptParams, type GptPart } from "./part.js";
+import { gptChunk, type GptOptions, type GptParams, type GptChunk } from "./chunk.js";
 
 /** Some rows of a step. */
 export interface Batch {
@@ -25,7 +25,7 @@ export interface Batch {
 }
 
 /** The call `at`, of the rows of a batch. */
-export const atRows = (ctx: ForwardContext, { positions, starts }: Batch): ForwardContext => ({
+export const withBatch = (ctx: ForwardContext, { positions, starts }: Batch): ForwardContext => ({
   ...ctx,
   positions,
   starts,
@@ -37,7 +37,7 @@ export interface GptStage {
   /** Of the parameters of all its parts together. */
   readonly spec: Like<GptParams, ParamSpec>;
   readonly options: GptOptions;
-  readonly parts: readonly GptPart[];
+  readonly chunks: readonly GptChunk[];
 }
 
 /** A stage with a part for each of `layers`. */
@@ -46,12 +46,12 @@ export function gptStage(
   options: GptOptions,
   layers: readonly Range[],
 ): GptStage {
-  const parts = layers.map((span) => gptPart(config, options, span));
+  const parts = layers.map((span) => gptChunk(config, options, span));
   const specs = parts.map(({ spec }) => spec);
   return {
     config,
     options,
-    parts,
+    chunks: parts,
     spec: specs.reduce((all, { embedding, drop, blocks, norm, head }) => ({
       embedding: { ...all.embedding, ...embedding },
       drop,
@@ -80,8 +80,8 @@ export interface Gpt extends GptStage {
 
 export function gpt(config: GptConfig, options: GptOptions = {}): Gpt {
   const stage = gptStage(config, options, [{ start: 0, size: config.layerCount }]);
-  const [all] = stage.parts as [GptPart];
-  const end = all.end!; // the part that has all layers has the last
+  const [all] = stage.chunks as [GptChunk];
+  const end = all.head!; // the part that has all layers has the last
 
   const activations = (params: GptParams, ids: Tensor, ctx: ForwardContext): Tensor => {
     const [y, saved] = all.forward(params, ids, ctx);
@@ -92,13 +92,13 @@ export function gpt(config: GptConfig, options: GptOptions = {}): Gpt {
   return {
     ...stage,
     loss(params, batch, ctx) {
-      const y = activations(params, batch.ids, atRows(ctx, batch));
+      const y = activations(params, batch.ids, withBatch(ctx, batch));
       const loss = end.loss(params, y, batch.targets);
       y.dispose();
       return loss;
     },
     lossAndGradients(params, batch, sink, call) {
-      const ctx = atRows(call, batch);
+      const ctx = withBatch(call, batch);
       const [y, saved] = all.forward(params, batch.ids, ctx);
       const { loss, dx } = end.lossAndGradient(params, y, batch.targets, sink);
       y.dispose();

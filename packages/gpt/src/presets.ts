@@ -21,7 +21,7 @@ const gptj = (layerCount: number, hiddenSize: number, headCount: number): GptSiz
   ...sizes(layerCount, hiddenSize, headCount),
   vocabularySize: 50400,
   maxPositions: 2048,
-  positions: { kind: "rotary", base: 10_000, share: 0.25, pairs: "neighbours" },
+  positions: { kind: "rotary", base: 10_000, fraction: 0.25, pairs: "neighbours" },
   parallelBlock: true,
   biases: { attention: false, mlp: true, head: true },
   tiedEmbeddings: false,

@@ -19,10 +19,10 @@ import {
   type ForwardContext,
 } from "@tessera/layers";
 import {
-  evenDropout,
+  uniformDropout,
   gpt,
   gptConfig,
-  keptActivationBytes,
+  savedActivationBytes,
   type GptParams,
   type Recomputation,
 } from "./index.js";
@@ -35,7 +35,7 @@ const config = gptConfig({
   headCount: 2,
   vocabularySize: 32,
   maxPositions: TIME,
-  dropout: evenDropout(0.3),
+  dropout: uniformDropout(0.3),
 });
 const ctx: ForwardContext = {
   ...evalContext,
@@ -70,7 +70,7 @@ const ids = (first: number): Tensor =>
 function stepWith(recompute?: Recomputation) {
   const model = gpt(config, recompute === undefined ? {} : { recompute });
   const params = materialize<GptParams>(model.spec, 7);
-  const [part] = model.parts;
+  const [part] = model.chunks;
   const targets = { ids: ids(3), weights: fill([ROWS, TIME], 1 / (ROWS * TIME)) };
   const { sink, take } = accumulate(params);
   const x = ids(1);
@@ -79,7 +79,7 @@ function stepWith(recompute?: Recomputation) {
   // Several leaves may be views of the same numbers.
   const sizes = new Map(leaves<Tensor>(saved).map(([, x]) => [x.dataId, x.size]));
   const kept = [...sizes.values()].reduce((sum, size) => sum + size, 0);
-  const { loss, dx } = part!.end!.lossAndGradient(params, y, targets, sink);
+  const { loss, dx } = part!.head!.lossAndGradient(params, y, targets, sink);
   part!.backward(params, saved, dx, sink, ctx);
   for (const spent of [y, dx]) spent.dispose();
   const gradients = take();
@@ -103,7 +103,7 @@ test("the formula of what blocks keep counts units by their inputs", () => {
   const ends = (recompute?: Recomputation): number => {
     const keeping = recompute === undefined ? {} : { recompute };
     const { kept } = stepWith(recompute);
-    return 4 * kept - keptActivationBytes(config, micro, keeping, LAYERS);
+    return 4 * kept - savedActivationBytes(config, micro, keeping, LAYERS);
   };
   // What is kept beside the blocks is the same, whatever is kept of them.
   for (const how of kinds.filter((kind) => kind !== "attention")) expect(ends(how)).toBe(ends());

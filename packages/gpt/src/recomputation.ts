@@ -21,33 +21,33 @@ export type Recomputation =
 type Blocks = Readonly<Record<string, AnyLayer>>;
 type Branches = Readonly<Record<string, Tree>>;
 
-/** `blocks` chained as `around` has it, and recomputed as is said. Their names stay. */
-export function stackOf(
+/** `blocks` chained as `wrapper` has it, and recomputed as is said. Their names stay. */
+export function stackBlocks(
   blocks: Blocks,
   how: Recomputation | undefined,
-  around: LayerWrapper,
+  wrapper: LayerWrapper,
 ): Layer<Branches, Tree> {
   const stacked = (named: readonly (readonly [string, AnyLayer])[]): Layer<Branches, Tree> =>
-    around.sequence(Object.fromEntries(named));
+    wrapper.sequence(Object.fromEntries(named));
   const all = Object.entries(blocks);
   if (how === undefined || how === "attention") return stacked(all);
   switch (how.kind) {
     case "block": {
       const alone = all.slice(0, how.layers).map((one) => recompute(stacked([one])));
       const rest = all.slice(how.layers);
-      return oneRecord([...alone, ...(rest.length === 0 ? [] : [stacked(rest)])]);
+      return chainSegments([...alone, ...(rest.length === 0 ? [] : [stacked(rest)])]);
     }
     case "uniform": {
       const units = Array.from({ length: Math.ceil(all.length / how.layers) }, (_, i) =>
         all.slice(i * how.layers, (i + 1) * how.layers),
       );
-      return oneRecord(units.map((unit) => recompute(stacked(unit))));
+      return chainSegments(units.map((unit) => recompute(stacked(unit))));
     }
   }
 }
 
 /** Stretches of layers, one behind the other, whose parameters stand in one record. */
-function oneRecord(stretches: readonly Layer<Branches, Tree>[]): Layer<Branches, Tree> {
+function chainSegments(stretches: readonly Layer<Branches, Tree>[]): Layer<Branches, Tree> {
   const backwards = stretches.map((stretch, i) => [stretch, String(i)] as const).toReversed();
   const step = (x: Tensor, next: (x: Tensor) => Tensor): Tensor => {
     const y = next(x);

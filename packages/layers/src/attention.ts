@@ -41,7 +41,7 @@ export interface Rotary {
   /** The slowest pair of elements takes about 2 pi times as many tokens to turn once. */
   readonly base: number;
   /** The part of each head that turns, from its first element. */
-  readonly share: number;
+  readonly fraction: number;
   readonly pairs: RotaryPairs;
 }
 
@@ -80,11 +80,11 @@ function rotate(
   if (how === null) return x;
   const [batch, time] = x.shape as [number, number];
   const [heads, depth] = x.shape.slice(-2) as [number, number];
-  const { base, share, pairs } = how;
+  const { base, fraction, pairs } = how;
   const flat = reshapeAndDispose(x, [batch, time, -1, depth]);
   const attributes = {
     base,
-    dims: 2 * Math.round((depth * share) / 2),
+    dims: 2 * Math.round((depth * fraction) / 2),
     pairs,
     heads,
     starts,

@@ -46,8 +46,8 @@ const WIDTH = 6;
 const training = { ...evalContext, training: true, rows: 8, firstRow: 3, seed: 5 };
 
 const heads = { width: WIDTH, heads: 3, std: 0.5, outputStd: 0.5 };
-const llama = { base: 10_000, share: 1, pairs: "halves" } as const;
-const gptj = { base: 10_000, share: 2 / 3, pairs: "neighbours" } as const;
+const llama = { base: 10_000, fraction: 1, pairs: "halves" } as const;
+const gptj = { base: 10_000, fraction: 2 / 3, pairs: "neighbours" } as const;
 const feed = { width: WIDTH, ffnWidth: 10, std: 0.5, outputStd: 0.5 };
 const square = { inFeatures: WIDTH, outFeatures: WIDTH, std: 0.5 };
 

@@ -1,6 +1,6 @@
 // Saving a run's states in its folder while it goes on.
 
-import { openWriter, type About, type Saved } from "@tessera/checkpoint";
+import { openWriter, toSavedConfig, type About, type Saved } from "@tessera/checkpoint";
 import type { World } from "@tessera/collectives";
 import type { TrainingPlan } from "./plan.js";
 import type { Reporter } from "./reporter.js";
@@ -104,7 +104,7 @@ function aboutOf(
 ): About {
   return {
     progress: { step, consumedSamples, trainSamples, lossScale, seed, identity: { ...identity } },
-    config: model.config,
+    config: toSavedConfig(model.config),
     schedule: { ...schedule },
     run,
   };

@@ -1,7 +1,7 @@
 // The mean loss over samples that training does not see.
 
 import type { Feed } from "@tessera/data";
-import { atRows, type GptParams, type GptPart } from "@tessera/gpt";
+import { withBatch, type GptParams, type GptChunk } from "@tessera/gpt";
 import { disposeTree, evalContext, noTensorParallel } from "@tessera/layers";
 import { executeForward, type ForwardChunk } from "@tessera/pipeline-parallel";
 import { countedTokens, disposeBatch, makeBatch } from "./batch.js";
@@ -24,8 +24,8 @@ export function evaluate(
   const { model, evalBatch, sharing: dataParallel, pipeline } = plan;
   const { size, rank } = dataParallel.group;
   const rounds = Math.ceil(feed.count / (evalBatch * size));
-  const { storage = "fp32", region = noTensorParallel } = model.options;
-  const heldTokens = feed.length / region.tokenShard.count;
+  const { storage = "fp32", tensorParallel = noTensorParallel } = model.options;
+  const heldTokens = feed.length / tensorParallel.tokenShard.count;
   let nats = 0;
   let tokens = 0;
 
@@ -34,16 +34,16 @@ export function evaluate(
     const rows = Math.min(evalBatch, feed.count - first);
     return rows > 0 ? { first, rows, isPast: false } : { first: 0, rows: 1, isPast: true };
   };
-  const forwardOf = (part: GptPart): ForwardChunk => ({
+  const forwardOf = (part: GptChunk): ForwardChunk => ({
     forward(round, x) {
       const { first, rows, isPast } = spanOf(round);
       const read = feed.batch(first, rows);
       // Averages, not sums, come out of the model: fp32 keeps their digits.
       const counted = isPast ? 0 : countedTokens(read);
       const batch = makeBatch(read, counted === 0 ? 0 : 1 / counted);
-      const [y, saved] = part.forward(params, x ?? batch.ids, atRows(evalContext, batch));
+      const [y, saved] = part.forward(params, x ?? batch.ids, withBatch(evalContext, batch));
       disposeTree(saved);
-      const loss = part.end?.loss(params, y, batch.targets);
+      const loss = part.head?.loss(params, y, batch.targets);
       disposeBatch(batch);
       if (loss === undefined) return { y };
       nats += loss.dataSync()[0]! * counted;
@@ -54,7 +54,7 @@ export function evaluate(
     },
   });
 
-  const parts = model.parts.map(forwardOf);
+  const parts = model.chunks.map(forwardOf);
   const shape = (round: number) => [spanOf(round).rows, heldTokens, model.config.hiddenSize];
   const together = pipeline.group.size;
   for (let first = 0; first < rounds; first += together) {

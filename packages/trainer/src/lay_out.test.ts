@@ -44,13 +44,13 @@ describe("tensor-parallel ranks cannot share, and say so by name:", () => {
     ],
     [
       "key heads",
-      { ...sizes, keyHeadCount: 3 },
+      { ...sizes, kvHeadCount: 3 },
       "blocks.0.attention.heads.keyValue.weight: 3 key heads cannot be shared out to 8 tensor-parallel " +
         "ranks, which must divide them, or be a multiple of them",
     ],
     [
       "columns of the feed-forward layer",
-      { ...sizes, innerSize: 1001 },
+      { ...sizes, ffnHiddenSize: 1001 },
       "blocks.0.mlp.feed.up.weight: 1001 columns cannot be shared out to 8 tensor-parallel ranks, " +
         "which must divide them",
     ],

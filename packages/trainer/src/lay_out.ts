@@ -49,10 +49,10 @@ export function layOut(
   const groups = meshGroups(world, degrees);
   const region = regionOf(layout, groups.tensor);
   const shard = region.weightShard;
-  const around = zeroStage === 3 ? { around: fsdpWrapper(groups.data, shard) } : {};
+  const wrapper = zeroStage === 3 ? { around: fsdpWrapper(groups.data, shard) } : {};
   const stages = Array.from({ length: degrees.pipeline }, (_, stage): GptStage => {
     const own = layers.filter((_span, index) => index % degrees.pipeline === stage);
-    return gptStage(config, { ...options, region, ...around }, own);
+    return gptStage(config, { ...options, tensorParallel: region, ...wrapper }, own);
   });
   const model = stages[groups.pipeline.rank]!;
   checkPartition(model.spec, degrees.tensor);

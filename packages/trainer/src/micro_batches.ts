@@ -3,7 +3,13 @@
 import { stack, sum, tidy, zeros, type Tensor } from "@tensorflow/tfjs-core";
 import type { BatchPlan } from "@tessera/config";
 import type { GradientReducer } from "@tessera/data-parallel";
-import { atRows, type Batch, type GptParams, type GptPart, type PartSaved } from "@tessera/gpt";
+import {
+  withBatch,
+  type Batch,
+  type GptParams,
+  type GptChunk,
+  type ChunkSaved,
+} from "@tessera/gpt";
 import {
   addAndDispose,
   noTensorParallel,
@@ -22,7 +28,7 @@ import type { TrainingPlan } from "./plan.js";
 import type { TrainingState } from "./step.js";
 
 interface Saved {
-  readonly record: PartSaved;
+  readonly record: ChunkSaved;
   /** What the last part made, which becomes a loss in backward. */
   readonly y: Tensor | null;
 }
@@ -49,7 +55,7 @@ export function runMicroBatches(plan: TrainingPlan, pass: Pass): Tensor {
   let sums: Tensor = zeros([2]);
 
   const backward = (
-    part: GptPart,
+    part: GptChunk,
     microbatch: number,
     saved: Saved,
     dy: Tensor | null,
@@ -58,8 +64,8 @@ export function runMicroBatches(plan: TrainingPlan, pass: Pass): Tensor {
     const { record, y } = saved;
     const { batch, at: ctx } = rows.get(microbatch);
     let dLast = dy!;
-    if (part.end !== null) {
-      const { loss, dx } = part.end.lossAndGradient(params, y!, batch.targets, sink);
+    if (part.head !== null) {
+      const { loss, dx } = part.head.lossAndGradient(params, y!, batch.targets, sink);
       const more = tidy(() => stack([loss, sum(batch.targets.weights)]));
       sums = addAndDispose(sums, more);
       loss.dispose();
@@ -67,17 +73,17 @@ export function runMicroBatches(plan: TrainingPlan, pass: Pass): Tensor {
       dLast = dx;
     }
     const dx = part.backward(params, record, dLast, sink, ctx);
-    if (part.end !== null) dLast.dispose();
+    if (part.head !== null) dLast.dispose();
     rows.used(microbatch);
     return dx;
   };
 
-  const partOf = (part: GptPart): PipelineChunk<Saved> => ({
+  const partOf = (part: GptChunk): PipelineChunk<Saved> => ({
     forward(microbatch, x) {
       const { batch, at: ctx } = rows.get(microbatch);
       const [y, record] = part.forward(params, x ?? batch.ids, ctx);
       rows.used(microbatch);
-      return part.end === null
+      return part.head === null
         ? { y, saved: { record, y: null } }
         : { y: null, saved: { record, y } };
     },
@@ -92,10 +98,10 @@ export function runMicroBatches(plan: TrainingPlan, pass: Pass): Tensor {
   });
 
   const { hiddenSize } = model.config;
-  const { storage = "fp32", region = noTensorParallel } = model.options;
-  const heldTokens = plan.train.length / region.tokenShard.count;
+  const { storage = "fp32", tensorParallel = noTensorParallel } = model.options;
+  const heldTokens = plan.train.length / tensorParallel.tokenShard.count;
   const message = { shape: () => [microBatch, heldTokens, hiddenSize], storage };
-  execute({ chunks: model.parts.map(partOf), group: pipeline.group, message }, schedule);
+  execute({ chunks: model.chunks.map(partOf), group: pipeline.group, message }, schedule);
   return sums;
 }
 
@@ -134,7 +140,7 @@ function rowsOf(plan: TrainingPlan, { state, batch, weight }: Pass, schedule: Pi
         rows: batch.globalBatch,
         path: "",
       };
-      return { batch: found, at: atRows(ctx, found) };
+      return { batch: found, at: withBatch(ctx, found) };
     },
     used(microbatch: number): void {
       const left = uses.get(microbatch)! - 1;

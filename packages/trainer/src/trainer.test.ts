@@ -9,7 +9,7 @@ import { resolveBatch } from "@tessera/config";
 import { replicate } from "@tessera/data-parallel";
 import { singleGroup } from "@tessera/collectives";
 import { feedOf, shuffledOrder, splitWindows } from "@tessera/data";
-import { evenDropout, gpt, gptConfig, type GptParams } from "@tessera/gpt";
+import { uniformDropout, gpt, gptConfig, type GptParams } from "@tessera/gpt";
 import { disposeTree, leaves, mapTensors, materialize, type Tree } from "@tessera/layers";
 import { adam, decayOf } from "@tessera/optim";
 import { oneStage } from "@tessera/pipeline-parallel";
@@ -45,7 +45,7 @@ function makePlan(dropout = 0, accumulation = 1): TrainingPlan {
       headCount: 2,
       vocabularySize: 16,
       maxPositions: 8,
-      dropout: evenDropout(dropout),
+      dropout: uniformDropout(dropout),
     }),
   );
   const tokens = Uint8Array.from({ length: 400 }, (_, i) => (i * i + 3 * i) % 16);

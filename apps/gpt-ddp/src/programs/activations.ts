@@ -2,7 +2,13 @@
 
 import { enableProdMode, memory, setBackend, zeros } from "@tensorflow/tfjs-core";
 import { singleGroup, type World } from "@tessera/collectives";
-import { gptConfig, gptPart, type GptParams, type GptSizes, type Keeping } from "@tessera/gpt";
+import {
+  gptConfig,
+  gptChunk,
+  type GptParams,
+  type GptSizes,
+  type ActivationOptions,
+} from "@tessera/gpt";
 import type { FloatStorage } from "@tessera/kernels";
 import { loadNative } from "@tessera/kernels-native";
 import { disposeTree, materialize, evalContext } from "@tessera/layers";
@@ -12,18 +18,18 @@ export interface Case {
   readonly sizes: GptSizes;
   readonly rows: number;
   readonly storage: FloatStorage;
-  readonly keeping: Keeping;
+  readonly keeping: ActivationOptions;
 }
 
 const allocated = (): number => (memory() as unknown as { allocated: number }).allocated;
 
 function keptBytes(world: World, { sizes, rows, storage, keeping }: Case): number {
   const config = gptConfig(sizes);
-  const group = keeping.tensor === 1 ? singleGroup(world.rank) : world.all;
-  const region = (keeping.sequence ? sequenceParallel : tensorParallel)(group);
+  const group = keeping.tensorParallel === 1 ? singleGroup(world.rank) : world.all;
+  const region = (keeping.sequenceParallel ? sequenceParallel : tensorParallel)(group);
   const { recompute } = keeping;
   const options = { region, storage, ...(recompute && { recompute }) };
-  const part = gptPart(config, options, { start: 0, size: config.layerCount });
+  const part = gptChunk(config, options, { start: 0, size: config.layerCount });
   const params = materialize<GptParams>(part.spec, 1, region.weightShard);
   const ids = zeros([rows, config.maxPositions], "int32");
   const before = allocated();

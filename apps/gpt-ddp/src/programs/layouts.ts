@@ -8,7 +8,7 @@ import { resolveBatch, type BatchRamp } from "@tessera/config";
 import { feedOf, sequentialOrder, type Feed, type Samples } from "@tessera/data";
 import { findDivergence } from "@tessera/data-parallel";
 import {
-  evenDropout,
+  uniformDropout,
   gptConfig,
   type GptConfig,
   type GptParams,
@@ -162,7 +162,7 @@ export function planOf(world: World, { folder, tokens }: Job, layout: Layout): T
 }
 
 const configOf = (folder: string, { dropout, changes }: Layout): GptConfig =>
-  gptConfig({ ...readModelConfig(folder), dropout: evenDropout(dropout), ...changes });
+  gptConfig({ ...readModelConfig(folder), dropout: uniformDropout(dropout), ...changes });
 
 /** The values of a tree, which it uses up. */
 function valuesOf(tree: Tree): ByPath {

@@ -18,10 +18,10 @@ const RAMP = { start: 16, increment: 16, samples: 32 };
 const GOLDEN = { rows: 8, rate: { peak: 3e-3, warmup: 0 } };
 
 /** Heads that share keys, and a vocabulary that ranks do not divide. */
-const keyHeads = { headCount: 8, keyHeadCount: 2, vocabularySize: 389 } as const;
+const keyHeads = { headCount: 8, kvHeadCount: 2, vocabularySize: 389 } as const;
 
 const gptj = {
-  positions: { kind: "rotary", base: 10_000, share: 0.25, pairs: "neighbours" },
+  positions: { kind: "rotary", base: 10_000, fraction: 0.25, pairs: "neighbours" },
   parallelBlock: true,
   biases: { attention: false, mlp: true, head: true },
   tiedEmbeddings: false,
@@ -29,10 +29,10 @@ const gptj = {
 } as const;
 
 const llama = {
-  positions: { kind: "rotary", base: 10_000, share: 1, pairs: "halves" },
+  positions: { kind: "rotary", base: 10_000, fraction: 1, pairs: "halves" },
   activation: "swiglu",
   norm: "rms",
-  keyHeadCount: 2,
+  kvHeadCount: 2,
   biases: { attention: false, mlp: false, head: false },
   tiedEmbeddings: false,
 } as const;

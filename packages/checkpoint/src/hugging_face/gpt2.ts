@@ -72,8 +72,8 @@ const File = v.object({
 export const gpt2Layout: Layout = {
   modelType: "gpt2",
   prefix: "transformer.",
-  fits: ({ headCount, keyHeadCount, ...config }) =>
-    keyHeadCount === headCount &&
+  fits: ({ headCount, kvHeadCount, ...config }) =>
+    kvHeadCount === headCount &&
     config.positions.kind === "learned" &&
     config.activation === "gelu" &&
     config.norm === "layer" &&
@@ -89,7 +89,7 @@ export const gpt2Layout: Layout = {
       layerCount: file.n_layer,
       hiddenSize: file.n_embd,
       headCount: file.n_head,
-      innerSize: file.n_inner ?? 4 * file.n_embd,
+      ffnHiddenSize: file.n_inner ?? 4 * file.n_embd,
       vocabularySize: file.vocab_size,
       maxPositions: file.n_positions,
       dropout: {
@@ -98,7 +98,7 @@ export const gpt2Layout: Layout = {
         residual: file.resid_pdrop,
       },
       tiedEmbeddings: file.tie_word_embeddings,
-      initDeviation: file.initializer_range,
+      initStd: file.initializer_range,
       normEpsilon: file.layer_norm_epsilon,
     });
   },
@@ -110,10 +110,10 @@ export const gpt2Layout: Layout = {
     n_embd: config.hiddenSize,
     n_layer: config.layerCount,
     n_head: config.headCount,
-    n_inner: config.innerSize,
+    n_inner: config.ffnHiddenSize,
     activation_function: "gelu_new",
     layer_norm_epsilon: config.normEpsilon,
-    initializer_range: config.initDeviation,
+    initializer_range: config.initStd,
     embd_pdrop: config.dropout.embedding,
     attn_pdrop: config.dropout.attention,
     resid_pdrop: config.dropout.residual,

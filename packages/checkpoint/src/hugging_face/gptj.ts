@@ -61,13 +61,13 @@ const File = v.object({
 
 /** How many elements of each head turn. */
 const rotaryDims = ({ positions, hiddenSize, headCount }: GptConfig): number =>
-  positions.kind === "rotary" ? Math.round((positions.share * hiddenSize) / headCount) : 0;
+  positions.kind === "rotary" ? Math.round((positions.fraction * hiddenSize) / headCount) : 0;
 
 export const gptjLayout: Layout = {
   modelType: "gptj",
   prefix: "",
-  fits: ({ headCount, keyHeadCount, positions, biases, ...config }) =>
-    keyHeadCount === headCount &&
+  fits: ({ headCount, kvHeadCount, positions, biases, ...config }) =>
+    kvHeadCount === headCount &&
     positions.kind === "rotary" &&
     positions.pairs === "neighbours" &&
     positions.base === BASE &&
@@ -86,7 +86,7 @@ export const gptjLayout: Layout = {
       layerCount: file.n_layer,
       hiddenSize: file.n_embd,
       headCount: file.n_head,
-      innerSize: file.n_inner ?? 4 * file.n_embd,
+      ffnHiddenSize: file.n_inner ?? 4 * file.n_embd,
       vocabularySize: file.vocab_size,
       maxPositions: file.n_positions,
       dropout: {
@@ -97,13 +97,13 @@ export const gptjLayout: Layout = {
       positions: {
         kind: "rotary",
         base: BASE,
-        share: (file.rotary_dim * file.n_head) / file.n_embd,
+        fraction: (file.rotary_dim * file.n_head) / file.n_embd,
         pairs: "neighbours",
       },
       parallelBlock: true,
       biases: { attention: false, mlp: true, head: true },
       tiedEmbeddings: false,
-      initDeviation: file.initializer_range,
+      initStd: file.initializer_range,
       normEpsilon: file.layer_norm_epsilon,
     });
   },
@@ -115,11 +115,11 @@ export const gptjLayout: Layout = {
     n_embd: config.hiddenSize,
     n_layer: config.layerCount,
     n_head: config.headCount,
-    n_inner: config.innerSize,
+    n_inner: config.ffnHiddenSize,
     rotary_dim: rotaryDims(config),
     activation_function: "gelu_new",
     layer_norm_epsilon: config.normEpsilon,
-    initializer_range: config.initDeviation,
+    initializer_range: config.initStd,
     embd_pdrop: config.dropout.embedding,
     attn_pdrop: config.dropout.attention,
     resid_pdrop: config.dropout.residual,

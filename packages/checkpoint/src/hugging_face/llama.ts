@@ -92,7 +92,7 @@ export const llamaLayout: Layout = {
   fits: ({ positions, ...config }) =>
     positions.kind === "rotary" &&
     positions.pairs === "halves" &&
-    positions.share === 1 &&
+    positions.fraction === 1 &&
     config.activation === "swiglu" &&
     config.norm === "rms" &&
     !config.parallelBlock &&
@@ -105,8 +105,8 @@ export const llamaLayout: Layout = {
       layerCount: file.num_hidden_layers,
       hiddenSize: file.hidden_size,
       headCount: file.num_attention_heads,
-      keyHeadCount: file.num_key_value_heads ?? file.num_attention_heads,
-      innerSize: file.intermediate_size,
+      kvHeadCount: file.num_key_value_heads ?? file.num_attention_heads,
+      ffnHiddenSize: file.intermediate_size,
       vocabularySize: file.vocab_size,
       maxPositions: file.max_position_embeddings,
       dropout: {
@@ -117,14 +117,14 @@ export const llamaLayout: Layout = {
       positions: {
         kind: "rotary",
         base: file.rope_parameters?.rope_theta ?? file.rope_theta ?? 10_000,
-        share: 1,
+        fraction: 1,
         pairs: "halves",
       },
       activation: "swiglu",
       norm: "rms",
       biases: { attention: file.attention_bias, mlp: file.mlp_bias, head: false },
       tiedEmbeddings: file.tie_word_embeddings,
-      initDeviation: file.initializer_range,
+      initStd: file.initializer_range,
       normEpsilon: file.rms_norm_eps,
     });
   },
@@ -134,14 +134,14 @@ export const llamaLayout: Layout = {
     vocab_size: config.vocabularySize,
     max_position_embeddings: config.maxPositions,
     hidden_size: config.hiddenSize,
-    intermediate_size: config.innerSize,
+    intermediate_size: config.ffnHiddenSize,
     num_hidden_layers: config.layerCount,
     num_attention_heads: config.headCount,
-    num_key_value_heads: config.keyHeadCount,
+    num_key_value_heads: config.kvHeadCount,
     hidden_act: "silu",
     rms_norm_eps: config.normEpsilon,
     rope_theta: config.positions.kind === "rotary" ? config.positions.base : 10_000,
-    initializer_range: config.initDeviation,
+    initializer_range: config.initStd,
     attention_dropout: config.dropout.attention,
     embd_pdrop: config.dropout.embedding,
     resid_pdrop: config.dropout.residual,

@@ -59,7 +59,7 @@ export function attentionInputs(making: Making): AttentionInputs {
 
 /** Shapes for Reshape; 0 keeps an extent. */
 function shapesOf({ graph, config }: Making): AttentionInputs["shapes"] {
-  const [heads, keyHeads] = [BigInt(config.headCount), BigInt(config.keyHeadCount)];
+  const [heads, keyHeads] = [BigInt(config.headCount), BigInt(config.kvHeadCount)];
   const depth = BigInt(config.hiddenSize / config.headCount);
   return {
     heads: graph.constant("to.heads", [0n, 0n, heads, depth]),
@@ -91,11 +91,11 @@ export function attention(
 ): string {
   const { graph, config } = making;
   const { path } = place;
-  const { hiddenSize: width, headCount, keyHeadCount } = config;
+  const { hiddenSize: width, headCount, kvHeadCount } = config;
   const bias = config.biases.attention;
   const { shapes } = inputs;
   const flat = linear(making, x, `${path}.query`, { from: width, to: width, bias });
-  const to = (2 * keyHeadCount * width) / headCount;
+  const to = (2 * kvHeadCount * width) / headCount;
   const keyValue = linear(making, x, `${path}.keyValue`, { from: width, to, bias });
   const [key, value] = [`${path}.key`, `${path}.value`] as const;
   graph.several("Split", [keyValue], [key, value], { axis: -1, num_outputs: 2 });
@@ -121,7 +121,7 @@ function attend(making: Making, inputs: AttentionInputs, query: string, { layer,
   const { grouped, ungrouped } = inputs.shapes;
   // Query heads that share a key head are rows of one product: [B, H, T, *] <-> [B, G, H / G T, *].
   const reshaped = (y: string, shape: string): string =>
-    config.headCount === config.keyHeadCount ? y : graph.node("Reshape", [y, shape], `${y}.re`);
+    config.headCount === config.kvHeadCount ? y : graph.node("Reshape", [y, shape], `${y}.re`);
   const scaled = graph.node("Mul", [query, inputs.scale], `${path}.scaled`);
   const rows = reshaped(scaled, grouped);
   const scoresOf = (keys: string): string => {
@@ -147,7 +147,7 @@ function attend(making: Making, inputs: AttentionInputs, query: string, { layer,
 /** How many elements of each head turn. */
 function rotaryDims({ positions, hiddenSize, headCount }: GptConfig): number {
   if (positions.kind !== "rotary") return 0;
-  return 2 * Math.round(((hiddenSize / headCount) * positions.share) / 2);
+  return 2 * Math.round(((hiddenSize / headCount) * positions.fraction) / 2);
 }
 
 /** `of` each angle by which rotary positions turn: [maxPositions, turning pairs]. */

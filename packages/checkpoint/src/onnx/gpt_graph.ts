@@ -37,7 +37,7 @@ export interface Making {
 /** Fills `making.graph` with the whole model. */
 export function makeGptGraph(making: Making): void {
   const { graph, config, type } = making;
-  const { layerCount, keyHeadCount } = config;
+  const { layerCount, kvHeadCount } = config;
   const ids = graph.input(NAMES.ids, "int64", ["batch", "time"]);
   graph.input(NAMES.lengths, "int64", ["batch"]);
   graph.input(NAMES.keep, "int64", []);
@@ -45,8 +45,8 @@ export function makeGptGraph(making: Making): void {
   const depth = config.hiddenSize / config.headCount;
   for (let layer = 0; layer < layerCount; layer += 1) {
     for (const part of ["key", "value"] as const) {
-      graph.input(NAMES.past(layer, part), type, ["batch", keyHeadCount, "capacity", depth]);
-      graph.output(NAMES.added(layer, part), type, ["batch", keyHeadCount, "time", depth]);
+      graph.input(NAMES.past(layer, part), type, ["batch", kvHeadCount, "capacity", depth]);
+      graph.output(NAMES.added(layer, part), type, ["batch", kvHeadCount, "time", depth]);
     }
   }
   const inputs = attentionInputs(making);
@@ -110,7 +110,7 @@ export function linear({ graph, weight }: Making, x: string, path: string, sizes
 
 function mlp(making: Making, x: string, path: string): string {
   const { graph, config } = making;
-  const { hiddenSize: width, innerSize: inner, activation } = config;
+  const { hiddenSize: width, ffnHiddenSize: inner, activation } = config;
   const bias = config.biases.mlp;
   const isGated = activation === "swiglu";
   const up = linear(making, x, `${path}.up`, {

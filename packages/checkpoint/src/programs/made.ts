@@ -2,6 +2,7 @@
 
 import { gptConfig, noDropout } from "@tessera/gpt";
 import { fullSlice } from "@tessera/random";
+import { toSavedConfig } from "../saved_config.js";
 import type { About } from "../sharded/read_index.js";
 import type { Source } from "../sharded/writer.js";
 
@@ -12,14 +13,16 @@ export const NAME = "weights.table";
 
 export const about = (step: number): About => ({
   progress: { step, consumedSamples: 4 * step, seed: 7, identity: { seed: 7 } },
-  config: gptConfig({
-    layerCount: 1,
-    hiddenSize: 8,
-    headCount: 2,
-    vocabularySize: 16,
-    maxPositions: 8,
-    dropout: noDropout,
-  }),
+  config: toSavedConfig(
+    gptConfig({
+      layerCount: 1,
+      hiddenSize: 8,
+      headCount: 2,
+      vocabularySize: 16,
+      maxPositions: 8,
+      dropout: noDropout,
+    }),
+  ),
   schedule: { kind: "constant" },
   run: { step },
 });

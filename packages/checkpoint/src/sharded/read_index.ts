@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { UserError } from "@tessera/config";
 import * as v from "valibot";
 import { faultOf } from "../fault.js";
-import { Config } from "../own_layout.js";
+import { SavedConfig } from "../saved_config.js";
 import { INDEX, prefixOf } from "./write_index.js";
 
 /** Larger ones are refused before they are read. */
@@ -60,7 +60,7 @@ const Index = v.object({
   format: v.literal("tessera-checkpoint"),
   progress: Progress,
   /** The model. */
-  config: Config,
+  config: SavedConfig,
   /** How the learning rate goes. */
   schedule: v.record(v.string(), v.union([v.string(), v.number()])),
   /** The run's settings as they were resolved, for people. */

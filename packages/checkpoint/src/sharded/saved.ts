@@ -7,6 +7,7 @@ import { UserError } from "@tessera/config";
 import { gptConfig, type GptConfig } from "@tessera/gpt";
 import { mapTree, type ShardLayout, type FlatRange, type Tree, type TreeOf } from "@tessera/layers";
 import type { ShardIndex } from "@tessera/mesh";
+import { fromSavedConfig } from "../saved_config.js";
 import { openSafetensors, type SafetensorsFile } from "../safetensors.js";
 import { readIndex, type Index, type Progress, type StoredTensor } from "./read_index.js";
 import { INDEX } from "./write_index.js";
@@ -52,7 +53,7 @@ export function openCheckpoint(folder: string): SavedCheckpoint {
   return {
     folder,
     progress: index.progress,
-    config: gptConfig(index.config),
+    config: gptConfig(fromSavedConfig(index.config)),
     get bytesRead() {
       return files.bytesRead();
     },

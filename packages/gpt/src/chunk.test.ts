@@ -35,7 +35,7 @@ function inParts(config: GptConfig, sizes: readonly number[]) {
   const spans = sizes.map((size) => ({ start: (start += size) - size, size }));
   const stages = spans.map((span) => gptStage(config, {}, [span]));
   const trees = stages.map(({ spec }) => materialize<GptParams>(spec, 1));
-  const parts = stages.map(({ parts: [part] }) => part!);
+  const parts = stages.map(({ chunks: [part] }) => part!);
   const sums = trees.map((tree) => accumulate(tree));
   const records = [];
   let x: Tensor = ids();
@@ -47,7 +47,7 @@ function inParts(config: GptConfig, sizes: readonly number[]) {
   }
   const rows = targets();
   const last = parts.length - 1;
-  const made = parts[last]!.end!.lossAndGradient(trees[last]!, x, rows, sums[last]!.sink);
+  const made = parts[last]!.head!.lossAndGradient(trees[last]!, x, rows, sums[last]!.sink);
   x.dispose();
   disposeTree(rows);
   let dy: Tensor | null = made.dx;

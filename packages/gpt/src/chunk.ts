@@ -29,9 +29,9 @@ import {
   type LayerWrapper,
 } from "@tessera/layers";
 import type { Range } from "@tessera/mesh";
-import { block, normOf, type BlockParams, type NormParams } from "./block.js";
+import { block, createNorm, type BlockParams, type NormParams } from "./block.js";
 import type { GptConfig } from "./config.js";
-import { stackOf, type Recomputation } from "./recomputation.js";
+import { stackBlocks, type Recomputation } from "./recomputation.js";
 
 /**
  * The parameters of a GPT, or of parts of it, which lack what they do not use. Blocks are named by their
@@ -48,7 +48,7 @@ export type GptParams = {
 
 export interface GptOptions {
   /** What happens around the stretches that ranks share. */
-  readonly region?: TensorParallel;
+  readonly tensorParallel?: TensorParallel;
   /**
    * How activations are stored. Products round weights to the storage of what they multiply, so in
    * `bf16` and `fp16` the parameters, which stay fp32, are the masters; their gradients are fp32 too.
@@ -57,27 +57,27 @@ export interface GptOptions {
   /** What backward computes again instead of keeping: nothing, unless it is said. */
   readonly recompute?: Recomputation;
   /** What a strategy puts around the model's parts. */
-  readonly around?: LayerWrapper;
+  readonly wrapper?: LayerWrapper;
 }
 
 /** What backward needs of a part's forward. */
-export type PartSaved = { readonly source: Tree; readonly body: Tree };
+export type ChunkSaved = { readonly embedding: Tree; readonly body: Tree };
 
-export interface GptPart {
+export interface GptChunk {
   readonly spec: Like<GptParams, ParamSpec>;
   readonly isFirst: boolean;
   /** What comes behind the last part's activations; null for the others. */
-  readonly end: GptEnd | null;
+  readonly head: GptHead | null;
   /** x -> y [batch, time, hidden]; x is ids [batch, time] (int32) for the first part, else like y. */
   forward(
     params: GptParams,
     x: Tensor,
     ctx: ForwardContext,
-  ): readonly [y: Tensor, saved: PartSaved];
+  ): readonly [y: Tensor, saved: ChunkSaved];
   /** dy -> dx; null from the first part, as ids have no gradient. Frees `saved`. */
   backward(
     params: GptParams,
-    saved: PartSaved,
+    saved: ChunkSaved,
     dy: Tensor,
     sink: GradientSink<GptParams>,
     ctx: ForwardContext,
@@ -85,7 +85,7 @@ export interface GptPart {
 }
 
 /** Activations y [batch, time, hidden] become logits, or a loss in nats: a `LmHead` of a model's parameters. */
-export interface GptEnd {
+export interface GptHead {
   loss(params: GptParams, y: Tensor, targets: Targets): Tensor;
   lossAndGradient(
     params: GptParams,
@@ -97,37 +97,37 @@ export interface GptEnd {
 }
 
 /** The part of the model that has the blocks of `layers`. */
-export function gptPart(config: GptConfig, options: GptOptions, layers: Range): GptPart {
+export function gptChunk(config: GptConfig, options: GptOptions, layers: Range): GptChunk {
   const isFirst = layers.start === 0;
   const isLast = layers.start + layers.size === config.layerCount;
-  const source = isFirst ? sourceOf(config, options) : null;
-  const body = bodyOf(config, options, { layers, isFirst, isLast });
-  const head = isLast ? headOf(config, options) : null;
+  const source = isFirst ? createEmbedding(config, options) : null;
+  const body = createBody(config, options, { layers, isFirst, isLast });
+  const head = isLast ? createHead(config, options) : null;
   return {
     spec: {
-      embedding: marked(embeddingSpec(config, source, head), tableUse(config, isFirst, isLast)),
+      embedding: markTied(embeddingSpec(config, source, head), tiedUse(config, isFirst, isLast)),
       drop: {},
       blocks: body.spec.blocks,
       norm: isLast ? body.spec.norm : {},
       head: head === null || config.tiedEmbeddings ? {} : head.spec,
     },
     isFirst,
-    end: head === null ? null : endOf(head),
+    head: head === null ? null : headOfModel(head),
     forward(params, x, ctx) {
       const [h, ofSource] =
         source === null
           ? [x.clone(), {}]
           : source.forward(params.embedding, x, childContext(ctx, "embedding"));
-      const stored = storedAs(h, options.storage);
+      const stored = castActivations(h, options.storage);
       const [y, ofBody] = body.forward(params, stored, ctx);
       stored.dispose();
-      return [y, { source: ofSource, body: ofBody }];
+      return [y, { embedding: ofSource, body: ofBody }];
     },
     backward(params, saved, dy, sink, ctx) {
       const dx = body.backward(params, saved.body, dy, sink, ctx);
       if (source === null) return dx;
       const within = childContext(ctx, "embedding");
-      source.backward(params.embedding, saved.source, dx, sink.embedding, within);
+      source.backward(params.embedding, saved.embedding, dx, sink.embedding, within);
       dx.dispose();
       return null;
     },
@@ -136,42 +136,44 @@ export function gptPart(config: GptConfig, options: GptOptions, layers: Range): 
 
 type FirstSource = InputEmbedding<GptParams["embedding"], Tree>;
 
-function sourceOf(
+function createEmbedding(
   config: GptConfig,
-  { region: tensorParallel = noTensorParallel, around = identityWrapper }: GptOptions,
+  { tensorParallel = noTensorParallel, wrapper = identityWrapper }: GptOptions,
 ): FirstSource {
-  const { vocabularySize: vocabulary, hiddenSize: width, initDeviation: std } = config;
+  const { vocabularySize: vocabulary, hiddenSize: width, initStd: std } = config;
   const positions = config.positions.kind === "learned" ? config.maxPositions : null;
-  const source = around.embedding(embedding({ vocabulary, positions, width, std }, tensorParallel));
+  const source = wrapper.embedding(
+    embedding({ vocabulary, positions, width, std }, tensorParallel),
+  );
   return source;
 }
 
-function headOf(
+function createHead(
   config: GptConfig,
-  { region: tensorParallel = noTensorParallel, around = identityWrapper }: GptOptions,
+  { tensorParallel = noTensorParallel, wrapper = identityWrapper }: GptOptions,
 ) {
-  const { vocabularySize: vocabulary, hiddenSize: width, initDeviation: std } = config;
-  return around.head(tensorParallel.lmHead({ vocabulary, width, std, bias: config.biases.head }));
+  const { vocabularySize: vocabulary, hiddenSize: width, initStd: std } = config;
+  return wrapper.head(tensorParallel.lmHead({ vocabulary, width, std, bias: config.biases.head }));
 }
 
-interface Place {
+interface ChunkPosition {
   readonly layers: Range;
   readonly isFirst: boolean;
   readonly isLast: boolean;
 }
 
 /** What stands between the ends. Its parameters are the model's. */
-function bodyOf(
+function createBody(
   config: GptConfig,
-  { region: tensorParallel = noTensorParallel, around = identityWrapper, recompute }: GptOptions,
-  { layers: { start, size }, isFirst, isLast }: Place,
+  { tensorParallel = noTensorParallel, wrapper = identityWrapper, recompute }: GptOptions,
+  { layers: { start, size }, isFirst, isLast }: ChunkPosition,
 ): Layer<GptParams, Tree> {
   const one = block(config, tensorParallel, recompute);
   const names = Array.from({ length: size }, (_, i) => String(start + i));
   const layers: Record<string, AnyLayer> = {
     ...(isFirst && { drop: dropout(config.dropout.embedding, tensorParallel.tokenShard) }),
-    blocks: stackOf(Object.fromEntries(names.map((name) => [name, one])), recompute, around),
-    ...(isLast && { norm: around.layer(normOf(config)) }),
+    blocks: stackBlocks(Object.fromEntries(names.map((name) => [name, one])), recompute, wrapper),
+    ...(isLast && { norm: wrapper.layer(createNorm(config)) }),
   };
   // The names of the layers are those of the parameters.
   return sequence(layers) as unknown as Layer<GptParams, Tree>;
@@ -187,19 +189,19 @@ function embeddingSpec(
   return head !== null && tiedEmbeddings ? { token: head.spec.table } : {};
 }
 
-type TableUse = Pick<ParamSpec, "gradientCount" | "isTiedAcrossStages">;
+type TiedUse = Pick<ParamSpec, "gradientCount" | "isTiedAcrossStages">;
 
 /** A token embedding that makes the logits too is used twice, here or on both ends of a pipeline. */
-function tableUse({ tiedEmbeddings }: GptConfig, isFirst: boolean, isLast: boolean): TableUse {
+function tiedUse({ tiedEmbeddings }: GptConfig, isFirst: boolean, isLast: boolean): TiedUse {
   if (!tiedEmbeddings) return {};
   return isFirst && isLast ? { gradientCount: 2 } : { isTiedAcrossStages: true };
 }
 
-const marked = <S extends Like<GptParams["embedding"], ParamSpec>>(spec: S, use: TableUse): S =>
+const markTied = <S extends Like<GptParams["embedding"], ParamSpec>>(spec: S, use: TiedUse): S =>
   "token" in spec ? { ...spec, token: { ...spec.token, ...use } } : spec;
 
 /** h in the storage of activations. Uses h up. */
-function storedAs(h: Tensor, storage: FloatStorage = "fp32"): Tensor {
+function castActivations(h: Tensor, storage: FloatStorage = "fp32"): Tensor {
   if (storage === "fp32") return h;
   const { y } = call(convert, { x: h }, { storage });
   h.dispose();
@@ -207,15 +209,15 @@ function storedAs(h: Tensor, storage: FloatStorage = "fp32"): Tensor {
 }
 
 /** The head's parameters: a table of its own, or the token embedding. */
-const tableOf = ({ embedding, head }: GptParams): LmHeadParams =>
+const headParams = ({ embedding, head }: GptParams): LmHeadParams =>
   "table" in head ? head : { table: (embedding as TokenParams).token };
 
-const tableSinkOf = ({ embedding, head }: GradientSink<GptParams>): GradientSink<LmHeadParams> =>
+const headSink = ({ embedding, head }: GradientSink<GptParams>): GradientSink<LmHeadParams> =>
   "table" in head ? head : { table: (embedding as GradientSink<TokenParams>).token };
 
-const endOf = (head: LmHead<LmHeadParams>): GptEnd => ({
-  loss: (params, y, targets) => head.loss(tableOf(params), y, targets),
+const headOfModel = (head: LmHead<LmHeadParams>): GptHead => ({
+  loss: (params, y, targets) => head.loss(headParams(params), y, targets),
   lossAndGradient: (params, y, targets, sink) =>
-    head.lossAndGradient(tableOf(params), y, targets, tableSinkOf(sink)),
-  logits: (params, y) => head.logits(tableOf(params), y),
+    head.lossAndGradient(headParams(params), y, targets, headSink(sink)),
+  logits: (params, y) => head.logits(headParams(params), y),
 });
