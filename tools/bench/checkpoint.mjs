@@ -19,7 +19,7 @@ import { gptConfig, noDropout } from "@tessera/gpt";
 import { chooseBackend } from "@tessera/kernels-native";
 import { leaves, materialize } from "@tessera/layers";
 import { adam, decayOf } from "@tessera/optim";
-import { freshState, layOut, openCheckpoints, silent } from "@tessera/trainer";
+import { initialTrainingState, parallelize, openCheckpoints, silent } from "@tessera/trainer";
 import { cases } from "./training/cases.mjs";
 import { medianOf } from "./training/median.mjs";
 
@@ -50,7 +50,7 @@ function stateOf({ model }) {
     maxPositions: model.positions,
     dropout: noDropout,
   });
-  const laidOut = layOut(singleWorld(), config, {
+  const laidOut = parallelize(singleWorld(), config, {
     degrees: { pipeline: 1, data: 1, tensor: 1 },
     sequenceParallel: false,
     zeroStage: 0,
@@ -64,7 +64,7 @@ function stateOf({ model }) {
     schedule: { kind: "constant", peak: 1e-3, floor: 0, warmup: 0, total: 1 },
     seed: 1,
   };
-  return { plan, state: freshState(plan, materialize(laidOut.model.spec, 1)) };
+  return { plan, state: initialTrainingState(plan, materialize(laidOut.model.spec, 1)) };
 }
 
 /** Seconds of `work`. */

@@ -5,7 +5,7 @@ import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { runThreads } from "@tessera/collectives";
 import { endWith, number, parseFlags, text, UserError } from "@tessera/config";
-import { scheduleKinds, schedulesOf, simulate } from "@tessera/pipeline-parallel";
+import { scheduleKinds, createSchedules, simulate } from "@tessera/pipeline-parallel";
 import { medianOf } from "./training/median.mjs";
 
 const count = { min: 1, whole: true };
@@ -35,7 +35,10 @@ function resultOf({ kind, chunks, micros, steps }, ranks) {
   const busy = sum(ranks.map(({ spent }) => sum(Object.values(spent).flat())));
   const measured = 1 - busy / (sum(lengths) * stages);
   const took = (action, stage) => medianOf(ranks[stage].spent[action.kind]);
-  const { bubble } = simulate(schedulesOf(kind, { stages, micros, chunks }), took);
+  const { bubble } = simulate(
+    createSchedules(kind, { stages, microbatches: micros, chunks }),
+    took,
+  );
   return { kind, chunks, secondsPerStep: medianOf(lengths), measured, predicted: bubble };
 }
 

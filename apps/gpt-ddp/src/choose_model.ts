@@ -5,7 +5,7 @@ import { UserError } from "@tessera/config";
 import { uniformDropout, gpt, preset, type GptConfig, type GptParams } from "@tessera/gpt";
 import { materialize } from "@tessera/layers";
 import {
-  freshState,
+  initialTrainingState,
   resumeRun,
   type Identity,
   type TrainingPlan,
@@ -69,5 +69,5 @@ export function startingState(flags: Flags, plan: TrainingPlan, identity: Identi
     folder === undefined
       ? materialize<GptParams>(gpt(config).spec, seed)
       : readModel(folder, config);
-  return freshState(plan, params);
+  return initialTrainingState(plan, params);
 }

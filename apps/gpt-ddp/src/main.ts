@@ -14,7 +14,7 @@ import { gpt } from "@tessera/gpt";
 import { chooseBackend, defaultBackend, threadCount } from "@tessera/kernels-native";
 import { bind } from "@tessera/launcher";
 import {
-  compareWeights,
+  checkReplicasAgree,
   consoleReporter,
   evaluate,
   isFirstRank,
@@ -56,7 +56,7 @@ async function main(argv: readonly string[]): Promise<number> {
     const environment = bind(process.env, processors);
     await chooseBackend(backend, environment);
     const start = startingState(flags, run.plan, run.identity);
-    compareWeights(run.plan, start);
+    checkReplicasAgree(run.plan, start);
     if (world.rank === 0) {
       const threads = threadCount(environment, processors);
       introduce({ backend, threads, run, start, world, notes });
@@ -127,7 +127,7 @@ function reporterOf(flags: Flags, plan: TrainingPlan, start: TrainingState): Rep
     if (flags.overwrite_output_dir) removeCheckpoints(flags.output_dir);
   }
   const { steps } = plan.intervals;
-  const isTerminal = stdout.isTTY && plan.sharing.group.size === 1;
+  const isTerminal = stdout.isTTY && plan.dataParallel.group.size === 1;
   return consoleReporter({ stream: stdout, metricsFile, steps, startStep: start.step, isTerminal });
 }
 

@@ -8,11 +8,11 @@ import type { FloatStorage } from "@tessera/kernels";
 import { adam, decayOf, sgd, type Decays, type Optimizer } from "@tessera/optim";
 import { openTokenizer, type Tokenizer } from "@tessera/tokenizer";
 import {
-  layOut,
-  precisionOf,
-  refuseStorage,
+  parallelize,
+  resolvePrecision,
+  checkStorage,
   type Identity,
-  type Layout,
+  type ParallelConfig,
   type Precision,
   type TrainingPlan,
 } from "@tessera/trainer";
@@ -45,7 +45,7 @@ export interface Place {
 /** Throws a UserError for whatever cannot be. */
 export async function makeRun(flags: Flags, { backend, world, batch }: Place): Promise<Run> {
   const { storage, lossScaling } = choosePrecision(flags);
-  refuseStorage(storage, backend);
+  checkStorage(storage, backend);
   const tokenizer = openTokenizer(flags.tokenizer);
   const config = chooseConfig(flags, tokenizer.vocabularySize);
   const { max_len, seed } = flags;
@@ -53,7 +53,7 @@ export async function makeRun(flags: Flags, { backend, world, batch }: Place): P
   const resumed = folder === undefined ? undefined : readProgress(folder);
   const data = await chooseData(flags, { tokenizer, batch, group: world.all, resumed });
   const stage = Number(flags.zero_stage) as ZeroStage;
-  const laidOut = layOut(world, config, layoutOf(flags, stage, world, config), { storage });
+  const laidOut = parallelize(world, config, layoutOf(flags, stage, world, config), { storage });
   const plan: TrainingPlan = {
     ...laidOut,
     optimizer: optimizerOf(flags, decayOf(laidOut.model.spec)),
@@ -76,7 +76,7 @@ export async function makeRun(flags: Flags, { backend, world, batch }: Place): P
       logging: flags.logging_steps,
       evaluation: flags.eval_steps,
       saving: flags.save_steps,
-      comparing: flags.compare_weights_steps,
+      replicaCheck: flags.compare_weights_steps,
     },
   };
   const identity = { seed, tokenizer: tokenizer.name, max_len, ...data.identity };
@@ -84,7 +84,7 @@ export async function makeRun(flags: Flags, { backend, world, batch }: Place): P
 }
 
 const choosePrecision = (flags: Flags): Precision =>
-  precisionOf({
+  resolvePrecision({
     bf16: flags.bf16,
     fp16: flags.fp16,
     scaling: {
@@ -101,7 +101,7 @@ const layoutOf = (
   zeroStage: ZeroStage,
   { size }: World,
   { layerCount }: GptConfig,
-): Layout => ({
+): ParallelConfig => ({
   degrees: { pipeline: 1, data: size, tensor: 1 },
   sequenceParallel: false,
   zeroStage,

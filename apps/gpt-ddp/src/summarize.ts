@@ -38,7 +38,7 @@ function memoryLine(): string | null {
     : `memory at most ${megabytes(peak)} in tensors of the first rank`;
 }
 
-function communicationLine({ sharing: { group } }: TrainingPlan): string | null {
+function communicationLine({ dataParallel: { group } }: TrainingPlan): string | null {
   const { busySeconds, waitedSeconds } = group.traffic;
   if (group.size === 1 || busySeconds === 0) return null;
   const hidden = 100 * Math.max(0, 1 - waitedSeconds / busySeconds);

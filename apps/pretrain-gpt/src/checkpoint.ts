@@ -5,7 +5,7 @@ import type { GptParams } from "@tessera/gpt";
 import { materialize } from "@tessera/layers";
 import { partOf } from "@tessera/tensor-parallel";
 import {
-  freshState,
+  initialTrainingState,
   openCheckpoints,
   resumeRun,
   type Checkpoints,
@@ -20,7 +20,7 @@ import type { Run } from "./run.js";
 export function startOf({ plan, checkpoint, identity }: Run): TrainingState {
   if (checkpoint !== undefined) return resumeRun(plan, checkpoint, identity);
   const { model, seed, tensor } = plan;
-  return freshState(plan, materialize<GptParams>(model.spec, seed, partOf(tensor)));
+  return initialTrainingState(plan, materialize<GptParams>(model.spec, seed, partOf(tensor)));
 }
 
 /** The folder of --save, taken for this job; null where it is not given. */

@@ -12,11 +12,11 @@ import { bind, resolveWorld, SITES } from "@tessera/launcher";
 import { openEventFile } from "@tessera/tensorboard";
 import {
   anyRank,
-  compareWeights,
+  checkReplicasAgree,
   describeRanks,
   evaluate,
   isFirstRank,
-  refuseStorage,
+  checkStorage,
   silent,
   stopOnSignal,
   train,
@@ -72,12 +72,12 @@ async function trainHere(
   const config = resolve(flags, world.size, vocabulary.size);
   const introduction = describe(config, vocabulary);
   const backend = flags.backend ?? defaultBackend();
-  refuseStorage(config.storage, backend);
+  checkStorage(config.storage, backend);
   const checkpoints = await checkpointsOf(flags, world, say);
   const run = await runOf(flags, config, vocabulary, world);
   await chooseBackend(backend, bind(process.env, availableParallelism()));
   const start = startOf(run);
-  compareWeights(run.plan, start);
+  checkReplicasAgree(run.plan, start);
   const isFirst = isFirstRank(run.plan);
   if (isFirst) {
     const { data, checkpoint } = run;

@@ -37,7 +37,7 @@ test("a line has Megatron's cells in Megatron's order, and the time left", () =>
   pass(20_000);
   reporter.metrics(
     { step: 20, ...metrics, skipped_steps: 2 },
-    { consumedSamples: 160, globalBatch: 8, ran },
+    { consumedSamples: 160, globalBatch: 8, elapsed: ran },
   );
   expect(lines).toEqual([
     " iteration       20/     100 | consumed samples:          160 | elapsed time per iteration (ms): 800.0 | " +
@@ -49,7 +49,7 @@ test("a line has Megatron's cells in Megatron's order, and the time left", () =>
 
 test("scalars go by steps and by samples, oftener than lines where that is asked for", () => {
   const { reporter, lines, scalars } = told();
-  const at = { consumedSamples: 40, globalBatch: 8, ran };
+  const at = { consumedSamples: 40, globalBatch: 8, elapsed: ran };
   reporter.metrics({ step: 5, ...metrics }, at);
   reporter.metrics({ step: 7, ...metrics }, at);
   expect(lines).toEqual([]);
@@ -70,7 +70,7 @@ test("scalars go by steps and by samples, oftener than lines where that is asked
 
 test("validation has a line and scalars of its own; perplexity ends at e^20", () => {
   const { reporter, lines, scalars } = told();
-  const at = { consumedSamples: 80, globalBatch: 8, ran: null };
+  const at = { consumedSamples: 80, globalBatch: 8, elapsed: null };
   reporter.metrics({ step: 10, eval_loss: Math.log(50) }, at);
   reporter.metrics({ step: 20, eval_loss: 30 }, at);
   expect(lines[0]).toBe(
@@ -82,6 +82,6 @@ test("validation has a line and scalars of its own; perplexity ends at e^20", ()
 
 test("without a peak there is no utilization", () => {
   const { reporter, scalars } = told({ peakTflops: null });
-  reporter.metrics({ step: 5, ...metrics }, { consumedSamples: 40, globalBatch: 8, ran });
+  reporter.metrics({ step: 5, ...metrics }, { consumedSamples: 40, globalBatch: 8, elapsed: ran });
   expect(scalars[0]![1]).not.toHaveProperty("throughput/utilization");
 });

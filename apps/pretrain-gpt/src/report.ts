@@ -2,7 +2,14 @@
 // gives them in TensorBoard, by steps and by samples.
 
 import type { EventFile } from "@tessera/tensorboard";
-import { duration, isDue, patient, type Metrics, type Reporter, type Told } from "@tessera/trainer";
+import {
+  duration,
+  isDue,
+  reportSlowPhases,
+  type Metrics,
+  type Reporter,
+  type ReportContext,
+} from "@tessera/trainer";
 
 export interface ReportOptions {
   readonly say: (line: string) => void;
@@ -36,22 +43,22 @@ export function megatronReporter(options: ReportOptions): Reporter {
   };
   const isFirst = (step: number): boolean => step === startStep + 1;
   return {
-    ...patient(say),
-    metrics(metrics, told) {
+    ...reportSlowPhases(say),
+    metrics(metrics, context) {
       const { step = 0, eval_loss: validation } = metrics;
       if (validation !== undefined) {
         const figures = validationFigures(validation);
         say(lineOf(`validation loss at iteration ${step}`, figures));
-        if (events !== null) write(events, step, told, figures);
+        if (events !== null) write(events, step, context, figures);
         return;
       }
-      const figures = trainingFigures(metrics, told, options);
+      const figures = trainingFigures(metrics, context, options);
       if (isDue(lineInterval, step, steps) || isFirst(step)) {
         const counted = `iteration ${String(step).padStart(8)}/${String(steps).padStart(8)}`;
         say(lineOf(counted, figures) + timeLeft(step));
       }
       const isWritten = isDue(eventInterval, step, steps) || isFirst(step);
-      if (events !== null && isWritten) write(events, step, told, figures);
+      if (events !== null && isWritten) write(events, step, context, figures);
     },
     note: say,
     end: () => events?.close(),
@@ -72,15 +79,19 @@ export const evaluationLine = (start: string, loss: number): string =>
   lineOf(start, validationFigures(loss));
 
 /** What follows from the trainer's figures and from what ran since the last ones. */
-function trainingFigures(metrics: Metrics, told: Told, options: ReportOptions): Figures {
+function trainingFigures(
+  metrics: Metrics,
+  context: ReportContext,
+  options: ReportOptions,
+): Figures {
   const { sequenceLength, flopsPerToken, ranks, peakTflops } = options;
-  const { steps, samples, seconds } = told.ran!;
+  const { steps, samples, seconds } = context.elapsed!;
   const speed = (samples * sequenceLength) / seconds;
   const tflops = (speed * flopsPerToken) / ranks / TERA;
   return {
     ...metrics,
-    consumed_samples: told.consumedSamples,
-    global_batch: told.globalBatch,
+    consumed_samples: context.consumedSamples,
+    global_batch: context.globalBatch,
     iteration_ms: (1000 * seconds) / steps,
     tokens_per_second: speed,
     tflops,
@@ -157,11 +168,11 @@ const lineOf = (start: string, figures: Figures): string =>
   ` ${[start, ...shown(figures).map(([{ label, show }, value]) => `${label}: ${show(value)}`)].join(" | ")} |`;
 
 /** Every scalar twice: by steps, and by the samples that all steps so far took. */
-function write(events: EventFile, step: number, told: Told, figures: Figures): void {
+function write(events: EventFile, step: number, context: ReportContext, figures: Figures): void {
   const tagged = shown(figures).flatMap(([{ tag }, value]) =>
     tag === undefined ? [] : [[tag, value] as const],
   );
   const bySamples = tagged.map(([tag, value]) => [`${tag} vs samples`, value] as const);
   events.scalars(step, Object.fromEntries(tagged));
-  events.scalars(told.consumedSamples, Object.fromEntries(bySamples));
+  events.scalars(context.consumedSamples, Object.fromEntries(bySamples));
 }

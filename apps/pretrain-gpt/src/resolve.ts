@@ -4,7 +4,7 @@
 import { UserError } from "@tessera/config";
 import type { GptConfig, Recomputation } from "@tessera/gpt";
 import type { LossScaleOptions } from "@tessera/optim";
-import { precisionOf, type Precision } from "@tessera/trainer";
+import { resolvePrecision, type Precision } from "@tessera/trainer";
 import type { Flags } from "./flags.js";
 import { lengthOf, sizesOf, type LengthConfig } from "./length.js";
 import { modelOf } from "./model.js";
@@ -32,7 +32,7 @@ export function resolve(flags: Flags, ranks: number, vocabulary: number): RunCon
     parallel,
     length,
     recompute: recomputationOf(flags),
-    ...precisionOf({ bf16: flags.bf16, fp16: flags.fp16, scaling: lossScalingOf(flags) }),
+    ...resolvePrecision({ bf16: flags.bf16, fp16: flags.fp16, scaling: lossScalingOf(flags) }),
   };
 }
 

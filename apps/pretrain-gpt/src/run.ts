@@ -5,7 +5,7 @@ import type { World } from "@tessera/collectives";
 import { UserError } from "@tessera/config";
 import { coordinates } from "@tessera/mesh";
 import { adam, decayOf, sgd, type Decays, type Optimizer } from "@tessera/optim";
-import { layOut, type Identity, type TrainingPlan } from "@tessera/trainer";
+import { parallelize, type Identity, type TrainingPlan } from "@tessera/trainer";
 import { dataOf, type Data } from "./data.js";
 import type { Flags } from "./flags.js";
 import { fullBatch } from "./length.js";
@@ -36,7 +36,7 @@ export async function runOf(
     dataRank: coordinates(parallel.degrees, world.rank).data,
     before,
   });
-  const laidOut = layOut(world, model, parallel, {
+  const laidOut = parallelize(world, model, parallel, {
     storage,
     ...(recompute && { recompute }),
   });

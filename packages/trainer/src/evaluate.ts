@@ -5,7 +5,7 @@ import { withBatch, type GptParams, type GptChunk } from "@tessera/gpt";
 import { disposeTree, evalContext, noTensorParallel } from "@tessera/layers";
 import { executeForward, type ForwardChunk } from "@tessera/pipeline-parallel";
 import { countedTokens, disposeBatch, makeBatch } from "./batch.js";
-import { overRanks, type Axes } from "./over_ranks.js";
+import { allReduceScalar, type Axes } from "./all_reduce_scalar.js";
 import type { TrainingPlan } from "./plan.js";
 
 export type EvaluationPlan = Pick<TrainingPlan, "model" | "evalBatch"> & Axes;
@@ -21,7 +21,7 @@ export function evaluate(
   feed: Feed,
   progress: (done: number, rounds: number) => void = () => undefined,
 ): number {
-  const { model, evalBatch, sharing: dataParallel, pipeline } = plan;
+  const { model, evalBatch, dataParallel, pipeline } = plan;
   const { size, rank } = dataParallel.group;
   const rounds = Math.ceil(feed.count / (evalBatch * size));
   const { storage = "fp32", tensorParallel = noTensorParallel } = model.options;
@@ -62,6 +62,6 @@ export function evaluate(
     executeForward({ chunks: parts, group: pipeline.group, message: { shape, storage } }, some);
     progress(first + some.length, rounds);
   }
-  const total = (value: number): number => overRanks(plan, ["data", "pipeline"], value);
+  const total = (value: number): number => allReduceScalar(plan, ["data", "pipeline"], value);
   return total(nats) / total(tokens);
 }

@@ -118,7 +118,7 @@ function sinksOf({ sink }: GradientReducer<GptParams>, schedule: PipelineSchedul
 
 /** Each micro-batch as tensors, from its first use on this rank to its last. */
 function rowsOf(plan: TrainingPlan, { state, batch, weight }: Pass, schedule: PipelineSchedule) {
-  const { group } = plan.sharing;
+  const { group } = plan.dataParallel;
   const made = new Map<number, Batch>();
   const uses = new Map<number, number>();
   for (const { microbatch, kind } of schedule) {

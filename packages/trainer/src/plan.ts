@@ -20,7 +20,7 @@ export interface TrainingPlan {
   /** How it grows to that; absent where it is full from the start. */
   readonly ramp?: BatchRamp;
   /** How the ranks that see different samples share weights, gradients and moments. */
-  readonly sharing: DataParallel<GptParams>;
+  readonly dataParallel: DataParallel<GptParams>;
   /** What the ranks that share each layer do together, of which `dataParallel` is the part of one. */
   readonly tensor: TensorAxis;
   /** What the stages of the model do together. */
@@ -45,7 +45,7 @@ export interface Intervals {
   readonly evaluation: number;
   readonly saving: number;
   /** Between checks that all ranks hold the same weights. */
-  readonly comparing?: number;
+  readonly replicaCheck?: number;
 }
 
 /** The batch of the step that comes after `consumed` samples. */

@@ -17,7 +17,7 @@ export interface Precision {
 }
 
 /** Throws a UserError where the flags contradict each other. */
-export function precisionOf({ bf16, fp16, scaling }: PrecisionFlags): Precision {
+export function resolvePrecision({ bf16, fp16, scaling }: PrecisionFlags): Precision {
   if (bf16 && fp16) throw new UserError("--bf16 --fp16: choose one of them");
   if (!fp16) return { storage: bf16 ? "bf16" : "fp32", lossScaling: null };
   const { initial, minimum } = scaling;
@@ -28,7 +28,7 @@ export function precisionOf({ bf16, fp16, scaling }: PrecisionFlags): Precision 
 }
 
 /** Throws a UserError where the backend called `name` cannot store activations so. */
-export function refuseStorage(storage: FloatStorage, name: string): void {
+export function checkStorage(storage: FloatStorage, name: string): void {
   if (storage === "fp32" || name === "native") return;
   throw new UserError(`--${storage}: needs --backend native, this run is on ${name}`);
 }

@@ -8,12 +8,12 @@ import type { Elapsed } from "./stopwatch.js";
 export type Metrics = Readonly<Record<string, number>>;
 
 /** Where training is when figures are told. */
-export interface Told {
+export interface ReportContext {
   readonly consumedSamples: number;
   /** Of the last step. */
   readonly globalBatch: number;
   /** What ran since figures of training were told last; null where these are not of training. */
-  readonly ran: Elapsed | null;
+  readonly elapsed: Elapsed | null;
 }
 
 export interface Reporter {
@@ -22,7 +22,7 @@ export interface Reporter {
   /** Between steps: how far something else that takes a while is. */
   phase(name: string, done: number, all: number): void;
   /** Figures worth keeping. */
-  metrics(metrics: Metrics, told: Told): void;
+  metrics(metrics: Metrics, context: ReportContext): void;
   /** A sentence for people. */
   note(text: string): void;
   end(): void;
@@ -72,7 +72,7 @@ interface Display extends Pick<Reporter, "tick" | "phase"> {
 const PATIENCE_MS = 10_000;
 
 /** Tells of what a step waits for, where nothing else was told for a while. */
-export function patient(say: (text: string) => void): Pick<Reporter, "tick" | "phase"> {
+export function reportSlowPhases(say: (text: string) => void): Pick<Reporter, "tick" | "phase"> {
   let told = performance.now();
   return {
     tick: () => (told = performance.now()),
@@ -86,7 +86,7 @@ export function patient(say: (text: string) => void): Pick<Reporter, "tick" | "p
 
 function plain(stream: NodeJS.WriteStream): Display {
   const say = (text: string): void => void stream.write(`${text}\n`);
-  return { say, ...patient(say), end: () => undefined };
+  return { say, ...reportSlowPhases(say), end: () => undefined };
 }
 
 /** Lines above, a bar below them that goes away at the end. */

@@ -21,7 +21,7 @@ import {
 } from "@tessera/layers";
 import type { ShardIndex } from "@tessera/mesh";
 import type { TrainingPlan } from "./plan.js";
-import { ownedWeights } from "./state.js";
+import { optimizerShards } from "./state.js";
 import type { TrainingState } from "./step.js";
 
 /** What two runs must share so that one can continue the other, by name. */
@@ -42,10 +42,7 @@ export function resumeRun(plan: TrainingPlan, folder: string, identity: Identity
   }
 }
 
-function stateIn(
-  saved: SavedCheckpoint,
-  { sharing: dataParallel, optimizer }: TrainingPlan,
-): TrainingState {
+function stateIn(saved: SavedCheckpoint, { dataParallel, optimizer }: TrainingPlan): TrainingState {
   const read = (slot: string): Tree => saved.read(slot, dataParallel.layouts);
   const { step, consumedSamples, lossScale } = saved.progress;
   return {
@@ -62,13 +59,13 @@ function stateIn(
  * all of it is written once. Borrows `state`; `use` is given what must be copied before it returns.
  */
 export function withSources<R>(
-  { sharing: dataParallel, tensor, pipeline }: TrainingPlan,
+  { dataParallel, tensor, pipeline }: TrainingPlan,
   state: TrainingState,
   use: (sources: readonly Source[]) => R,
 ): R {
   const layouts = new Map(leaves<ShardLayout>(dataParallel.layouts));
   const copies = (path: string) => [dataParallel.replica, tensor.copy(path), pipeline.copy(path)];
-  const weights = ownedWeights(dataParallel, state.params);
+  const weights = optimizerShards(dataParallel, state.params);
   const sources = Object.entries({ [WEIGHTS]: weights, ...state.optimizer }).flatMap(
     ([slot, tree]) =>
       leaves<Tensor>(tree).flatMap(([path, leaf]) =>
@@ -102,7 +99,7 @@ const sourceOf = (name: string, range: FlatRange, leaf: Tensor): Source => ({
 });
 
 /** This rank among all. */
-const partOfAll = ({ sharing: dataParallel, tensor, pipeline }: TrainingPlan): ShardIndex =>
+const partOfAll = ({ dataParallel, tensor, pipeline }: TrainingPlan): ShardIndex =>
   [pipeline, dataParallel, tensor].reduce(
     ({ index, count }, { group: { rank, size } }) => ({
       index: index * size + rank,

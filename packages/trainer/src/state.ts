@@ -9,32 +9,34 @@ import type { TrainingPlan } from "./plan.js";
 import type { TrainingState } from "./step.js";
 
 /** Where training from `weights` starts, which are this tensor-parallel rank's. Uses them up. */
-export function freshState(
-  { sharing: dataParallel, optimizer }: TrainingPlan,
+export function initialTrainingState(
+  { dataParallel, optimizer }: TrainingPlan,
   weights: GptParams,
 ): TrainingState {
   const params = dataParallel.shardParams(weights);
-  const owned = ownedWeights(dataParallel, params);
+  const owned = optimizerShards(dataParallel, params);
   const state = initialState(optimizer, owned);
   disposeTree(owned);
   return { params, optimizer: state, step: 0, consumedSamples: 0 };
 }
 
 /** What this rank owns of the weights that it holds. Borrows them. */
-export const ownedWeights = (dataParallel: TrainingPlan["sharing"], held: GptParams): Tree =>
-  dataParallel.toOptimizer(mapTensors(held, (leaf) => leaf.clone()));
+export const optimizerShards = (
+  dataParallel: TrainingPlan["dataParallel"],
+  held: GptParams,
+): Tree => dataParallel.toOptimizer(mapTensors(held, (leaf) => leaf.clone()));
 
 /** Weights and optimizer state as they are on one rank. */
-export interface WholeState {
+export interface FullState {
   readonly params: GptParams;
   readonly optimizer: OptimizerState<GptParams>;
 }
 
 /** The whole of `state`, on every rank; all of them call it. Borrows `state`; the caller owns the result. */
-export function wholeState(
-  { sharing: dataParallel, tensor, pipeline, model: { spec, config } }: TrainingPlan,
-  state: Pick<TrainingState, keyof WholeState>,
-): WholeState {
+export function gatherFullState(
+  { dataParallel, tensor, pipeline, model: { spec, config } }: TrainingPlan,
+  state: Pick<TrainingState, keyof FullState>,
+): FullState {
   const { spec: wholeSpec } = gpt(config);
   const joined = (share: GptParams): GptParams => {
     const ofStage = unshardParams(share, spec, tensor.group);

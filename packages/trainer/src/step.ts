@@ -41,7 +41,7 @@ export function takeStep(
   plan: TrainingPlan,
   state: TrainingState,
 ): { readonly state: TrainingState; readonly report: StepReport } {
-  const { lossScaling, sharing: dataParallel, tensor, pipeline } = plan;
+  const { lossScaling, dataParallel, tensor, pipeline } = plan;
   const lossScale = lossScaling && (state.lossScale ?? initialLossScale(lossScaling));
   const factor = lossScale?.scale ?? 1;
   const { sums, gradients } = sumGradients(plan, state, factor);
@@ -52,8 +52,11 @@ export function takeStep(
   const update = state.step - (lossScale?.skippedSteps ?? 0) + 1;
   const consumedSamples =
     state.consumedSamples + batchAfter(plan, state.consumedSamples).globalBatch;
-  const learnt = consumedSamples - (lossScale?.skippedSamples ?? 0);
-  const rate = learningRate(plan.schedule, plan.scheduleUnit === "samples" ? learnt : update);
+  const effectiveSamples = consumedSamples - (lossScale?.skippedSamples ?? 0);
+  const rate = learningRate(
+    plan.schedule,
+    plan.scheduleUnit === "samples" ? effectiveSamples : update,
+  );
   const owned = dataParallel.toOptimizer(state.params);
   const next = plan.optimizer.step(owned, gradients, state.optimizer, {
     step: update,
@@ -70,7 +73,7 @@ export function takeStep(
       lossScale: lossScaling
         ? nextLossScale(lossScaling, lossScale!, {
             samples: consumedSamples - state.consumedSamples,
-            overflowed: !Number.isFinite(valueOf(gradientNorm)),
+            overflowed: !Number.isFinite(readScalar(gradientNorm)),
           })
         : undefined,
     },
@@ -79,17 +82,17 @@ export function takeStep(
 }
 
 /** Reads a scalar back. */
-export const valueOf = (scalar: Tensor): number => scalar.dataSync()[0]!;
+export const readScalar = (scalar: Tensor): number => scalar.dataSync()[0]!;
 
 /** Nobody counts: then the loss is 0, and nothing is changed by a gradient. */
-const LEAST_WEIGHT = 2 ** -100;
+const MIN_WEIGHT = 2 ** -100;
 
 /** From sums over tokens to means over those that count. Nothing is read back. Uses its arguments up. */
 function perToken({ tensor, pipeline, clipNorm }: TrainingPlan, sums: Tensor, squares: Tensor) {
-  const total = summed(squares, [tensor.group, pipeline.group]);
+  const total = allReduceOver(squares, [tensor.group, pipeline.group]);
   const made = tidy(() => {
     const [nats, weight] = unstack(sums) as [Tensor, Tensor];
-    const counted = maximum(weight, LEAST_WEIGHT);
+    const counted = maximum(weight, MIN_WEIGHT);
     const gradientNorm: Tensor = div(sqrt(total), counted);
     const scale = div(clipFactor(gradientNorm, clipNorm || Infinity), counted);
     return { loss: div<Tensor>(nats, counted), gradientNorm, scale };
@@ -103,7 +106,7 @@ function perToken({ tensor, pipeline, clipNorm }: TrainingPlan, sums: Tensor, sq
  * that 16-bit gradients are of the size they have in a mean. A power of two, so that weights add up
  * exactly, in whatever order.
  */
-const weightFor = ({ train }: TrainingPlan, { globalBatch }: BatchPlan, factor: number): number =>
+const tokenWeight = ({ train }: TrainingPlan, { globalBatch }: BatchPlan, factor: number): number =>
   factor / 2 ** Math.ceil(Math.log2(globalBatch * train.length));
 
 /**
@@ -111,21 +114,21 @@ const weightFor = ({ train }: TrainingPlan, { globalBatch }: BatchPlan, factor: 
  * the losses' gradients.
  */
 export function sumGradients(plan: TrainingPlan, state: TrainingState, factor: number) {
-  const { sharing: dataParallel, tensor, pipeline } = plan;
+  const { dataParallel, tensor, pipeline } = plan;
   const batch = batchAfter(plan, state.consumedSamples);
   const reducer = dataParallel.createReducer(state.params);
   const own = runMicroBatches(plan, {
     state,
     batch,
-    weight: weightFor(plan, batch, factor),
+    weight: tokenWeight(plan, batch, factor),
     collector: reducer,
   });
   const gradients = pipeline.complete(tensor.complete(reducer.finish()));
-  return { sums: summed(own, [dataParallel.group, pipeline.group]), gradients };
+  return { sums: allReduceOver(own, [dataParallel.group, pipeline.group]), gradients };
 }
 
 /** The sum of x over the ranks of each of `groups`. Uses x up. */
-const summed = (x: Tensor, groups: readonly ProcessGroup[]): Tensor =>
+const allReduceOver = (x: Tensor, groups: readonly ProcessGroup[]): Tensor =>
   groups.reduce((own, group) => {
     const total = group.allReduce(own).wait();
     own.dispose();

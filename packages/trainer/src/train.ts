@@ -3,13 +3,13 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { disposeTree } from "@tessera/layers";
 import type { Saver } from "./checkpoints.js";
-import { compareWeights } from "./compare_weights.js";
+import { checkReplicasAgree } from "./check_replicas.js";
 import { evaluate } from "./evaluate.js";
 import { isDue, type TrainingPlan } from "./plan.js";
-import { anyRank } from "./over_ranks.js";
+import { anyRank } from "./all_reduce_scalar.js";
 import type { Metrics, Reporter } from "./reporter.js";
 import { stopwatch, type Elapsed } from "./stopwatch.js";
-import { takeStep, valueOf, type StepReport, type TrainingState } from "./step.js";
+import { takeStep, readScalar, type StepReport, type TrainingState } from "./step.js";
 
 export interface TrainingHooks {
   readonly reporter: Reporter;
@@ -48,7 +48,7 @@ export async function train(
   while (state.step < intervals.steps && !isStopped) {
     const consumed = state.consumedSamples;
     const taken = takeStep(plan, state);
-    refuseHopelessScale(plan, state, taken.state);
+    checkLossScale(plan, state, taken.state);
     state = taken.state;
     const { step, consumedSamples } = state;
     const at = { consumedSamples, globalBatch: consumedSamples - consumed };
@@ -59,8 +59,8 @@ export async function train(
     if (metrics !== null) {
       trainLoss = metrics["loss"]!;
       const figures = { step, ...metrics, tokens_per_second: tokensPerSecond() };
-      reporter.metrics(figures, { ...at, ran: watch.lap() });
-      if (plan.lossScaling === null) refuseNonsense(metrics, step);
+      reporter.metrics(figures, { ...at, elapsed: watch.lap() });
+      if (plan.lossScaling === null) checkFinite(metrics, step);
     }
     if (validation !== null && isDue(intervals.evaluation, step, intervals.steps)) {
       validationLoss = await watch.apart(() =>
@@ -68,10 +68,10 @@ export async function train(
           reporter.phase("evaluation", done, all),
         ),
       );
-      reporter.metrics({ step, eval_loss: validationLoss }, { ...at, ran: null });
+      reporter.metrics({ step, eval_loss: validationLoss }, { ...at, elapsed: null });
     }
-    if (isDue(intervals.comparing ?? 0, step, intervals.steps)) {
-      await watch.apart(() => compareWeights(plan, state));
+    if (isDue(intervals.replicaCheck ?? 0, step, intervals.steps)) {
+      await watch.apart(() => checkReplicasAgree(plan, state));
     }
     if (isDue(intervals.saving, step, intervals.steps)) {
       await watch.apart(() => saver.save(state));
@@ -100,9 +100,9 @@ interface Taken {
 function readBack({ report, state: { lossScale } }: Taken, wanted: boolean): Metrics | null {
   const metrics = wanted
     ? {
-        loss: valueOf(report.loss),
+        loss: readScalar(report.loss),
         learning_rate: report.learningRate,
-        grad_norm: valueOf(report.gradientNorm),
+        grad_norm: readScalar(report.gradientNorm),
         ...(lossScale && { loss_scale: lossScale.scale, skipped_steps: lossScale.skippedSteps }),
       }
     : null;
@@ -111,7 +111,7 @@ function readBack({ report, state: { lossScale } }: Taken, wanted: boolean): Met
 }
 
 /** A loss or gradient that is no number never recovers. */
-function refuseNonsense(metrics: Metrics, step: number): void {
+function checkFinite(metrics: Metrics, step: number): void {
   for (const [name, value] of Object.entries(metrics)) {
     if (!Number.isFinite(value)) {
       throw new Error(`the ${name} of step ${step} is ${value}: lower the learning rate`);
@@ -120,7 +120,7 @@ function refuseNonsense(metrics: Metrics, step: number): void {
 }
 
 /** Where gradients overflow at the smallest scale there is, no later step will be better. */
-function refuseHopelessScale(
+function checkLossScale(
   { lossScaling }: TrainingPlan,
   before: TrainingState,
   after: TrainingState,

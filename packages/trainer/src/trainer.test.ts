@@ -18,7 +18,7 @@ import {
   consoleReporter,
   duration,
   evaluate,
-  freshState,
+  initialTrainingState,
   silent,
   stopwatch,
   takeStep,
@@ -56,7 +56,7 @@ function makePlan(dropout = 0, accumulation = 1): TrainingPlan {
     optimizer: adam(options, decayOf(model.spec)),
     schedule: { kind: "cosine", peak: 0.01, floor: 0, warmup: 2, total: STEPS },
     batch: resolveBatch({ microBatch: 4 / accumulation, accumulation, dataRanks: 1 }),
-    sharing: replicate<GptParams>(model.spec, singleGroup(), { stage: 0 }),
+    dataParallel: replicate<GptParams>(model.spec, singleGroup(), { stage: 0 }),
     tensor: alone,
     pipeline: oneStage(),
     clipNorm: 1,
@@ -70,7 +70,7 @@ function makePlan(dropout = 0, accumulation = 1): TrainingPlan {
 }
 
 const start = (plan: TrainingPlan): TrainingState =>
-  freshState(plan, materialize<GptParams>(plan.model.spec, plan.seed));
+  initialTrainingState(plan, materialize<GptParams>(plan.model.spec, plan.seed));
 
 /** A copy that shares nothing, as a checkpoint makes. */
 const copy = (state: TrainingState): TrainingState => {
@@ -246,7 +246,10 @@ test("metrics are JSON lines; elsewhere than on a terminal the console has plain
     steps: 10,
     startStep: 0,
   });
-  reporter.metrics({ step: 5, loss: 1.23456 }, { consumedSamples: 20, globalBatch: 4, ran: null });
+  reporter.metrics(
+    { step: 5, loss: 1.23456 },
+    { consumedSamples: 20, globalBatch: 4, elapsed: null },
+  );
   reporter.end();
   expect(readFileSync(metricsFile, "utf8")).toBe('{"step":5,"loss":1.23456}\n');
   expect(String(stream.read())).toMatch(/^step 5\/10 {2}loss 1\.235, \d+ s left\n$/);

@@ -2,8 +2,15 @@
 
 import { enableProdMode, randomNormal, setBackend } from "@tensorflow/tfjs-core";
 import { loadNative } from "@tessera/kernels-native";
-import { accumulate, disposeTree, linear, materialize, sequence, still } from "@tessera/layers";
-import { execute, putOff, schedulesOf } from "@tessera/pipeline-parallel";
+import {
+  accumulate,
+  disposeTree,
+  linear,
+  materialize,
+  sequence,
+  evalContext,
+} from "@tessera/layers";
+import { execute, deferGradients, createSchedules } from "@tessera/pipeline-parallel";
 
 const seconds = () => performance.now() / 1000;
 
@@ -16,7 +23,7 @@ function partOf({ layer, params, sink, isFirst, isLast, shape }, spent) {
     return result;
   };
   const backward = (into, { record, y }, dy) => {
-    const dx = layer.backward(params, record, y ?? dy, into, still);
+    const dx = layer.backward(params, record, y ?? dy, into, evalContext);
     y?.dispose();
     if (!isFirst) return dx;
     dx.dispose();
@@ -26,13 +33,13 @@ function partOf({ layer, params, sink, isFirst, isLast, shape }, spent) {
     forward: (micro, x) =>
       timed("forward", () => {
         const own = x ?? randomNormal(shape, 0, 1, "float32", 1 + micro);
-        const [y, record] = layer.forward(params, own, still);
+        const [y, record] = layer.forward(params, own, evalContext);
         if (x === null) own.dispose();
         return { y: isLast ? null : y, saved: { record, y: isLast ? y : null } };
       }),
     backward: (_micro, saved, dy) => timed("backward", () => backward(sink, saved, dy)),
     input: (_micro, saved, dy) => {
-      const { sink: late, release } = putOff(params);
+      const { sink: late, release } = deferGradients(params);
       const dx = timed("input", () => backward(late, saved, dy));
       return { dx, weight: () => timed("weight", () => release(sink)) };
     },
@@ -45,7 +52,7 @@ function timeSchedule({ all: group }, { kind, chunks, micros, layers, rows, widt
   const spent = { forward: [], backward: [], input: [], weight: [] };
   const models = Array.from({ length: chunks }, (_, chunk) => {
     const part = chunk * group.size + group.rank;
-    const one = linear({ from: width, to: width, deviation: width ** -0.5 });
+    const one = linear({ inFeatures: width, outFeatures: width, std: width ** -0.5 });
     const names = Array.from({ length: layers / chunks }, (__, i) => String(i));
     const layer = sequence(Object.fromEntries(names.map((name) => [name, one])));
     const params = materialize(layer.spec, 7);
@@ -54,13 +61,15 @@ function timeSchedule({ all: group }, { kind, chunks, micros, layers, rows, widt
     return { layer, params, sink, take, isFirst: part === 0, isLast, shape };
   });
   const parts = models.map((model) => partOf(model, spent));
-  const schedule = schedulesOf(kind, { stages: group.size, micros, chunks })[group.rank];
+  const schedule = createSchedules(kind, { stages: group.size, microbatches: micros, chunks })[
+    group.rank
+  ];
   const lengths = [];
   for (let step = -1; step < steps; step += 1) {
     if (step === 0) for (const list of Object.values(spent)) list.length = 0;
     group.barrier();
     const start = seconds();
-    execute({ parts, group, message: { shape: () => shape } }, schedule);
+    execute({ chunks: parts, group, message: { shape: () => shape } }, schedule);
     group.barrier();
     if (step >= 0) lengths.push(seconds() - start);
     for (const { take } of models) disposeTree(take());

@@ -12,7 +12,7 @@ import { disposeTree, materialize } from "@tessera/layers";
 import { adam, decayOf } from "@tessera/optim";
 import { splitEvenly } from "@tessera/pipeline-parallel";
 import { partOf } from "@tessera/tensor-parallel";
-import { freshState, layOut, takeStep } from "@tessera/trainer";
+import { initialTrainingState, parallelize, takeStep } from "@tessera/trainer";
 import { profile } from "./profile.mjs";
 import { medianOf } from "./median.mjs";
 import { flopsOf, productsAlone } from "./products.mjs";
@@ -45,7 +45,7 @@ const layout = {
   schedule: "1f1b",
   layers: splitEvenly(sizes.layers, 1),
 };
-const laidOut = layOut(world, config, layout, { storage: precision });
+const laidOut = parallelize(world, config, layout, { storage: precision });
 
 /** Tokens that look random and are the same in every run. */
 const samples = {
@@ -77,7 +77,7 @@ const plan = {
 };
 
 const { spec } = laidOut.model;
-let state = freshState(plan, materialize(spec, plan.seed, partOf(plan.tensor)));
+let state = initialTrainingState(plan, materialize(spec, plan.seed, partOf(plan.tensor)));
 
 /** A step, whole: what it computed is read back. Its seconds. */
 function step() {

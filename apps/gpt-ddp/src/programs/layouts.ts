@@ -29,12 +29,12 @@ import { splitEvenly, type ScheduleKind } from "@tessera/pipeline-parallel";
 import { partOf, shardParams } from "@tessera/tensor-parallel";
 import { adam, decayOf } from "@tessera/optim";
 import {
-  freshState,
-  layOut,
+  initialTrainingState,
+  parallelize,
   sumGradients,
   takeStep,
-  valueOf,
-  wholeState,
+  readScalar,
+  gatherFullState,
   type TrainingPlan,
   type TrainingState,
 } from "@tessera/trainer";
@@ -125,7 +125,7 @@ export function planOf(world: World, { folder, tokens }: Job, layout: Layout): T
   const { rate = { peak: 1e-3, warmup: 4 } } = layout;
   const config = configOf(folder, layout);
   const data = world.size / (tensor * pipeline);
-  const laidOut = layOut(
+  const laidOut = parallelize(
     world,
     config,
     {
@@ -174,7 +174,7 @@ function valuesOf(tree: Tree): ByPath {
 /** The gradients of the next step, whole. */
 function gradientsAt(plan: TrainingPlan, state: TrainingState): ByPath {
   const { sums, gradients } = sumGradients(plan, state, 1);
-  const { params, optimizer } = wholeState(plan, {
+  const { params, optimizer } = gatherFullState(plan, {
     params: state.params,
     optimizer: { gradients },
   });
@@ -200,7 +200,7 @@ function trained(world: World, job: Job, layout: Layout): Trained {
   if (backend instanceof NativeBackend) backend.resetPeakMemory();
   const plan = planOf(world, job, layout);
   const { model, tensor, seed } = plan;
-  let state = freshState(
+  let state = initialTrainingState(
     plan,
     layout.changes === undefined
       ? goldenWeights(plan, job.folder)
@@ -218,8 +218,8 @@ function trained(world: World, job: Job, layout: Layout): Trained {
     state = taken.state;
     if (step === 0) traffic.push(structuredClone(tensor.group.traffic));
     consumed.push(state.consumedSamples);
-    losses.push(valueOf(taken.report.loss));
-    norms.push(valueOf(taken.report.gradientNorm));
+    losses.push(readScalar(taken.report.loss));
+    norms.push(readScalar(taken.report.gradientNorm));
     disposeTree({ loss: taken.report.loss, norm: taken.report.gradientNorm });
     leaked = Math.max(leaked, Math.abs(memory().numTensors - before));
   }
@@ -231,7 +231,7 @@ function trained(world: World, job: Job, layout: Layout): Trained {
 
 /** The whole weights, and whether ranks agree on them. */
 function endOf(world: World, plan: TrainingPlan, state: TrainingState) {
-  const { params, optimizer } = wholeState(plan, state);
+  const { params, optimizer } = gatherFullState(plan, state);
   disposeTree(optimizer);
   const differs = findDivergence(params, world.all);
   return { weights: valuesOf(params), disagreement: differs };

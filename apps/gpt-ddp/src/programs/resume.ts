@@ -11,13 +11,13 @@ import { loadNative } from "@tessera/kernels-native";
 import { disposeTree, leaves, materialize } from "@tessera/layers";
 import { partOf } from "@tessera/tensor-parallel";
 import {
-  freshState,
+  initialTrainingState,
   openCheckpoints,
   resumeRun,
   silent,
   takeStep,
-  valueOf,
-  wholeState,
+  readScalar,
+  gatherFullState,
   type TrainingPlan,
   type TrainingState,
 } from "@tessera/trainer";
@@ -60,7 +60,7 @@ function advance(plan: TrainingPlan, state: TrainingState, steps: number) {
   let now = state;
   for (let step = 0; step < steps; step += 1) {
     const taken = takeStep(plan, now);
-    losses.push(valueOf(taken.report.loss));
+    losses.push(readScalar(taken.report.loss));
     disposeTree({ loss: taken.report.loss, norm: taken.report.gradientNorm });
     now = taken.state;
   }
@@ -69,7 +69,7 @@ function advance(plan: TrainingPlan, state: TrainingState, steps: number) {
 
 /** Of all weights and all that the optimizer remembers, gathered. Called by all ranks. */
 function digest(plan: TrainingPlan, state: TrainingState): string {
-  const { params, optimizer } = wholeState(plan, state);
+  const { params, optimizer } = gatherFullState(plan, state);
   const hash = createHash("sha256");
   for (const [path, leaf] of leaves<Tensor>({ params, ...optimizer })) {
     hash.update(path).update(leaf.dataSync<"float32">());
@@ -87,7 +87,7 @@ async function saved(world: World, job: ResumeJob, { name, layout }: Named): Pro
   const folder = join(job.checkpoints, name);
   const checkpoints = await openCheckpoints(world, { folder });
   const weights = materialize<GptParams>(plan.model.spec, plan.seed, partOf(plan.tensor));
-  const { state } = advance(plan, freshState(plan, weights), FIRST_STEPS);
+  const { state } = advance(plan, initialTrainingState(plan, weights), FIRST_STEPS);
   const before = memory().numTensors;
   await checkpoints.of(plan, { identity: IDENTITY, run: {} }, silent).save(state);
   const leaked = memory().numTensors - before;

@@ -112,10 +112,13 @@ const outcome = (worker: Worker, tell: (written: number) => void): Promise<Done>
       end();
     };
     const fail = (error: Error): void => settle(() => reject(error));
-    const hear = (told: Told): void => {
-      if (told.kind === "written") tell(told.bytes);
-      else if (told.kind === "saved") settle(() => resolve(told));
-      else settle(() => reject(told.isUsers ? new UserError(told.error) : new Error(told.error)));
+    const hear = (context: Told): void => {
+      if (context.kind === "written") tell(context.bytes);
+      else if (context.kind === "saved") settle(() => resolve(context));
+      else
+        settle(() =>
+          reject(context.isUsers ? new UserError(context.error) : new Error(context.error)),
+        );
     };
     worker.on("message", hear);
     worker.on("error", fail);

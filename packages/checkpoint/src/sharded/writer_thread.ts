@@ -23,7 +23,7 @@ export type Told =
 
 const { place, lock } = workerData as Start;
 const port = parentPort!;
-const tell = (told: Told, moved: ArrayBuffer[] = []): void => port.postMessage(told, moved);
+const tell = (context: Told, moved: ArrayBuffer[] = []): void => port.postMessage(context, moved);
 
 if (lock !== null) setInterval(() => touch(lock), BEAT_MS).unref();
 

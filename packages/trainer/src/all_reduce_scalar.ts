@@ -4,10 +4,10 @@ import { scalar } from "@tensorflow/tfjs-core";
 import type { ReduceOp } from "@tessera/collectives";
 import type { TrainingPlan } from "./plan.js";
 
-export type Axes = Pick<TrainingPlan, "sharing" | "tensor" | "pipeline">;
+export type Axes = Pick<TrainingPlan, "dataParallel" | "tensor" | "pipeline">;
 
 /** The groups of a rank along the axes of the run. */
-const groupsOf = ({ sharing: dataParallel, tensor, pipeline }: Axes) => ({
+const groupsOf = ({ dataParallel, tensor, pipeline }: Axes) => ({
   data: dataParallel.group,
   tensor: tensor.group,
   pipeline: pipeline.group,
@@ -16,7 +16,7 @@ const groupsOf = ({ sharing: dataParallel, tensor, pipeline }: Axes) => ({
 export type AxisName = keyof ReturnType<typeof groupsOf>;
 
 /** The sum, or another reduction, of every rank's `value` over some axes, in fp32. */
-export function overRanks(
+export function allReduceScalar(
   axes: Axes,
   names: readonly AxisName[],
   value: number,
@@ -36,7 +36,7 @@ export function overRanks(
 
 /** Whether `here` holds on any rank. Called by all of them. */
 export const anyRank = (axes: Axes, here: boolean): boolean =>
-  overRanks(axes, ["data", "tensor", "pipeline"], here ? 1 : 0, "max") > 0;
+  allReduceScalar(axes, ["data", "tensor", "pipeline"], here ? 1 : 0, "max") > 0;
 
 /** Whether this rank is the one that speaks and writes. */
 export const isFirstRank = (axes: Axes): boolean =>

@@ -20,7 +20,7 @@ import {
 import { tensorParallel, sequenceParallel, tensorAxis } from "@tessera/tensor-parallel";
 import type { TrainingPlan } from "./plan.js";
 
-export interface Layout {
+export interface ParallelConfig {
   readonly degrees: Degrees;
   /** Whether tensor-parallel ranks share the tokens too, outside of the products. */
   readonly sequenceParallel: boolean;
@@ -33,18 +33,18 @@ export interface Layout {
   readonly layers: readonly Range[];
 }
 
-export type LaidOut = Pick<TrainingPlan, "model" | "sharing" | "tensor" | "pipeline">;
+export type Parallelized = Pick<TrainingPlan, "model" | "dataParallel" | "tensor" | "pipeline">;
 
 /**
  * This rank's part in training `config`. Called by all ranks of the world. Throws a UserError, before any
  * memory is taken, where the model cannot be shared out so.
  */
-export function layOut(
+export function parallelize(
   world: World,
   config: GptConfig,
-  layout: Layout,
+  layout: ParallelConfig,
   options: Pick<GptOptions, "storage" | "recompute"> = {},
-): LaidOut {
+): Parallelized {
   const { degrees, layers, zeroStage } = layout;
   const groups = meshGroups(world, degrees);
   const region = regionOf(layout, groups.tensor);
@@ -58,20 +58,20 @@ export function layOut(
   checkPartition(model.spec, degrees.tensor);
   return {
     model,
-    sharing: sharingOf(model, layout, groups.data, shard),
+    dataParallel: sharingOf(model, layout, groups.data, shard),
     tensor: tensorAxis(model.spec, region, groups.tensor),
     pipeline: pipelineOf(world, layout, groups.pipeline, stages),
   };
 }
 
-function regionOf(layout: Layout, tensor: ProcessGroup): TensorParallel {
+function regionOf(layout: ParallelConfig, tensor: ProcessGroup): TensorParallel {
   if (tensor.size === 1) return noTensorParallel;
   return layout.sequenceParallel ? sequenceParallel(tensor) : tensorParallel(tensor);
 }
 
 function sharingOf(
   { spec }: GptStage,
-  { zeroStage: stage, bucketBytes }: Layout,
+  { zeroStage: stage, bucketBytes }: ParallelConfig,
   data: ProcessGroup,
   shard: TensorParallel["weightShard"],
 ): DataParallel<GptParams> {
@@ -82,7 +82,7 @@ function sharingOf(
 
 function pipelineOf(
   world: World,
-  { degrees, schedule: kind, layers }: Layout,
+  { degrees, schedule: kind, layers }: ParallelConfig,
   group: ProcessGroup,
   stages: readonly GptStage[],
 ): PipelineAxis {

@@ -8,7 +8,7 @@ import { UserError } from "@tessera/config";
 import { gptConfig, type GptConfig } from "@tessera/gpt";
 import { leaves, shardSlice, type ParamSpec } from "@tessera/layers";
 import { partOf } from "@tessera/tensor-parallel";
-import { layOut } from "./index.js";
+import { parallelize } from "./index.js";
 
 beforeAll(async () => {
   enableProdMode(); // no advice to install another backend
@@ -23,7 +23,7 @@ const worldOf = (size: number): World => ({
 });
 
 function laidOut(ranks: number, config: GptConfig, sequenceParallel = false) {
-  return layOut(worldOf(ranks), config, {
+  return parallelize(worldOf(ranks), config, {
     degrees: { pipeline: 1, data: 1, tensor: ranks },
     sequenceParallel,
     zeroStage: 0,

@@ -10,8 +10,8 @@ import type { TrainingState } from "./step.js";
  * Throws a UserError that names the first parameter on which ranks differ. No rank ever sends its weights
  * to make them equal: they are a function of the seed, or of the files that all ranks read.
  */
-export function compareWeights(
-  { sharing: dataParallel }: TrainingPlan,
+export function checkReplicasAgree(
+  { dataParallel }: TrainingPlan,
   { params, step }: TrainingState,
 ): void {
   if (dataParallel.group.size === 1) return;
