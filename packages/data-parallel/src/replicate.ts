@@ -100,8 +100,7 @@ export function replicate<P extends Tree>(
       return whole;
     },
     gatherParams: cloneTree,
-    gatherFromOptimizer: (owned) =>
-      isShared ? gatherAll(owned as FlatBuffers) : cloneTree(owned as P),
+    gatherFromOptimizer: (own) => (isShared ? gatherAll(own as FlatBuffers) : cloneTree(own as P)),
   };
 }
 

@@ -183,12 +183,9 @@ export function selfAttention(options: AttentionOptions): Layer<AttentionParams,
       const inputs = { query: q, keyValue: kv, y, logSumExp, dy: dAttended };
       const { dQuery, dKeyValue } = attendGradient(inputs, attributes(q, ctx), ctx);
       for (const spent of Object.values(inputs)) spent.dispose();
-      const dq = reshapeAndDispose(rotate(dQuery, rotary, { inverse: true }), [batch, time, -1]);
-      const dkv = reshapeAndDispose(rotate(dKeyValue, rotary, { inverse: true }), [
-        batch,
-        time,
-        -1,
-      ]);
+      const unrotate = (dx: Tensor): Tensor =>
+        reshapeAndDispose(rotate(dx, rotary, { inverse: true }), [batch, time, -1]);
+      const [dq, dkv] = [unrotate(dQuery), unrotate(dKeyValue)];
       const fromQuery = query.backward(params.query, saved.query, dq, sink.query, ctx);
       const fromKeyValue = keyValue.backward(
         params.keyValue,
