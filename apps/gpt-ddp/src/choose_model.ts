@@ -4,14 +4,9 @@ import { latestCheckpoint, readModel, readModelConfig } from "@tessera/checkpoin
 import { UserError } from "@tessera/config";
 import { uniformDropout, gpt, preset, type GptConfig, type GptParams } from "@tessera/gpt";
 import { materialize } from "@tessera/layers";
-import {
-  initialTrainingState,
-  resumeRun,
-  type Identity,
-  type TrainingPlan,
-  type TrainingState,
-} from "@tessera/trainer";
+import { initialTrainingState, resumeRun, type TrainingState } from "@tessera/trainer";
 import type { Flags } from "./flags.js";
+import type { Run } from "./plan.js";
 
 /** The model's sizes: a folder's, or those named, changed by flags. */
 export function chooseConfig(flags: Flags, vocabularySize: number): GptConfig {
@@ -60,8 +55,10 @@ export function resumedFolder(flags: Flags): string | undefined {
 }
 
 /** Where training starts: fresh, from a model's folder, or where a checkpoint left off. */
-export function startingState(flags: Flags, plan: TrainingPlan, identity: Identity): TrainingState {
-  const { config } = plan.model;
+export function startingState(
+  flags: Flags,
+  { plan, config, identity }: Run,
+): TrainingState<GptParams> {
   const resumed = resumedFolder(flags);
   if (resumed !== undefined) return resumeRun(plan, resumed, identity);
   const { model_name_or_path: folder, seed } = flags;

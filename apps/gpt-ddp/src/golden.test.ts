@@ -8,7 +8,8 @@ import "@tensorflow/tfjs-backend-cpu";
 import "@tensorflow/tfjs-backend-wasm";
 import { enableProdMode, memory, setBackend, tensor, tidy } from "@tensorflow/tfjs-core";
 import { openSafetensors, readModel, readModelConfig, writeModel } from "@tessera/checkpoint";
-import { gpt, type Batch, type GptParams } from "@tessera/gpt";
+import { gpt, type GptParams } from "@tessera/gpt";
+import type { TokenBatch } from "@tessera/model";
 import { loadNative } from "@tessera/kernels-native";
 import { accumulate, disposeTree, evalContext } from "@tessera/layers";
 import { adam, clipFactor, decayOf, globalNorm, initialState } from "@tessera/optim";
@@ -34,8 +35,8 @@ const expected = JSON.parse(readFileSync(join(FOLDER, "expected.json"), "utf8"))
 const config = readModelConfig(FOLDER);
 const model = gpt(config);
 
-/** Batch `step`: rows of 33 tokens, of which the last 32 are the targets of the first 32. */
-function batchOf(step: number): Batch {
+/** TokenBatch `step`: rows of 33 tokens, of which the last 32 are the targets of the first 32. */
+function batchOf(step: number): TokenBatch {
   const rows = expected.tokens[step % expected.tokens.length]!;
   const shape: [number, number] = [rows.length, rows[0]!.length - 1];
   const count = shape[0] * shape[1];
@@ -56,7 +57,7 @@ function batchOf(step: number): Batch {
   };
 }
 
-const disposeBatch = ({ ids, targets }: Batch): void => {
+const disposeBatch = ({ ids, targets }: TokenBatch): void => {
   ids.dispose();
   targets.ids.dispose();
   targets.weights.dispose();

@@ -20,8 +20,7 @@ interface Introduced {
 
 /** A few lines on the model, the text, the batch, the ranks and their memory. */
 export function introduce({ backend, threads, run, start, world, notes }: Introduced): void {
-  const { plan, data } = run;
-  const { config } = plan.model;
+  const { plan, config, data } = run;
   const { microBatch, accumulation, dataRanks, globalBatch } = plan.batch;
   const each = backend === "native" ? `, threads of each rank: ${threads}` : "";
   const lines = [
@@ -43,7 +42,7 @@ export function introduce({ backend, threads, run, start, world, notes }: Introd
 }
 
 /** What a rank's tensors are expected to take, by kind. */
-function memoryLine({ plan, stage, storage }: Run): string {
+function memoryLine({ plan, config, stage, storage }: Run): string {
   const { model, batch, evalBatch, validation, train, optimizer } = plan;
   const slots = optimizer.slots.length;
   const expected = rankMemory(model.spec, {
@@ -53,7 +52,7 @@ function memoryLine({ plan, stage, storage }: Run): string {
   });
   const rows = Math.max(batch.microBatch, validation === null ? 0 : evalBatch);
   const bytes = storage === "fp32" ? 4 : 2;
-  const activations = activationBytes(model.config, { rows, time: train.length, bytes });
+  const activations = activationBytes(config, { rows, time: train.length, bytes });
   const { transient, ...held } = expected;
   const kinds = { ...held, "expected activations": activations, "in passing": transient };
   const most = peakBytes(expected, activations, batch.accumulation);

@@ -10,14 +10,14 @@ import { runRank, type World } from "@tessera/collectives";
 import { joinWorld } from "@tessera/collectives-mpi";
 import { endWith, EXIT, parseFlags } from "@tessera/config";
 import { generate, greedy, nativeEngine } from "@tessera/generation";
-import { gpt } from "@tessera/gpt";
+import { gpt, type GptParams } from "@tessera/gpt";
 import { chooseBackend, defaultBackend, threadCount } from "@tessera/kernels-native";
 import { bind } from "@tessera/launcher";
+import { isFirstRank } from "@tessera/parallel";
 import {
   checkReplicasAgree,
   consoleReporter,
   evaluate,
-  isFirstRank,
   openCheckpoints,
   silent,
   stopOnSignal,
@@ -34,6 +34,8 @@ import { program, type Flags } from "./flags.js";
 import { introduce } from "./introduce.js";
 import { checkOutput, makeRun, type Run } from "./plan.js";
 import { summarize } from "./summarize.js";
+
+type State = TrainingState<GptParams>;
 
 const { stdout } = process;
 
@@ -55,7 +57,7 @@ async function main(argv: readonly string[]): Promise<number> {
     const processors = availableParallelism();
     const environment = bind(process.env, processors);
     await chooseBackend(backend, environment);
-    const start = startingState(flags, run.plan, run.identity);
+    const start = startingState(flags, run);
     checkReplicasAgree(run.plan, start);
     if (world.rank === 0) {
       const threads = threadCount(environment, processors);
@@ -79,11 +81,11 @@ function checkpointsOf(flags: Flags, world: World): Promise<Checkpoints> {
   });
 }
 
-async function evaluateAndSample(flags: Flags, run: Run, start: TrainingState): Promise<number> {
+async function evaluateAndSample(flags: Flags, run: Run, start: State): Promise<number> {
   const { plan } = run;
   if (plan.validation !== null) {
     const loss = evaluate(plan, start.params, plan.validation);
-    if (isFirstRank(plan)) stdout.write(`validation loss ${loss.toFixed(4)}\n`);
+    if (isFirstRank(plan.axes)) stdout.write(`validation loss ${loss.toFixed(4)}\n`);
   }
   await sample(flags, run, start);
   return EXIT.done;
@@ -92,7 +94,7 @@ async function evaluateAndSample(flags: Flags, run: Run, start: TrainingState): 
 async function trainAndSample(
   flags: Flags,
   run: Run & { readonly checkpoints: Checkpoints },
-  start: TrainingState,
+  start: State,
 ): Promise<number> {
   const { plan, identity, data, checkpoints } = run;
   const reporter = reporterOf(flags, plan, start);
@@ -109,17 +111,18 @@ async function trainAndSample(
   await checkpoints.close();
   reporter.end();
   if (result.interrupted) {
-    if (isFirstRank(plan)) stdout.write("stopped; --resume_from_checkpoint goes on from here\n");
+    if (isFirstRank(plan.axes))
+      stdout.write("stopped; --resume_from_checkpoint goes on from here\n");
     return flags.exit_signal_handler && signal.reason !== "SIGINT" ? EXIT.done : EXIT.interrupted;
   }
-  if (isFirstRank(plan)) summarize(plan, result, (performance.now() - began) / 1000);
+  if (isFirstRank(plan.axes)) summarize(plan, result, (performance.now() - began) / 1000);
   await sample(flags, run, result.state);
   return EXIT.done;
 }
 
 /** The first rank tells and writes; the others are silent. */
-function reporterOf(flags: Flags, plan: TrainingPlan, start: TrainingState): Reporter {
-  if (!isFirstRank(plan)) return silent;
+function reporterOf(flags: Flags, plan: TrainingPlan, start: State): Reporter {
+  if (!isFirstRank(plan.axes)) return silent;
   const metricsFile = join(flags.output_dir, "metrics.jsonl");
   if (start.step === 0) {
     writeFileSync(metricsFile, "");
@@ -134,14 +137,14 @@ function reporterOf(flags: Flags, plan: TrainingPlan, start: TrainingState): Rep
 /** Prints the prompt and what the model makes of it, as it is made. All ranks compute it. */
 async function sample(
   flags: Flags,
-  { plan, tokenizer }: Run,
-  { params }: TrainingState,
+  { plan, config, tokenizer }: Run,
+  { params }: TrainingState<GptParams>,
 ): Promise<void> {
   const write = (shown: string): void => {
-    if (isFirstRank(plan)) stdout.write(shown);
+    if (isFirstRank(plan.axes)) stdout.write(shown);
   };
   if (flags.sample_len === 0) return;
-  const { config, options } = plan.model;
+  const { options } = plan.model;
   const { prompt, temperature, top_k: topK, seed, sample_len: maxTokens } = flags;
   const sampling = { ...greedy, temperature, topK, seed };
   const request = { prompt, maxTokens, sampling, ignoreEnd: true };

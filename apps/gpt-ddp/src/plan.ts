@@ -3,7 +3,7 @@
 import { accessSync, constants, mkdirSync } from "node:fs";
 import { latestCheckpoint, readProgress } from "@tessera/checkpoint";
 import { UserError, type BatchPlan } from "@tessera/config";
-import type { GptConfig } from "@tessera/gpt";
+import { gptModel, type GptConfig, type GptParams } from "@tessera/gpt";
 import type { FloatStorage } from "@tessera/kernels";
 import { adam, decayOf, sgd, type Decays, type Optimizer } from "@tessera/optim";
 import { openTokenizer, type Tokenizer } from "@tessera/tokenizer";
@@ -12,9 +12,9 @@ import {
   resolvePrecision,
   checkStorage,
   type Identity,
-  type ParallelConfig,
   type Precision,
   type TrainingPlan,
+  type ZeroStage,
 } from "@tessera/trainer";
 import type { World } from "@tessera/collectives";
 import type { BackendName } from "@tessera/kernels-native";
@@ -22,11 +22,9 @@ import { chooseData, type Data } from "./choose_data.js";
 import { chooseConfig, resumedFolder } from "./choose_model.js";
 import type { Flags } from "./flags.js";
 
-/** How much data-parallel ranks share out: see `Sharing`. */
-export type ZeroStage = 0 | 1 | 2 | 3;
-
 export interface Run {
-  readonly plan: TrainingPlan;
+  readonly plan: TrainingPlan<GptParams>;
+  readonly config: GptConfig;
   readonly stage: ZeroStage;
   readonly storage: FloatStorage;
   readonly tokenizer: Tokenizer;
@@ -53,8 +51,9 @@ export async function makeRun(flags: Flags, { backend, world, batch }: Place): P
   const resumed = folder === undefined ? undefined : readProgress(folder);
   const data = await chooseData(flags, { tokenizer, batch, group: world.all, resumed });
   const stage = Number(flags.zero_stage) as ZeroStage;
-  const laidOut = parallelize(world, config, layoutOf(flags, stage, world, config), { storage });
-  const plan: TrainingPlan = {
+  const parallel = { zeroStage: stage, bucketBytes: flags.ddp_bucket_cap_mb * 2 ** 20 };
+  const laidOut = parallelize(world, gptModel(config), parallel, { storage });
+  const plan: TrainingPlan<GptParams> = {
     ...laidOut,
     optimizer: optimizerOf(flags, decayOf(laidOut.model.spec)),
     schedule: {
@@ -80,7 +79,15 @@ export async function makeRun(flags: Flags, { backend, world, batch }: Place): P
     },
   };
   const identity = { seed, tokenizer: tokenizer.name, max_len, ...data.identity };
-  return { plan, stage, storage, tokenizer, data, identity: { ...identity, optim: flags.optim } };
+  return {
+    plan,
+    config,
+    stage,
+    storage,
+    tokenizer,
+    data,
+    identity: { ...identity, optim: flags.optim },
+  };
 }
 
 const choosePrecision = (flags: Flags): Precision =>
@@ -94,21 +101,6 @@ const choosePrecision = (flags: Flags): Precision =>
       hysteresis: flags.hysteresis,
     },
   });
-
-/** All ranks see different samples. */
-const layoutOf = (
-  flags: Flags,
-  zeroStage: ZeroStage,
-  { size }: World,
-  { layerCount }: GptConfig,
-): ParallelConfig => ({
-  degrees: { pipeline: 1, data: size, tensor: 1 },
-  sequenceParallel: false,
-  zeroStage,
-  bucketBytes: flags.ddp_bucket_cap_mb * 2 ** 20,
-  schedule: "1f1b",
-  layers: [{ start: 0, size: layerCount }],
-});
 
 function optimizerOf(flags: Flags, decays: Decays): Optimizer {
   const { adam_beta1: beta1, adam_beta2: beta2, adam_epsilon: epsilon, weight_decay } = flags;

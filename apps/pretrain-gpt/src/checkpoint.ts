@@ -3,7 +3,6 @@
 import type { World } from "@tessera/collectives";
 import type { GptParams } from "@tessera/gpt";
 import { materialize } from "@tessera/layers";
-import { partOf } from "@tessera/tensor-parallel";
 import {
   initialTrainingState,
   openCheckpoints,
@@ -17,10 +16,10 @@ import type { Flags } from "./flags.js";
 import type { Run } from "./run.js";
 
 /** Where training starts: where the checkpoint left off, or with this rank's share of fresh weights. */
-export function startOf({ plan, checkpoint, identity }: Run): TrainingState {
+export function startOf({ plan, checkpoint, identity }: Run): TrainingState<GptParams> {
   if (checkpoint !== undefined) return resumeRun(plan, checkpoint, identity);
-  const { model, seed, tensor } = plan;
-  return initialTrainingState(plan, materialize<GptParams>(model.spec, seed, partOf(tensor)));
+  const { model, seed, weightShard } = plan;
+  return initialTrainingState(plan, materialize<GptParams>(model.spec, seed, weightShard));
 }
 
 /** The folder of --save, taken for this job; null where it is not given. */

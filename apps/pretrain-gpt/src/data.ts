@@ -55,7 +55,7 @@ export async function dataOf(flags: Flags, config: RunConfig, reading: Reading):
       tokenizer: vocabulary.name,
     }),
     dataRank,
-    dataRanks: parallel.degrees.data,
+    dataRanks: parallel.data,
     ahead: flags["num-workers"] > 0,
     progress: progressLines((line) => process.stderr.write(line)),
   });

@@ -1,7 +1,6 @@
 // What a run is, on paper: sizes, ranks, batch arithmetic, schedule and memory, from its configuration alone.
 
 import { parameterCount, trainingFlopsPerToken } from "@tessera/gpt";
-import { worldSize } from "@tessera/mesh";
 import { createSchedules, simulate, type Timeline } from "@tessera/pipeline-parallel";
 import { describeMemory } from "@tessera/trainer";
 import { fullBatch } from "./length.js";
@@ -39,19 +38,17 @@ function modelLine({ model, sequenceLength, storage }: RunConfig, { name }: Voca
 }
 
 function ranksLine({ parallel }: RunConfig): string {
-  const { degrees, sequenceParallel, zeroStage } = parallel;
-  const { tensor, pipeline, data } = degrees;
+  const { tensor, pipeline, data, sequence, zeroStage } = parallel;
   return (
-    `ranks  ${worldSize(degrees)}: tensor ${tensor} x pipeline ${pipeline} x data ${data}` +
-    `${sequenceParallel ? ", tokens shared out" : ""}; ZeRO ${zeroStage}`
+    `ranks  ${tensor * pipeline * data}: tensor ${tensor} x pipeline ${pipeline} x data ${data}` +
+    `${sequence ? ", tokens shared out" : ""}; ZeRO ${zeroStage}`
   );
 }
 
 function stagesLine(config: RunConfig): string {
   const { parallel, length } = config;
-  const { degrees, schedule, chunks, layers } = parallel;
-  const { accumulation: microbatches } = fullBatch(length, degrees);
-  const stages = degrees.pipeline;
+  const { pipeline: stages, schedule, chunks, layers } = parallel;
+  const { accumulation: microbatches } = fullBatch(length, parallel.data);
   if (stages === 1) return "stages 1: no pipeline";
   const { bubble, peakInFlight } = timelineOf(config);
   const sizes = layers.map(({ size }) => size);
@@ -65,14 +62,14 @@ function stagesLine(config: RunConfig): string {
 
 /** One step with a full batch, on paper. */
 export function timelineOf({ parallel, length }: RunConfig): Timeline {
-  const { degrees, schedule, chunks } = parallel;
-  const { accumulation: microbatches } = fullBatch(length, degrees);
-  return simulate(createSchedules(schedule, { stages: degrees.pipeline, microbatches, chunks }));
+  const { pipeline: stages, schedule, chunks } = parallel;
+  const { accumulation: microbatches } = fullBatch(length, parallel.data);
+  return simulate(createSchedules(schedule, { stages, microbatches, chunks }));
 }
 
 function batchLine({ length, parallel }: RunConfig): string {
   const { ramp, steps, samples } = length;
-  const { microBatch, accumulation, dataRanks, globalBatch } = fullBatch(length, parallel.degrees);
+  const { microBatch, accumulation, dataRanks, globalBatch } = fullBatch(length, parallel.data);
   const growth =
     ramp.start === ramp.full
       ? ""

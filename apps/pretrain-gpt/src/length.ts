@@ -1,7 +1,6 @@
 // How long a run is, how its batch grows, and how its learning rate follows: in steps or in samples.
 
 import { rampedBatch, resolveBatch, UserError, type BatchRamp } from "@tessera/config";
-import type { Degrees } from "@tessera/mesh";
 import type { Schedule } from "@tessera/optim";
 import type { Flags } from "./flags.js";
 import { needed } from "./model.js";
@@ -17,7 +16,7 @@ export interface LengthConfig {
   readonly schedule: Schedule;
 }
 
-export function lengthOf(flags: Flags, { data }: Degrees): LengthConfig {
+export function lengthOf(flags: Flags, data: number): LengthConfig {
   const microBatch = needed(flags, "micro-batch-size");
   const { "train-iters": iterations, "train-samples": samples } = flags;
   if ((iterations === undefined) === (samples === undefined)) {
@@ -102,7 +101,7 @@ function walked(ramp: BatchRamp, total: number): Pick<LengthConfig, "steps" | "s
 }
 
 /** The batch when it is full. */
-export const fullBatch = ({ microBatch, ramp: { full } }: LengthConfig, { data }: Degrees) =>
+export const fullBatch = ({ microBatch, ramp: { full } }: LengthConfig, data: number) =>
   resolveBatch({ microBatch, accumulation: full / (microBatch * data), dataRanks: data });
 
 function scheduleOf(flags: Flags, unit: LengthConfig["unit"], total: number): Schedule {

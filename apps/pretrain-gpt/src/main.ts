@@ -9,13 +9,12 @@ import { endWith, EXIT, parseFlags, type Configured } from "@tessera/config";
 import { trainingFlopsPerToken } from "@tessera/gpt";
 import { chooseBackend, defaultBackend } from "@tessera/kernels-native";
 import { bind, resolveWorld, SITES } from "@tessera/launcher";
+import { anyRank, isFirstRank } from "@tessera/parallel";
 import { openEventFile } from "@tessera/tensorboard";
 import {
-  anyRank,
   checkReplicasAgree,
   describeRanks,
   evaluate,
-  isFirstRank,
   checkStorage,
   silent,
   stopOnSignal,
@@ -78,7 +77,7 @@ async function trainHere(
   await chooseBackend(backend, bind(process.env, availableParallelism()));
   const start = startOf(run);
   checkReplicasAgree(run.plan, start);
-  const isFirst = isFirstRank(run.plan);
+  const isFirst = isFirstRank(run.plan.axes);
   if (isFirst) {
     const { data, checkpoint } = run;
     for (const line of [
@@ -137,7 +136,7 @@ function exitCode(flags: Flags, { plan }: Run, result: TrainingResult, signal: A
   if (!result.interrupted) return EXIT.done;
   const isExpected = signal.reason === "SIGTERM" && flags["exit-signal-handler"];
   const isBad = signal.aborted && signal.reason !== "limit" && !isExpected;
-  return anyRank(plan, isBad) ? EXIT.interrupted : EXIT.done;
+  return anyRank(plan.axes, isBad) ? EXIT.interrupted : EXIT.done;
 }
 
 await endWith("pretrain-gpt", () => main(process.argv.slice(2)));

@@ -3,13 +3,14 @@
 import { rankMemory } from "@tessera/data-parallel";
 import {
   headActivationBytes,
-  gptStage,
+  gptModel,
   savedActivationBytes,
   recomputedActivationBytes,
   type ActivationOptions,
   type MicroBatch,
 } from "@tessera/gpt";
 import { checkPartition } from "@tessera/layers";
+import { modelStage } from "@tessera/model";
 import type { RunConfig } from "./resolve.js";
 
 export interface StageMemory {
@@ -35,15 +36,15 @@ export function mostMemory(config: RunConfig, inFlight: readonly number[]): Stag
 
 function memoryOf(config: RunConfig, stage: number, inFlight: number): StageMemory["kinds"] {
   const { model, parallel } = config;
-  const { degrees, layers, zeroStage } = parallel;
-  const own = layers.filter((_span, part) => part % degrees.pipeline === stage);
-  const { spec } = gptStage(model, {}, own);
-  checkPartition(spec, degrees.tensor);
+  const { data, layers, pipeline, tensor, zeroStage } = parallel;
+  const own = layers.filter((_span, part) => part % pipeline === stage);
+  const { spec } = modelStage(gptModel(model), {}, own);
+  checkPartition(spec, tensor);
   const { weights, gradients, optimizer, transient } = rankMemory(spec, {
     stage: zeroStage,
-    ranks: degrees.data,
+    ranks: data,
     slots: SLOTS,
-    shard: { index: 0, count: degrees.tensor },
+    shard: { index: 0, count: tensor },
   });
   return {
     weights,
@@ -56,22 +57,22 @@ function memoryOf(config: RunConfig, stage: number, inFlight: number): StageMemo
 
 function activationsOf(config: RunConfig, stage: number, inFlight: number): number {
   const { model, parallel, length, sequenceLength, storage, recompute } = config;
-  const { degrees, layers, chunks, sequenceParallel: sequence } = parallel;
+  const { layers, chunks, pipeline, sequence, tensor } = parallel;
   const micro: MicroBatch = {
     rows: length.microBatch,
     time: sequenceLength,
     bytes: storage === "fp32" ? 4 : 2,
   };
   const keeping: ActivationOptions = {
-    tensorParallel: degrees.tensor,
+    tensorParallel: tensor,
     sequenceParallel: sequence,
     ...(recompute && { recompute }),
   };
   const kept = layers
-    .filter((_span, part) => part % degrees.pipeline === stage)
+    .filter((_span, part) => part % pipeline === stage)
     .map(({ size }) => savedActivationBytes(model, micro, keeping, size))
     .reduce((a, b) => a + b, 0);
-  const end = stage === degrees.pipeline - 1 ? headActivationBytes(model, micro, keeping) : 0;
+  const end = stage === pipeline - 1 ? headActivationBytes(model, micro, keeping) : 0;
   // In flight is a micro-batch in one chunk; they are about alike.
   return (inFlight * kept) / chunks + recomputedActivationBytes(model, micro, keeping) + end;
 }

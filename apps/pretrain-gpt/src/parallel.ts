@@ -3,7 +3,7 @@
 import { UserError } from "@tessera/config";
 import { gpt, type GptConfig } from "@tessera/gpt";
 import { leaves, type ParamSpec, type TreeOf } from "@tessera/layers";
-import type { Degrees, Range } from "@tessera/mesh";
+import type { Range } from "@tessera/mesh";
 import {
   splitAsWritten,
   splitByCost,
@@ -11,21 +11,11 @@ import {
   type Costs,
   type ScheduleKind,
 } from "@tessera/pipeline-parallel";
+import { resolveParallel, type ParallelConfig, type ResolvedParallel } from "@tessera/trainer";
 import type { Flags } from "./flags.js";
 
-export interface ParallelConfig {
-  readonly degrees: Degrees;
-  readonly sequenceParallel: boolean;
-  readonly schedule: ScheduleKind;
-  /** Parts of the model on each stage. */
-  readonly chunks: number;
-  /** Of each part: chunk c of stage s is part c x stages + s. */
-  readonly layers: readonly Range[];
-  readonly zeroStage: 0 | 1 | 2 | 3;
-}
-
-/** Throws a UserError where `ranks` or the layers cannot be shared out so. */
-export function parallelOf(flags: Flags, model: GptConfig, ranks: number): ParallelConfig {
+/** @throws UserError where `ranks` or the layers cannot be divided so. */
+export function parallelOf(flags: Flags, model: GptConfig, ranks: number): ResolvedParallel {
   const tensor = flags["tensor-model-parallel-size"];
   const pipeline = flags["pipeline-model-parallel-size"];
   if (ranks % (tensor * pipeline) !== 0) {
@@ -35,14 +25,16 @@ export function parallelOf(flags: Flags, model: GptConfig, ranks: number): Paral
     );
   }
   const chunks = chunksOf(flags, model);
-  return {
-    degrees: { pipeline, data: ranks / (tensor * pipeline), tensor },
-    sequenceParallel: sequenceParallelOf(flags),
+  const config: ParallelConfig = {
+    tensor,
+    pipeline,
+    sequence: sequenceParallelOf(flags),
     schedule: scheduleOf(flags, chunks),
     chunks,
     layers: layersOf(flags, model, pipeline * chunks),
     zeroStage: zeroStageOf(flags),
   };
+  return resolveParallel(config, ranks, model.layerCount);
 }
 
 function chunksOf(flags: Flags, { layerCount }: GptConfig): number {

@@ -1,7 +1,7 @@
 // What backward computes again instead of keeping, as the flags say.
 
 import { UserError } from "@tessera/config";
-import type { Recomputation } from "@tessera/gpt";
+import type { Recomputation } from "@tessera/model";
 import type { Flags } from "./flags.js";
 
 /** Throws a UserError where the flags contradict each other. */

@@ -2,20 +2,21 @@
 // together is refused here, before memory is taken or a rank waits for another.
 
 import { UserError } from "@tessera/config";
-import type { GptConfig, Recomputation } from "@tessera/gpt";
+import type { GptConfig } from "@tessera/gpt";
+import type { Recomputation } from "@tessera/model";
 import type { LossScaleOptions } from "@tessera/optim";
-import { resolvePrecision, type Precision } from "@tessera/trainer";
+import { resolvePrecision, type Precision, type ResolvedParallel } from "@tessera/trainer";
 import type { Flags } from "./flags.js";
 import { lengthOf, sizesOf, type LengthConfig } from "./length.js";
 import { modelOf } from "./model.js";
-import { parallelOf, type ParallelConfig } from "./parallel.js";
+import { parallelOf } from "./parallel.js";
 import { recomputationOf } from "./recomputation.js";
 
 export interface RunConfig extends Precision {
   readonly model: GptConfig;
   /** Tokens of a sample. */
   readonly sequenceLength: number;
-  readonly parallel: ParallelConfig;
+  readonly parallel: ResolvedParallel;
   readonly length: LengthConfig;
   readonly recompute: Recomputation | undefined;
 }
@@ -24,7 +25,7 @@ export interface RunConfig extends Precision {
 export function resolve(flags: Flags, ranks: number, vocabulary: number): RunConfig {
   const model = modelOf(flags, vocabulary);
   const parallel = parallelOf(flags, model, ranks);
-  const length = lengthOf(flags, parallel.degrees);
+  const length = lengthOf(flags, parallel.data);
   refuseUneven(parallel, length);
   return {
     model,
@@ -38,16 +39,16 @@ export function resolve(flags: Flags, ranks: number, vocabulary: number): RunCon
 
 /** The interleaved schedule takes micro-batches in groups of as many as there are stages. */
 function refuseUneven(
-  { schedule, degrees }: ParallelConfig,
+  { schedule, data, pipeline }: ResolvedParallel,
   { ramp, microBatch }: LengthConfig,
 ): void {
   if (schedule !== "interleaved") return;
   for (const size of sizesOf(ramp)) {
-    const microbatches = size / (microBatch * degrees.data);
-    if (microbatches % degrees.pipeline === 0) continue;
+    const microbatches = size / (microBatch * data);
+    if (microbatches % pipeline === 0) continue;
     throw new UserError(
       `a global batch of ${size}: is ${microbatches} micro-batches, which the interleaved schedule takes in ` +
-        `groups of ${degrees.pipeline}, one for each stage`,
+        `groups of ${pipeline}, one for each stage`,
     );
   }
 }

@@ -3,7 +3,8 @@
 import { latestCheckpoint, readProgress } from "@tessera/checkpoint";
 import type { World } from "@tessera/collectives";
 import { UserError } from "@tessera/config";
-import { coordinates } from "@tessera/mesh";
+import { gptModel, type GptParams } from "@tessera/gpt";
+import { sampleShard } from "@tessera/parallel";
 import { adam, decayOf, sgd, type Decays, type Optimizer } from "@tessera/optim";
 import { parallelize, type Identity, type TrainingPlan } from "@tessera/trainer";
 import { dataOf, type Data } from "./data.js";
@@ -13,7 +14,7 @@ import type { RunConfig } from "./resolve.js";
 import type { Vocabulary } from "./vocabulary.js";
 
 export interface Run {
-  readonly plan: TrainingPlan;
+  readonly plan: TrainingPlan<GptParams>;
   readonly data: Data;
   /** Where it goes on from; undefined for a fresh start. */
   readonly checkpoint: string | undefined;
@@ -31,22 +32,22 @@ export async function runOf(
   const { parallel, length, model, storage, recompute, lossScaling, sequenceLength } = config;
   const checkpoint = checkpointIn(flags);
   const before = checkpoint === undefined ? undefined : readProgress(checkpoint).trainSamples;
-  const data = await dataOf(flags, config, {
-    vocabulary,
-    dataRank: coordinates(parallel.degrees, world.rank).data,
-    before,
-  });
-  const laidOut = parallelize(world, model, parallel, {
+  const laidOut = parallelize(world, gptModel(model), parallel, {
     storage,
     ...(recompute && { recompute }),
   });
+  const data = await dataOf(flags, config, {
+    vocabulary,
+    dataRank: sampleShard(laidOut.axes).index,
+    before,
+  });
   const { seed } = flags;
-  const plan: TrainingPlan = {
+  const plan: TrainingPlan<GptParams> = {
     ...laidOut,
     optimizer: optimizerOf(flags, decayOf(laidOut.model.spec)),
     schedule: length.schedule,
     scheduleUnit: length.unit,
-    batch: fullBatch(length, parallel.degrees),
+    batch: fullBatch(length, parallel.data),
     ramp: length.ramp,
     clipNorm: flags["clip-grad"],
     lossScaling,

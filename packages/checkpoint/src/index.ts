@@ -11,7 +11,6 @@ export {
   type WriteProgress,
 } from "./hugging_face/write_model.js";
 export { readModel, readModelConfig, writeModel } from "./model_files.js";
-export { toSavedConfig } from "./saved_config.js";
 export { openSafetensors, type SafetensorsFile } from "./safetensors.js";
 export { writeSafetensors, type Written } from "./safetensors_writer.js";
 export { latestCheckpoint, removeCheckpoints } from "./sharded/folder.js";

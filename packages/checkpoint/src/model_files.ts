@@ -6,11 +6,12 @@ import { gpt, type GptConfig, type GptParams } from "@tessera/gpt";
 import { leafAt, mapTree, type ParamSpec } from "@tessera/layers";
 import { openModel, readConfig } from "./hugging_face/open_model.js";
 import { writingModel } from "./hugging_face/write_model.js";
+import { savedGptConfig } from "./saved_gpt.js";
 import { isSharded, openCheckpoint } from "./sharded/saved.js";
 
 /** The configuration of the model in `folder`, which may be a checkpoint. */
 export const readModelConfig = (folder: string): GptConfig =>
-  isSharded(folder) ? openCheckpoint(folder).config : readConfig(folder).config;
+  isSharded(folder) ? savedGptConfig(openCheckpoint(folder)) : readConfig(folder).config;
 
 /** The parameters of the model in `folder`, which has `config` and may be a checkpoint. The caller owns them. */
 export function readModel(folder: string, config: GptConfig): GptParams {

@@ -1,13 +1,12 @@
 // Models that no layout of Hugging Face's has a place for, under the names of their own parameters.
 
-import { gptConfig } from "@tessera/gpt";
+import { parseConfig, saveConfig } from "@tessera/gpt";
 import * as v from "valibot";
 import { parsed, type Layout } from "./hugging_face/layout.js";
-import { fromSavedConfig, SavedConfig, toSavedConfig } from "./saved_config.js";
 
 const OWN_TYPE = "tessera-gpt";
 
-const File = v.object({ model_type: v.literal(OWN_TYPE), config: SavedConfig });
+const File = v.object({ model_type: v.literal(OWN_TYPE), config: v.unknown() });
 
 /** Every model fits: tensors have the names and shapes of parameters. */
 export const ownLayout: Layout = {
@@ -16,6 +15,6 @@ export const ownLayout: Layout = {
   fits: () => true,
   placeOf: (path) => path,
   isTransposed: () => false,
-  fromConfig: (json, path) => gptConfig(fromSavedConfig(parsed(File, json, path).config)),
-  toConfig: (config) => ({ model_type: OWN_TYPE, config: toSavedConfig(config) }),
+  fromConfig: (json, path) => parseConfig(parsed(File, json, path).config, path),
+  toConfig: (config) => ({ model_type: OWN_TYPE, config: saveConfig(config) }),
 };

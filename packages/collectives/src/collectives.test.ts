@@ -48,8 +48,10 @@ test.each<readonly [Mistake, RegExp]>([
   await expect(run).rejects.toThrow(said);
 });
 
-test("degrees that do not make the world are refused", () => {
-  expect(() => meshGroups(singleWorld(), { pipeline: 2, data: 1, tensor: 3 })).toThrow(
+test("a mesh that does not make the world is refused", () => {
+  const mesh = Object.entries({ pipeline: 2, data: 1, tensor: 3 });
+  const axes = mesh.map(([name, degree]) => ({ name, degree }));
+  expect(() => meshGroups(singleWorld(), axes)).toThrow(
     "pipeline 2 x data 1 x tensor 3 is 6 ranks, but the job has 1",
   );
 });

@@ -1,6 +1,6 @@
 // All ranks of a job, and the groups among them.
 
-import { AXES, members, worldSize, type Axis, type Degrees } from "@tessera/mesh";
+import { describeMesh, members, worldSize, type Mesh } from "@tessera/mesh";
 import { EXIT, exitCodeOf } from "@tessera/config";
 import type { ProcessGroup } from "./group.js";
 
@@ -24,16 +24,17 @@ export interface World {
   close(): void;
 }
 
-/** This rank's group along each axis of the mesh. Called by all ranks of the world. */
-export function meshGroups(world: World, degrees: Degrees): Record<Axis, ProcessGroup> {
-  if (worldSize(degrees) !== world.size) {
-    const product = AXES.map((axis) => `${axis} ${degrees[axis]}`).join(" x ");
+/**
+ * This rank's group along each axis of the mesh, in its order. Called by all ranks of the world.
+ * @throws RangeError where the mesh has more or fewer ranks than the world.
+ */
+export function meshGroups(world: World, mesh: Mesh): ProcessGroup[] {
+  if (worldSize(mesh) !== world.size) {
     throw new RangeError(
-      `${product} is ${worldSize(degrees)} ranks, but the job has ${world.size}`,
+      `${describeMesh(mesh)} is ${worldSize(mesh)} ranks, but the job has ${world.size}`,
     );
   }
-  const along = (axis: Axis) => world.group(axis, members(degrees, world.rank, axis));
-  return { pipeline: along("pipeline"), data: along("data"), tensor: along("tensor") };
+  return mesh.map(({ name }) => world.group(name, members(mesh, world.rank, name)));
 }
 
 /** "rank 3 (host n1)", as errors begin. */

@@ -1,46 +1,52 @@
-// What a data-parallel strategy is: who holds which gradients, weights and moments. Training asks it
-// at four places in a step, and is otherwise the same on one rank and on many.
+// What a data-parallel strategy is: who holds which weights, gradients and optimizer state. Training asks it at
+// four places in a step, and is otherwise the same on one rank and on many.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
-import type { ProcessGroup } from "@tessera/collectives";
-import type { ShardLayout, GradientSink, Tree, TreeOf } from "@tessera/layers";
-import type { ShardIndex } from "@tessera/mesh";
+import type { GradientSink, ShardLayout, Tree, TreeOf } from "@tessera/layers";
+import type { ParallelAxis } from "@tessera/parallel";
 
-/** The gradients of one step. */
+/** Reduces the gradients of one step over ranks. */
 export interface GradientReducer<P extends Tree> {
-  /** Where a backward pass sends gradients; `isLast` says that the step's last pass fills it. */
+  /** Where a backward pass sends gradients; `isLast` says that it is the step's last pass. */
   readonly sink: (isLast: boolean) => GradientSink<P>;
-  /** This rank's share of the sums over micro-batches and ranks. The caller owns it. */
+  /** This rank's optimizer shards of the sums over microbatches and ranks. The caller owns them. */
   readonly finish: () => Tree;
 }
 
 /**
- * A tree is _whole_ where all parameters are there, _held_ where it is what a rank keeps between steps
- * and computes with, _owned_ where it is what a rank's optimizer steps. Every method is called by all
- * ranks of the group, in the same order.
+ * Parameters are _full_ where all of their elements are there, _local_ as a rank keeps them between steps and
+ * computes with them, _optimizer shards_ where they are what a rank's optimizer updates. Every method is called by
+ * all ranks of the group, in the same order.
  */
-export interface DataParallel<P extends Tree> {
-  readonly group: ProcessGroup;
-  /** Whether a rank keeps only what it owns of the gradients. */
+export interface DataParallel<P extends Tree> extends ParallelAxis {
+  /** Whether a rank keeps its optimizer shards of the gradients alone. */
   readonly shardsGradients: boolean;
-  /** What this rank owns: shaped like a tree of it. */
+  /** What of which parameters this rank's optimizer shards hold: shaped like a tree of them. */
   readonly layouts: TreeOf<ShardLayout>;
-  /** Which of the copies of that this rank has. */
-  readonly replica: ShardIndex;
-  readonly createReducer: (held: P) => GradientReducer<P>;
+  createReducer(local: P): GradientReducer<P>;
   /**
-   * The sum of squares of the gradients that all ranks of the group own, together: a scalar. Each leaf
-   * counts `share` of its path: less than one where ranks of other groups own the same.
+   * The sum of squares of the gradients that all ranks of the group hold together: a scalar. Each leaf counts by
+   * `weight` of its path, which is less than one where ranks of other groups hold the same.
    */
-  readonly sumOfSquares: (gradients: Tree, share: (path: string) => number) => Tensor;
-  /** Whole to held. Uses up `whole`. */
-  readonly shardParams: (gatherParams: P) => P;
-  /** Held to owned. Uses up `held`. */
-  readonly toOptimizer: (held: P) => Tree;
-  /** Owned to held. Uses up `owned`. */
-  readonly fromOptimizer: (owned: Tree) => P;
-  /** Held to whole, on every rank. Borrows `held`. */
-  readonly gatherParams: (held: P) => P;
-  /** Owned, of parameters or of a slot of the optimizer, to whole, on every rank. Borrows `owned`. */
-  readonly gatherFromOptimizer: (owned: Tree) => P;
+  sumOfSquares(gradients: Tree, weight: (path: string) => number): Tensor;
+  /** Full to local. Consumes `full`. */
+  shardParams(full: P): P;
+  /** Local to optimizer shards. Consumes `local`. */
+  toOptimizer(local: P): Tree;
+  /** Optimizer shards to local. Consumes `shards`. */
+  fromOptimizer(shards: Tree): P;
+  /** Local to full, on every rank. Borrows `local`. */
+  gatherParams(local: P): P;
+  /** Optimizer shards, of parameters or of a slot of the optimizer, to full. Borrows `shards`. */
+  gatherFromOptimizer(shards: Tree): P;
 }
+
+/** What all strategies have in common as axes: gradients are complete when the reducer has them. */
+export const dataAxis = (group: ParallelAxis["group"]) =>
+  ({
+    name: "data",
+    group,
+    batch: "samples",
+    completeGradients: (gradients: Tree) => gradients,
+    gather: (full: Tree) => full,
+  }) as const;

@@ -30,7 +30,7 @@ import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import { createSink } from "./bucket_reducer.js";
 import { flattenPadded, takeShard } from "./flat_buffer.js";
 import { sumSquares } from "./sum_squares.js";
-import type { DataParallel } from "./data_parallel.js";
+import { dataAxis, type DataParallel } from "./data_parallel.js";
 import { createPendingReductions } from "./pending_reductions.js";
 
 const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
@@ -224,14 +224,14 @@ export function fullyShard<P extends Tree>(
 ): DataParallel<P> {
   const holders: Shards = { group, shard };
   return {
-    group,
+    ...dataAxis(group),
     shardsGradients: true,
     layouts: mapTree(spec as TreeOf<ParamSpec>, (leaf: ParamSpec, path) => {
       const [whole] = shardLayout(leaf, shard, path).ranges;
       const each = Math.ceil(whole!.size / group.size);
       return { shape: [each], ranges: clipRange(whole!, group.rank, each) };
     }),
-    replica: UNSHARDED,
+    replica: () => UNSHARDED,
     createReducer(held) {
       const sums = createPendingReductions();
       return {

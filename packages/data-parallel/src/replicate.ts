@@ -21,7 +21,7 @@ import { planBuckets, type Bucket } from "./buckets.js";
 import { createBucketReducer, createSink } from "./bucket_reducer.js";
 import { pack, takeShard, unpack } from "./flat_buffer.js";
 import { sumSquares } from "./sum_squares.js";
-import type { DataParallel } from "./data_parallel.js";
+import { dataAxis, type DataParallel } from "./data_parallel.js";
 import { createPendingReductions } from "./pending_reductions.js";
 
 export interface ReplicateOptions {
@@ -64,14 +64,14 @@ export function replicate<P extends Tree>(
   };
 
   return {
-    group,
+    ...dataAxis(group),
     shardsGradients: stage === 2,
     layouts: isShared
       ? bucketLayouts(spec, buckets, { group, shard })
       : mapTree(spec as TreeOf<ParamSpec>, (leaf: ParamSpec, path) =>
           shardLayout(leaf, shard, path),
         ),
-    replica: isShared ? UNSHARDED : { index: group.rank, count: group.size },
+    replica: () => (isShared ? UNSHARDED : { index: group.rank, count: group.size }),
     createReducer: (held) => {
       const buffers = createPendingReductions();
       const reducer = createBucketReducer(buckets, ({ name }, flat) => {

@@ -1,7 +1,7 @@
 // What a rank keeps of a micro-batch between forward and backward, from the configuration alone.
 
 import type { GptConfig } from "./config.js";
-import type { Recomputation } from "./recomputation.js";
+import type { Recomputation } from "@tessera/model";
 
 /** Rows and tokens of a micro-batch, and bytes of an activation: 4, or 2 in bf16 and fp16. */
 export interface MicroBatch {

@@ -21,7 +21,7 @@ import {
 } from "@tessera/layers";
 import type { ShardIndex } from "@tessera/mesh";
 import type { GptConfig } from "./config.js";
-import type { Recomputation } from "./recomputation.js";
+import type { Recomputation } from "@tessera/model";
 
 /** A bias only in layer normalization. */
 export type NormParams = Omit<LayerNormParams, "bias"> & Partial<LayerNormParams>;

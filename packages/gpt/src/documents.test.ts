@@ -18,7 +18,8 @@ import {
   mapTensors,
   evalContext,
 } from "@tessera/layers";
-import { gpt, gptConfig, type Batch, type GptParams } from "./index.js";
+import type { TokenBatch } from "@tessera/model";
+import { gpt, gptConfig, type GptParams } from "./index.js";
 
 beforeAll(async () => {
   enableProdMode();
@@ -33,7 +34,7 @@ type Rows = readonly (readonly number[])[];
 const of = (rows: Rows, dtype: "int32" | "float32") =>
   tensor(rows.flat(), [rows.length, rows[0]!.length], dtype);
 
-const batchOf = (ids: Rows, targets: Rows, weights: Rows): Batch => ({
+const batchOf = (ids: Rows, targets: Rows, weights: Rows): TokenBatch => ({
   ids: of(ids, "int32"),
   targets: { ids: of(targets, "int32"), weights: of(weights, "float32") },
 });
@@ -60,7 +61,7 @@ const alone = () =>
     ],
   );
 
-function trained(batch: Batch): Map<string, readonly number[]> {
+function trained(batch: TokenBatch): Map<string, readonly number[]> {
   const start = materialize<GptParams>(model.spec, 1);
   // Initial weights are so small that attention hardly matters.
   const params = mapTensors(start, (leaf) => mul(leaf, 8));
@@ -77,7 +78,7 @@ function trained(batch: Batch): Map<string, readonly number[]> {
 }
 
 /** The largest difference of any loss or gradient, relative to the largest value there. */
-function difference(one: Batch, other: Batch): number {
+function difference(one: TokenBatch, other: TokenBatch): number {
   const [a, b] = [trained(one), trained(other)];
   const apartBy = [...a].map(([path, values]) => {
     const largest = Math.max(1e-6, ...values.map(Math.abs));

@@ -1,112 +1,79 @@
-// A whole GPT, and what a stage of a pipeline holds of one. Written once: a region says what ranks
-// split, and the tree of parameters what each of them holds.
+// The GPT family: what a configuration makes of the parts of a transformer. Tensor parallelism says what ranks
+// share, and the tree of parameters what each of them holds.
 
-import type { Tensor } from "@tensorflow/tfjs-core";
 import {
-  disposeTree,
-  type Like,
-  type ParamSpec,
-  type GradientSink,
-  type ForwardContext,
-  type Targets,
+  dropout,
+  embedding,
+  type EmbeddingParams,
+  type LmHeadParams,
+  type NoParams,
+  type TokenParams,
 } from "@tessera/layers";
-import type { Range } from "@tessera/mesh";
-import type { GptConfig } from "./config.js";
-import { gptChunk, type GptOptions, type GptParams, type GptChunk } from "./chunk.js";
+import {
+  fullModel,
+  transformer,
+  type FullModel,
+  type Model,
+  type ModelFamily,
+  type ModelOptions,
+} from "@tessera/model";
+import { block, createNorm, type BlockParams, type NormParams } from "./block.js";
+import { gptConfig, type GptConfig } from "./config.js";
+import { parseConfig, saveConfig } from "./config_codec.js";
 
-/** Some rows of a step. */
-export interface Batch {
-  /** [batch, time] (int32). */
-  readonly ids: Tensor;
-  readonly targets: Targets;
-  /** Where documents that share a row are apart, as `ForwardContext` has it; absent where they are not. */
-  readonly positions?: Tensor;
-  readonly starts?: Tensor;
+/** The parameters of a GPT, or of a chunk of one: see `TransformerParams`. */
+export type GptParams = {
+  readonly embedding: EmbeddingParams | TokenParams | NoParams;
+  readonly drop: NoParams;
+  readonly blocks: Readonly<Record<string, BlockParams>>;
+  readonly norm: NormParams | NoParams;
+  readonly head: LmHeadParams | NoParams;
+};
+
+/** GPT-2, GPT-J, Llama and what lies between them. */
+export const gptFamily: ModelFamily<GptParams> = {
+  name: "gpt",
+  fromConfig: (config, where) => gptModel(parseConfig(config, where)),
+};
+
+/** The model of a configuration, for `parallelize` and all that trains. */
+export function gptModel(config: GptConfig): Model<GptParams> {
+  const { vocabularySize: vocabulary, hiddenSize: width, initStd: std } = config;
+  const positions = config.positions.kind === "learned" ? config.maxPositions : null;
+  const about = {
+    family: gptFamily,
+    config: saveConfig(config),
+    identity: identityOf(config),
+    layerCount: config.layerCount,
+    hiddenSize: width,
+  };
+  return transformer<GptParams>(about, {
+    embedding: (parallel) => embedding({ vocabulary, positions, width, std }, parallel),
+    drop: ({ tokenShard }) => dropout(config.dropout.embedding, tokenShard),
+    block: (parallel, recompute) => block(config, parallel, recompute),
+    norm: () => createNorm(config),
+    head: (parallel) => parallel.lmHead({ vocabulary, width, std, bias: config.biases.head }),
+    isTied: config.tiedEmbeddings,
+  });
 }
 
-/** The call `at`, of the rows of a batch. */
-export const withBatch = (ctx: ForwardContext, { positions, starts }: Batch): ForwardContext => ({
-  ...ctx,
-  positions,
-  starts,
-});
+/** All that decides which parameters a GPT has and what it makes of them: dropout may change between runs. */
+function identityOf({ dropout: _dropout, ...config }: GptConfig): Model["identity"] {
+  return Object.fromEntries(
+    Object.entries(config).flatMap(([name, value]) =>
+      typeof value === "object"
+        ? Object.entries(value).map(([key, part]) => [`${name}.${key}`, String(part)])
+        : [[name, String(value)]],
+    ),
+  );
+}
 
-/** What one rank holds of a GPT's layers: all of them, or the parts of its pipeline stage. */
-export interface GptStage {
+export interface Gpt extends FullModel<GptParams> {
   readonly config: GptConfig;
-  /** Of the parameters of all its parts together. */
-  readonly spec: Like<GptParams, ParamSpec>;
-  readonly options: GptOptions;
-  readonly chunks: readonly GptChunk[];
 }
 
-/** A stage with a part for each of `layers`. */
-export function gptStage(
-  config: GptConfig,
-  options: GptOptions,
-  layers: readonly Range[],
-): GptStage {
-  const parts = layers.map((span) => gptChunk(config, options, span));
-  const specs = parts.map(({ spec }) => spec);
-  return {
-    config,
-    options,
-    chunks: parts,
-    spec: specs.reduce((all, { embedding, drop, blocks, norm, head }) => ({
-      embedding: { ...all.embedding, ...embedding },
-      drop,
-      blocks: { ...all.blocks, ...blocks },
-      norm: { ...all.norm, ...norm },
-      head: { ...all.head, ...head },
-    })),
-  };
-}
-
-export interface Gpt extends GptStage {
-  /** The loss of `batch` in nats, a scalar. */
-  loss(params: GptParams, batch: Batch, ctx: ForwardContext): Tensor;
-  /** The same, and every parameter's gradient to `sink`, last layers first. */
-  lossAndGradients(
-    params: GptParams,
-    batch: Batch,
-    sink: GradientSink<GptParams>,
-    ctx: ForwardContext,
-  ): Tensor;
-  /** ids [batch, time] -> activations [batch, time, hidden] before the head. */
-  activations(params: GptParams, ids: Tensor, ctx: ForwardContext): Tensor;
-  /** Activations [batch, time, hidden] -> logits [batch, time, vocabulary]. */
-  logits(params: GptParams, x: Tensor): Tensor;
-}
-
-export function gpt(config: GptConfig, options: GptOptions = {}): Gpt {
-  const stage = gptStage(config, options, [{ start: 0, size: config.layerCount }]);
-  const [all] = stage.chunks as [GptChunk];
-  const end = all.head!; // the part that has all layers has the last
-
-  const activations = (params: GptParams, ids: Tensor, ctx: ForwardContext): Tensor => {
-    const [y, saved] = all.forward(params, ids, ctx);
-    disposeTree(saved);
-    return y;
-  };
-
-  return {
-    ...stage,
-    loss(params, batch, ctx) {
-      const y = activations(params, batch.ids, withBatch(ctx, batch));
-      const loss = end.loss(params, y, batch.targets);
-      y.dispose();
-      return loss;
-    },
-    lossAndGradients(params, batch, sink, call) {
-      const ctx = withBatch(call, batch);
-      const [y, saved] = all.forward(params, batch.ids, ctx);
-      const { loss, dx } = end.lossAndGradient(params, y, batch.targets, sink);
-      y.dispose();
-      all.backward(params, saved, dx, sink, ctx);
-      dx.dispose();
-      return loss;
-    },
-    activations,
-    logits: (params, x) => end.logits(params, x),
-  };
-}
+/** A whole GPT on one rank, or its share of one under tensor parallelism. */
+export const gpt = (config: GptConfig, options: ModelOptions = {}): Gpt => ({
+  ...fullModel(gptModel(config), options),
+  config: gptConfig(config),
+});

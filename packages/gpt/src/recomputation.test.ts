@@ -24,8 +24,8 @@ import {
   gptConfig,
   savedActivationBytes,
   type GptParams,
-  type Recomputation,
 } from "./index.js";
+import type { Recomputation } from "@tessera/model";
 
 const LAYERS = 4;
 const [ROWS, TIME] = [2, 8];

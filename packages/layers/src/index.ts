@@ -96,6 +96,7 @@ export {
   leaves,
   mapTensors,
   mapTree,
+  mergeTrees,
   type Leaf,
   type Like,
   type GradientSink,

@@ -61,6 +61,16 @@ export function mapTree<T extends TreeOf<L>, L, M>(
   return Object.fromEntries(changed) as Result;
 }
 
+/** What either tree has; where both have a leaf, that of `b`. */
+export function mergeTrees<T>(a: T, b: T): T {
+  if (!isBranch(a) || !isBranch(b)) return b;
+  const merged: Record<string, unknown> = { ...a };
+  for (const [name, child] of Object.entries(b)) {
+    merged[name] = Object.hasOwn(a, name) ? mergeTrees(a[name], child) : child;
+  }
+  return merged as T;
+}
+
 /** A tree of tensors of the same shape. */
 export const mapTensors = <P extends Tree>(
   tree: P,

@@ -1,13 +1,12 @@
 export {
-  AXES,
   coordinate,
   coordinates,
+  describeMesh,
   members,
   rankAt,
-  single,
   worldSize,
-  type Axis,
   type Coordinates,
-  type Degrees,
+  type Mesh,
+  type MeshAxis,
 } from "./mesh.js";
-export { dividesEvenly, evenRange, UNSHARDED, type ShardIndex, type Range } from "./shard_index.js";
+export { dividesEvenly, evenRange, UNSHARDED, type Range, type ShardIndex } from "./shard_index.js";

@@ -1,28 +1,35 @@
 import { expect, test } from "@jest/globals";
 import {
-  AXES,
   coordinates,
+  describeMesh,
+  evenRange,
   members,
   rankAt,
-  single,
-  evenRange,
   UNSHARDED,
   worldSize,
+  type Mesh,
 } from "./index.js";
 
-const frontier = { pipeline: 64, data: 6, tensor: 8 };
+const megatron = (pipeline: number, data: number, tensor: number): Mesh => [
+  { name: "pipeline", degree: pipeline },
+  { name: "data", degree: data },
+  { name: "tensor", degree: tensor },
+];
+const frontier = megatron(64, 6, 8);
 
 test("one process stands at the origin of every axis", () => {
-  expect(worldSize(single)).toBe(1);
-  expect(coordinates(single, 0)).toEqual({ pipeline: 0, data: 0, tensor: 0 });
+  expect(worldSize([])).toBe(1);
+  expect(worldSize(megatron(1, 1, 1))).toBe(1);
+  expect(coordinates(megatron(1, 1, 1), 0)).toEqual({ pipeline: 0, data: 0, tensor: 0 });
 });
 
 test("ranks follow Megatron's order: tensor fastest, then data, then pipeline", () => {
-  const degrees = { pipeline: 2, data: 2, tensor: 2 };
-  expect(members(degrees, 0, "tensor")).toEqual([0, 1]);
-  expect(members(degrees, 0, "data")).toEqual([0, 2]);
-  expect(members(degrees, 0, "pipeline")).toEqual([0, 4]);
-  expect(members(degrees, 7, "pipeline")).toEqual([3, 7]);
+  const mesh = megatron(2, 2, 2);
+  expect(members(mesh, 0, "tensor")).toEqual([0, 1]);
+  expect(members(mesh, 0, "data")).toEqual([0, 2]);
+  expect(members(mesh, 0, "pipeline")).toEqual([0, 4]);
+  expect(members(mesh, 7, "pipeline")).toEqual([3, 7]);
+  expect(describeMesh(mesh)).toBe("pipeline 2 x data 2 x tensor 2");
 });
 
 test("coordinates and ranks are inverses over 3,072 ranks", () => {
@@ -33,23 +40,32 @@ test("coordinates and ranks are inverses over 3,072 ranks", () => {
   }
 });
 
-test.each(AXES)("the groups along %s cut 3,072 ranks into equal sets without overlap", (axis) => {
-  const groups = new Map<number, number[]>();
-  for (let rank = 0; rank < worldSize(frontier); rank += 1) {
-    const group = members(frontier, rank, axis);
-    expect(group).toHaveLength(frontier[axis]);
-    expect(group).toContain(rank);
-    expect(groups.get(group[0]!) ?? group).toEqual(group);
-    groups.set(group[0]!, group);
-  }
-  const all = [...groups.values()].flat();
-  expect(all).toHaveLength(3072);
-  expect(new Set(all).size).toBe(3072);
+test.each(frontier)(
+  "the groups along $name divide 3,072 ranks into equal sets without overlap",
+  ({ name, degree }) => {
+    const groups = new Map<number, number[]>();
+    for (let rank = 0; rank < worldSize(frontier); rank += 1) {
+      const group = members(frontier, rank, name);
+      expect(group).toHaveLength(degree);
+      expect(group).toContain(rank);
+      expect(groups.get(group[0]!) ?? group).toEqual(group);
+      groups.set(group[0]!, group);
+    }
+    const all = [...groups.values()].flat();
+    expect(all).toHaveLength(3072);
+    expect(new Set(all).size).toBe(3072);
+  },
+);
+
+test("an axis that the mesh does not have is named", () => {
+  expect(() => members(frontier, 0, "context")).toThrow(
+    "the mesh has no axis context: it has pipeline,data,tensor",
+  );
 });
 
-test("parts of an extent are adjacent and cover it", () => {
-  const spans = [0, 1, 2, 3].map((index) => evenRange(12, { index, count: 4 }));
-  expect(spans.map(({ start }) => start)).toEqual([0, 3, 6, 9]);
+test("shards of an extent are adjacent and cover it", () => {
+  const ranges = [0, 1, 2, 3].map((index) => evenRange(12, { index, count: 4 }));
+  expect(ranges.map(({ start }) => start)).toEqual([0, 3, 6, 9]);
   expect(evenRange(12, UNSHARDED)).toEqual({ start: 0, size: 12 });
-  expect(() => evenRange(10, { index: 0, count: 4 })).toThrow("10 cannot be shared evenly by 4");
+  expect(() => evenRange(10, { index: 0, count: 4 })).toThrow("10 does not divide evenly by 4");
 });

@@ -1,46 +1,55 @@
-// Where each process stands among the parallel axes. Pure arithmetic: nothing here communicates.
+// Where each process stands on a mesh of named axes. Pure arithmetic: nothing here communicates.
 
-/** The axes of a run: who shares layers, who shares samples, who shares each layer's products. */
-export type Axis = "pipeline" | "data" | "tensor";
-
-/** How many processes each axis spans. */
-export type Degrees = Readonly<Record<Axis, number>>;
-
-/** A process's place along each axis, each counted from 0. */
-export type Coordinates = Readonly<Record<Axis, number>>;
+/** One axis of a mesh. */
+export interface MeshAxis {
+  /** "data", "tensor", or a name of your own. */
+  readonly name: string;
+  /** How many processes it spans. */
+  readonly degree: number;
+}
 
 /**
- * Outermost first, which is Megatron's rank order: tensor neighbours differ by one in rank, so
- * they share a node; pipeline neighbours are farthest apart.
+ * Axes, outermost first: neighbours along the last one differ by one in rank, so they share a node. In Megatron's
+ * order these are pipeline, data, tensor.
  */
-export const AXES: readonly Axis[] = ["pipeline", "data", "tensor"];
+export type Mesh = readonly MeshAxis[];
 
-/** One process that does everything. */
-export const single: Degrees = { pipeline: 1, data: 1, tensor: 1 };
+/** A process's position along each axis, counted from 0. */
+export type Coordinates = Readonly<Record<string, number>>;
 
-export const worldSize = (degrees: Degrees): number =>
-  AXES.reduce((size, axis) => size * degrees[axis], 1);
+export const worldSize = (mesh: Mesh): number =>
+  mesh.reduce((size, { degree }) => size * degree, 1);
 
-/** How far apart in rank two neighbours along `axis` are. */
-const stride = (degrees: Degrees, axis: Axis): number =>
-  AXES.slice(AXES.indexOf(axis) + 1).reduce((size, inner) => size * degrees[inner], 1);
+/** How far apart in rank two neighbours along the axis at `index` are. */
+const stride = (mesh: Mesh, index: number): number => worldSize(mesh.slice(index + 1));
 
-export const coordinate = (degrees: Degrees, rank: number, axis: Axis): number =>
-  Math.floor(rank / stride(degrees, axis)) % degrees[axis];
+function indexOf(mesh: Mesh, name: string): number {
+  const index = mesh.findIndex((axis) => axis.name === name);
+  if (index >= 0) return index;
+  throw new RangeError(`the mesh has no axis ${name}: it has ${mesh.map((axis) => axis.name).join()}`);
+}
 
-export const coordinates = (degrees: Degrees, rank: number): Coordinates => ({
-  pipeline: coordinate(degrees, rank, "pipeline"),
-  data: coordinate(degrees, rank, "data"),
-  tensor: coordinate(degrees, rank, "tensor"),
-});
+/** The position of `rank` along the axis `name`. */
+export function coordinate(mesh: Mesh, rank: number, name: string): number {
+  const index = indexOf(mesh, name);
+  return Math.floor(rank / stride(mesh, index)) % mesh[index]!.degree;
+}
+
+export const coordinates = (mesh: Mesh, rank: number): Coordinates =>
+  Object.fromEntries(mesh.map(({ name }) => [name, coordinate(mesh, rank, name)]));
 
 /** The inverse of `coordinates`. */
-export const rankAt = (degrees: Degrees, at: Coordinates): number =>
-  AXES.reduce((rank, axis) => rank + at[axis] * stride(degrees, axis), 0);
+export const rankAt = (mesh: Mesh, at: Coordinates): number =>
+  mesh.reduce((rank, { name }, index) => rank + at[name]! * stride(mesh, index), 0);
 
-/** The ranks that differ from `rank` only along `axis`, itself included, in order. */
-export function members(degrees: Degrees, rank: number, axis: Axis): number[] {
-  const step = stride(degrees, axis);
-  const first = rank - coordinate(degrees, rank, axis) * step;
-  return Array.from({ length: degrees[axis] }, (_, i) => first + i * step);
+/** The ranks that differ from `rank` only along the axis `name`, itself included, in order. */
+export function members(mesh: Mesh, rank: number, name: string): number[] {
+  const index = indexOf(mesh, name);
+  const step = stride(mesh, index);
+  const first = rank - coordinate(mesh, rank, name) * step;
+  return Array.from({ length: mesh[index]!.degree }, (_, i) => first + i * step);
 }
+
+/** "pipeline 2 x data 2 x tensor 4". */
+export const describeMesh = (mesh: Mesh): string =>
+  mesh.map(({ name, degree }) => `${name} ${degree}`).join(" x ");

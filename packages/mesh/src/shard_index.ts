@@ -1,26 +1,29 @@
-// A part of something that is shared evenly: which one of how many.
+// Which shard of something that is divided evenly.
 
-/** One of `count` equal parts. */
+/** Shard `index` of `count` equal ones. */
 export interface ShardIndex {
   readonly index: number;
   readonly count: number;
 }
 
-/** A run of `size` positions from `start`. */
+/** `size` consecutive positions from `start`. */
 export interface Range {
   readonly start: number;
   readonly size: number;
 }
 
-/** Nothing is shared: the one part is everything. */
+/** The one shard of what is not sharded. */
 export const UNSHARDED: ShardIndex = { index: 0, count: 1 };
 
 export const dividesEvenly = (extent: number, count: number): boolean => extent % count === 0;
 
-/** The positions of `extent` that belong to `part`. Throws a RangeError where they do not divide. */
+/**
+ * The positions of `extent` that belong to `shard`.
+ * @throws RangeError where they do not divide.
+ */
 export function evenRange(extent: number, shard: ShardIndex): Range {
   if (!dividesEvenly(extent, shard.count)) {
-    throw new RangeError(`${extent} cannot be shared evenly by ${shard.count}`);
+    throw new RangeError(`${extent} does not divide evenly by ${shard.count}`);
   }
   const size = extent / shard.count;
   return { start: shard.index * size, size };

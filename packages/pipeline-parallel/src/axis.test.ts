@@ -5,9 +5,10 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect, test } from "@jest/globals";
 import { scalar } from "@tensorflow/tfjs-core";
-import { runThreads } from "@tessera/collectives";
+import { runThreads, singleGroup } from "@tessera/collectives";
+import { vector } from "@tessera/layers";
 import { UNSHARDED } from "@tessera/mesh";
-import { oneStage, createSchedules, formatSchedule } from "./index.js";
+import { createSchedules, formatSchedule, pipelineAxis } from "./index.js";
 import type { Joined } from "./programs/axes.js";
 
 const program = pathToFileURL(join(__dirname, "../dist/programs/axes.js"));
@@ -41,16 +42,21 @@ test.each([2, 3, 4])(
 );
 
 test("one stage holds and does everything", () => {
-  const { group, schedule, complete, copy, join: joined } = oneStage();
-  expect([group.size, group.rank]).toEqual([1, 0]);
+  const axis = pipelineAxis({
+    kind: "1f1b",
+    chunks: 1,
+    group: singleGroup(),
+    endsGroup: null,
+    specs: [{ gain: vector([], null, 1) }],
+  });
   for (const microbatches of [1, 3, 1]) {
-    expect(schedule(microbatches)).toEqual(
+    expect(axis.schedule(microbatches)).toEqual(
       createSchedules("1f1b", { stages: 1, microbatches, chunks: 1 })[0],
     );
   }
   const tree = { gain: scalar(1) };
-  expect(complete(tree)).toBe(tree);
-  expect(copy("gain")).toEqual(UNSHARDED);
-  expect([...joined(tree)]).toEqual([["gain", tree.gain]]);
+  expect(axis.completeGradients(tree)).toBe(tree);
+  expect(axis.replica("gain")).toEqual(UNSHARDED);
+  expect(axis.gather(tree)).toBe(tree);
   tree.gain.dispose();
 });

@@ -8,7 +8,7 @@ export {
   type Pipeline,
   type PipelineSchedule,
 } from "./action.js";
-export { oneStage, pipelineAxis, type PipelineAxis, type PipelineOptions } from "./axis.js";
+export { pipelineAxis, type PipelineAxis, type PipelineOptions } from "./axis.js";
 export { drawSvg, drawText, type DrawOptions } from "./draw.js";
 export {
   execute,

@@ -1,65 +1,53 @@
-// What the ranks of a tensor-parallel group do with gradients once a step. A tree of gradients is one of
-// parameters, or of flat buckets of them that are alike, each under the path of its first parameter.
+// What the ranks of a tensor-parallel group do with gradients once a step, and with parameters to join them.
 
 import { concat, reshape, slice, sum, tidy, type Tensor } from "@tensorflow/tfjs-core";
-import { singleGroup, type ProcessGroup } from "@tessera/collectives";
+import type { ProcessGroup } from "@tessera/collectives";
 import {
-  replicaCount,
+  disposeTree,
   leafAt,
   leaves,
   mapTensors,
+  replicaCount,
+  type Like,
   type ParamSpec,
   type TensorParallel,
   type Tree,
-  type TreeOf,
 } from "@tessera/layers";
-import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
-
-export interface TensorAxis {
-  readonly group: ProcessGroup;
-  /** Of parameters that several ranks hold, the sums over those ranks' gradients. Uses them up. */
-  readonly complete: (gradients: Tree) => Tree;
-  /** Which of the copies of the leaf at `path` this rank has. */
-  readonly copy: (path: string) => ShardIndex;
-}
-
-export const partOf = ({ group }: TensorAxis): ShardIndex => ({
-  index: group.rank,
-  count: group.size,
-});
-
-/** One rank that holds everything. */
-export const alone: TensorAxis = {
-  group: singleGroup(0, "tensor"),
-  complete: (gradients) => gradients,
-  copy: () => UNSHARDED,
-};
+import type { ParallelAxis } from "@tessera/parallel";
+import { unshardParams } from "./shard_params.js";
 
 /** Of a model made with `tensorParallel`, whose parameters `spec` describes. */
-export function tensorAxis(
-  spec: TreeOf<ParamSpec>,
-  tensorParallel: Pick<TensorParallel, "tokenShard">,
+export function tensorAxis<P extends Tree>(
+  spec: Like<P, ParamSpec>,
+  { tokenShard }: Pick<TensorParallel, "tokenShard">,
   group: ProcessGroup,
-): TensorAxis {
-  const leafOf = (path: string): ParamSpec => leafAt<ParamSpec>(spec, path)!;
-  const copies = (path: string): number => {
-    const { partition } = leafOf(path);
+): ParallelAxis {
+  const specAt = (path: string): ParamSpec => leafAt<ParamSpec>(spec, path)!;
+  const replicas = (path: string): number => {
+    const { partition } = specAt(path);
     return partition === null ? group.size : replicaCount(partition, group.size);
   };
-  /** Whether a rank's gradient is a part: where it computes parts of a sum, or sees part of the tokens. */
-  const isPart = (path: string): boolean =>
-    copies(path) > 1 &&
-    (leafOf(path).isTensorParallel === true || tensorParallel.tokenShard.count > 1);
-  const isWholePart = (path: string): boolean => isPart(path) && leafOf(path).partition === null;
+  /** Whether a rank's gradient is a term of a sum: where it computes partial sums, or sees some of the tokens. */
+  const isTerm = (path: string): boolean =>
+    replicas(path) > 1 && (specAt(path).isTensorParallel === true || tokenShard.count > 1);
+  const isUnshardedTerm = (path: string): boolean =>
+    isTerm(path) && specAt(path).partition === null;
   return {
+    name: "tensor",
     group,
-    copy: (path) => ({ index: group.rank % copies(path), count: copies(path) }),
-    complete(gradients) {
+    batch: "same",
+    replica: (path) => ({ index: group.rank % replicas(path), count: replicas(path) }),
+    completeGradients(gradients) {
       if (group.size === 1) return gradients;
-      const summed = allReduceLeaves(group, gradients, isWholePart);
+      const summed = allReduceLeaves(group, gradients, isUnshardedTerm);
       return mapTensors(summed, (leaf, path) =>
-        isPart(path) && !isWholePart(path) ? reduceReplicas(group, copies(path), leaf) : leaf,
+        isTerm(path) && !isUnshardedTerm(path) ? reduceReplicas(group, replicas(path), leaf) : leaf,
       );
+    },
+    gather(shard) {
+      const full = unshardParams(shard as P, spec, group);
+      disposeTree(shard);
+      return full;
     },
   };
 }

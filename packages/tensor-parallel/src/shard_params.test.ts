@@ -4,9 +4,10 @@ import "@tensorflow/tfjs-backend-cpu";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect, test } from "@jest/globals";
-import { runThreads } from "@tessera/collectives";
+import { runThreads, singleGroup } from "@tessera/collectives";
+import { noTensorParallel, vector } from "@tessera/layers";
 import { UNSHARDED } from "@tessera/mesh";
-import { alone, partOf } from "./index.js";
+import { tensorAxis } from "./index.js";
 import type { Shares } from "./programs/shares.js";
 
 const program = pathToFileURL(join(__dirname, "../dist/programs/shares.js"));
@@ -53,12 +54,14 @@ test("in a sum over ranks each parameter counts once", async () => {
 });
 
 test("one rank that holds everything is the first of one, and changes nothing", () => {
-  const { group, complete, copy } = alone;
-  expect([group.rank, group.size, group.ranks]).toEqual([0, 1, [0]]);
-  expect(partOf(alone)).toEqual(UNSHARDED);
-  expect(copy("gain")).toEqual(UNSHARDED);
+  const axis = tensorAxis(
+    { gain: vector([], null, 1) },
+    noTensorParallel,
+    singleGroup(),
+  );
+  expect(axis.replica("gain")).toEqual(UNSHARDED);
   const gradients = {};
-  expect(complete(gradients)).toBe(gradients);
+  expect(axis.completeGradients(gradients)).toBe(gradients);
 });
 
 test("a parameter that ranks cannot share is refused by name", async () => {

@@ -2,10 +2,10 @@
 
 import { dispose, fill, tensor } from "@tensorflow/tfjs-core";
 import type { Batch as Rows } from "@tessera/data";
-import type { Batch } from "@tessera/gpt";
+import type { TokenBatch } from "@tessera/model";
 
 /** `rows`, each token that counts counting `weight`. The caller owns it. */
-export function makeBatch(rows: Rows, weight: number): Batch {
+export function makeBatch(rows: Rows, weight: number): TokenBatch {
   const { inputs, targets, lossMask, positions, starts, batch, time } = rows;
   const shape: [number, number] = [batch, time];
   return {
@@ -29,6 +29,6 @@ export function makeBatch(rows: Rows, weight: number): Batch {
 export const countedTokens = ({ inputs, lossMask }: Rows): number =>
   lossMask === null ? inputs.length : lossMask.reduce((sum, counts) => sum + counts, 0);
 
-export function disposeBatch({ ids, targets, positions, starts }: Batch): void {
+export function disposeBatch({ ids, targets, positions, starts }: TokenBatch): void {
   dispose([ids, targets.ids, targets.weights, positions ?? [], starts ?? []]);
 }

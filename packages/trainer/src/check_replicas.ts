@@ -4,7 +4,7 @@ import { UserError } from "@tessera/config";
 import { findDivergence } from "@tessera/data-parallel";
 import { disposeTree } from "@tessera/layers";
 import type { TrainingPlan } from "./plan.js";
-import type { TrainingState } from "./step.js";
+import type { TrainingState } from "./state.js";
 
 /**
  * Throws a UserError that names the first parameter on which ranks differ. No rank ever sends its weights

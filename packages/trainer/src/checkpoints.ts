@@ -1,11 +1,11 @@
 // Saving a run's states in its folder while it goes on.
 
-import { openWriter, toSavedConfig, type About, type Saved } from "@tessera/checkpoint";
+import { openWriter, type About, type Saved } from "@tessera/checkpoint";
 import type { World } from "@tessera/collectives";
 import type { TrainingPlan } from "./plan.js";
 import type { Reporter } from "./reporter.js";
 import { withSources, type Identity } from "./saved_state.js";
-import type { TrainingState } from "./step.js";
+import type { TrainingState } from "./state.js";
 
 export interface CheckpointOptions {
   readonly folder: string;
@@ -104,7 +104,8 @@ function aboutOf(
 ): About {
   return {
     progress: { step, consumedSamples, trainSamples, lossScale, seed, identity: { ...identity } },
-    config: toSavedConfig(model.config),
+    family: model.model.family.name,
+    config: model.model.config,
     schedule: { ...schedule },
     run,
   };

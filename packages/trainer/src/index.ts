@@ -9,8 +9,14 @@ export {
 export { checkReplicasAgree } from "./check_replicas.js";
 export { describeMemory, describeRanks, megabytes } from "./describe.js";
 export { evaluate } from "./evaluate.js";
-export { parallelize, type Parallelized, type ParallelConfig } from "./parallelize.js";
-export { anyRank, isFirstRank } from "./all_reduce_scalar.js";
+export type { AxisContext, AxisDefinition } from "./axes/definition.js";
+export {
+  resolveParallel,
+  type ParallelConfig,
+  type ResolvedParallel,
+  type ZeroStage,
+} from "./parallel_config.js";
+export { parallelize, type Parallelized } from "./parallelize.js";
 export { batchAfter, isDue, type Intervals, type TrainingPlan } from "./plan.js";
 export {
   resolvePrecision,
@@ -29,8 +35,13 @@ export {
   type ReportContext,
 } from "./reporter.js";
 export { resumeRun, type Identity } from "./saved_state.js";
-export { initialTrainingState, gatherFullState, type FullState } from "./state.js";
-export { sumGradients, takeStep, readScalar, type StepReport, type TrainingState } from "./step.js";
+export {
+  gatherFullState,
+  initialTrainingState,
+  type FullState,
+  type TrainingState,
+} from "./state.js";
+export { sumGradients, takeStep, readScalar, type StepReport } from "./step.js";
 export { stopOnSignal } from "./stop_on_signal.js";
 export { stopwatch, type Elapsed } from "./stopwatch.js";
 export { train, type TrainingHooks, type TrainingResult } from "./train.js";

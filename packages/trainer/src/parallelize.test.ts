@@ -5,9 +5,8 @@ import { beforeAll, describe, expect, test } from "@jest/globals";
 import { enableProdMode, memory, setBackend } from "@tensorflow/tfjs-core";
 import { singleGroup, singleWorld, type World } from "@tessera/collectives";
 import { UserError } from "@tessera/config";
-import { gptConfig, type GptConfig } from "@tessera/gpt";
+import { gptConfig, gptModel, type GptConfig } from "@tessera/gpt";
 import { leaves, shardSlice, type ParamSpec } from "@tessera/layers";
-import { partOf } from "@tessera/tensor-parallel";
 import { parallelize } from "./index.js";
 
 beforeAll(async () => {
@@ -23,12 +22,9 @@ const worldOf = (size: number): World => ({
 });
 
 function laidOut(ranks: number, config: GptConfig, sequenceParallel = false) {
-  return parallelize(worldOf(ranks), config, {
-    degrees: { pipeline: 1, data: 1, tensor: ranks },
-    sequenceParallel,
-    zeroStage: 0,
-    schedule: "1f1b",
-    layers: [{ start: 0, size: config.layerCount }],
+  return parallelize(worldOf(ranks), gptModel(config), {
+    tensor: ranks,
+    sequence: sequenceParallel,
   });
 }
 
@@ -70,11 +66,11 @@ describe("tensor-parallel ranks cannot share, and say so by name:", () => {
 });
 
 test("eight ranks share 24 heads of 86, a width of 2064 and GPT-2's vocabulary", () => {
-  const { model, tensor } = laidOut(8, gptConfig(sizes));
+  const { model, weightShard } = laidOut(8, gptConfig(sizes));
   const held = Object.fromEntries(
     leaves<ParamSpec>(model.spec).map(([path, leaf]) => [
       path,
-      shardSlice(leaf, partOf(tensor), path).size,
+      shardSlice(leaf, weightShard, path).size,
     ]),
   );
   expect(held).toMatchObject({

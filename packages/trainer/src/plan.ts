@@ -2,29 +2,19 @@
 
 import { rampedBatch, type BatchPlan, type BatchRamp } from "@tessera/config";
 import type { Feed } from "@tessera/data";
-import type { DataParallel } from "@tessera/data-parallel";
-import type { GptParams, GptStage } from "@tessera/gpt";
+import type { Tree } from "@tessera/layers";
 import type { LossScaleOptions, Optimizer, Schedule } from "@tessera/optim";
-import type { PipelineAxis } from "@tessera/pipeline-parallel";
-import type { TensorAxis } from "@tessera/tensor-parallel";
+import type { Parallelized } from "./parallelize.js";
 
-export interface TrainingPlan {
-  /** What this rank holds of the model. */
-  readonly model: GptStage;
+export interface TrainingPlan<P extends Tree = Tree> extends Parallelized<P> {
   readonly optimizer: Optimizer;
   readonly schedule: Schedule;
-  /** What the schedule counts: steps, unless it is said. */
+  /** Unit the learning-rate schedule counts in. Default: `steps`. */
   readonly scheduleUnit?: "steps" | "samples";
   /** The batch when it is full. */
   readonly batch: BatchPlan;
-  /** How it grows to that; absent where it is full from the start. */
+  /** How it grows to that. Default: it is full from the start. */
   readonly ramp?: BatchRamp;
-  /** How the ranks that see different samples share weights, gradients and moments. */
-  readonly dataParallel: DataParallel<GptParams>;
-  /** What the ranks that share each layer do together, of which `dataParallel` is the part of one. */
-  readonly tensor: TensorAxis;
-  /** What the stages of the model do together. */
-  readonly pipeline: PipelineAxis;
   /** The largest norm of all gradients together; 0 for no limit. */
   readonly clipNorm: number;
   /** How losses are scaled, for models with fp16 activations; null for not at all. */
@@ -49,7 +39,10 @@ export interface Intervals {
 }
 
 /** The batch of the step that comes after `consumed` samples. */
-export function batchAfter({ batch, ramp }: TrainingPlan, consumed: number): BatchPlan {
+export function batchAfter(
+  { batch, ramp }: Pick<TrainingPlan, "batch" | "ramp">,
+  consumed: number,
+): BatchPlan {
   if (ramp === undefined) return batch;
   const globalBatch = rampedBatch(ramp, consumed);
   return {

@@ -9,7 +9,6 @@ import {
   type Source,
 } from "@tessera/checkpoint";
 import { UserError } from "@tessera/config";
-import type { GptConfig } from "@tessera/gpt";
 import { hostMemory } from "@tessera/kernels";
 import {
   disposeTree,
@@ -19,30 +18,38 @@ import {
   type FlatRange,
   type Tree,
 } from "@tessera/layers";
-import type { ShardIndex } from "@tessera/mesh";
+import type { Model } from "@tessera/model";
+import { rankAmong } from "@tessera/parallel";
 import type { TrainingPlan } from "./plan.js";
-import { optimizerShards } from "./state.js";
-import type { TrainingState } from "./step.js";
+import { optimizerShards, type TrainingState } from "./state.js";
 
 /** What two runs must share so that one can continue the other, by name. */
 export type Identity = Readonly<Record<string, string | number>>;
 
 /**
- * Where the run that was saved in `folder` goes on, whatever layout it had. This rank checks a part of the
- * files, and reads what it owns. Throws a UserError where they are damaged, or this run is another.
+ * The state that was saved in `folder`, under whatever layout. This rank checks its share of the files, and reads
+ * what it holds.
+ * @throws UserError where they are damaged, or this run is another.
  */
-export function resumeRun(plan: TrainingPlan, folder: string, identity: Identity): TrainingState {
+export function resumeRun<P extends Tree>(
+  plan: TrainingPlan<P>,
+  folder: string,
+  identity: Identity,
+): TrainingState<P> {
   const saved = openCheckpoint(folder);
   try {
-    refuseOther({ ...sizesOf(plan.model.config), ...identity }, saved);
-    saved.check(partOfAll(plan));
-    return stateIn(saved, plan);
+    refuseOther(plan.model.model, identity, saved);
+    saved.check(rankAmong(plan.axes));
+    return readState(saved, plan);
   } finally {
     saved.close();
   }
 }
 
-function stateIn(saved: SavedCheckpoint, { dataParallel, optimizer }: TrainingPlan): TrainingState {
+function readState<P extends Tree>(
+  saved: SavedCheckpoint,
+  { dataParallel, optimizer }: TrainingPlan<P>,
+): TrainingState<P> {
   const read = (slot: string): Tree => saved.read(slot, dataParallel.layouts);
   const { step, consumedSamples, lossScale } = saved.progress;
   return {
@@ -59,19 +66,18 @@ function stateIn(saved: SavedCheckpoint, { dataParallel, optimizer }: TrainingPl
  * all of it is written once. Borrows `state`; `use` is given what must be copied before it returns.
  */
 export function withSources<R>(
-  { dataParallel, tensor, pipeline }: TrainingPlan,
+  { dataParallel, axes }: TrainingPlan,
   state: TrainingState,
   use: (sources: readonly Source[]) => R,
 ): R {
   const layouts = new Map(leaves<ShardLayout>(dataParallel.layouts));
-  const copies = (path: string) => [dataParallel.replica, tensor.copy(path), pipeline.copy(path)];
   const weights = optimizerShards(dataParallel, state.params);
   const sources = Object.entries({ [WEIGHTS]: weights, ...state.optimizer }).flatMap(
     ([slot, tree]) =>
       leaves<Tensor>(tree).flatMap(([path, leaf]) =>
         layouts.get(path)!.ranges.flatMap((range) => {
-          const own = copies(range.path).reduce<readonly FlatRange[]>(
-            (ranges, copy) => ranges.flatMap((one) => splitRange(one, copy)),
+          const own = axes.reduce<readonly FlatRange[]>(
+            (ranges, axis) => ranges.flatMap((one) => splitRange(one, axis.replica(one.path))),
             [range],
           );
           return own.map((one) => sourceOf(slotName(slot, range.path), one, leaf));
@@ -98,19 +104,19 @@ const sourceOf = (name: string, range: FlatRange, leaf: Tensor): Source => ({
   },
 });
 
-/** This rank among all. */
-const partOfAll = ({ dataParallel, tensor, pipeline }: TrainingPlan): ShardIndex =>
-  [pipeline, dataParallel, tensor].reduce(
-    ({ index, count }, { group: { rank, size } }) => ({
-      index: index * size + rank,
-      count: count * size,
-    }),
-    { index: 0, count: 1 },
-  );
-
-function refuseOther(run: Identity, { folder, config, progress }: SavedCheckpoint): void {
-  const saved: Identity = { ...sizesOf(config), ...progress.identity };
-  for (const [name, value] of Object.entries(run)) {
+/** @throws UserError where the saved model or run is another than this one. */
+function refuseOther(
+  { family, ...model }: Model,
+  run: Identity,
+  { folder, family: savedFamily, config, progress }: SavedCheckpoint,
+): void {
+  if (savedFamily !== family.name) {
+    throw new UserError(
+      `${folder}: holds a model of the family ${savedFamily}, this run trains one of ${family.name}`,
+    );
+  }
+  const saved: Identity = { ...family.fromConfig(config, folder).identity, ...progress.identity };
+  for (const [name, value] of Object.entries({ ...model.identity, ...run })) {
     if (saved[name] !== value) {
       throw new UserError(
         `${folder}: was trained with ${name} ${saved[name]}, this run has ${value}`,
@@ -118,13 +124,3 @@ function refuseOther(run: Identity, { folder, config, progress }: SavedCheckpoin
     }
   }
 }
-
-/** What says which tensors a model has, and what it makes of them. */
-const sizesOf = ({ dropout: _dropout, ...sizes }: GptConfig): Identity =>
-  Object.fromEntries(
-    Object.entries(sizes).flatMap(([name, value]) =>
-      typeof value === "object"
-        ? Object.entries(value).map(([key, part]) => [`${name}.${key}`, String(part)])
-        : [[name, String(value)]],
-    ),
-  );

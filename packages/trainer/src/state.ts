@@ -1,55 +1,60 @@
 // Training states: fresh ones, and what ranks hold of one together.
 
-import type { Tensor } from "@tensorflow/tfjs-core";
-import { gpt, type GptParams } from "@tessera/gpt";
-import { disposeTree, mapTensors, mapTree, type ParamSpec, type Tree } from "@tessera/layers";
-import { initialState, type OptimizerState } from "@tessera/optim";
-import { unshardParams } from "@tessera/tensor-parallel";
+import { disposeTree, mapTensors, type Tree } from "@tessera/layers";
+import { initialState, type LossScale, type OptimizerState } from "@tessera/optim";
 import type { TrainingPlan } from "./plan.js";
-import type { TrainingState } from "./step.js";
 
-/** Where training from `weights` starts, which are this tensor-parallel rank's. Uses them up. */
-export function initialTrainingState(
-  { dataParallel, optimizer }: TrainingPlan,
-  weights: GptParams,
-): TrainingState {
+/** What training changes. */
+export interface TrainingState<P extends Tree = Tree> {
+  /** What this rank holds of the weights. */
+  readonly params: P;
+  /** What this rank's optimizer remembers. */
+  readonly optimizer: OptimizerState<Tree>;
+  /** Steps taken, those skipped because of overflow among them. */
+  readonly step: number;
+  readonly consumedSamples: number;
+  /** State of dynamic loss scaling; undefined before its first step, or without it. */
+  readonly lossScale?: LossScale | undefined;
+}
+
+/** The state that training starts in from `weights`, this rank's shard of them. Consumes them. */
+export function initialTrainingState<P extends Tree>(
+  { dataParallel, optimizer }: TrainingPlan<P>,
+  weights: P,
+): TrainingState<P> {
   const params = dataParallel.shardParams(weights);
-  const owned = optimizerShards(dataParallel, params);
-  const state = initialState(optimizer, owned);
-  disposeTree(owned);
+  const shards = optimizerShards(dataParallel, params);
+  const state = initialState(optimizer, shards);
+  disposeTree(shards);
   return { params, optimizer: state, step: 0, consumedSamples: 0 };
 }
 
-/** What this rank owns of the weights that it holds. Borrows them. */
-export const optimizerShards = (
-  dataParallel: TrainingPlan["dataParallel"],
-  held: GptParams,
-): Tree => dataParallel.toOptimizer(mapTensors(held, (leaf) => leaf.clone()));
+/** What this rank's optimizer updates of the weights that it holds. Borrows them. */
+export const optimizerShards = <P extends Tree>(
+  dataParallel: TrainingPlan<P>["dataParallel"],
+  local: P,
+): Tree => dataParallel.toOptimizer(mapTensors(local, (leaf) => leaf.clone()));
 
 /** Weights and optimizer state as they are on one rank. */
-export interface FullState {
-  readonly params: GptParams;
-  readonly optimizer: OptimizerState<GptParams>;
+export interface FullState<P extends Tree = Tree> {
+  readonly params: P;
+  readonly optimizer: OptimizerState<P>;
 }
 
 /** The whole of `state`, on every rank; all of them call it. Borrows `state`; the caller owns the result. */
-export function gatherFullState(
-  { dataParallel, tensor, pipeline, model: { spec, config } }: TrainingPlan,
-  state: Pick<TrainingState, keyof FullState>,
-): FullState {
-  const { spec: wholeSpec } = gpt(config);
-  const joined = (share: GptParams): GptParams => {
-    const ofStage = unshardParams(share, spec, tensor.group);
-    disposeTree(share);
-    const all = pipeline.join(ofStage);
-    return mapTree(wholeSpec, (_leaf: ParamSpec, path): Tensor => all.get(path)!);
-  };
+export function gatherFullState<P extends Tree>(
+  { dataParallel, axes }: TrainingPlan<P>,
+  state: Pick<TrainingState<P>, keyof FullState>,
+): FullState<P> {
+  // The axes know trees, of which all that they gather has one shape.
+  const gather = (shard: P): P =>
+    axes.reduceRight<Tree>((own, axis) => axis.gather(own), shard) as P;
   return {
-    params: joined(dataParallel.gatherParams(state.params)),
+    params: gather(dataParallel.gatherParams(state.params)),
     optimizer: Object.fromEntries(
-      Object.entries(state.optimizer).map(([slot, owned]) => [
+      Object.entries(state.optimizer).map(([slot, shards]) => [
         slot,
-        joined(dataParallel.gatherFromOptimizer(owned)),
+        gather(dataParallel.gatherFromOptimizer(shards)),
       ]),
     ),
   };

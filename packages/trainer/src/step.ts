@@ -1,64 +1,50 @@
-// One optimizer step: gradients summed over micro-batches, clipped, and applied.
+// One optimizer step: gradients summed over microbatches, clipped, and applied.
 
 import { div, maximum, sqrt, tidy, unstack, type Tensor } from "@tensorflow/tfjs-core";
-import type { ProcessGroup } from "@tessera/collectives";
 import type { BatchPlan } from "@tessera/config";
-import type { GptParams } from "@tessera/gpt";
 import type { Tree } from "@tessera/layers";
-import {
-  clipFactor,
-  initialLossScale,
-  learningRate,
-  nextLossScale,
-  type LossScale,
-  type OptimizerState,
-} from "@tessera/optim";
-import { runMicroBatches } from "./micro_batches.js";
+import { clipFactor, initialLossScale, learningRate, nextLossScale } from "@tessera/optim";
+import { allReduceOver, completeGradients, lossAxes, replicaCount } from "@tessera/parallel";
+import { runMicroBatches } from "./microbatches.js";
 import { batchAfter, type TrainingPlan } from "./plan.js";
+import type { TrainingState } from "./state.js";
 
-/** What training changes. */
-export interface TrainingState {
-  /** What this rank holds of the weights. */
-  readonly params: GptParams;
-  /** What this rank's optimizer remembers. */
-  readonly optimizer: OptimizerState<Tree>;
-  /** Steps taken, those left out because of overflow among them. */
-  readonly step: number;
-  readonly consumedSamples: number;
-  /** Where loss scaling stands; undefined before its first step, or without it. */
-  readonly lossScale?: LossScale | undefined;
-}
-
-/** What a step tells; the scalars are the caller's, and are read back only when shown. */
+/** Result of a step; the scalars are the caller's, and are read back only when shown. */
 export interface StepReport {
   readonly loss: Tensor;
   readonly gradientNorm: Tensor;
   readonly learningRate: number;
 }
 
+export interface StepResult<P extends Tree = Tree> {
+  readonly state: TrainingState<P>;
+  readonly report: StepReport;
+}
+
 /** Takes ownership of `state`. The loss is the mean over the batch, in nats per token. */
-export function takeStep(
-  plan: TrainingPlan,
-  state: TrainingState,
-): { readonly state: TrainingState; readonly report: StepReport } {
-  const { lossScaling, dataParallel, tensor, pipeline } = plan;
+export function takeStep<P extends Tree>(
+  plan: TrainingPlan<P>,
+  state: TrainingState<P>,
+): StepResult<P> {
+  const { lossScaling, dataParallel } = plan;
+  const batch = batchAfter(plan, state.consumedSamples);
   const lossScale = lossScaling && (state.lossScale ?? initialLossScale(lossScaling));
-  const factor = lossScale?.scale ?? 1;
-  const { sums, gradients } = sumGradients(plan, state, factor);
-  const share = (path: string): number => 1 / (tensor.copy(path).count * pipeline.copy(path).count);
-  const squares = dataParallel.sumOfSquares(gradients, share);
+  const { sums, gradients } = sumGradients(plan, state, batch, lossScale?.scale ?? 1);
+  const squares = dataParallel.sumOfSquares(
+    gradients,
+    (path) => 1 / replicaCount(otherAxes(plan), path),
+  );
   const { loss, gradientNorm, scale } = perToken(plan, sums, squares);
-  // Learning rate and Adam's corrections count the steps that changed something.
+  // Learning rate and Adam's bias correction count the steps that changed something.
   const update = state.step - (lossScale?.skippedSteps ?? 0) + 1;
-  const consumedSamples =
-    state.consumedSamples + batchAfter(plan, state.consumedSamples).globalBatch;
+  const consumedSamples = state.consumedSamples + batch.globalBatch;
   const effectiveSamples = consumedSamples - (lossScale?.skippedSamples ?? 0);
   const rate = learningRate(
     plan.schedule,
     plan.scheduleUnit === "samples" ? effectiveSamples : update,
   );
-  const owned = dataParallel.toOptimizer(state.params);
-  const next = plan.optimizer.step(owned, gradients, state.optimizer, {
+  const shards = dataParallel.toOptimizer(state.params);
+  const next = plan.optimizer.step(shards, gradients, state.optimizer, {
     step: update,
     learningRate: rate,
     scale,
@@ -72,7 +58,7 @@ export function takeStep(
       consumedSamples,
       lossScale: lossScaling
         ? nextLossScale(lossScaling, lossScale!, {
-            samples: consumedSamples - state.consumedSamples,
+            samples: batch.globalBatch,
             overflowed: !Number.isFinite(readScalar(gradientNorm)),
           })
         : undefined,
@@ -84,21 +70,25 @@ export function takeStep(
 /** Reads a scalar back. */
 export const readScalar = (scalar: Tensor): number => scalar.dataSync()[0]!;
 
-/** Nobody counts: then the loss is 0, and nothing is changed by a gradient. */
+/** The strategy sums squares over its own axis, as it knows who holds what there. */
+const otherAxes = ({ axes, dataParallel }: TrainingPlan) =>
+  axes.filter((axis) => axis !== dataParallel);
+
+/** If every token is masked, divide by this instead of 0, so that loss and update are 0. */
 const MIN_WEIGHT = 2 ** -100;
 
-/** From sums over tokens to means over those that count. Nothing is read back. Uses its arguments up. */
-function perToken({ tensor, pipeline, clipNorm }: TrainingPlan, sums: Tensor, squares: Tensor) {
-  const total = allReduceOver(squares, [tensor.group, pipeline.group]);
-  const made = tidy(() => {
+/** From sums over tokens to means over those that count. Nothing is read back. Consumes `sums` and `squares`. */
+function perToken(plan: TrainingPlan, sums: Tensor, squares: Tensor) {
+  const total = allReduceOver(otherAxes(plan), squares);
+  const means = tidy(() => {
     const [nats, weight] = unstack(sums) as [Tensor, Tensor];
     const counted = maximum(weight, MIN_WEIGHT);
     const gradientNorm: Tensor = div(sqrt(total), counted);
-    const scale = div(clipFactor(gradientNorm, clipNorm || Infinity), counted);
+    const scale = div(clipFactor(gradientNorm, plan.clipNorm || Infinity), counted);
     return { loss: div<Tensor>(nats, counted), gradientNorm, scale };
   });
   for (const spent of [sums, total]) spent.dispose();
-  return made;
+  return means;
 }
 
 /**
@@ -110,27 +100,18 @@ const tokenWeight = ({ train }: TrainingPlan, { globalBatch }: BatchPlan, factor
   factor / 2 ** Math.ceil(Math.log2(globalBatch * train.length));
 
 /**
- * Over all tokens of all ranks, weighed: the losses and the weights themselves [2], and this rank's share of
- * the losses' gradients.
+ * Over all tokens of all ranks, weighted: the losses and the weights themselves [2], and the gradients of the
+ * losses, of which this rank has its optimizer shards.
  */
-export function sumGradients(plan: TrainingPlan, state: TrainingState, factor: number) {
-  const { dataParallel, tensor, pipeline } = plan;
-  const batch = batchAfter(plan, state.consumedSamples);
-  const reducer = dataParallel.createReducer(state.params);
-  const own = runMicroBatches(plan, {
-    state,
-    batch,
-    weight: tokenWeight(plan, batch, factor),
-    collector: reducer,
-  });
-  const gradients = pipeline.complete(tensor.complete(reducer.finish()));
-  return { sums: allReduceOver(own, [dataParallel.group, pipeline.group]), gradients };
+export function sumGradients<P extends Tree>(
+  plan: TrainingPlan<P>,
+  state: TrainingState<P>,
+  batch: BatchPlan,
+  factor: number,
+) {
+  const reducer = plan.dataParallel.createReducer(state.params);
+  const weight = tokenWeight(plan, batch, factor);
+  const own = runMicroBatches(plan, { state, batch, weight, reducer });
+  const gradients = completeGradients(plan.axes, reducer.finish());
+  return { sums: allReduceOver(lossAxes(plan.axes), own), gradients };
 }
-
-/** The sum of x over the ranks of each of `groups`. Uses x up. */
-const allReduceOver = (x: Tensor, groups: readonly ProcessGroup[]): Tensor =>
-  groups.reduce((own, group) => {
-    const total = group.allReduce(own).wait();
-    own.dispose();
-    return total;
-  }, x);

@@ -1,15 +1,16 @@
 // The training loop: steps, and what is due between them.
 
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { disposeTree } from "@tessera/layers";
+import { disposeTree, type Tree } from "@tessera/layers";
+import { anyRank } from "@tessera/parallel";
 import type { Saver } from "./checkpoints.js";
 import { checkReplicasAgree } from "./check_replicas.js";
 import { evaluate } from "./evaluate.js";
 import { isDue, type TrainingPlan } from "./plan.js";
-import { anyRank } from "./all_reduce_scalar.js";
 import type { Metrics, Reporter } from "./reporter.js";
 import { stopwatch, type Elapsed } from "./stopwatch.js";
-import { takeStep, readScalar, type StepReport, type TrainingState } from "./step.js";
+import type { TrainingState } from "./state.js";
+import { readScalar, takeStep, type StepReport } from "./step.js";
 
 export interface TrainingHooks {
   readonly reporter: Reporter;
@@ -20,9 +21,9 @@ export interface TrainingHooks {
 }
 
 /** What was trained here, without the run that this one continues. */
-export interface TrainingResult extends Elapsed {
+export interface TrainingResult<P extends Tree = Tree> extends Elapsed {
   /** The caller owns its tensors. */
-  readonly state: TrainingState;
+  readonly state: TrainingState<P>;
   readonly interrupted: boolean;
   /** Of the last step, in nats per token; NaN if no step was taken. */
   readonly trainLoss: number;
@@ -32,11 +33,11 @@ export interface TrainingResult extends Elapsed {
 }
 
 /** Trains from `start`, which it takes ownership of, to the plan's last step or an interrupt. */
-export async function train(
-  plan: TrainingPlan,
-  start: TrainingState,
+export async function train<P extends Tree>(
+  plan: TrainingPlan<P>,
+  start: TrainingState<P>,
   { reporter, saver, signal }: TrainingHooks,
-): Promise<TrainingResult> {
+): Promise<TrainingResult<P>> {
   const { intervals, validation } = plan;
   const watch = stopwatch();
   const tokensPerSecond = () => speedOf(plan, watch.total());
@@ -79,7 +80,7 @@ export async function train(
     }
     saver.check();
     await nextTurn(); // signals arrive between steps, and not on all ranks in the same one
-    isStopped = anyRank(plan, signal?.aborted === true);
+    isStopped = anyRank(plan.axes, signal?.aborted === true);
   }
   const interrupted = state.step < intervals.steps;
   if (interrupted && savedStep !== state.step) await saver.save(state);

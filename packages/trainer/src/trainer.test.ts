@@ -6,19 +6,17 @@ import { beforeAll, describe, expect, test } from "@jest/globals";
 import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, memory, setBackend, type Tensor } from "@tensorflow/tfjs-core";
 import { resolveBatch } from "@tessera/config";
-import { replicate } from "@tessera/data-parallel";
-import { singleGroup } from "@tessera/collectives";
+import { singleWorld } from "@tessera/collectives";
 import { feedOf, shuffledOrder, splitWindows } from "@tessera/data";
-import { uniformDropout, gpt, gptConfig, type GptParams } from "@tessera/gpt";
+import { gptConfig, gptModel, uniformDropout } from "@tessera/gpt";
 import { disposeTree, leaves, mapTensors, materialize, type Tree } from "@tessera/layers";
 import { adam, decayOf } from "@tessera/optim";
-import { oneStage } from "@tessera/pipeline-parallel";
-import { alone } from "@tessera/tensor-parallel";
 import {
   consoleReporter,
   duration,
   evaluate,
   initialTrainingState,
+  parallelize,
   silent,
   stopwatch,
   takeStep,
@@ -38,7 +36,7 @@ beforeAll(async () => {
 const STEPS = 6;
 
 function makePlan(dropout = 0, accumulation = 1): TrainingPlan {
-  const model = gpt(
+  const model = gptModel(
     gptConfig({
       layerCount: 1,
       hiddenSize: 8,
@@ -51,14 +49,12 @@ function makePlan(dropout = 0, accumulation = 1): TrainingPlan {
   const tokens = Uint8Array.from({ length: 400 }, (_, i) => (i * i + 3 * i) % 16);
   const windows = splitWindows(tokens, { length: 8, validation: 0.2 });
   const options = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, decoupled: true };
+  const parallelized = parallelize(singleWorld(), model);
   return {
-    model,
-    optimizer: adam(options, decayOf(model.spec)),
+    ...parallelized,
+    optimizer: adam(options, decayOf(parallelized.model.spec)),
     schedule: { kind: "cosine", peak: 0.01, floor: 0, warmup: 2, total: STEPS },
     batch: resolveBatch({ microBatch: 4 / accumulation, accumulation, dataRanks: 1 }),
-    dataParallel: replicate<GptParams>(model.spec, singleGroup(), { stage: 0 }),
-    tensor: alone,
-    pipeline: oneStage(),
     clipNorm: 1,
     lossScaling: null,
     seed: 5,
@@ -70,7 +66,7 @@ function makePlan(dropout = 0, accumulation = 1): TrainingPlan {
 }
 
 const start = (plan: TrainingPlan): TrainingState =>
-  initialTrainingState(plan, materialize<GptParams>(plan.model.spec, plan.seed));
+  initialTrainingState(plan, materialize<Tree>(plan.model.spec, plan.seed));
 
 /** A copy that shares nothing, as a checkpoint makes. */
 const copy = (state: TrainingState): TrainingState => {

@@ -45,7 +45,7 @@ const layout = {
   schedule: "1f1b",
   layers: splitEvenly(sizes.layers, 1),
 };
-const laidOut = parallelize(world, config, layout, { storage: precision });
+const laidOut = parallelize(world, gptModel(config), layout, { storage: precision });
 
 /** Tokens that look random and are the same in every run. */
 const samples = {

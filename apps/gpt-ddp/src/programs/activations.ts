@@ -4,7 +4,7 @@ import { enableProdMode, memory, setBackend, zeros } from "@tensorflow/tfjs-core
 import { singleGroup, type World } from "@tessera/collectives";
 import {
   gptConfig,
-  gptChunk,
+  gptModel,
   type GptParams,
   type GptSizes,
   type ActivationOptions,
@@ -26,11 +26,11 @@ const allocated = (): number => (memory() as unknown as { allocated: number }).a
 function keptBytes(world: World, { sizes, rows, storage, keeping }: Case): number {
   const config = gptConfig(sizes);
   const group = keeping.tensorParallel === 1 ? singleGroup(world.rank) : world.all;
-  const region = (keeping.sequenceParallel ? sequenceParallel : tensorParallel)(group);
+  const parallel = (keeping.sequenceParallel ? sequenceParallel : tensorParallel)(group);
   const { recompute } = keeping;
-  const options = { region, storage, ...(recompute && { recompute }) };
-  const part = gptChunk(config, options, { start: 0, size: config.layerCount });
-  const params = materialize<GptParams>(part.spec, 1, region.weightShard);
+  const options = { tensorParallel: parallel, storage, ...(recompute && { recompute }) };
+  const part = gptModel(config).chunk(options, { start: 0, size: config.layerCount });
+  const params = materialize<GptParams>(part.spec, 1, parallel.weightShard);
   const ids = zeros([rows, config.maxPositions], "int32");
   const before = allocated();
   const [y, saved] = part.forward(params, ids, evalContext);

@@ -7,13 +7,7 @@ import type { Traffic, World } from "@tessera/collectives";
 import { resolveBatch, type BatchRamp } from "@tessera/config";
 import { feedOf, sequentialOrder, type Feed, type Samples } from "@tessera/data";
 import { findDivergence } from "@tessera/data-parallel";
-import {
-  uniformDropout,
-  gptConfig,
-  type GptConfig,
-  type GptParams,
-  type Recomputation,
-} from "@tessera/gpt";
+import { gptConfig, gptModel, uniformDropout, type GptConfig, type GptParams } from "@tessera/gpt";
 import { loadNative, NativeBackend } from "@tessera/kernels-native";
 import {
   disposeTree,
@@ -25,10 +19,12 @@ import {
   type Tree,
 } from "@tessera/layers";
 import type { FloatStorage } from "@tessera/kernels";
-import { splitEvenly, type ScheduleKind } from "@tessera/pipeline-parallel";
-import { partOf, shardParams } from "@tessera/tensor-parallel";
+import type { Recomputation } from "@tessera/model";
+import type { ScheduleKind } from "@tessera/pipeline-parallel";
+import { shardParams } from "@tessera/tensor-parallel";
 import { adam, decayOf } from "@tessera/optim";
 import {
+  batchAfter,
   initialTrainingState,
   parallelize,
   sumGradients,
@@ -98,6 +94,9 @@ export interface Trained {
   readonly disagreement: string | null;
 }
 
+type Plan = TrainingPlan<GptParams>;
+type State = TrainingState<GptParams>;
+
 const ROWS_PER_STEP = 32;
 
 const samplesOf = (tokens: Job["tokens"]): Samples => ({
@@ -119,22 +118,26 @@ const unevenly = (feed: Feed): Feed => ({
 
 const FP16 = { initial: 2 ** 10, minimum: 1, window: 100, hysteresis: 1 };
 
-export function planOf(world: World, { folder, tokens }: Job, layout: Layout): TrainingPlan {
+export function planOf(
+  world: World,
+  { folder, tokens }: Job,
+  layout: Layout,
+): TrainingPlan<GptParams> {
   const { stage: zeroStage, accumulation, bucketBytes, tensor = 1, pipeline = 1 } = layout;
   const { storage = "fp32", recompute, rows = ROWS_PER_STEP, ramp } = layout;
   const { rate = { peak: 1e-3, warmup: 4 } } = layout;
-  const config = configOf(folder, layout);
   const data = world.size / (tensor * pipeline);
   const laidOut = parallelize(
     world,
-    config,
+    gptModel(configOf(folder, layout)),
     {
-      degrees: { pipeline, data, tensor },
-      sequenceParallel: layout.sequence ?? false,
+      tensor,
+      pipeline,
+      sequence: layout.sequence ?? false,
       zeroStage,
       bucketBytes,
       schedule: layout.schedule ?? "1f1b",
-      layers: splitEvenly(config.layerCount, pipeline * (layout.chunks ?? 1)),
+      chunks: layout.chunks ?? 1,
     },
     { storage, ...(recompute && { recompute }) },
   );
@@ -172,8 +175,8 @@ function valuesOf(tree: Tree): ByPath {
 }
 
 /** The gradients of the next step, whole. */
-function gradientsAt(plan: TrainingPlan, state: TrainingState): ByPath {
-  const { sums, gradients } = sumGradients(plan, state, 1);
+function gradientsAt(plan: Plan, state: State): ByPath {
+  const { sums, gradients } = sumGradients(plan, state, batchAfter(plan, state.consumedSamples), 1);
   const { params, optimizer } = gatherFullState(plan, {
     params: state.params,
     optimizer: { gradients },
@@ -183,28 +186,26 @@ function gradientsAt(plan: TrainingPlan, state: TrainingState): ByPath {
 }
 
 /** What this rank has of the golden weights. */
-function goldenWeights(
-  { model: { spec, config }, tensor }: TrainingPlan,
-  folder: string,
-): GptParams {
-  const whole = readModel(folder, config);
-  const ofStage = mapTree(spec, (_leaf: ParamSpec, path): Tensor => {
-    return leafAt<Tensor>(whole, path)!.clone();
-  });
+function goldenWeights({ model: { spec }, weightShard }: Plan, folder: string): GptParams {
+  const whole = readModel(folder, readModelConfig(folder));
+  const ofStage: GptParams = mapTree(spec, (_leaf: ParamSpec, path) =>
+    leafAt<Tensor>(whole, path)!.clone(),
+  );
   disposeTree(whole);
-  return shardParams(ofStage, spec, partOf(tensor));
+  return shardParams<GptParams>(ofStage, spec, weightShard);
 }
 
 function trained(world: World, job: Job, layout: Layout): Trained {
   const { backend } = engine();
   if (backend instanceof NativeBackend) backend.resetPeakMemory();
   const plan = planOf(world, job, layout);
-  const { model, tensor, seed } = plan;
+  const { model, axes, weightShard, seed } = plan;
+  const tensor = axes.find(({ name }) => name === "tensor")!;
   let state = initialTrainingState(
     plan,
     layout.changes === undefined
       ? goldenWeights(plan, job.folder)
-      : materialize<GptParams>(model.spec, seed, partOf(tensor)),
+      : materialize<GptParams>(model.spec, seed, weightShard),
   );
   const gradients = layout.lossesOnly ? {} : gradientsAt(plan, state);
   const losses: number[] = [];
@@ -230,7 +231,7 @@ function trained(world: World, job: Job, layout: Layout): Trained {
 }
 
 /** The whole weights, and whether ranks agree on them. */
-function endOf(world: World, plan: TrainingPlan, state: TrainingState) {
+function endOf(world: World, plan: Plan, state: State) {
   const { params, optimizer } = gatherFullState(plan, state);
   disposeTree(optimizer);
   const differs = findDivergence(params, world.all);

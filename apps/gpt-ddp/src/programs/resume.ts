@@ -9,7 +9,6 @@ import type { World } from "@tessera/collectives";
 import type { GptParams } from "@tessera/gpt";
 import { loadNative } from "@tessera/kernels-native";
 import { disposeTree, leaves, materialize } from "@tessera/layers";
-import { partOf } from "@tessera/tensor-parallel";
 import {
   initialTrainingState,
   openCheckpoints,
@@ -86,7 +85,7 @@ async function saved(world: World, job: ResumeJob, { name, layout }: Named): Pro
   const plan = planOf(world, { ...job, layouts: [] }, layout);
   const folder = join(job.checkpoints, name);
   const checkpoints = await openCheckpoints(world, { folder });
-  const weights = materialize<GptParams>(plan.model.spec, plan.seed, partOf(plan.tensor));
+  const weights = materialize<GptParams>(plan.model.spec, plan.seed, plan.weightShard);
   const { state } = advance(plan, initialTrainingState(plan, weights), FIRST_STEPS);
   const before = memory().numTensors;
   await checkpoints.of(plan, { identity: IDENTITY, run: {} }, silent).save(state);

@@ -9,6 +9,7 @@ import { UNSHARDED } from "@tessera/mesh";
 import { readJson } from "../read_json.js";
 import type { SafetensorsFile } from "../safetensors.js";
 import { isSharded, openCheckpoint, WEIGHTS } from "../sharded/saved.js";
+import { savedGptConfig } from "../saved_gpt.js";
 import type { Layout } from "./layout.js";
 import { layoutOfConfig } from "./layouts.js";
 import { copyColumns, piecesOf, transposed, type Piece } from "./pieces.js";
@@ -49,18 +50,19 @@ export function openModel(folder: string): OpenModel {
 function openSharded(folder: string): OpenModel {
   const saved = openCheckpoint(folder);
   try {
+    const config = savedGptConfig(saved);
     saved.check(UNSHARDED);
+    const { spec } = gpt(config);
+    return {
+      config,
+      valuesAt: (path) =>
+        saved.values(WEIGHTS, shardLayout(leafAt<ParamSpec>(spec, path)!, UNSHARDED, path)),
+      close: () => saved.close(),
+    };
   } catch (error) {
     saved.close();
     throw error;
   }
-  const { spec } = gpt(saved.config);
-  return {
-    config: saved.config,
-    valuesAt: (path) =>
-      saved.values(WEIGHTS, shardLayout(leafAt<ParamSpec>(spec, path)!, UNSHARDED, path)),
-    close: () => saved.close(),
-  };
 }
 
 function openLayout(folder: string): OpenModel {

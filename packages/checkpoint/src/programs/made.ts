@@ -1,8 +1,7 @@
 // Checkpoints of made-up tensors, for tests: every element says where it stands and when it was saved.
 
-import { gptConfig, noDropout } from "@tessera/gpt";
+import { gptConfig, noDropout, saveConfig } from "@tessera/gpt";
 import { fullSlice } from "@tessera/random";
-import { toSavedConfig } from "../saved_config.js";
 import type { About } from "../sharded/read_index.js";
 import type { Source } from "../sharded/writer.js";
 
@@ -13,7 +12,8 @@ export const NAME = "weights.table";
 
 export const about = (step: number): About => ({
   progress: { step, consumedSamples: 4 * step, seed: 7, identity: { seed: 7 } },
-  config: toSavedConfig(
+  family: "gpt",
+  config: saveConfig(
     gptConfig({
       layerCount: 1,
       hiddenSize: 8,

@@ -6,7 +6,6 @@ import { join } from "node:path";
 import { UserError } from "@tessera/config";
 import * as v from "valibot";
 import { faultOf } from "../fault.js";
-import { SavedConfig } from "../saved_config.js";
 import { INDEX, prefixOf } from "./write_index.js";
 
 /** Larger ones are refused before they are read. */
@@ -59,8 +58,10 @@ export type StoredTensor = v.InferOutput<typeof StoredTensor>;
 const Index = v.object({
   format: v.literal("tessera-checkpoint"),
   progress: Progress,
-  /** The model. */
-  config: SavedConfig,
+  /** The model's family; the first version wrote none, and knew one. */
+  family: v.optional(v.string(), "gpt"),
+  /** The model's configuration, which its family reads. */
+  config: v.record(v.string(), v.unknown()),
   /** How the learning rate goes. */
   schedule: v.record(v.string(), v.union([v.string(), v.number()])),
   /** The run's settings as they were resolved, for people. */

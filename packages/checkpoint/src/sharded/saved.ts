@@ -4,10 +4,8 @@ import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { tensor, type Tensor } from "@tensorflow/tfjs-core";
 import { UserError } from "@tessera/config";
-import { gptConfig, type GptConfig } from "@tessera/gpt";
 import { mapTree, type ShardLayout, type FlatRange, type Tree, type TreeOf } from "@tessera/layers";
 import type { ShardIndex } from "@tessera/mesh";
-import { fromSavedConfig } from "../saved_config.js";
 import { openSafetensors, type SafetensorsFile } from "../safetensors.js";
 import { readIndex, type Index, type Progress, type StoredTensor } from "./read_index.js";
 import { INDEX } from "./write_index.js";
@@ -23,7 +21,9 @@ export const isSharded = (folder: string): boolean => existsSync(join(folder, IN
 export interface SavedCheckpoint {
   readonly folder: string;
   readonly progress: Progress;
-  readonly config: GptConfig;
+  /** The name of the model's family, and the configuration from which it builds the model. */
+  readonly family: string;
+  readonly config: Readonly<Record<string, unknown>>;
   /** Bytes of tensors read so far. */
   readonly bytesRead: number;
   /**
@@ -53,7 +53,8 @@ export function openCheckpoint(folder: string): SavedCheckpoint {
   return {
     folder,
     progress: index.progress,
-    config: gptConfig(fromSavedConfig(index.config)),
+    family: index.family,
+    config: index.config,
     get bytesRead() {
       return files.bytesRead();
     },

@@ -151,7 +151,7 @@ function run({ all: group }: World, job: SharingJob): Shared {
     released: valuesOf(released),
     sums: valuesOf(sums),
     ...said,
-    copy: dataParallel.replica,
+    copy: dataParallel.replica(""),
     sharesGradients: dataParallel.shardsGradients,
     squares: squares.map((x) => x.dataSync()[0]!),
     reductions: sent,

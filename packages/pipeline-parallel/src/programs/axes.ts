@@ -37,15 +37,14 @@ export async function main(world: World): Promise<Joined> {
   const axis = pipelineAxis({ kind: "1f1b", chunks: 1, group, endsGroup: ends, specs });
   const filled = (valueOf: (path: string) => number) =>
     mapTree(specs[rank]!, ({ shape }: ParamSpec, path): Tensor => fill([...shape], valueOf(path)));
-  const completed = axis.complete(filled(() => 10 ** rank));
-  const joined = axis.join(filled((path) => (path === "table" ? 7 : 100 + rank)));
+  const completed = axis.completeGradients(filled(() => 10 ** rank));
+  const joined = axis.gather(filled((path) => (path === "table" ? 7 : 100 + rank)));
   const said = {
-    joined: [...joined].map(([path, x]) => [path, x.dataSync()[0]!, x.size] as const),
+    joined: leaves<Tensor>(joined).map(([path, x]) => [path, x.dataSync()[0]!, x.size] as const),
     completed: leaves<Tensor>(completed).map(([path, x]) => [path, x.dataSync()[0]!] as const),
-    copies: Object.fromEntries(leaves(specs[rank]!).map(([path]) => [path, axis.copy(path)])),
+    copies: Object.fromEntries(leaves(specs[rank]!).map(([path]) => [path, axis.replica(path)])),
     schedule: formatSchedule(axis.schedule(3)),
   };
-  disposeTree(completed);
-  for (const x of joined.values()) x.dispose();
+  for (const tree of [completed, joined]) disposeTree(tree);
   return { ...said, leaked: memory().numTensors - before };
 }

@@ -38,7 +38,6 @@ import {
   type LmHeadParams,
 } from "@tessera/layers";
 import {
-  partOf,
   shardParams,
   tensorParallel,
   sequenceParallel,
@@ -170,9 +169,9 @@ export async function main({ all: group }: World): Promise<Compared> {
     const model = modelOf(tensorParallel);
     const spec = specOf(model);
     const axis = tensorAxis(spec, tensorParallel, group);
-    const share = shardParams(drawn(), spec, partOf(axis));
+    const share = shardParams(drawn(), spec, tensorParallel.weightShard);
     const taken = take(model, share);
-    const gradients = axis.complete(taken.gradients) as Params;
+    const gradients = axis.completeGradients(taken.gradients) as Params;
     const joined = unshardParams(gradients, spec, group);
     for (const tree of [share, gradients]) disposeTree(tree);
     return { ...taken, gradients: valuesOf(joined) };

@@ -6,7 +6,7 @@ import { enableProdMode, fill, memory, setBackend, type Tensor } from "@tensorfl
 import type { World } from "@tessera/collectives";
 import { disposeTree, leaves, mapTensors, materialize, matrix, vector } from "@tessera/layers";
 import { vocabularyPartition, type ParamSpec } from "@tessera/layers";
-import { partOf, shardParams, tensorParallel, tensorAxis, unshardParams } from "../index.js";
+import { shardParams, tensorParallel, tensorAxis, unshardParams } from "../index.js";
 
 type Params = Readonly<Record<"columns" | "keys" | "table" | "inner" | "gain", Tensor>>;
 
@@ -44,17 +44,18 @@ export async function main(world: World): Promise<Shares> {
   enableProdMode(); // no advice to install another backend
   await setBackend("cpu");
   const before = memory().numTensors;
-  const axis = tensorAxis(spec, tensorParallel(world.all), world.all);
+  const parallel = tensorParallel(world.all);
+  const axis = tensorAxis<Params>(spec, parallel, world.all);
   const whole = materialize<Params>(spec, 5);
   const expected = valuesOf(whole);
-  const share = shardParams(whole, spec, partOf(axis));
+  const share = shardParams(whole, spec, parallel.weightShard);
   const joined = unshardParams(share, spec, world.all);
-  const completed = axis.complete(
+  const completed = axis.completeGradients(
     mapTensors(share, (leaf) => fill(leaf.shape, 10 ** world.rank)),
   ) as Params;
   const { gain } = spec;
-  const none = tensorAxis({ gain }, tensorParallel(world.all), world.all);
-  const untouched = none.complete({ gain: fill([5], 3) }) as Pick<Params, "gain">;
+  const none = tensorAxis<Pick<Params, "gain">>({ gain }, parallel, world.all);
+  const untouched = none.completeGradients({ gain: fill([5], 3) }) as Pick<Params, "gain">;
   const said = {
     whole: expected,
     sizes: Object.fromEntries(leaves<Tensor>(share).map(([path, { shape }]) => [path, shape])),
@@ -62,7 +63,7 @@ export async function main(world: World): Promise<Shares> {
     completed: valuesOf(completed),
     untouched: [...untouched.gain.dataSync()],
     counted: Object.fromEntries(
-      leaves<Tensor>(share).map(([path]) => [path, 1 / axis.copy(path).count]),
+      leaves<Tensor>(share).map(([path]) => [path, 1 / axis.replica(path).count]),
     ),
   };
   for (const tree of [share, joined, completed, untouched]) disposeTree(tree);

@@ -4,7 +4,8 @@ import { beforeAll, describe, expect, test } from "@jest/globals";
 import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, memory, setBackend, tensor, type Tensor } from "@tensorflow/tfjs-core";
 import { accumulate, disposeTree, leaves, materialize, evalContext } from "@tessera/layers";
-import { gpt, gptConfig, gptStage, type GptConfig, type GptParams } from "./index.js";
+import { modelStage } from "@tessera/model";
+import { gpt, gptConfig, gptModel, type GptConfig, type GptParams } from "./index.js";
 
 beforeAll(async () => {
   enableProdMode();
@@ -33,7 +34,7 @@ const targets = () => ({
 function inParts(config: GptConfig, sizes: readonly number[]) {
   let start = 0;
   const spans = sizes.map((size) => ({ start: (start += size) - size, size }));
-  const stages = spans.map((span) => gptStage(config, {}, [span]));
+  const stages = spans.map((span) => modelStage(gptModel(config), {}, [span]));
   const trees = stages.map(({ spec }) => materialize<GptParams>(spec, 1));
   const parts = stages.map(({ chunks: [part] }) => part!);
   const sums = trees.map((tree) => accumulate(tree));
@@ -97,7 +98,7 @@ describe.each(models)("a model that is %s,", (_name, config) => {
 
   test("its parts have what they use, under the whole model's names", () => {
     const whole = gpt(config).spec;
-    const [first, last] = [0, 2].map((start) => gptStage(config, {}, [{ start, size: 1 }]).spec);
+    const [first, last] = [0, 2].map((start) => modelStage(gptModel(config), {}, [{ start, size: 1 }]).spec);
     const names = (spec: object) => leaves(spec as GptParams).map(([path]) => path);
     const ofBlock = (block: number) =>
       names(whole).filter((path) => path.startsWith(`blocks.${block}.`));

@@ -1,8 +1,12 @@
-// How a GPT's configuration is saved: under the keys of the first version, so that every version reads it.
+// A GPT's configuration as JSON, under the keys of the first version, so that every version reads it.
 
-import type { GptConfig } from "@tessera/gpt";
+import { UserError } from "@tessera/config";
 import * as v from "valibot";
-import { layers, positive, rate, size } from "./hugging_face/layout.js";
+import { gptConfig, type GptConfig } from "./config.js";
+
+const size = v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(2 ** 31));
+const rate = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
+const positive = v.pipe(v.number(), v.finite(), v.gtValue(0));
 
 const Positions = v.variant("kind", [
   v.object({ kind: v.picklist(["learned", "none"]) }),
@@ -14,9 +18,8 @@ const Positions = v.variant("kind", [
   }),
 ]);
 
-/** A configuration as JSON. */
-export const SavedConfig = v.object({
-  layerCount: layers,
+const SavedConfig = v.object({
+  layerCount: v.pipe(size, v.maxValue(10_000)),
   hiddenSize: size,
   headCount: size,
   keyHeadCount: size,
@@ -36,7 +39,7 @@ export const SavedConfig = v.object({
 
 export type SavedConfig = v.InferOutput<typeof SavedConfig>;
 
-export function toSavedConfig(config: GptConfig): SavedConfig {
+export function saveConfig(config: GptConfig): SavedConfig {
   const { kvHeadCount, ffnHiddenSize, initStd, positions, ...same } = config;
   return {
     ...same,
@@ -50,9 +53,18 @@ export function toSavedConfig(config: GptConfig): SavedConfig {
   };
 }
 
-export function fromSavedConfig(saved: SavedConfig): GptConfig {
-  const { keyHeadCount, innerSize, initDeviation, positions, ...same } = saved;
-  return {
+/**
+ * The inverse of `saveConfig`.
+ * @throws UserError that names `where` and the key which is not as it is saved.
+ */
+export function parseConfig(json: unknown, where: string): GptConfig {
+  const parsed = v.safeParse(SavedConfig, json, { abortEarly: true });
+  if (!parsed.success) {
+    const [issue] = parsed.issues;
+    throw new UserError(`${where}: config.${v.getDotPath(issue) ?? ""}: ${issue.message}`);
+  }
+  const { keyHeadCount, innerSize, initDeviation, positions, ...same } = parsed.output;
+  return gptConfig({
     ...same,
     kvHeadCount: keyHeadCount,
     ffnHiddenSize: innerSize,
@@ -61,5 +73,5 @@ export function fromSavedConfig(saved: SavedConfig): GptConfig {
         ? { kind: "rotary", base: positions.base, fraction: positions.share, pairs: positions.pairs }
         : { kind: positions.kind },
     initStd: initDeviation,
-  };
+  });
 }

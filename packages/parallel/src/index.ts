@@ -1,0 +1,12 @@
+export { replicatedAxis, type ParallelAxis } from "./axis.js";
+export {
+  allReduceOver,
+  allReduceScalar,
+  anyRank,
+  completeGradients,
+  isFirstRank,
+  lossAxes,
+  rankAmong,
+  replicaCount,
+  sampleShard,
+} from "./fold.js";

@@ -1,0 +1,28 @@
+// Data parallelism: ranks that see different samples, and ZeRO's stages of what they shard.
+
+import type { ProcessGroup } from "@tessera/collectives";
+import { fsdpWrapper, fullyShard, replicate, type DataParallel } from "@tessera/data-parallel";
+import { noTensorParallel, type Tree } from "@tessera/layers";
+import type { ModelOptions } from "@tessera/model";
+import type { ResolvedParallel } from "../parallel_config.js";
+import type { AxisDefinition } from "./definition.js";
+
+const weightShard = ({ tensorParallel = noTensorParallel }: ModelOptions) =>
+  tensorParallel.weightShard;
+
+export const dataDefinition = <P extends Tree>({
+  data: degree,
+  zeroStage,
+  bucketBytes,
+}: ResolvedParallel): AxisDefinition<P, DataParallel<P>> => ({
+  name: "data",
+  degree,
+  wrap: (options, group: ProcessGroup) =>
+    zeroStage === 3 ? { ...options, wrapper: fsdpWrapper(group, weightShard(options)) } : options,
+  create({ group, stage: { spec, options } }) {
+    const shard = weightShard(options);
+    if (zeroStage === 3) return fullyShard<P>(spec, group, shard);
+    const buckets = bucketBytes === undefined ? {} : { bucketBytes };
+    return replicate<P>(spec, group, { stage: zeroStage, shard, ...buckets });
+  },
+});
