@@ -16,8 +16,13 @@ const floors = [
     onlyDependOnLibsWithTags: [...below(floor), ...(floor < 3 ? [`base:${floor}`] : [])],
     notDependOnLibsWithTags: ["kind:engine"],
   })),
-  { sourceTag: "floor:5", onlyDependOnLibsWithTags: below(5) },
-  { sourceTag: "kind:tools", onlyDependOnLibsWithTags: [...below(6), "kind:tools"] },
+  // The registry of engines: above the engines, below the apps that choose one.
+  { sourceTag: "kind:engines", onlyDependOnLibsWithTags: below(4) },
+  { sourceTag: "floor:5", onlyDependOnLibsWithTags: [...below(5), "kind:engines"] },
+  {
+    sourceTag: "kind:tools",
+    onlyDependOnLibsWithTags: [...below(6), "kind:tools", "kind:engines"],
+  },
 ];
 
 export default tseslint.config(

@@ -11,7 +11,7 @@ import {
   type FlagValues,
 } from "@tessera/config";
 import { presetNames } from "@tessera/gpt";
-import { backendNames } from "@tessera/kernels-native";
+import { backendNames } from "@tessera/engines";
 
 const count = { min: 1, whole: true } as const;
 const interval = { min: 0, whole: true } as const;

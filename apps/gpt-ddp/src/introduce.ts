@@ -3,7 +3,8 @@
 import type { World } from "@tessera/collectives";
 import { peakBytes, rankMemory } from "@tessera/data-parallel";
 import { activationBytes, parameterCount } from "@tessera/gpt";
-import { isAvailable, type BackendName } from "@tessera/kernels-native";
+import type { BackendName } from "@tessera/engines";
+import { isAvailable } from "@tessera/kernels-native";
 import { describeMemory, describeRanks, megabytes, type TrainingState } from "@tessera/trainer";
 import type { Run } from "./plan.js";
 

@@ -10,8 +10,9 @@ import { runRank, type World } from "@tessera/collectives";
 import { joinWorld } from "@tessera/collectives-mpi";
 import { endWith, EXIT, parseFlags } from "@tessera/config";
 import { generate, greedy, nativeEngine } from "@tessera/generation";
+import { chooseBackend, defaultBackend } from "@tessera/engines";
 import { gpt, type GptParams } from "@tessera/gpt";
-import { chooseBackend, defaultBackend, threadCount } from "@tessera/kernels-native";
+import { threadCount } from "@tessera/kernels-native";
 import { bind } from "@tessera/launcher";
 import { isFirstRank } from "@tessera/parallel";
 import {
@@ -53,10 +54,10 @@ async function main(argv: readonly string[]): Promise<number> {
     const backend = flags.backend ?? defaultBackend();
     const batch = chooseBatch(configured, world.size);
     const checkpoints = flags.do_train ? await checkpointsOf(flags, world) : null;
-    const run = await makeRun(flags, { backend, world, batch });
     const processors = availableParallelism();
     const environment = bind(process.env, processors);
     await chooseBackend(backend, environment);
+    const run = await makeRun(flags, { world, batch });
     const start = startingState(flags, run);
     checkReplicasAgree(run.plan, start);
     if (world.rank === 0) {

@@ -17,7 +17,6 @@ import {
   type ZeroStage,
 } from "@tessera/trainer";
 import type { World } from "@tessera/collectives";
-import type { BackendName } from "@tessera/kernels-native";
 import { chooseData, type Data } from "./choose_data.js";
 import { chooseConfig, resumedFolder } from "./choose_model.js";
 import type { Flags } from "./flags.js";
@@ -35,15 +34,14 @@ export interface Run {
 
 /** Where a run takes place, and how much of it at once. */
 export interface Place {
-  readonly backend: BackendName;
   readonly world: World;
   readonly batch: BatchPlan;
 }
 
 /** Throws a UserError for whatever cannot be. */
-export async function makeRun(flags: Flags, { backend, world, batch }: Place): Promise<Run> {
+export async function makeRun(flags: Flags, { world, batch }: Place): Promise<Run> {
   const { storage, lossScaling } = choosePrecision(flags);
-  checkStorage(storage, backend);
+  checkStorage(storage);
   const tokenizer = openTokenizer(flags.tokenizer);
   const config = chooseConfig(flags, tokenizer.vocabularySize);
   const { max_len, seed } = flags;

@@ -10,7 +10,7 @@ import {
   type FlagGroups,
   type FlagValues,
 } from "@tessera/config";
-import { backendNames } from "@tessera/kernels-native";
+import { backendNames } from "@tessera/engines";
 import { SITES, type SiteName } from "@tessera/launcher";
 import { scheduleKinds } from "@tessera/pipeline-parallel";
 import { presetNames } from "./presets.js";

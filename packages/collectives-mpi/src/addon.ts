@@ -16,8 +16,7 @@ export const KINDS: readonly Call["kind"][] = [
   "receive",
   "barrier",
 ];
-/** In the order of `Storage` and `Op` in native/reduce.h. */
-export const STORAGES = ["fp32", "int32", "bool", "bf16", "fp16"] as const;
+/** In the order of `Op` in native/reduce.h. */
 export const OPS = ["sum", "mean", "max", "min"] as const;
 
 export interface Facts {

@@ -1,7 +1,7 @@
 // What moves elements between ranks. An engine knows no tensors: it is given memory, and every
 // group of tensors (tensor_group.ts) is built over one.
 
-import type { Storage } from "@tessera/kernels";
+import { storageBytes, type Storage } from "@tessera/kernels";
 import type { ReduceOp } from "./group.js";
 
 export type Values = Float32Array | Int32Array | Uint8Array;
@@ -37,10 +37,8 @@ export interface Engine {
   start(call: Call): Pending;
 }
 
-const BYTES: Readonly<Record<Storage, number>> = { fp32: 4, int32: 4, bool: 1, bf16: 2, fp16: 2 };
-
 export const bytesOf = ({ storage, size }: Pick<Elements, "storage" | "size">): number =>
-  BYTES[storage] * size;
+  storageBytes(storage, size);
 
 /** What a call is, in an error: "allReduce (sum) of 4 fp32". */
 export function describeCall(call: Call): string {

@@ -2,7 +2,15 @@
 // engine are native, through arrays of JavaScript elsewhere.
 
 import { engine, keep, tensor, type Tensor } from "@tensorflow/tfjs-core";
-import { call, convert, dtypeOf, hostMemory, type Shape, type Storage } from "@tessera/kernels";
+import {
+  call,
+  convert,
+  dtypeOf,
+  hostMemory,
+  storageOf as storageOnBackend,
+  type Shape,
+  type Storage,
+} from "@tessera/kernels";
 import type { Elements, Values } from "./engine.js";
 
 /** Memory lent to an engine until `release`. */
@@ -17,12 +25,10 @@ export interface Blank {
   take(): Tensor;
 }
 
-/** How x lies in memory. Throws for what ranks cannot exchange. */
+/** How x is stored. Throws for what ranks cannot exchange. */
 export function storageOf(x: Tensor): Storage {
-  const storage = hostMemory()?.storage(x);
-  if (storage) return storage;
-  if (x.dtype === "float32") return "fp32";
-  if (x.dtype === "int32" || x.dtype === "bool") return x.dtype;
+  const storage = storageOnBackend(x);
+  if (storage !== null) return storage;
   throw new TypeError(`a ${x.dtype} tensor cannot be sent to other ranks`);
 }
 

@@ -7,7 +7,6 @@ import { tensorGroup } from "./tensor_group.js";
 
 /** As a backend whose memory is lent to engines offers it. */
 const lending: HostMemory = {
-  storage: () => "fp32",
   address: () => 1,
   copyOut: () => undefined,
   allocate: (shape) => ones([...shape]),

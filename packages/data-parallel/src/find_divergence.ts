@@ -3,7 +3,7 @@
 
 import { concat, reshape, sum, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup } from "@tessera/collectives";
-import { call, sumOfSquares } from "@tessera/kernels";
+import { callMultiTensor, sumOfSquares } from "@tessera/kernels";
 import { leaves, type Tree } from "@tessera/layers";
 
 /**
@@ -16,7 +16,7 @@ export function findDivergence(tree: Tree, group: ProcessGroup): string | null {
     concat(
       named.flatMap(([, x]) => [
         reshape(sum(x), [1]),
-        reshape(call(sumOfSquares, { x }, {}).total, [1]),
+        reshape(callMultiTensor(sumOfSquares, { xs: [x] }, { factors: [1] }).total, [1]),
       ]),
     ),
   );

@@ -1,8 +1,8 @@
 // The squares of gradients that lie in pieces on several ranks: what their norm is made of.
 
-import { addN, mul, tidy, type Tensor } from "@tensorflow/tfjs-core";
+import type { Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup } from "@tessera/collectives";
-import { call, sumOfSquares } from "@tessera/kernels";
+import { callMultiTensor, sumOfSquares } from "@tessera/kernels";
 import { leaves, type Tree } from "@tessera/layers";
 
 /** The sum of squares of all leaves, each counted as `share` says, over the ranks of `group`, if any. */
@@ -11,13 +11,12 @@ export function sumSquares(
   tree: Tree,
   share: (path: string) => number,
 ): Tensor {
-  const own = tidy(() =>
-    addN(
-      leaves<Tensor>(tree).map(([path, x]) => {
-        const { total } = call(sumOfSquares, { x }, {});
-        return share(path) === 1 ? total : mul(total, share(path));
-      }),
-    ),
+  const named = leaves<Tensor>(tree);
+  const factors = named.map(([path]) => share(path));
+  const { total: own } = callMultiTensor(
+    sumOfSquares,
+    { xs: named.map(([, x]) => x) },
+    { factors },
   );
   if (group === null) return own;
   const total = group.allReduce(own).wait();

@@ -106,54 +106,112 @@ Napi::Value read(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-/** A list of [slot, storage, ...shape], as views. */
-std::vector<View> views(const Napi::Value& value, const Instance& held) {
-  const auto list = value.As<Napi::Array>();
-  std::vector<View> result;
-  for (uint32_t i = 0; i < list.Length(); ++i) {
-    const auto numbers = list.Get(i).As<Napi::Array>();
-    const Block& block = held.block(slotOf(numbers.Get(0u)));
-    View view{block.data, static_cast<Type>(slotOf(numbers.Get(1u))), {}};
-    for (uint32_t d = 2; d < numbers.Length(); ++d) {
-      view.shape.push_back(numbers.Get(d).As<Napi::Number>().Int64Value());
+/** Reads the packed arguments of `run`, which packages/native-backend/src/pack_call.ts writes. */
+class PackedCall {
+ public:
+  explicit PackedCall(const Napi::Value& value) {
+    auto numbers = value.As<Napi::Float64Array>();
+    next_ = numbers.Data();
+    end_ = next_ + numbers.ElementLength();
+  }
+
+  double number() { return *take(); }
+  size_t index() { return static_cast<size_t>(number()); }
+
+  /** slot, storage, rank, ...shape; a slot of -1 alone for an input that is absent. */
+  View input(const Instance& held) {
+    const double slot = number();
+    if (slot < 0) return {nullptr, Type::f32, {}};
+    return view(held.block(static_cast<uint32_t>(slot)));
+  }
+
+  /** The same; a slot of -1 for an output that is allocated here, in place of which its slot is written. */
+  View output(Instance& held, std::vector<uint32_t>& allocated) {
+    double* slot = take();
+    if (*slot >= 0) return view(held.block(static_cast<uint32_t>(*slot)));
+    View result = untied();
+    allocated.push_back(held.allocate(static_cast<size_t>(result.size() * bytesPer(result.type))));
+    *slot = allocated.back();
+    result.data = held.block(allocated.back()).data;
+    return result;
+  }
+
+  /** count, ...numbers; -1 - length, ...character codes for text. */
+  Attribute attribute() {
+    Attribute result;
+    const double count = number();
+    if (count < 0) {
+      result.text.resize(static_cast<size_t>(-1 - count));
+      for (char& character : result.text) character = static_cast<char>(number());
+    } else {
+      result.numbers.resize(static_cast<size_t>(count));
+      for (double& each : result.numbers) each = number();
     }
-    if (static_cast<size_t>(view.size() * bytesPer(view.type)) > block.bytes) {
+    return result;
+  }
+
+ private:
+  double* take() {
+    if (next_ == end_) throw std::invalid_argument("the packed arguments of a call end too early");
+    return next_++;
+  }
+
+  /** storage, rank, ...shape, without memory. */
+  View untied() {
+    View view{nullptr, static_cast<Type>(index()), Shape(index())};
+    for (int64_t& extent : view.shape) extent = static_cast<int64_t>(number());
+    return view;
+  }
+
+  View view(const Block& block) {
+    View result = untied();
+    if (static_cast<size_t>(result.size() * bytesPer(result.type)) > block.bytes) {
       throw std::invalid_argument("a shape is larger than the memory behind it");
     }
-    result.push_back(std::move(view));
+    result.data = block.data;
+    return result;
   }
-  return result;
+
+  double *next_, *end_;
+};
+
+bool fits(const Call& call) {
+  const Kernel& kernel = call.kernel;
+  const size_t single = kernel.inputs.size() + kernel.optionalInputs.size();
+  const size_t inLists = kernel.lists.size(), length = call.listLength();
+  const size_t outputs = kernel.outputs.size() + kernel.outputLists.size() * length;
+  return call.in.size() == single + inLists * length && call.out.size() >= outputs &&
+         call.out.size() <= outputs + kernel.optionalOutputs.size() &&
+         call.attributes.size() == kernel.attributes.size();
 }
 
-Attribute attributeOf(const Napi::Value& value) {
-  Attribute attribute;
-  if (value.IsString()) {
-    attribute.text = value.As<Napi::String>();
-  } else if (value.IsArray()) {
-    const auto list = value.As<Napi::Array>();
-    for (uint32_t i = 0; i < list.Length(); ++i) {
-      attribute.numbers.push_back(list.Get(i).As<Napi::Number>().DoubleValue());
-    }
-  } else if (value.IsNumber() || value.IsBoolean()) {
-    attribute.numbers.push_back(value.ToNumber().DoubleValue());
-  } else {
-    throw std::invalid_argument("an attribute is neither number, boolean, string nor list");
-  }
-  return attribute;
-}
-
-/** run(index, inputs, outputs, attributes) */
-Napi::Value run(const Napi::CallbackInfo& info) {
-  Instance& held = instance(info.Env());
-  const Kernel& kernel = kernels().at(slotOf(info[0]));
-  Call call{kernel, views(info[1], held), views(info[2], held), {}, held.pool};
-  const auto list = info[3].As<Napi::Array>();
-  for (uint32_t i = 0; i < list.Length(); ++i) call.attributes.push_back(attributeOf(list.Get(i)));
-  if (call.in.size() != kernel.inputs.size() || call.out.size() != kernel.outputs.size() ||
-      call.attributes.size() != kernel.attributes.size()) {
+void runPacked(PackedCall& packed, Instance& held, std::vector<uint32_t>& allocated) {
+  const Kernel& kernel = kernels().at(packed.index());
+  Call call{kernel, {}, {}, {}, held.pool};
+  call.in.resize(packed.index());
+  call.out.resize(packed.index());
+  call.attributes.resize(packed.index());
+  for (View& view : call.in) view = packed.input(held);
+  for (View& view : call.out) view = packed.output(held, allocated);
+  for (Attribute& attribute : call.attributes) attribute = packed.attribute();
+  if (!fits(call)) {
     throw std::invalid_argument(kernel.name + " was given another number of arguments than it declares");
   }
   kernel.run(call);
+}
+
+/** run(packed): releases slots, allocates outputs, and runs a kernel */
+Napi::Value run(const Napi::CallbackInfo& info) {
+  Instance& held = instance(info.Env());
+  PackedCall packed(info[0]);
+  for (size_t left = packed.index(); left > 0; --left) held.release(static_cast<uint32_t>(packed.number()));
+  std::vector<uint32_t> allocated;
+  try {
+    runPacked(packed, held, allocated);
+  } catch (...) {
+    for (const uint32_t slot : allocated) held.release(slot);
+    throw;
+  }
   return info.Env().Undefined();
 }
 
@@ -177,7 +235,11 @@ Napi::Value contract(const Napi::CallbackInfo& info) {
     auto inPlace = Napi::Object::New(env);
     for (const InPlace& pair : kernel.inPlace) inPlace.Set(pair.output, pair.input);
     entry.Set("inPlace", inPlace);
-    entry.Set("wide", names(env, kernel.wide));
+    entry.Set("fp32Outputs", names(env, kernel.fp32Outputs));
+    entry.Set("optionalInputs", names(env, kernel.optionalInputs));
+    entry.Set("optionalOutputs", names(env, kernel.optionalOutputs));
+    entry.Set("lists", names(env, kernel.lists));
+    entry.Set("outputLists", names(env, kernel.outputLists));
     array.Set(i, entry);
   }
   return array;

@@ -100,7 +100,7 @@ void attendAll(const Call& call) {
     pack<Of>(at.value(call.in[1], b, g), space.rows, at.step);
     space.value = stack<Of>(at, space.rows, space.room);
     pack<Of>(at.query(call.in[0], b, h), space.query, at.step);
-    const Masks masks{dropout, call.in.size() > 2 ? Starts(call.in[2], b) : Starts()};
+    const Masks masks{dropout, call.has(2) ? Starts(call.in[2], b) : Starts()};
     attend<Of>(at, space, masks, b, h, at.query(call.out[0], b, h), logSumExp + head * at.T);
   }
 }
@@ -109,18 +109,13 @@ void causalAttention(const Call& call) {
   inCells({call.in[0], call.in[1]}, [&](auto cells) { attendAll<decltype(cells)>(call); });
 }
 
-Kernel attentionOf(const char* name, std::vector<std::string> inputs) {
-  return {name,
-          std::move(inputs),
-          {"y", "logSumExp"},
-          {"whole", "start", "size", "key", "scale", "rate"},
-          causalAttention,
-          {},
-          {"logSumExp"}};
-}
-
-const Define define(attentionOf("TesseraCausalAttention", {"query", "keyValue"}));
-const Define defineDocuments(attentionOf("TesseraDocumentAttention", {"query", "keyValue", "starts"}));
+const RegisterKernel registerKernel({.name = "TesseraCausalAttention",
+                                     .inputs = {"query", "keyValue"},
+                                     .outputs = {"y", "logSumExp"},
+                                     .attributes = {"whole", "start", "size", "key", "scale", "rate"},
+                                     .run = causalAttention,
+                                     .fp32Outputs = {"logSumExp"},
+                                     .optionalInputs = {"starts"}});
 
 }  // namespace
 }  // namespace tessera

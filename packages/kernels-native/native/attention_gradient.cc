@@ -130,7 +130,7 @@ void attendAllGradient(const Call& call) {
     transposeTiles<Of>(at, space.key.rows, space.keyT);
     std::fill_n(space.dKey, at.elements(), 0.0f);
     std::fill_n(space.dValue, at.elements(), 0.0f);
-    const Masks masks{dropout, call.in.size() > 5 ? Starts(call.in[5], b) : Starts()};
+    const Masks masks{dropout, call.has(5) ? Starts(call.in[5], b) : Starts()};
     for (int64_t h = g * shared; h < (g + 1) * shared; ++h) {
       packSides<Of>(at, at.query(query, b, h), space.query);
       packSides<Of>(at, at.query(dy, b, h), space.dy);
@@ -147,17 +147,12 @@ void causalAttentionGradient(const Call& call) {
   inCells({call.in[0], call.in[1], call.in[4]}, [&](auto cells) { attendAllGradient<decltype(cells)>(call); });
 }
 
-Kernel gradientOf(const char* name, std::vector<std::string> inputs) {
-  return {name,
-          std::move(inputs),
-          {"dQuery", "dKeyValue"},
-          {"whole", "start", "size", "key", "scale", "rate"},
-          causalAttentionGradient};
-}
-
-const Define define(gradientOf("TesseraCausalAttentionGradient", {"query", "keyValue", "y", "logSumExp", "dy"}));
-const Define defineDocuments(
-    gradientOf("TesseraDocumentAttentionGradient", {"query", "keyValue", "y", "logSumExp", "dy", "starts"}));
+const RegisterKernel registerKernel({.name = "TesseraCausalAttentionGradient",
+                                     .inputs = {"query", "keyValue", "y", "logSumExp", "dy"},
+                                     .outputs = {"dQuery", "dKeyValue"},
+                                     .attributes = {"whole", "start", "size", "key", "scale", "rate"},
+                                     .run = causalAttentionGradient,
+                                     .optionalInputs = {"starts"}});
 
 }  // namespace
 }  // namespace tessera

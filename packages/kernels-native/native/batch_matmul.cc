@@ -27,8 +27,8 @@ void fusedMatMul(const Call& call) {
   multiply(product, call.pool);
 }
 
-const Define define({"BatchMatMul", {"a", "b"}, {"y"}, {"transposeA", "transposeB"}, batchMatMul});
-const Define defineFused({"_FusedMatMul", {"a", "b", "bias"}, {"y"}, {"transposeA", "transposeB"}, fusedMatMul});
+const RegisterKernel registerKernel({"BatchMatMul", {"a", "b"}, {"y"}, {"transposeA", "transposeB"}, batchMatMul});
+const RegisterKernel registerFused({"_FusedMatMul", {"a", "b", "bias"}, {"y"}, {"transposeA", "transposeB"}, fusedMatMul});
 
 }  // namespace
 }  // namespace tessera

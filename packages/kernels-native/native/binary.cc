@@ -103,6 +103,13 @@ struct Add {
 struct Sub {
   float operator()(float a, float b) const { return a - b; }
 };
+/** NaN where either is. */
+struct Maximum {
+  float operator()(float a, float b) const { return a > b || a != a ? a : b; }
+};
+struct Minimum {
+  float operator()(float a, float b) const { return a < b || a != a ? a : b; }
+};
 struct Multiply {
   float operator()(float a, float b) const { return a * b; }
 };
@@ -110,10 +117,12 @@ struct RealDiv {
   float operator()(float a, float b) const { return a / b; }
 };
 
-const Define defineAdd({"Add", {"a", "b"}, {"y"}, {}, binary<Add>});
-const Define defineSub({"Sub", {"a", "b"}, {"y"}, {}, binary<Sub>});
-const Define defineMultiply({"Multiply", {"a", "b"}, {"y"}, {}, binary<Multiply>});
-const Define defineRealDiv({"RealDiv", {"a", "b"}, {"y"}, {}, binary<RealDiv>});
+const RegisterKernel registerAdd({"Add", {"a", "b"}, {"y"}, {}, binary<Add>});
+const RegisterKernel registerSub({"Sub", {"a", "b"}, {"y"}, {}, binary<Sub>});
+const RegisterKernel registerMaximum({"Maximum", {"a", "b"}, {"y"}, {}, binary<Maximum>});
+const RegisterKernel registerMinimum({"Minimum", {"a", "b"}, {"y"}, {}, binary<Minimum>});
+const RegisterKernel registerMultiply({"Multiply", {"a", "b"}, {"y"}, {}, binary<Multiply>});
+const RegisterKernel registerRealDiv({"RealDiv", {"a", "b"}, {"y"}, {}, binary<RealDiv>});
 
 }  // namespace
 }  // namespace tessera

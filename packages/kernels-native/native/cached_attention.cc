@@ -149,7 +149,7 @@ void cachedAttention(const Call& call) {
   }
 }
 
-const Define define({"TesseraCachedAttention",
+const RegisterKernel registerKernel({"TesseraCachedAttention",
                      {"query", "keyValue", "cache"},
                      {"y", "logSumExp", "extended"},
                      {"scale", "firstRow", "lengths"},

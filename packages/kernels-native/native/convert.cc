@@ -24,8 +24,8 @@ void cast(const Call& call) {
   });
 }
 
-const Define defineCast({"Cast", {"x"}, {"y"}, {}, cast});
-const Define define({"TesseraConvert", {"x"}, {"y"}, {"storage"}, convert});
+const RegisterKernel registerCast({"Cast", {"x"}, {"y"}, {}, cast});
+const RegisterKernel registerKernel({"TesseraConvert", {"x"}, {"y"}, {"storage"}, convert});
 
 }  // namespace
 }  // namespace tessera

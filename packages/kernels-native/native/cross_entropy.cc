@@ -152,23 +152,19 @@ void head(const Call& call) {
   inCells({call.in[0]}, [&](auto cells) { Head<decltype(cells)>(call, backward).run(); });
 }
 
-Kernel lossOf(const char* name, std::vector<std::string> inputs) {
-  return {name, std::move(inputs), {"loss"}, {}, head<false>, {}, {"loss"}};
-}
-
-Kernel gradientOf(const char* name, std::vector<std::string> inputs, std::vector<std::string> wide) {
-  std::vector<std::string> outputs{"loss", "dx", "dTable"};
-  if (inputs.size() > 4) outputs.push_back("dBias");
-  return {name, std::move(inputs), std::move(outputs), {}, head<true>, {}, std::move(wide)};
-}
-
-const Define define(lossOf("TesseraCrossEntropy", {"x", "table", "targets", "weights"}));
-const Define defineBiased(lossOf("TesseraBiasedCrossEntropy", {"x", "table", "targets", "weights", "bias"}));
-const Define defineGradient(gradientOf("TesseraCrossEntropyGradient", {"x", "table", "targets", "weights"},
-                                       {"loss", "dTable"}));
-const Define defineBiasedGradient(gradientOf("TesseraBiasedCrossEntropyGradient",
-                                             {"x", "table", "targets", "weights", "bias"},
-                                             {"loss", "dTable", "dBias"}));
+const RegisterKernel registerLoss({.name = "TesseraCrossEntropy",
+                                   .inputs = {"x", "table", "targets", "weights"},
+                                   .outputs = {"loss"},
+                                   .run = head<false>,
+                                   .fp32Outputs = {"loss"},
+                                   .optionalInputs = {"bias"}});
+const RegisterKernel registerGradient({.name = "TesseraCrossEntropyGradient",
+                                       .inputs = {"x", "table", "targets", "weights"},
+                                       .outputs = {"loss", "dx", "dTable"},
+                                       .run = head<true>,
+                                       .fp32Outputs = {"loss", "dTable", "dBias"},
+                                       .optionalInputs = {"bias"},
+                                       .optionalOutputs = {"dBias"}});
 
 }  // namespace
 }  // namespace tessera

@@ -111,9 +111,9 @@ void dropout(const Call& call) {
   });
 }
 
-const Define defineNormal({"TesseraRandomNormal", {}, {"y"}, {"whole", "start", "size", "key", "mean", "deviation"},
+const RegisterKernel registerNormal({"TesseraRandomNormal", {}, {"y"}, {"whole", "start", "size", "key", "mean", "deviation"},
                            randomNormal, {}, {"y"}});
-const Define define({"TesseraDropout", {"x"}, {"y"}, {"whole", "start", "size", "key", "rate"}, dropout});
+const RegisterKernel registerKernel({"TesseraDropout", {"x"}, {"y"}, {"whole", "start", "size", "key", "rate"}, dropout});
 
 }  // namespace
 }  // namespace tessera

@@ -66,10 +66,10 @@ void addEmbedGradient(const Call& call) {
   mapElements(total, {summand.data(), Type::f32, total.shape}, total, plus);
 }
 
-const Define define({"TesseraEmbed", {"table", "ids"}, {"y"}, {}, embed});
-const Define defineGradient({"TesseraEmbedGradient", {"ids", "dy"}, {"dTable"}, {"rows"}, embedGradient, {},
+const RegisterKernel registerKernel({"TesseraEmbed", {"table", "ids"}, {"y"}, {}, embed});
+const RegisterKernel registerGradient({"TesseraEmbedGradient", {"ids", "dy"}, {"dTable"}, {"rows"}, embedGradient, {},
                              {"dTable"}});
-const Define defineAdd({"TesseraAddEmbedGradient", {"sum", "ids", "dy"}, {"total"}, {}, addEmbedGradient,
+const RegisterKernel registerAdd({"TesseraAddEmbedGradient", {"sum", "ids", "dy"}, {"total"}, {}, addEmbedGradient,
                         {{"total", "sum"}}});
 
 }  // namespace

@@ -40,8 +40,8 @@ bool exact(const Call& call) { return call.text("form") == "erf"; }
 void gelu(const Call& call) { exact(call) ? forward<Erf>(call) : forward<Tanh>(call); }
 void geluGradient(const Call& call) { exact(call) ? backward<Erf>(call) : backward<Tanh>(call); }
 
-const Define define({"TesseraGelu", {"x"}, {"y"}, {"form"}, gelu});
-const Define defineGradient({"TesseraGeluGradient", {"x", "dy"}, {"dx"}, {"form"}, geluGradient});
+const RegisterKernel registerKernel({"TesseraGelu", {"x"}, {"y"}, {"form"}, gelu});
+const RegisterKernel registerGradient({"TesseraGeluGradient", {"x", "dy"}, {"dx"}, {"form"}, geluGradient});
 
 }  // namespace
 }  // namespace tessera

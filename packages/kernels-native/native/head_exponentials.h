@@ -27,7 +27,7 @@ struct HeadInputs {
         table(call.in[1]),
         targets(call.in[2].ints()),
         weights(call.in[3]) {
-    if (call.in.size() > 4) bias.emplace(call.in[4]);
+    if (call.has(4)) bias.emplace(call.in[4]);
   }
 };
 

@@ -1,6 +1,5 @@
-// What a native kernel is: a name, the names of its arguments, and a function over views. The
-// names repeat the TypeScript contract, so that a test can compare the two. Nothing in here or in
-// the kernels knows JavaScript.
+// A native kernel: its name, the names of its arguments, and a function over views. The names repeat the
+// TypeScript contract, so that a test can compare the two. Neither this file nor the kernels know JavaScript.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +12,7 @@
 
 namespace tessera {
 
-/** How the elements of a tensor lie in memory. The order is that of STORAGES in src/storage.ts. */
+/** Element types, in the order of STORAGES in packages/kernels/src/storage.ts. */
 enum class Type : uint8_t { f32, i32, u8, bf16, f16 };
 
 using Shape = std::vector<int64_t>;
@@ -68,13 +67,23 @@ struct Attribute {
 
 struct Kernel;
 
-/** One call of a kernel. `pool` lends scratch memory. */
+/**
+ * One call of a kernel. `in` holds the tensors of its lists, then its inputs, then its optional inputs, of which
+ * absent ones have no data; `out` the same of outputs, without absent ones. `pool` lends scratch memory.
+ */
 struct Call {
   const Kernel& kernel;
   std::vector<View> in;
   std::vector<View> out;
   std::vector<Attribute> attributes;
   Pool& pool;
+
+  /** Whether an optional input is there. */
+  bool has(size_t input) const { return in[input].data != nullptr; }
+  /** The tensors of the kernel's list `i`. All lists of a call have one length. */
+  std::span<const View> list(size_t i) const { return {in.data() + i * listLength(), listLength()}; }
+  std::span<const View> outList(size_t i) const { return {out.data() + i * listLength(), listLength()}; }
+  size_t listLength() const;
 
   const Attribute& attribute(const char* name) const;
   double number(const char* name) const { return attribute(name).numbers.at(0); }
@@ -90,12 +99,19 @@ struct InPlace {
 
 struct Kernel {
   std::string name;
-  std::vector<std::string> inputs, outputs, attributes;
+  std::vector<std::string> inputs = {}, outputs = {}, attributes = {};
   void (*run)(const Call& call);
   std::vector<InPlace> inPlace = {};
-  /** Outputs that are fp32 whatever the inputs are. The others follow the first input of floats. */
-  std::vector<std::string> wide = {};
+  /** Outputs that are fp32 whatever the inputs are. The others have the storage of the first float input. */
+  std::vector<std::string> fp32Outputs = {};
+  std::vector<std::string> optionalInputs = {}, optionalOutputs = {};
+  /** Inputs and outputs that are lists of tensors. */
+  std::vector<std::string> lists = {}, outputLists = {};
 };
+
+inline size_t Call::listLength() const {
+  return kernel.lists.empty() ? 0 : (in.size() - kernel.inputs.size() - kernel.optionalInputs.size()) / kernel.lists.size();
+}
 
 inline const Attribute& Call::attribute(const char* name) const {
   for (size_t i = 0; i < attributes.size(); ++i) {
@@ -111,8 +127,8 @@ inline std::vector<Kernel>& kernels() {
 }
 
 /** One static instance per kernel puts it in `kernels()`; there is no list to edit. */
-struct Define {
-  explicit Define(Kernel kernel) { kernels().push_back(std::move(kernel)); }
+struct RegisterKernel {
+  explicit RegisterKernel(Kernel kernel) { kernels().push_back(std::move(kernel)); }
 };
 
 }  // namespace tessera

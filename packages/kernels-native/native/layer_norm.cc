@@ -80,9 +80,9 @@ void layerNormGradient(const Call& call) {
   sums.into(call.out[2], C);
 }
 
-const Define define({"TesseraLayerNorm", {"x", "gain", "bias"}, {"y", "mean", "rstd"}, {"epsilon"},
+const RegisterKernel registerKernel({"TesseraLayerNorm", {"x", "gain", "bias"}, {"y", "mean", "rstd"}, {"epsilon"},
                      layerNorm, {}, {"mean", "rstd"}});
-const Define defineGradient({"TesseraLayerNormGradient", {"x", "gain", "mean", "rstd", "dy"},
+const RegisterKernel registerGradient({"TesseraLayerNormGradient", {"x", "gain", "mean", "rstd", "dy"},
                              {"dx", "dGain", "dBias"}, {}, layerNormGradient, {}, {"dGain", "dBias"}});
 
 }  // namespace

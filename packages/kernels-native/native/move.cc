@@ -1,7 +1,7 @@
-// Operations that move elements and compute nothing: transpose, slice, gather, fill.
+// Operations that move elements and compute nothing: transpose, slice, gather, concat, fill.
 #include <cstring>
 
-#include "parallel.h"
+#include "sums.h"
 
 namespace tessera {
 namespace {
@@ -80,6 +80,24 @@ void gather(const Call& call) {
   });
 }
 
+/** y [outer, the sum of inners] = the rows of xs [outer, inner] behind each other. */
+void concat(const Call& call) {
+  const View& y = call.out[0];
+  int64_t column = 0;
+  for (const View& x : call.list(0)) {
+    const int64_t inner = x.extent(1);
+    eachRow(x.extent(0), inner, [&](int64_t row) {
+      const int64_t to = row * y.extent(1) + column;
+      if (x.type == y.type) {
+        std::memcpy(const_cast<char*>(at(y, to)), at(x, row * inner), inner * bytesPer(x.type));
+      } else {
+        store(y, to, inner, load(x, row * inner, inner, threadRows(inner)));
+      }
+    });
+    column += inner;
+  }
+}
+
 void fill(const Call& call) {
   const View& y = call.out[0];
   const auto value = static_cast<float>(call.number("value"));
@@ -91,10 +109,11 @@ void fill(const Call& call) {
   });
 }
 
-const Define defineTranspose({"Transpose", {"x"}, {"y"}, {"perm"}, transpose});
-const Define defineSlice({"Slice", {"x"}, {"y"}, {"begin"}, slice});
-const Define defineGather({"GatherV2", {"x", "indices"}, {"y"}, {}, gather});
-const Define defineFill({"Fill", {}, {"y"}, {"value"}, fill});
+const RegisterKernel registerTranspose({"Transpose", {"x"}, {"y"}, {"perm"}, transpose});
+const RegisterKernel registerSlice({"Slice", {"x"}, {"y"}, {"begin"}, slice});
+const RegisterKernel registerGather({"GatherV2", {"x", "indices"}, {"y"}, {}, gather});
+const RegisterKernel registerConcat({.name = "Concat", .outputs = {"y"}, .run = concat, .lists = {"xs"}});
+const RegisterKernel registerFill({"Fill", {}, {"y"}, {"value"}, fill});
 
 }  // namespace
 }  // namespace tessera

@@ -1,4 +1,4 @@
-// One optimizer step for one parameter, in place.
+// One optimizer step for all parameters, in place.
 #include <cmath>
 
 #include "parallel.h"
@@ -6,16 +6,15 @@
 namespace tessera {
 namespace {
 
-/** Adam's numbers with everything folded in that is the same for all elements. */
+/** Adam's constants for one parameter: everything that is the same for all of its elements. */
 struct Adam {
   float scale, beta1, fresh1, beta2, fresh2, epsilon, correction, rate, kept, l2;
 
-  explicit Adam(const Call& call) {
-    const double step = call.number("step"), decay = call.number("weightDecay");
+  Adam(const Call& call, float gradientScale, double decay) : scale(gradientScale) {
+    const double step = call.number("step");
     const double b1 = call.number("beta1"), b2 = call.number("beta2");
     const double learningRate = call.number("learningRate");
     const bool decoupled = call.flag("decoupled");
-    scale = Floats(call.in[4])[0];
     beta1 = static_cast<float>(b1);
     fresh1 = static_cast<float>(1 - b1);
     beta2 = static_cast<float>(b2);
@@ -42,65 +41,75 @@ struct Adam {
   }
 };
 
-/** A stretch of a tensor that is read, changed and written back. */
-struct Edited {
+/** A chunk of a tensor as floats, written back at the end of the scope. */
+struct ScopedWrite {
   const View& view;
   int64_t first, count;
   alignas(64) float scratch[kStretch];
   float* data;
 
-  Edited(const View& view, int64_t first, int64_t count)
+  ScopedWrite(const View& view, int64_t first, int64_t count)
       : view(view), first(first), count(count), data(const_cast<float*>(load(view, first, count, scratch))) {}
-  ~Edited() { store(view, first, count, data); }
+  ~ScopedWrite() { store(view, first, count, data); }
 };
 
-/** A scale that is no finite number says that the gradients are not: the step is left out. */
-bool isSkipped(float scale) { return !std::isfinite(scale); }
+/** The factor of all gradients. Not finite where a gradient overflowed: the step is then skipped. */
+float gradientScale(const Call& call) { return Floats(call.in.back())[0]; }
 
 void adamStep(const Call& call) {
-  const Adam adam(call);
-  if (isSkipped(adam.scale)) return;
-  const View& gradient = call.in[1];
-  eachStretch(gradient.size(), [&](int64_t first, int64_t count) {
-    alignas(64) float scratch[kStretch];
-    const Edited param(call.out[0], first, count), mean(call.out[1], first, count),
-        square(call.out[2], first, count);
-    adam.step(param.data, load(gradient, first, count, scratch), mean.data, square.data, count);
-  });
+  const float scale = gradientScale(call);
+  if (!std::isfinite(scale)) return;
+  const auto gradients = call.list(1), params = call.outList(0), means = call.outList(1), squares = call.outList(2);
+  const auto& decays = call.numbers("weightDecay");
+  for (size_t p = 0; p < params.size(); ++p) {
+    const Adam adam(call, scale, decays.at(p));
+    eachStretch(params[p].size(), [&](int64_t first, int64_t count) {
+      alignas(64) float scratch[kStretch];
+      const ScopedWrite param(params[p], first, count), mean(means[p], first, count),
+          square(squares[p], first, count);
+      adam.step(param.data, load(gradients[p], first, count, scratch), mean.data, square.data, count);
+    });
+  }
 }
 
 void sgdStep(const Call& call) {
-  const View& gradient = call.in[1];
-  const float scale = Floats(call.in[3])[0];
-  if (isSkipped(scale)) return;
+  const float scale = gradientScale(call);
+  if (!std::isfinite(scale)) return;
+  const auto gradients = call.list(1), params = call.outList(0), velocities = call.outList(1);
+  const auto& decays = call.numbers("weightDecay");
   const auto rate = static_cast<float>(call.number("learningRate"));
   const auto momentum = static_cast<float>(call.number("momentum"));
-  const auto decay = static_cast<float>(call.number("weightDecay"));
-  eachStretch(gradient.size(), [&](int64_t first, int64_t count) {
-    alignas(64) float scratch[kStretch];
-    const Edited param(call.out[0], first, count), velocity(call.out[1], first, count);
-    const float* g = load(gradient, first, count, scratch);
-    float *p = param.data, *v = velocity.data;
+  for (size_t p = 0; p < params.size(); ++p) {
+    const auto decay = static_cast<float>(decays.at(p));
+    eachStretch(params[p].size(), [&](int64_t first, int64_t count) {
+      alignas(64) float scratch[kStretch];
+      const ScopedWrite param(params[p], first, count), velocity(velocities[p], first, count);
+      const float* g = load(gradients[p], first, count, scratch);
+      float *w = param.data, *v = velocity.data;
 #pragma omp simd
-    for (int64_t i = 0; i < count; ++i) {
-      v[i] = v[i] * momentum + (g[i] * scale + p[i] * decay);
-      p[i] -= v[i] * rate;
-    }
-  });
+      for (int64_t i = 0; i < count; ++i) {
+        v[i] = v[i] * momentum + (g[i] * scale + w[i] * decay);
+        w[i] -= v[i] * rate;
+      }
+    });
+  }
 }
 
-const Define defineAdam({"TesseraAdamStep",
-                         {"param", "gradient", "mean", "square", "scale"},
-                         {"param", "mean", "square"},
-                         {"learningRate", "beta1", "beta2", "epsilon", "weightDecay", "decoupled", "step"},
-                         adamStep,
-                         {{"param", "param"}, {"mean", "mean"}, {"square", "square"}}});
-const Define defineSgd({"TesseraSgdStep",
-                        {"param", "gradient", "velocity", "scale"},
-                        {"param", "velocity"},
-                        {"learningRate", "momentum", "weightDecay"},
-                        sgdStep,
-                        {{"param", "param"}, {"velocity", "velocity"}}});
+const RegisterKernel registerAdam(
+    {.name = "TesseraAdamStep",
+     .inputs = {"scale"},
+     .attributes = {"learningRate", "beta1", "beta2", "epsilon", "weightDecay", "decoupled", "step"},
+     .run = adamStep,
+     .inPlace = {{"params", "params"}, {"means", "means"}, {"squares", "squares"}},
+     .lists = {"params", "gradients", "means", "squares"},
+     .outputLists = {"params", "means", "squares"}});
+const RegisterKernel registerSgd({.name = "TesseraSgdStep",
+                                  .inputs = {"scale"},
+                                  .attributes = {"learningRate", "momentum", "weightDecay"},
+                                  .run = sgdStep,
+                                  .inPlace = {{"params", "params"}, {"velocities", "velocities"}},
+                                  .lists = {"params", "gradients", "velocities"},
+                                  .outputLists = {"params", "velocities"}});
 
 }  // namespace
 }  // namespace tessera

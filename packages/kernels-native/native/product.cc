@@ -59,38 +59,12 @@ void sumRows(const Call& call) {
   sums.into(dBias);
 }
 
-void accumulate(const Call& call) {
-  const View& total = call.out[0];
-  mapElements(total, call.in[1], total, plus);
-}
-
-/** Sums of stretches are added in their order, in double precision. */
-void sumOfSquares(const Call& call) {
-  const View& x = call.in[0];
-  const int64_t stretches = (x.size() + kStretch - 1) / kStretch;
-  const Scratch<float> parts(call.pool, stretches);
-  eachStretch(x.size(), [&](int64_t first, int64_t count) {
-    alignas(64) float scratch[kStretch];
-    const float* from = load(x, first, count, scratch);
-    float sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t i = 0; i < count; ++i) sum += from[i] * from[i];
-    parts.data()[first / kStretch] = sum;
-  });
-  double total = 0;
-  for (int64_t i = 0; i < stretches; ++i) total += parts.data()[i];
-  *call.out[0].floats() = static_cast<float>(total);
-}
-
-const Define defineLinear({"TesseraLinear", {"x", "weight", "bias"}, {"y"}, {}, linear});
-const Define defineProduct({"TesseraProduct", {"x", "weight"}, {"y"}, {"transpose"}, product});
-const Define defineWeight({"TesseraWeightGradient", {"x", "dy"}, {"dWeight"}, {}, weightGradient, {}, {"dWeight"}});
-const Define defineAdd({"TesseraAddWeightGradient", {"sum", "x", "dy"}, {"total"}, {},
+const RegisterKernel registerLinear({"TesseraLinear", {"x", "weight", "bias"}, {"y"}, {}, linear});
+const RegisterKernel registerProduct({"TesseraProduct", {"x", "weight"}, {"y"}, {"transpose"}, product});
+const RegisterKernel registerWeight({"TesseraWeightGradient", {"x", "dy"}, {"dWeight"}, {}, weightGradient, {}, {"dWeight"}});
+const RegisterKernel registerAdd({"TesseraAddWeightGradient", {"sum", "x", "dy"}, {"total"}, {},
                         addWeightGradient, {{"total", "sum"}}});
-const Define defineRows({"TesseraSumRows", {"dy"}, {"dBias"}, {}, sumRows, {}, {"dBias"}});
-const Define defineAccumulate({"TesseraAccumulate", {"sum", "gradient"}, {"total"}, {}, accumulate,
-                               {{"total", "sum"}}});
-const Define defineSquares({"TesseraSumOfSquares", {"x"}, {"total"}, {}, sumOfSquares, {}, {"total"}});
+const RegisterKernel registerRows({"TesseraSumRows", {"dy"}, {"dBias"}, {}, sumRows, {}, {"dBias"}});
 
 }  // namespace
 }  // namespace tessera

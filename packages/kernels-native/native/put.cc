@@ -14,7 +14,7 @@ void put(const Call& call) {
   });
 }
 
-const Define define({"TesseraPut", {"whole", "part"}, {"total"}, {"first"}, put, {{"total", "whole"}}});
+const RegisterKernel registerKernel({"TesseraPut", {"whole", "part"}, {"total"}, {"first"}, put, {{"total", "whole"}}});
 
 }  // namespace
 }  // namespace tessera

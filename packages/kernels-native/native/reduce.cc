@@ -23,14 +23,14 @@ double sumOf(const float* x, int64_t count) {
 }
 
 float maxOf(const float* x, int64_t count) {
-  float most = -std::numeric_limits<float>::infinity();
+  float rowMax = -std::numeric_limits<float>::infinity();
   bool nan = false;
-#pragma omp simd reduction(max : most) reduction(| : nan)
+#pragma omp simd reduction(max : rowMax) reduction(| : nan)
   for (int64_t i = 0; i < count; ++i) {
-    most = x[i] > most ? x[i] : most;
+    rowMax = x[i] > rowMax ? x[i] : rowMax;
     nan |= x[i] != x[i];
   }
-  return nan ? std::numeric_limits<float>::quiet_NaN() : most;
+  return nan ? std::numeric_limits<float>::quiet_NaN() : rowMax;
 }
 
 /** y [outer] = reduce(row of x [outer, inner]). */
@@ -43,29 +43,32 @@ void alongRows(const View& x, const View& y, Reduce reduce) {
   });
 }
 
-/** y [inner] = the sum over x [outer, inner]'s rows, times `factor`. */
-void downColumns(const View& x, const View& y, float factor) {
+/** y [inner] = the columns of x [outer, inner] folded by `op` from `first` on, times `factor`. */
+template <typename Op>
+void downColumns(const View& x, const View& y, float first, float factor, Op op) {
   const int64_t outer = x.extent(0), inner = x.extent(1);
   constexpr int64_t kColumns = 64;
   const int64_t stripes = (inner + kColumns - 1) / kColumns;
 #pragma omp parallel for schedule(static) if (outer * inner >= kWorthThreads)
   for (int64_t stripe = 0; stripe < stripes; ++stripe) {
-    const int64_t first = stripe * kColumns, count = std::min(kColumns, inner - first);
-    alignas(64) float sums[kColumns] = {}, scratch[kColumns];
+    const int64_t column = stripe * kColumns, count = std::min(kColumns, inner - column);
+    alignas(64) float folded[kColumns], scratch[kColumns];
+    std::fill_n(folded, kColumns, first);
     for (int64_t row = 0; row < outer; ++row) {
-      const float* from = load(x, row * inner + first, count, scratch);
+      const float* from = load(x, row * inner + column, count, scratch);
 #pragma omp simd
-      for (int64_t i = 0; i < count; ++i) sums[i] += from[i];
+      for (int64_t i = 0; i < count; ++i) folded[i] = op(folded[i], from[i]);
     }
-    for (int64_t i = 0; i < count; ++i) sums[i] *= factor;
-    store(y, first, count, sums);
+    for (int64_t i = 0; i < count; ++i) folded[i] *= factor;
+    store(y, column, count, folded);
   }
 }
 
 void total(const Call& call, bool mean) {
   const View &x = call.in[0], &y = call.out[0];
   if (call.flag("leading")) {
-    return downColumns(x, y, mean ? 1.0f / static_cast<float>(x.extent(0)) : 1.0f);
+    const float factor = mean ? 1.0f / static_cast<float>(x.extent(0)) : 1.0f;
+    return downColumns(x, y, 0, factor, [](float a, float b) { return a + b; });
   }
   alongRows(x, y, [mean](const float* row, int64_t count) {
     return static_cast<float>(mean ? sumOf(row, count) / static_cast<double>(count) : sumOf(row, count));
@@ -74,7 +77,12 @@ void total(const Call& call, bool mean) {
 
 void sum(const Call& call) { total(call, false); }
 void mean(const Call& call) { total(call, true); }
-void max(const Call& call) { alongRows(call.in[0], call.out[0], maxOf); }
+
+void max(const Call& call) {
+  const View &x = call.in[0], &y = call.out[0];
+  if (!call.flag("leading")) return alongRows(x, y, maxOf);
+  downColumns(x, y, -std::numeric_limits<float>::infinity(), 1, [](float a, float b) { return a > b || a != a ? a : b; });
+}
 
 void softmax(const Call& call) {
   const View &x = call.in[0], &y = call.out[0];
@@ -83,11 +91,11 @@ void softmax(const Call& call) {
     float* scratch = threadRows(2 * width);
     const float* from = load(x, row * width, width, scratch);
     float* to = target(y, row * width, scratch + width);
-    const float most = maxOf(from, width);
+    const float rowMax = maxOf(from, width);
     float weight = 0;
 #pragma omp simd reduction(+ : weight)
     for (int64_t i = 0; i < width; ++i) {
-      const float e = fastExp(from[i] - most);
+      const float e = fastExp(from[i] - rowMax);
       to[i] = e;
       weight += e;
     }
@@ -98,10 +106,10 @@ void softmax(const Call& call) {
   });
 }
 
-const Define defineSum({"Sum", {"x"}, {"y"}, {"leading"}, sum});
-const Define defineMean({"Mean", {"x"}, {"y"}, {"leading"}, mean});
-const Define defineMax({"Max", {"x"}, {"y"}, {}, max});
-const Define defineSoftmax({"Softmax", {"logits"}, {"y"}, {}, softmax});
+const RegisterKernel registerSum({"Sum", {"x"}, {"y"}, {"leading"}, sum});
+const RegisterKernel registerMean({"Mean", {"x"}, {"y"}, {"leading"}, mean});
+const RegisterKernel registerMax({"Max", {"x"}, {"y"}, {"leading"}, max});
+const RegisterKernel registerSoftmax({"Softmax", {"logits"}, {"y"}, {}, softmax});
 
 }  // namespace
 }  // namespace tessera

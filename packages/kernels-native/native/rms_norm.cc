@@ -60,8 +60,8 @@ void rmsNormGradient(const Call& call) {
   sums.into(call.out[1]);
 }
 
-const Define define({"TesseraRmsNorm", {"x", "gain"}, {"y", "rstd"}, {"epsilon"}, rmsNorm, {}, {"rstd"}});
-const Define defineGradient({"TesseraRmsNormGradient", {"x", "gain", "rstd", "dy"}, {"dx", "dGain"}, {},
+const RegisterKernel registerKernel({"TesseraRmsNorm", {"x", "gain"}, {"y", "rstd"}, {"epsilon"}, rmsNorm, {}, {"rstd"}});
+const RegisterKernel registerGradient({"TesseraRmsNormGradient", {"x", "gain", "rstd", "dy"}, {"dx", "dGain"}, {},
                              rmsNormGradient, {}, {"dGain"}});
 
 }  // namespace

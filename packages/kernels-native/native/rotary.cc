@@ -65,7 +65,7 @@ void rotary(const Call& call) {
   });
 }
 
-const Define define({"TesseraRotary",
+const RegisterKernel registerKernel({"TesseraRotary",
                      {"x"},
                      {"y"},
                      {"base", "dims", "pairs", "heads", "starts", "inverse"},

@@ -1,4 +1,4 @@
-// Rows of logits and their exponentials, for heads.
+// Softmax over rows of logits, for LM heads.
 #pragma once
 
 #include "fast_math.h"
@@ -6,21 +6,21 @@
 namespace tessera {
 
 struct RowSum {
-  float most, sum;
+  float max, sum;
 };
 
-/** exps = e^(logit - most), which may lie over the logits; the most and the sum of exps. */
+/** exps = e^(logit - row max), which may overwrite the logits. Returns the row max and the sum of exps. */
 inline RowSum exponentials(const float* logits, float* exps, int64_t V) {
-  float most = logits[0], sum = 0;
-#pragma omp simd reduction(max : most)
-  for (int64_t v = 0; v < V; ++v) most = logits[v] > most ? logits[v] : most;
+  float rowMax = logits[0], sum = 0;
+#pragma omp simd reduction(max : rowMax)
+  for (int64_t v = 0; v < V; ++v) rowMax = logits[v] > rowMax ? logits[v] : rowMax;
 #pragma omp simd reduction(+ : sum)
   for (int64_t v = 0; v < V; ++v) {
-    const float e = fastExp(logits[v] - most);
+    const float e = fastExp(logits[v] - rowMax);
     exps[v] = e;
     sum += e;
   }
-  return {most, sum};
+  return {rowMax, sum};
 }
 
 inline void addTo(float* to, const float* from, int64_t count) {

@@ -50,10 +50,10 @@ void swigluGradient(const Call& call) {
   });
 }
 
-const Define defineSilu({"TesseraSilu", {"x"}, {"y"}, {}, silu});
-const Define defineSiluGradient({"TesseraSiluGradient", {"x", "dy"}, {"dx"}, {}, siluGradient});
-const Define define({"TesseraSwiglu", {"x"}, {"y"}, {}, swiglu});
-const Define defineGradient({"TesseraSwigluGradient", {"x", "dy"}, {"dx"}, {}, swigluGradient});
+const RegisterKernel registerSilu({"TesseraSilu", {"x"}, {"y"}, {}, silu});
+const RegisterKernel registerSiluGradient({"TesseraSiluGradient", {"x", "dy"}, {"dx"}, {}, siluGradient});
+const RegisterKernel registerKernel({"TesseraSwiglu", {"x"}, {"y"}, {}, swiglu});
+const RegisterKernel registerGradient({"TesseraSwigluGradient", {"x", "dy"}, {"dx"}, {}, swigluGradient});
 
 }  // namespace
 }  // namespace tessera

@@ -15,6 +15,10 @@ void unary(const Call& call) {
 struct Exp {
   float operator()(float x) const { return fastExp(x); }
 };
+/** In double, as JavaScript computes it: few elements are ever passed. */
+struct Log {
+  float operator()(float x) const { return static_cast<float>(std::log(static_cast<double>(x))); }
+};
 struct Neg {
   float operator()(float x) const { return -x; }
 };
@@ -31,12 +35,13 @@ struct Square {
   float operator()(float x) const { return x * x; }
 };
 
-const Define defineExp({"Exp", {"x"}, {"y"}, {}, unary<Exp>});
-const Define defineNeg({"Neg", {"x"}, {"y"}, {}, unary<Neg>});
-const Define defineRsqrt({"Rsqrt", {"x"}, {"y"}, {}, unary<Rsqrt>});
-const Define defineSigmoid({"Sigmoid", {"x"}, {"y"}, {}, unary<Sigmoid>});
-const Define defineSqrt({"Sqrt", {"x"}, {"y"}, {}, unary<Sqrt>});
-const Define defineSquare({"Square", {"x"}, {"y"}, {}, unary<Square>});
+const RegisterKernel registerExp({"Exp", {"x"}, {"y"}, {}, unary<Exp>});
+const RegisterKernel registerLog({"Log", {"x"}, {"y"}, {}, unary<Log>});
+const RegisterKernel registerNeg({"Neg", {"x"}, {"y"}, {}, unary<Neg>});
+const RegisterKernel registerRsqrt({"Rsqrt", {"x"}, {"y"}, {}, unary<Rsqrt>});
+const RegisterKernel registerSigmoid({"Sigmoid", {"x"}, {"y"}, {}, unary<Sigmoid>});
+const RegisterKernel registerSqrt({"Sqrt", {"x"}, {"y"}, {}, unary<Sqrt>});
+const RegisterKernel registerSquare({"Square", {"x"}, {"y"}, {}, unary<Square>});
 
 }  // namespace
 }  // namespace tessera

@@ -1,5 +1,7 @@
-// A head's logits by the rows of the table that one rank holds, and their gradient once the ranks know of
-// each other's. N positions, C width, V rows of the table.
+// The logits of a vocabulary-parallel LM head for the table rows of one rank, and their gradient once the ranks
+// have exchanged row maxima and sums. N positions, C width, V table rows of this rank.
+#include <optional>
+
 #include "matmul.h"
 #include "softmax_rows.h"
 #include "sums.h"
@@ -7,7 +9,7 @@
 namespace tessera {
 namespace {
 
-/** The target of a position as a row of the table, or -1 where another rank has it. */
+/** The table row of a position's target, or -1 where another rank has it. */
 int64_t rowOf(const Call& call, const View& targets, int64_t i, int64_t V) {
   const int64_t row = targets.ints()[i] - static_cast<int64_t>(call.number("firstToken"));
   return row >= 0 && row < V ? row : -1;
@@ -17,23 +19,23 @@ void vocabularySlice(const Call& call) {
   const View &targets = call.in[2], &exps = call.out[0];
   const Type type = productType(call.in[0].type);
   const Converted x(call.in[0], type, call.pool), table(call.in[1], type, call.pool);
-  const Floats bias(call.in[3]);
+  const auto bias = call.has(3) ? std::optional<Floats>(call.in[3]) : std::nullopt;
   const int64_t N = targets.size(), C = call.in[1].extent(1), V = call.in[1].extent(0);
   multiply({.a = {x.view().data, type, N, C},
             .b = {table.view().data, type, C, V, true},
             .out = exps.data,
             .outType = Type::f32,
-            .bias = call.in[3].size() == 0 ? nullptr : bias.data()},
+            .bias = bias ? bias->data() : nullptr},
            call.pool);
-  float* figures = call.out[1].floats();
+  float* stats = call.out[1].floats();
   eachRow(N, V, [&](int64_t i) {
     float* values = exps.floats() + i * V;
     const int64_t row = rowOf(call, targets, i, V);
-    const float known = row < 0 ? 0.0f : values[row];
+    const float targetLogit = row < 0 ? 0.0f : values[row];
     const RowSum sum = exponentials(values, values, V);
-    figures[i] = sum.most;
-    figures[N + i] = sum.sum;
-    figures[2 * N + i] = known;
+    stats[i] = sum.max;
+    stats[N + i] = sum.sum;
+    stats[2 * N + i] = targetLogit;
   });
 }
 
@@ -54,18 +56,18 @@ void vocabularySliceGradient(const Call& call) {
   });
 }
 
-const Define define({"TesseraVocabularySlice",
-                     {"x", "table", "targets", "bias"},
-                     {"exps", "figures"},
-                     {"firstToken"},
-                     vocabularySlice,
-                     {},
-                     {"exps", "figures"}});
-const Define defineGradient({"TesseraVocabularySliceGradient",
-                             {"exps", "factors", "targets", "weights"},
-                             {"dLogits"},
-                             {"firstToken", "storage"},
-                             vocabularySliceGradient});
+const RegisterKernel registerSlice({.name = "TesseraVocabularySlice",
+                                    .inputs = {"x", "table", "targets"},
+                                    .outputs = {"exps", "stats"},
+                                    .attributes = {"firstToken"},
+                                    .run = vocabularySlice,
+                                    .fp32Outputs = {"exps", "stats"},
+                                    .optionalInputs = {"bias"}});
+const RegisterKernel registerGradient({.name = "TesseraVocabularySliceGradient",
+                                       .inputs = {"exps", "factors", "targets", "weights"},
+                                       .outputs = {"dLogits"},
+                                       .attributes = {"firstToken", "storage"},
+                                       .run = vocabularySliceGradient});
 
 }  // namespace
 }  // namespace tessera

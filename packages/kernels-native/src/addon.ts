@@ -1,53 +1,17 @@
-// Finds and loads the addon, and says what it offers. native/addon.cc is the other side.
+// Finds and loads the addon, whose native side is native/addon.cc.
 
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Attribute } from "@tessera/kernels";
+import type { Addon } from "@tessera/native-backend";
 import { threadCount, type ThreadEnvironment } from "./threads.js";
 
-/** A tensor as the addon takes it: [slot, storage, ...shape]. */
-export type NativeTensor = readonly number[];
-
-/** What a native kernel claims to be, in the words of the TypeScript contracts. */
-export interface NativeContract {
-  readonly name: string;
-  readonly inputs: readonly string[];
-  readonly outputs: readonly string[];
-  readonly attributes: readonly string[];
-  /** Outputs that are written over an input: output name to input name. */
-  readonly inPlace: Readonly<Record<string, string>>;
-  /** Outputs that are fp32 whatever the inputs are. */
-  readonly wide: readonly string[];
-}
-
-export interface MemoryFigures {
-  /** Bytes that tensors hold now. */
-  readonly allocated: number;
-  /** The most bytes that tensors and scratch memory held since `resetPeakMemory`. */
-  readonly peak: number;
-  /** Bytes kept for reuse. */
-  readonly pooled: number;
-}
-
-export interface Addon {
-  allocate(bytes: number): number;
-  release(slot: number): void;
-  /** Below 2^53 on every system that Node runs on. */
-  address(slot: number): number;
-  write(slot: number, values: ArrayBufferView): void;
-  read(slot: number, values: ArrayBufferView): void;
-  run(
-    kernel: number,
-    inputs: readonly NativeTensor[],
-    outputs: readonly NativeTensor[],
-    attributes: readonly Attribute[],
-  ): void;
-  contract(): readonly NativeContract[];
-  memory(): MemoryFigures;
-  resetPeakMemory(): void;
+/** The addon of this package. */
+export interface CpuAddon extends Addon {
+  /** How many processors the affinity of this process allows. */
   processors(): number;
+  /** For the kernels that this JavaScript thread runs. */
   setThreads(count: number): void;
 }
 
@@ -80,14 +44,14 @@ export function findAddon(): string | null {
 }
 
 /** The addon at `file`, using the threads that `environment` grants. */
-export function loadAddon(file: string, environment: ThreadEnvironment): Addon {
+export function loadAddon(file: string, environment: ThreadEnvironment): CpuAddon {
   // OpenMP reads its settings once, when it is loaded. Threads that wait for more than some 30 microseconds must
   // sleep: where another process wants the core, spinning made a training step ten times slower.
   if (process.env["OMP_WAIT_POLICY"] === undefined) {
     process.env["OMP_WAIT_POLICY"] = "passive";
     process.env["GOMP_SPINCOUNT"] ??= "2000";
   }
-  const addon = createRequire(import.meta.url)(file) as Addon;
+  const addon = createRequire(import.meta.url)(file) as CpuAddon;
   addon.setThreads(threadCount(environment, addon.processors()));
   return addon;
 }

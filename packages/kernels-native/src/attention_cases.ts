@@ -30,13 +30,13 @@ export const attention = ({
     key,
   };
   const attributes = { ...draw, scale: 1 / Math.sqrt(depth), rate };
-  return ["Causal", "Document"].flatMap((kind): Case[] => {
-    const starts: Case["inputs"] = kind === "Document" ? { starts: [[batch, time], "starts"] } : {};
-    const inputs: Case["inputs"] = { query: [query], keyValue: [keyValue], ...starts };
+  const starts = { starts: [[batch, time], "starts"] } as const;
+  return [{}, starts].flatMap((optional): Case[] => {
+    const inputs: Case["inputs"] = { query: [query], keyValue: [keyValue], ...optional };
     const given = { y: [query], logSumExp: [query.slice(0, 3)], dy: [query] } as const;
     return [
-      { kernel: `Tessera${kind}Attention`, inputs, attributes },
-      { kernel: `Tessera${kind}AttentionGradient`, inputs: { ...inputs, ...given }, attributes },
+      { kernel: "TesseraCausalAttention", inputs, attributes },
+      { kernel: "TesseraCausalAttentionGradient", inputs: { ...inputs, ...given }, attributes },
     ];
   });
 };

@@ -1,25 +1,29 @@
-// What one run of a kernel is given.
+// The inputs of one run of a kernel.
 
 import { streamKey } from "@tessera/random";
 import type { Attributes, Shape } from "@tessera/kernels";
 
-/** How an input's values are drawn. */
+/** How an input's values are sampled. */
 export type Values =
   | "normal"
   | "positive"
   | "infinite"
   | { readonly below: number }
   | "weights"
-  /** Where documents begin that share a row, two or three to each. */
+  /** First positions of packed documents, two or three to a row. */
   | "starts";
+
+export type CaseInput = readonly [shape: Shape, values?: Values];
 
 export interface Case {
   readonly kernel: string;
-  readonly inputs: Readonly<Record<string, readonly [shape: Shape, values?: Values]>>;
+  readonly inputs: Readonly<Record<string, CaseInput>>;
+  /** Of kernels over lists of tensors. */
+  readonly lists?: Readonly<Record<string, readonly CaseInput[]>>;
   readonly attributes?: Attributes;
 }
 
 const [low, high] = streamKey(7, "cases");
 
-/** Of all random numbers that cases draw. */
+/** The key of all random numbers in cases. */
 export const key = [low, high];

@@ -2,7 +2,7 @@
 
 import type { Shape } from "@tessera/kernels";
 import { attention, continued } from "./attention_cases.js";
-import { key, type Case, type Values } from "./case.js";
+import { key, type Case, type CaseInput, type Values } from "./case.js";
 
 const rows: readonly Shape[] = [
   [5, 7],
@@ -95,7 +95,6 @@ const elementwise = (shape: Shape): Case[] => [
   { kernel: "TesseraConvert", inputs: { x: [shape] }, attributes: { storage: "fp32" } },
   { kernel: "TesseraSumRows", inputs: { dy: [shape] } },
   { kernel: "TesseraAccumulate", inputs: { sum: [shape], gradient: [shape] } },
-  { kernel: "TesseraSumOfSquares", inputs: { x: [shape] } },
 ];
 
 const lookup = (ids: Shape, vocabulary: number, width: number): Case[] => [
@@ -135,13 +134,13 @@ const head = (tokens: Shape, width: number, vocabulary: number): Case[] => {
   return [
     { kernel: "TesseraCrossEntropy", inputs },
     { kernel: "TesseraCrossEntropyGradient", inputs },
-    { kernel: "TesseraBiasedCrossEntropy", inputs: biased },
-    { kernel: "TesseraBiasedCrossEntropyGradient", inputs: biased },
+    { kernel: "TesseraCrossEntropy", inputs: biased },
+    { kernel: "TesseraCrossEntropyGradient", inputs: biased },
   ];
 };
 
 /** Targets among the table's rows, before and behind them. Small logits: e^x grows their rounding. */
-const slice = (positions: number, width: number, rows: number, bias: number): Case[] => {
+const slice = (positions: number, width: number, rows: number, hasBias: boolean): Case[] => {
   const targets = [[positions], { below: 5 + 2 * rows }] as const;
   return [
     {
@@ -150,7 +149,7 @@ const slice = (positions: number, width: number, rows: number, bias: number): Ca
         x: [[positions, width], "weights"],
         table: [[rows, width], "weights"],
         targets,
-        bias: [[bias], "weights"],
+        ...(hasBias && { bias: [[rows], "weights"] as const }),
       },
       attributes: { firstToken: 5 },
     },
@@ -192,28 +191,43 @@ const rule = {
   beta1: 0.9,
   beta2: 0.95,
   epsilon: 1e-8,
-  weightDecay: 0.1,
   step: 3,
 };
 
-const optimizer = (shape: Shape, scale: Values = "positive"): Case[] => [
-  ...[true, false].map((decoupled): Case => ({
-    kernel: "TesseraAdamStep",
-    inputs: {
-      param: [shape],
-      gradient: [shape],
-      mean: [shape],
-      square: [shape, "positive"],
-      scale: [[], scale],
+/** Some tensors at once, each with a weight decay of its own. */
+const optimizer = (shapes: readonly Shape[], scale: Values = "positive"): Case[] => {
+  const list = (values: Values = "normal") => shapes.map((shape): CaseInput => [shape, values]);
+  const inputs = { scale: [[], scale] } as const;
+  const [params, gradients] = [list(), list()];
+  const weightDecay = shapes.map((_shape, i) => 0.1 * i);
+  return [
+    ...[true, false].map((decoupled): Case => ({
+      kernel: "TesseraAdamStep",
+      inputs,
+      lists: { params, gradients, means: list(), squares: list("positive") },
+      attributes: { ...rule, weightDecay, decoupled },
+    })),
+    {
+      kernel: "TesseraSgdStep",
+      inputs,
+      lists: { params, gradients, velocities: list() },
+      attributes: { learningRate: 0.1, momentum: 0.9, weightDecay },
     },
-    attributes: { ...rule, decoupled },
-  })),
-  {
-    kernel: "TesseraSgdStep",
-    inputs: { param: [shape], gradient: [shape], velocity: [shape], scale: [[], scale] },
-    attributes: { learningRate: 0.1, momentum: 0.9, weightDecay: 0.01 },
-  },
-];
+  ];
+};
+
+const sums = (shapes: readonly Shape[]): Case[] => {
+  const list = shapes.map((shape): CaseInput => [shape]);
+  return [
+    { kernel: "TesseraAccumulateAll", inputs: {}, lists: { sums: list, gradients: list } },
+    {
+      kernel: "TesseraSumOfSquares",
+      inputs: {},
+      lists: { xs: list },
+      attributes: { factors: shapes.map((_shape, i) => 1 / (i + 1)) },
+    },
+  ];
+};
 
 export const cases: readonly Case[] = [
   ...product("TesseraProduct", 5, 7, 3),
@@ -236,8 +250,8 @@ export const cases: readonly Case[] = [
   ...head([2, 5], 7, 11),
   ...head([1], 16, 65),
   ...head([3, 40], 16, 150),
-  ...slice(10, 9, 7, 0),
-  ...slice(120, 2, 150, 150),
+  ...slice(10, 9, 7, false),
+  ...slice(120, 2, 150, true),
   ...attention({ batch: 2, time: 5, heads: 2, groups: 2, depth: 3, rate: 0 }),
   ...attention({ batch: 1, time: 65, heads: 4, groups: 2, depth: 16, rate: 0.2 }),
   ...attention({ batch: 1, time: 130, heads: 3, groups: 1, depth: 40, rate: 0 }),
@@ -246,7 +260,10 @@ export const cases: readonly Case[] = [
   continued({ time: 11, heads: 3, groups: 3, depth: 64 }, [0, 33]),
   continued({ time: 4, heads: 2, groups: 1, depth: 40 }, [3]),
   ...drawn,
-  ...optimizer([3, 5]),
-  ...optimizer([2049]),
-  ...optimizer([5], "infinite"),
+  ...optimizer([[3, 5]]),
+  ...optimizer([[2049], [0, 4], [70, 300], []]),
+  ...optimizer([[5], [2]], "infinite"),
+  ...sums([]),
+  ...sums([[5, 7]]),
+  ...sums([[1, 33], [0, 4], [70, 300], []]),
 ];

@@ -7,18 +7,24 @@ import {
   enableProdMode,
   memory,
   setBackend,
+  Tensor,
   tensor,
   tidy,
-  type Tensor,
 } from "@tensorflow/tfjs-core";
-import { call, convert, type FloatStorage } from "@tessera/kernels";
+import {
+  call,
+  callMultiTensor,
+  convert,
+  type Attributes,
+  type FloatStorage,
+  type sumOfSquares,
+} from "@tessera/kernels";
 import { fillNormal, fillUniform, streamKey } from "@tessera/random";
+import { defined, standard, type NativeContract } from "@tessera/native-backend";
 import { findAddon, loadAddon } from "./addon.js";
-import type { Case, Values } from "./case.js";
+import type { Case, CaseInput, Values } from "./case.js";
 import { cases } from "./cases.js";
 import { loadNative } from "./index.js";
-import { defined } from "./register.js";
-import { standard } from "./standard.js";
 
 /** Relative to the largest value of an output. */
 const TOLERANCE = { native: 1e-5, "native in bf16": 1e-2, "native in fp16": 2e-3 };
@@ -60,19 +66,52 @@ function draw(name: string, shape: readonly number[], values: Values): Tensor {
   return of(normal);
 }
 
+/** All names of a contract, and which outputs may be written over which inputs. */
+const namesIn = (contract: Partial<NativeContract> & { readonly name: string }) => ({
+  name: contract.name,
+  lists: contract.lists ?? [],
+  inputs: contract.inputs ?? [],
+  optionalInputs: contract.optionalInputs ?? [],
+  outputLists: contract.outputLists ?? [],
+  outputs: contract.outputs ?? [],
+  optionalOutputs: contract.optionalOutputs ?? [],
+});
+
 const definitionOf = (name: string) => defined.find((kernel) => kernel.name === name)!;
+
+type GivenInputs = Readonly<Record<string, Tensor | readonly Tensor[]>>;
 
 type Place = "cpu" | "native" | "native in bf16" | "native in fp16";
 
-/** The inputs of a case where they are to be computed, with floats in the storage of the place. */
-function inputsOf({ inputs }: Case, place: Place): Record<string, Tensor> {
+/** The inputs of a case, with floats in the storage of the place where they are computed. */
+function inputsOf({ inputs, lists = {} }: Case, place: Place): GivenInputs {
   const storage = place.endsWith("16") ? (place.slice(-4) as FloatStorage) : "fp32";
-  return Object.fromEntries(
-    Object.entries(inputs).map(([name, [shape, values = "normal"]]) => {
-      const x = draw(name, shape, values);
-      return [name, x.dtype === "float32" ? call(convert, { x }, { storage }).y : x];
-    }),
+  const one = (name: string, [shape, values = "normal"]: CaseInput): Tensor => {
+    const x = draw(name, shape, values);
+    return x.dtype === "float32" ? call(convert, { x }, { storage }).y : x;
+  };
+  const single = Object.entries(inputs).map(([name, input]) => [name, one(name, input)] as const);
+  const several = Object.entries(lists).map(
+    ([name, list]) => [name, list.map((input, i) => one(`${name}.${i}`, input))] as const,
   );
+  return Object.fromEntries<Tensor | readonly Tensor[]>([...single, ...several]);
+}
+
+/** The outputs by name, those of lists as "list.0", "list.1", ... */
+function run(definition: (typeof defined)[number], given: GivenInputs, attributes: Attributes) {
+  if (!("lists" in definition)) {
+    return call(definition, given as Readonly<Record<string, Tensor>>, attributes);
+  }
+  const made = callMultiTensor(
+    definition as typeof sumOfSquares,
+    given as never,
+    attributes as never,
+  );
+  return Object.fromEntries(
+    Object.entries<Tensor | readonly Tensor[]>(made).flatMap(([name, output]) =>
+      output instanceof Tensor ? [[name, output]] : output.map((x, i) => [`${name}.${i}`, x]),
+    ),
+  ) as Record<string, Tensor>;
 }
 
 /**
@@ -84,11 +123,11 @@ async function outputs(one: Case, place: Place) {
   await setBackend(place === "cpu" ? "cpu" : "native");
   const made = tidy(() => {
     const given = inputsOf(one, place);
-    if (kernel.endsWith("AttentionGradient")) {
-      const forward = definitionOf(kernel.replace("Gradient", ""));
-      Object.assign(given, call(forward, given, attributes));
-    }
-    return call(definitionOf(kernel), given, attributes);
+    const forward =
+      kernel === "TesseraCausalAttentionGradient"
+        ? run(definitionOf("TesseraCausalAttention"), given, attributes)
+        : {};
+    return run(definitionOf(kernel), { ...given, ...forward }, attributes);
   });
   const read = Object.entries(made).map(([name, x]) => [name, [...x.shape], x.dataSync()] as const);
   dispose(made);
@@ -107,8 +146,10 @@ function difference(actual: ArrayLike<number>, expected: ArrayLike<number>): num
   return apart / largest;
 }
 
-const nameOf = ({ kernel, inputs, attributes }: Case): string => {
+const nameOf = ({ kernel, inputs, lists = {}, attributes }: Case): string => {
+  const list = Object.entries(lists).map(([name, all]) => [name, all.map(([shape]) => shape)]);
   const shapes = Object.entries(inputs).map(([name, [shape]]) => `${name} [${shape.join(", ")}]`);
+  if (list.length > 0) shapes.push(JSON.stringify(Object.fromEntries(list)));
   return `${kernel} ${shapes.join(", ")} ${attributes === undefined ? "" : JSON.stringify(attributes)}`;
 };
 
@@ -121,16 +162,9 @@ const nameOf = ({ kernel, inputs, attributes }: Case): string => {
   test("are those that the contracts define and those of tfjs that are taken over", () => {
     const contracts = loadAddon(ADDON!, process.env).contract();
     const ours = contracts.filter(({ name }) => !(name in standard));
-    const names = ({ name, inputs, outputs: made }: (typeof ours)[number]) => ({
-      name,
-      inputs,
-      outputs: made,
-    });
     const sorted = <T extends { name: string }>(list: T[]) =>
       list.toSorted((a, b) => (a.name < b.name ? -1 : 1));
-    expect(sorted(ours.map(names))).toEqual(
-      sorted(defined.map(({ name, inputs, outputs: made }) => ({ name, inputs, outputs: made }))),
-    );
+    expect(sorted(ours.map(namesIn))).toEqual(sorted(defined.map(namesIn)));
   });
 
   test("all have a case", () => {

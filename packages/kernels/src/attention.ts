@@ -1,6 +1,6 @@
-// Causal attention with grouped heads: softmax(scale q k^T) v, where position t sees positions up
-// to t. Only the logarithm of each softmax's sum is kept for backward, as FlashAttention does
-// (Dao et al., 2022); the probabilities are made again there.
+// Causal attention with grouped query heads (GQA): softmax(scale q k^T) v, where position t attends to
+// positions up to t. Only the log-sum-exp of each softmax is saved for backward, as in FlashAttention
+// (Dao et al., 2022); backward recomputes the probabilities.
 
 import {
   add,
@@ -24,14 +24,14 @@ import {
   type Tensor,
 } from "@tensorflow/tfjs-core";
 import { dropoutMask, type Draw } from "./dropout.js";
-import { expectShape, kernel, type Shape } from "./kernel.js";
+import { expectShape, kernel, type Named, type Shape } from "./kernel.js";
 
 /**
- * The dropout of probabilities draws from a global tensor [batch, heads, time, time]; `size` is
- * this call's share of it. With `rate` 0 the draw is not looked at.
+ * Attention dropout samples from a global tensor [batch, heads, time, time], of which this call has the
+ * slice of `size` at `start`. With `rate` 0 the random stream is unused.
  */
 export type AttentionAttributes = Draw & {
-  /** What scores are multiplied by: above 0. */
+  /** Multiplies the scores. Above 0. */
   readonly scale: number;
   readonly rate: number;
 };
@@ -42,7 +42,7 @@ function extents(name: string, query: Shape, keyValue: Shape) {
   const groups = keyValue[3] ?? 0;
   expectShape(name, "keyValue", keyValue, [batch, time, 2, groups, depth]);
   if (groups === 0 || heads % groups !== 0) {
-    throw new Error(`${name}: ${heads} query heads cannot share ${groups} key heads evenly`);
+    throw new Error(`${name}: ${heads} query heads are not a multiple of ${groups} KV heads`);
   }
   return { batch, time, heads, depth, groups };
 }
@@ -57,41 +57,38 @@ const perHead = (x: Tensor, { time, depth }: Extents): Tensor =>
 const perToken = (x: Tensor, { batch, time, heads, depth }: Extents): Tensor =>
   transpose(reshape(x, [batch, heads, time, depth]), [0, 2, 1, 3]);
 
-/** Each key head for every query head that shares it: [B, T, G, D] -> [B, T, H, D]. */
-function spread(x: Tensor, { batch, time, heads, groups, depth }: Extents): Tensor {
+/** Repeats each KV head for the query heads of its group: [B, T, G, D] -> [B, T, H, D]. */
+function repeatHeads(x: Tensor, { batch, time, heads, groups, depth }: Extents): Tensor {
   if (groups === heads) return x;
   const repeated = tile(reshape(x, [batch * time * groups, 1, depth]), [1, heads / groups, 1]);
   return reshape(repeated, [batch, time, heads, depth]);
 }
 
-/** The gradient of `spread`: the sum over the query heads of each key head. */
-function gathered(dx: Tensor, { batch, time, heads, groups, depth }: Extents): Tensor {
+/** The gradient of `repeatHeads`: the sum over the query heads of each group. */
+function sumGroups(dx: Tensor, { batch, time, heads, groups, depth }: Extents): Tensor {
   if (groups === heads) return dx;
-  const shares = reshape(dx, [batch * time * groups, heads / groups, depth]);
-  return reshape(sum(shares, 1), [batch, time, groups, depth]);
+  const grouped = reshape(dx, [batch * time * groups, heads / groups, depth]);
+  return reshape(sum(grouped, 1), [batch, time, groups, depth]);
 }
 
 /**
- * 0 where t may see s, a large negative number where it may not: [T, T], or with `starts` [B, T], the
- * first s that each t sees, [B, 1, T, T].
+ * The additive mask: 0 where position t attends to s, -1e9 elsewhere. [T, T], or with `starts` [B, T],
+ * the first s that each t attends to, [B, 1, T, T].
  */
-function hiding({ batch, time }: Extents, starts: Tensor | undefined): Tensor {
+function additiveMask({ batch, time }: Extents, starts: Tensor | undefined): Tensor {
   const later = mul(sub(1, linalg.bandPart(ones([time, time]), -1, 0)), -1e9);
   if (starts === undefined) return later;
-  const places = reshape(range(0, time, 1, "int32"), [1, 1, 1, time]);
-  const earlier = less(places, reshape(starts, [batch, 1, time, 1]));
+  const positions = reshape(range(0, time, 1, "int32"), [1, 1, 1, time]);
+  const earlier = less(positions, reshape(starts, [batch, 1, time, 1]));
   return add(later, mul(cast(earlier, "float32"), -1e9));
 }
 
-interface Attended {
-  readonly query: Tensor;
-  readonly keyValue: Tensor;
-  readonly starts?: Tensor;
-}
+type AttentionInputs = "query" | "keyValue";
+type Operands = Named<AttentionInputs, "starts", Tensor>;
 
-/** What forward and backward both start from: per-head matrices, scores and probabilities. */
+/** Recomputed by backward: per-head matrices, scores and probabilities. */
 function attend(
-  { query, keyValue, starts }: Attended,
+  { query, keyValue, starts }: Operands,
   attributes: AttentionAttributes,
   at: Extents,
 ) {
@@ -100,19 +97,19 @@ function attend(
   // As a matrix: backends slice the columns of one quickly, a tensor of five dimensions slowly.
   const columns = reshape(keyValue, [batch * time, 2 * groups * depth]);
   const [key, value] = split(columns, 2, 1).map((half) =>
-    perHead(spread(reshape(half, [batch, time, groups, depth]), at), at),
+    perHead(repeatHeads(reshape(half, [batch, time, groups, depth]), at), at),
   ) as [Tensor, Tensor];
   const q = perHead(query, at);
   const products = mul(matMul(q, transpose(key, [0, 2, 1])), scale);
   const apart = starts === undefined ? [batch * heads, time, time] : [batch, heads, time, time];
-  const hidden = add(reshape(products, apart), hiding(at, starts));
+  const hidden = add(reshape(products, apart), additiveMask(at, starts));
   const scores = reshape(hidden, [batch * heads, time, time]);
   const mask = rate === 0 ? null : reshape(dropoutMask(rate, draw), scores.shape);
   const kept = (x: Tensor): Tensor => (mask === null ? x : mul(x, mask));
   return { q, key, value, scores, probabilities: softmax(scores), kept };
 }
 
-function attention(inputs: Attended, attributes: AttentionAttributes) {
+function attention(inputs: Operands, attributes: AttentionAttributes) {
   const at = extents("attention", inputs.query.shape, inputs.keyValue.shape);
   const { value, scores, probabilities, kept } = attend(inputs, attributes, at);
   // The largest probability is exp(largest score - logSumExp).
@@ -125,7 +122,7 @@ function attention(inputs: Attended, attributes: AttentionAttributes) {
 
 /** With p the probabilities, dp = dy v^T and ds = p (dp - sum(dp p)): dq = ds k, dk = ds^T q, dv = p^T dy. */
 function attentionGradient(
-  inputs: Attended & { readonly dy: Tensor },
+  inputs: Operands & { readonly dy: Tensor },
   attributes: AttentionAttributes,
 ) {
   const at = extents("attentionGradient", inputs.query.shape, inputs.keyValue.shape);
@@ -136,90 +133,59 @@ function attentionGradient(
   const along = sum(mul(dProbabilities, probabilities), 2, true);
   const dScores = mul(mul(probabilities, sub(dProbabilities, along)), attributes.scale);
   const dKey = matMul(transpose(dScores, [0, 2, 1]), q);
-  const halves = [dKey, dValue].map((half) => gathered(perToken(half, at), at));
+  const halves = [dKey, dValue].map((half) => sumGroups(perToken(half, at), at));
   return { dQuery: perToken(matMul(dScores, key), at), dKeyValue: stack(halves, 2) };
 }
 
 function outputShapes(
   name: string,
-  { query, keyValue }: Record<"query" | "keyValue", Shape>,
+  { query, keyValue, starts }: Named<AttentionInputs, "starts", Shape>,
   { scale }: AttentionAttributes,
 ) {
   if (!(scale > 0)) throw new Error(`${name}: scale is ${scale}, must be above 0`);
   const { batch, time, heads } = extents(name, query, keyValue);
+  if (starts !== undefined) expectShape(name, "starts", starts, [batch, time]);
   return { y: query, logSumExp: [batch, heads, time] };
 }
 
-function gradientShapes(
-  name: string,
-  inputs: Record<"query" | "keyValue" | "y" | "logSumExp" | "dy", Shape>,
-  attributes: AttentionAttributes,
-) {
-  const { query, keyValue, y, logSumExp, dy } = inputs;
-  const outputs = outputShapes(name, inputs, attributes);
-  expectShape(name, "y", y, query);
-  expectShape(name, "dy", dy, query);
-  expectShape(name, "logSumExp", logSumExp, outputs.logSumExp);
-  return { dQuery: query, dKeyValue: keyValue };
-}
-
-/** y [B, T, H, D], and logSumExp [B, H, T] of each position's scores. */
-export const causalAttention = kernel<"query" | "keyValue", "y" | "logSumExp", AttentionAttributes>(
-  {
-    name: "TesseraCausalAttention",
-    inputs: ["query", "keyValue"],
-    outputs: ["y", "logSumExp"],
-    shapes: (inputs, attributes) => outputShapes("causalAttention", inputs, attributes),
-    composite: attention,
-  },
-);
-
-export const causalAttentionGradient = kernel<
-  "query" | "keyValue" | "y" | "logSumExp" | "dy",
-  "dQuery" | "dKeyValue",
-  AttentionAttributes
->({
-  name: "TesseraCausalAttentionGradient",
-  inputs: ["query", "keyValue", "y", "logSumExp", "dy"],
-  outputs: ["dQuery", "dKeyValue"],
-  shapes: (inputs, attributes) => gradientShapes("causalAttentionGradient", inputs, attributes),
-  composite: attentionGradient,
-});
-
-function checkStarts(name: string, starts: Shape, query: Shape): void {
-  expectShape(name, "starts", starts, query.slice(0, 2));
-}
-
 /**
- * The same where each position sees those of its document alone: `starts` [B, T] (int32) is the first
- * that it sees, which is none after it and never falls along a row.
+ * y [B, T, H, D], and logSumExp [B, H, T] of each position's scores. Position t attends to positions
+ * up to t; with `starts` [B, T] (int32), only from starts[b, t] on, the first token of its document.
+ * `starts` never decreases along a row and is never after t.
  */
-export const documentAttention = kernel<
-  "query" | "keyValue" | "starts",
+export const causalAttention = kernel<
+  AttentionInputs,
   "y" | "logSumExp",
-  AttentionAttributes
+  AttentionAttributes,
+  "starts"
 >({
-  name: "TesseraDocumentAttention",
-  inputs: ["query", "keyValue", "starts"],
+  name: "TesseraCausalAttention",
+  inputs: ["query", "keyValue"],
+  optionalInputs: ["starts"],
   outputs: ["y", "logSumExp"],
-  shapes(inputs, attributes) {
-    checkStarts("documentAttention", inputs.starts, inputs.query);
-    return outputShapes("documentAttention", inputs, attributes);
-  },
+  shapes: (inputs, attributes) => outputShapes("causalAttention", inputs, attributes),
   composite: attention,
 });
 
-export const documentAttentionGradient = kernel<
-  "query" | "keyValue" | "y" | "logSumExp" | "dy" | "starts",
+/** The gradients of `causalAttention`, from its inputs, its outputs and dy. */
+export const causalAttentionGradient = kernel<
+  AttentionInputs | "y" | "logSumExp" | "dy",
   "dQuery" | "dKeyValue",
-  AttentionAttributes
+  AttentionAttributes,
+  "starts"
 >({
-  name: "TesseraDocumentAttentionGradient",
-  inputs: ["query", "keyValue", "y", "logSumExp", "dy", "starts"],
+  name: "TesseraCausalAttentionGradient",
+  inputs: ["query", "keyValue", "y", "logSumExp", "dy"],
+  optionalInputs: ["starts"],
   outputs: ["dQuery", "dKeyValue"],
   shapes(inputs, attributes) {
-    checkStarts("documentAttentionGradient", inputs.starts, inputs.query);
-    return gradientShapes("documentAttentionGradient", inputs, attributes);
+    const name = "causalAttentionGradient";
+    const { query, keyValue, y, logSumExp, dy } = inputs;
+    const outputs = outputShapes(name, inputs, attributes);
+    expectShape(name, "y", y, query);
+    expectShape(name, "dy", dy, query);
+    expectShape(name, "logSumExp", logSumExp, outputs.logSumExp);
+    return { dQuery: query, dKeyValue: keyValue };
   },
   composite: attentionGradient,
 });

@@ -31,7 +31,7 @@ function check(query: Shape, keyValue: Shape, cache: Shape, attributes: CachedAt
   expectShape(name, "keyValue", keyValue, [batch, time, 2, groups, depth]);
   expectShape(name, "cache", cache, [rows, 2, groups, capacity, depth]);
   if (groups === 0 || heads % groups !== 0) {
-    throw new Error(`${name}: ${heads} query heads cannot share ${groups} key heads evenly`);
+    throw new Error(`${name}: ${heads} query heads are not a multiple of ${groups} KV heads`);
   }
   if (firstRow < 0 || firstRow + batch > rows || lengths.length !== batch) {
     throw new Error(`${name}: rows ${firstRow} to ${firstRow + batch} are not all in ${rows}`);

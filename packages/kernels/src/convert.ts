@@ -3,8 +3,7 @@
 
 import { abs, add, fill, greater, less, mul, sub, where, type Tensor } from "@tensorflow/tfjs-core";
 import { kernel } from "./kernel.js";
-
-export type FloatStorage = "fp32" | "bf16" | "fp16";
+import type { FloatStorage } from "./storage.js";
 
 /**
  * x rounded to its `bits` leading binary digits (Veltkamp's splitting), for |x| below about 2^110.

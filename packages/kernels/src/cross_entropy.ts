@@ -1,6 +1,6 @@
-// The end of a language model: logits = x table^T, perhaps with a bias, and the negative log likelihood
-// of the targets. Loss and gradients come from one call, so that a backend may go through the tokens in
-// chunks and never hold all logits, and need not compute them twice.
+// The LM head fused with its loss: logits = x table^T (+ bias), and the negative log-likelihood of the
+// targets. Loss and gradients come from one call, so that a backend can go through the tokens in chunks,
+// never hold all logits, and compute them once.
 
 import {
   add,
@@ -15,13 +15,20 @@ import {
   transpose,
   type Tensor,
 } from "@tensorflow/tfjs-core";
-import { asRows, expectShape, kernel, sizeOf, type NoAttributes, type Shape } from "./kernel.js";
+import {
+  asRows,
+  expectShape,
+  kernel,
+  sizeOf,
+  type Named,
+  type NoAttributes,
+  type Shape,
+} from "./kernel.js";
 import { sumRows } from "./product.js";
 
 type Inputs = "x" | "table" | "targets" | "weights";
 
-/** Values by input name, with or without a bias [vocabulary] that is added to every token's logits. */
-type Given<V> = Readonly<Record<Inputs, V>> & { readonly bias?: V };
+type Given<V> = Named<Inputs, "bias", V>;
 
 function checkShapes(name: string, { x, table, targets, weights, bias }: Given<Shape>): void {
   expectShape(name, "x", x, [...x.slice(0, -1), table[1]!]);
@@ -45,7 +52,7 @@ function lossOf(logits: Tensor, { targets, weights }: Given<Tensor>): Tensor {
 
 /** The loss, and its gradients: dLogits = weight (softmax(logits) - oneHot(target)). */
 function gradientsOf(inputs: Given<Tensor>) {
-  const { x, table, targets, weights } = inputs;
+  const { x, table, targets, weights, bias } = inputs;
   const tokens = sizeOf(targets.shape);
   const logits = logitsOf(inputs);
   const hot = oneHot(reshape(targets, [tokens]), table.shape[0]);
@@ -54,17 +61,18 @@ function gradientsOf(inputs: Given<Tensor>) {
     loss: lossOf(logits, inputs),
     dx: reshape(matMul(dLogits, table), x.shape),
     dTable: matMul<Tensor>(transpose(dLogits), asRows(x)),
-    dLogits,
+    ...(bias && { dBias: sumRows.composite({ dy: dLogits }, {}).dBias }),
   };
 }
 
 /**
  * The loss [] in nats, a sum over tokens: x [..., C], table [V, C], targets [...] (int32),
- * weights [...], which say how much each token counts.
+ * weights [...], which say how much each token counts; bias [V] is added to every token's logits.
  */
-export const crossEntropy = kernel<Inputs, "loss", NoAttributes>({
+export const crossEntropy = kernel<Inputs, "loss", NoAttributes, "bias">({
   name: "TesseraCrossEntropy",
   inputs: ["x", "table", "targets", "weights"],
+  optionalInputs: ["bias"],
   outputs: ["loss"],
   shapes(inputs) {
     checkShapes("crossEntropy", inputs);
@@ -73,48 +81,22 @@ export const crossEntropy = kernel<Inputs, "loss", NoAttributes>({
   composite: (inputs) => ({ loss: lossOf(logitsOf(inputs), inputs) }),
 });
 
-/** The same loss with its gradients. */
-export const crossEntropyGradient = kernel<Inputs, "loss" | "dx" | "dTable", NoAttributes>({
+/** The same loss with its gradients; `dBias` where there is a bias. */
+export const crossEntropyGradient = kernel<
+  Inputs,
+  "loss" | "dx" | "dTable",
+  NoAttributes,
+  "bias",
+  "dBias"
+>({
   name: "TesseraCrossEntropyGradient",
   inputs: ["x", "table", "targets", "weights"],
+  optionalInputs: ["bias"],
   outputs: ["loss", "dx", "dTable"],
+  optionalOutputs: ["dBias"],
   shapes(inputs) {
     checkShapes("crossEntropyGradient", inputs);
-    return { loss: [], dx: inputs.x, dTable: inputs.table };
-  },
-  composite(inputs) {
-    const { loss, dx, dTable } = gradientsOf(inputs);
-    return { loss, dx, dTable };
-  },
-});
-
-/** `crossEntropy` with bias [V] added to the logits. */
-export const biasedCrossEntropy = kernel<Inputs | "bias", "loss", NoAttributes>({
-  name: "TesseraBiasedCrossEntropy",
-  inputs: ["x", "table", "targets", "weights", "bias"],
-  outputs: ["loss"],
-  shapes(inputs) {
-    checkShapes("biasedCrossEntropy", inputs);
-    return { loss: [] };
-  },
-  composite: (inputs) => ({ loss: lossOf(logitsOf(inputs), inputs) }),
-});
-
-/** `crossEntropyGradient` with bias [V] added to the logits. */
-export const biasedCrossEntropyGradient = kernel<
-  Inputs | "bias",
-  "loss" | "dx" | "dTable" | "dBias",
-  NoAttributes
->({
-  name: "TesseraBiasedCrossEntropyGradient",
-  inputs: ["x", "table", "targets", "weights", "bias"],
-  outputs: ["loss", "dx", "dTable", "dBias"],
-  shapes(inputs) {
-    checkShapes("biasedCrossEntropyGradient", inputs);
     return { loss: [], dx: inputs.x, dTable: inputs.table, dBias: inputs.bias };
   },
-  composite(inputs) {
-    const { dLogits, ...made } = gradientsOf(inputs);
-    return { ...made, dBias: sumRows.composite({ dy: dLogits }, {}).dBias };
-  },
+  composite: gradientsOf,
 });

@@ -1,24 +1,16 @@
-export {
-  causalAttention,
-  causalAttentionGradient,
-  documentAttention,
-  documentAttentionGradient,
-  type AttentionAttributes,
-} from "./attention.js";
+export { causalAttention, causalAttentionGradient, type AttentionAttributes } from "./attention.js";
 export { cachedAttention, type CachedAttentionAttributes } from "./cached_attention.js";
-export { convert, type FloatStorage } from "./convert.js";
-export {
-  biasedCrossEntropy,
-  biasedCrossEntropyGradient,
-  crossEntropy,
-  crossEntropyGradient,
-} from "./cross_entropy.js";
+export { convert } from "./convert.js";
+export { crossEntropy, crossEntropyGradient } from "./cross_entropy.js";
 export { drawOf, dropout, randomNormal, type Draw } from "./dropout.js";
 export { addEmbedGradient, embed, embedGradient } from "./embedding.js";
 export { gelu, geluGradient, type GeluForm } from "./gelu.js";
 export {
   call,
   kernel,
+  presentOutputs,
+  shapesOf,
+  type AnyKernel,
   type Attribute,
   type Attributes,
   type Kernel,
@@ -27,17 +19,28 @@ export {
 export { layerNorm, layerNormGradient } from "./layer_norm.js";
 export { adamStep, sgdStep, type AdamAttributes, type SgdAttributes } from "./optimizer.js";
 export {
-  accumulate,
-  addWeightGradient,
-  linear,
-  product,
-  sumOfSquares,
-  sumRows,
-  weightGradient,
-} from "./product.js";
+  callMultiTensor,
+  listShapes,
+  type AnyMultiTensorKernel,
+  type MultiTensorKernel,
+} from "./multi_tensor.js";
+export { addWeightGradient, linear, product, sumRows, weightGradient } from "./product.js";
+export { accumulate, accumulateAll, sumOfSquares } from "./sums.js";
 export { rmsNorm, rmsNormGradient } from "./rms_norm.js";
 export { put } from "./put.js";
 export { rotary, type RotaryAttributes, type RotaryPairs } from "./rotary.js";
 export { silu, siluGradient, swiglu, swigluGradient } from "./swiglu.js";
-export { dtypeOf, hostMemory, type HostMemory, type Storage } from "./host_memory.js";
+export { hostMemory, type HostMemory } from "./host_memory.js";
+export {
+  dtypeOf,
+  isFloatStorage,
+  storageBytes,
+  storageOf,
+  storageOfDtype,
+  STORAGES,
+  supportsStorage,
+  type FloatStorage,
+  type Storage,
+  type StorageBackend,
+} from "./storage.js";
 export { vocabularySlice, vocabularySliceGradient } from "./vocabulary_slice.js";

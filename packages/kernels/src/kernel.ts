@@ -1,6 +1,6 @@
-// The contract of a kernel, said once: its names, its shapes, and a composite of plain tfjs ops
-// that defines its numbers. A backend that registers the kernel under the same name is a faster
-// way to those numbers; on any other backend the composite runs.
+// The contract of a kernel, stated once: its names, its shapes, and a composite of plain tfjs ops
+// that defines its numbers. A backend that registers a kernel of the same name runs it instead;
+// on every other backend the composite runs.
 
 import {
   engine,
@@ -8,6 +8,7 @@ import {
   getKernel,
   reshape,
   tidy,
+  type NamedTensorMap,
   type Tensor,
   type Tensor2D,
 } from "@tensorflow/tfjs-core";
@@ -18,62 +19,119 @@ export type Attributes = Readonly<Record<string, Attribute>>;
 
 export type NoAttributes = Readonly<Record<string, never>>;
 
-/** `I`, `O`: names of inputs and outputs. `A`: attributes, which are known on the host. */
-export interface Kernel<I extends string, O extends string, A extends Attributes> {
+/** One value for each of `R`, and perhaps one for each of `Q`. */
+export type Named<R extends string, Q extends string, V> = Readonly<Record<R, V>> &
+  Readonly<Partial<Record<Q, V | undefined>>>;
+
+interface InputNames<I extends string, J extends string> {
+  readonly inputs: readonly I[];
+  readonly optionalInputs?: readonly J[];
+}
+
+interface OutputNames<O extends string, P extends string> {
+  readonly outputs: readonly O[];
+  readonly optionalOutputs?: readonly P[];
+}
+
+/**
+ * `I`, `O`: names of inputs and outputs. `A`: attributes, which the host knows. `J`: inputs that a
+ * call may omit. `P`: outputs that a call may lack, such as the gradient of an omitted input.
+ */
+export interface Kernel<
+  I extends string,
+  O extends string,
+  A extends Attributes,
+  J extends string = never,
+  P extends string = never,
+>
+  extends InputNames<I, J>, OutputNames<O, P> {
   /** Unique among all kernels of a tfjs backend. */
   readonly name: string;
-  readonly inputs: readonly I[];
-  readonly outputs: readonly O[];
   /**
-   * Inputs that the call uses up: a backend may write an output over them, so the caller must
+   * Inputs that the call consumes: a backend may write an output over them, so the caller must
    * hold no other reference that it expects unchanged, and must not use them afterwards.
    */
   readonly consumes?: readonly I[];
-  /** Output shapes from input shapes. Throws, naming the input, where they do not fit. */
-  shapes(inputs: Readonly<Record<I, Shape>>, attributes: A): Readonly<Record<O, Shape>>;
+  /**
+   * Shapes of the outputs that a call with these inputs has. Throws, naming the input, where input
+   * shapes do not fit.
+   */
+  shapes(inputs: Named<I, J, Shape>, attributes: A): Named<O, NoInfer<P>, Shape>;
   /** The definition, in ops that every tfjs backend has. */
-  composite(inputs: Readonly<Record<I, Tensor>>, attributes: A): Record<O, Tensor>;
+  composite(inputs: Named<I, J, Tensor>, attributes: A): Named<O, NoInfer<P>, Tensor>;
 }
+
+/** Any kernel, for code that handles all of them alike. */
+export type AnyKernel = Kernel<string, string, Attributes, string, string>;
 
 /** Infers the names, so that `shapes` and `composite` cannot misspell them. */
-export const kernel = <const I extends string, const O extends string, A extends Attributes>(
-  definition: Kernel<I, O, A>,
-): Kernel<I, O, A> => definition;
-
-/** A record with one value per name. */
-function record<N extends string, V>(names: readonly N[], value: (name: N, i: number) => V) {
-  const made: Partial<Record<N, V>> = {};
-  names.forEach((name, i) => (made[name] = value(name, i)));
-  return made as Record<N, V>;
-}
+export const kernel = <
+  const I extends string,
+  const O extends string,
+  A extends Attributes,
+  const J extends string = never,
+  const P extends string = never,
+>(
+  definition: Kernel<I, O, A, J, P>,
+): Kernel<I, O, A, J, P> => definition;
 
 /** Runs a kernel on the current backend. The caller owns the outputs. */
-export function call<I extends string, O extends string, A extends Attributes>(
-  definition: Kernel<I, O, A>,
-  inputs: Readonly<Record<I, Tensor>>,
+export function call<
+  I extends string,
+  O extends string,
+  A extends Attributes,
+  J extends string = never,
+  P extends string = never,
+>(
+  definition: Kernel<I, O, A, J, P>,
+  inputs: Named<I, J, Tensor>,
   attributes: A,
-): Record<O, Tensor> {
-  definition.shapes(
-    record(definition.inputs, (name) => inputs[name].shape),
-    attributes,
-  );
-  // tfjs's type forgets that there may be no such kernel.
-  const outputs = Boolean(getKernel(definition.name, getBackend()))
-    ? runRegistered(definition, inputs, attributes)
+): Named<O, P, Tensor> {
+  const shapes = definition.shapes(shapesOf(definition, inputs), attributes);
+  const outputs = isRegistered(definition)
+    ? runRegistered(definition, inputs, presentOutputs(definition, shapes), attributes)
     : tidy(() => definition.composite(inputs, attributes));
   for (const name of definition.consumes ?? []) inputs[name].dispose();
   return outputs;
 }
 
-function runRegistered<I extends string, O extends string, A extends Attributes>(
-  { name, outputs }: Kernel<I, O, A>,
-  inputs: Readonly<Record<I, Tensor>>,
-  attributes: A,
-): Record<O, Tensor> {
+/** Whether the current backend has a kernel of this name. */
+export const isRegistered = ({ name }: { readonly name: string }): boolean =>
+  // tfjs's type forgets that there may be no such kernel.
+  Boolean(getKernel(name, getBackend()));
+
+/** The shapes of the inputs that are there. */
+export function shapesOf<I extends string, J extends string>(
+  { inputs: required, optionalInputs = [] }: InputNames<I, J>,
+  inputs: Named<I, J, { readonly shape: Shape }>,
+): Named<I, J, Shape> {
+  const shapes: Partial<Record<I | J, Shape>> = {};
+  for (const name of required) shapes[name] = inputs[name].shape;
+  for (const name of optionalInputs) {
+    const input = inputs[name] as { readonly shape: Shape } | undefined;
+    if (input) shapes[name] = input.shape;
+  }
+  return shapes as Named<I, J, Shape>;
+}
+
+/** The names of the outputs that a call has, in their order. */
+export const presentOutputs = <O extends string, P extends string>(
+  { outputs, optionalOutputs = [] }: OutputNames<O, P>,
+  shapes: Named<O, P, Shape>,
+): readonly (O | P)[] => [...outputs, ...optionalOutputs.filter((name) => Boolean(shapes[name]))];
+
+function runRegistered<O extends string, P extends string>(
+  { name }: { readonly name: string },
+  inputs: NamedTensorMap,
+  names: readonly (O | P)[],
+  attributes: Attributes,
+): Named<O, P, Tensor> {
   // tfjs types attributes as mutable; it never writes them.
   const made = engine().runKernel(name, inputs, attributes);
   const list = Array.isArray(made) ? made : [made];
-  return record(outputs, (_output, i) => list[i]!);
+  const outputs: Partial<Record<O | P, Tensor>> = {};
+  names.forEach((output, i) => (outputs[output] = list[i]!));
+  return outputs as Named<O, P, Tensor>;
 }
 
 /** Throws unless `actual` is `expected`, in the words of whoever passed it. */
@@ -85,6 +143,7 @@ export function expectShape(kernelName: string, input: string, actual: Shape, ex
   }
 }
 
+/** Number of elements. */
 export const sizeOf = (shape: Shape): number => shape.reduce((a, b) => a * b, 1);
 
 /** The last extent of a shape, which layers call its width. */

@@ -1,7 +1,7 @@
 // Matrix products: y = x W + b, and the two products of its backward.
 
 import { add, matMul, ones, reshape, transpose } from "@tensorflow/tfjs-core";
-import { asRows, expectShape, kernel, sizeOf, widthOf, type Shape } from "./kernel.js";
+import { asRows, expectShape, kernel, widthOf, type Shape } from "./kernel.js";
 
 const resized = (shape: Shape, width: number): number[] => [...shape.slice(0, -1), width];
 
@@ -81,30 +81,5 @@ export const sumRows = kernel({
     const rows = asRows(dy);
     // As a product with ones: the wasm backend sums columns one element at a time.
     return { dBias: reshape(matMul(ones([1, rows.shape[0]]), rows), [width]) };
-  },
-});
-
-/** sum + gradient, both of one shape, in place where the backend can. */
-export const accumulate = kernel({
-  name: "TesseraAccumulate",
-  inputs: ["sum", "gradient"],
-  outputs: ["total"],
-  consumes: ["sum", "gradient"],
-  shapes({ sum, gradient }) {
-    expectShape("accumulate", "gradient", gradient, sum);
-    return { total: sum };
-  },
-  composite: ({ sum, gradient }) => ({ total: add(sum, gradient) }),
-});
-
-/** The sum of the squares of all elements, as a scalar. */
-export const sumOfSquares = kernel({
-  name: "TesseraSumOfSquares",
-  inputs: ["x"],
-  outputs: ["total"],
-  shapes: () => ({ total: [] }),
-  composite({ x }) {
-    const row = reshape(x, [1, sizeOf(x.shape)]);
-    return { total: reshape(matMul(row, transpose(row)), []) };
   },
 });

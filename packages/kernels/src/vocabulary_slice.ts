@@ -1,6 +1,6 @@
-// One rank's slice of a head whose vocabulary several ranks share: the logits of some positions by the
-// rows of the table that the rank holds. Ranks tell each other three numbers per position, of which
-// everyone makes the loss; then each finds the gradient of its logits.
+// One rank's slice of an LM head that is sharded over the vocabulary: the logits of some positions for the
+// table rows that the rank holds. Ranks exchange three numbers per position, compute the loss from them,
+// and then each computes the gradient of its own logits.
 
 import {
   add,
@@ -17,42 +17,45 @@ import {
   transpose,
   type Tensor,
 } from "@tensorflow/tfjs-core";
-import { convert, type FloatStorage } from "./convert.js";
+import { convert } from "./convert.js";
 import { expectShape, kernel } from "./kernel.js";
+import type { FloatStorage } from "./storage.js";
 
-/** The token that the table's first row is of. */
+/** The token id of the table's first row. */
 type FirstToken = Readonly<{ firstToken: number }>;
 
-/** [positions, rows of the table]: one where a position's target is; zeros where another rank has it. */
-const hotOf = (targets: Tensor, rows: number, { firstToken }: FirstToken): Tensor =>
+/** oneHot(targets) [N, V] over the table's rows; a row of zeros where another rank has the target. */
+const localOneHot = (targets: Tensor, rows: number, { firstToken }: FirstToken): Tensor =>
   oneHot(sub<Tensor>(targets, scalar(firstToken, "int32")), rows);
 
 /**
- * exps [N, V] = e^(logit - most), with logits = x table^T + bias; `figures` [3, N]: the most of each
- * position's logits, the sum of its exps, and the logit of its target, 0 where it is not in this slice.
- * x [N, C], table [V, C], targets [N] (int32), bias [V], or [0] for none.
+ * exps [N, V] = exp(logit - row max), with logits = x table^T (+ bias); `stats` [3, N]: row max, sum of
+ * exps, and target logit, 0 where the target is not in this slice. x [N, C], table [V, C],
+ * targets [N] (int32), bias [V].
  */
 export const vocabularySlice = kernel<
-  "x" | "table" | "targets" | "bias",
-  "exps" | "figures",
-  FirstToken
+  "x" | "table" | "targets",
+  "exps" | "stats",
+  FirstToken,
+  "bias"
 >({
   name: "TesseraVocabularySlice",
-  inputs: ["x", "table", "targets", "bias"],
-  outputs: ["exps", "figures"],
+  inputs: ["x", "table", "targets"],
+  optionalInputs: ["bias"],
+  outputs: ["exps", "stats"],
   shapes({ x, table, targets, bias }) {
     const [positions, rows] = [targets[0]!, table[0]!];
     expectShape("vocabularySlice", "x", x, [positions, table[1]!]);
-    if (bias[0] !== 0) expectShape("vocabularySlice", "bias", bias, [rows]);
-    return { exps: [positions, rows], figures: [3, positions] };
+    if (bias !== undefined) expectShape("vocabularySlice", "bias", bias, [rows]);
+    return { exps: [positions, rows], stats: [3, positions] };
   },
   composite({ x, table, targets, bias }, attributes) {
     const products: Tensor = matMul(x, transpose(table));
-    const logits = bias.size === 0 ? products : add<Tensor>(products, bias);
-    const most = max(logits, 1, true);
-    const exps = exp<Tensor>(sub(logits, most));
-    const known = sum(mul(logits, hotOf(targets, table.shape[0], attributes)), 1);
-    return { exps, figures: stack([reshape(most, [-1]), sum(exps, 1), known]) };
+    const logits = bias === undefined ? products : add<Tensor>(products, bias);
+    const rowMax = max(logits, 1, true);
+    const exps = exp<Tensor>(sub(logits, rowMax));
+    const targetLogit = sum(mul(logits, localOneHot(targets, table.shape[0], attributes)), 1);
+    return { exps, stats: stack([reshape(rowMax, [-1]), sum(exps, 1), targetLogit]) };
   },
 });
 
@@ -77,7 +80,7 @@ export const vocabularySliceGradient = kernel<
   },
   composite({ exps, factors, targets, weights }, { firstToken, storage }) {
     const column = (values: Tensor): Tensor => reshape(values, [-1, 1]);
-    const hot = hotOf(targets, exps.shape[1]!, { firstToken });
+    const hot = localOneHot(targets, exps.shape[1]!, { firstToken });
     const x = sub<Tensor>(mul(exps, column(factors)), mul(hot, column(weights)));
     return { dLogits: convert.composite({ x }, { storage }).y };
   },

@@ -6,8 +6,6 @@ import {
   call,
   causalAttention,
   causalAttentionGradient,
-  documentAttention,
-  documentAttentionGradient,
   drawOf,
   rotary as rotaryKernel,
   type AttentionAttributes,
@@ -118,27 +116,6 @@ function projectionsOf(options: AttentionOptions) {
   };
 }
 
-type Inputs<N extends string> = Readonly<Record<N, Tensor>>;
-
-/** Each position sees those of its row before it, or with `starts` those of its document. */
-const attend = (
-  inputs: Inputs<"query" | "keyValue">,
-  attributes: AttentionAttributes,
-  { starts }: ForwardContext,
-) =>
-  starts === undefined
-    ? call(causalAttention, inputs, attributes)
-    : call(documentAttention, { ...inputs, starts }, attributes);
-
-const attendGradient = (
-  inputs: Inputs<"query" | "keyValue" | "y" | "logSumExp" | "dy">,
-  attributes: AttentionAttributes,
-  { starts }: ForwardContext,
-) =>
-  starts === undefined
-    ? call(causalAttentionGradient, inputs, attributes)
-    : call(documentAttentionGradient, { ...inputs, starts }, attributes);
-
 /** x [batch, time, width] -> y of the same shape: partial sums where the heads are split. */
 export function selfAttention(options: AttentionOptions): Layer<AttentionParams, AttentionSaved> {
   const { width, heads, dropout = 0, rotary = null, shard = UNSHARDED } = options;
@@ -166,7 +143,7 @@ export function selfAttention(options: AttentionOptions): Layer<AttentionParams,
       });
       const attention = ctx.cache
         ? ctx.cache.attend(ctx.path, q, kv, scale)
-        : attend({ query: q, keyValue: kv }, attributes(q, ctx), ctx);
+        : call(causalAttention, { query: q, keyValue: kv, starts: ctx.starts }, attributes(q, ctx));
       const merged = reshape(attention.y, [batch, time, -1]);
       const [y, outputSaved] = output.forward(params.output, merged, under(ctx, "output"));
       merged.dispose();
@@ -181,7 +158,8 @@ export function selfAttention(options: AttentionOptions): Layer<AttentionParams,
       const dMerged = output.backward(params.output, saved.output, dy, sink.output, ctx);
       const dAttended = reshapeAndDispose(dMerged, q.shape);
       const inputs = { query: q, keyValue: kv, y, logSumExp, dy: dAttended };
-      const { dQuery, dKeyValue } = attendGradient(inputs, attributes(q, ctx), ctx);
+      const given = { ...inputs, starts: ctx.starts };
+      const { dQuery, dKeyValue } = call(causalAttentionGradient, given, attributes(q, ctx));
       for (const spent of Object.values(inputs)) spent.dispose();
       const unrotate = (dx: Tensor): Tensor =>
         reshapeAndDispose(rotate(dx, rotary, { inverse: true }), [batch, time, -1]);

@@ -1,14 +1,7 @@
 // The two ends of a model, which know the vocabulary: ids become activations, activations a loss.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
-import {
-  biasedCrossEntropy,
-  biasedCrossEntropyGradient,
-  call,
-  crossEntropy,
-  crossEntropyGradient,
-  product,
-} from "@tessera/kernels";
+import { call, crossEntropy, crossEntropyGradient, product } from "@tessera/kernels";
 import { vocabularyPartition } from "./partition.js";
 import { addAndDispose } from "./and_dispose.js";
 import type { ParamSpec } from "./spec.js";
@@ -71,22 +64,15 @@ export function lmHeadSpec({ vocabulary, width, std, bias }: LmHeadOptions) {
 export const lmHead = (options: LmHeadOptions): LmHead<LmHeadParams> => ({
   spec: lmHeadSpec(options),
   loss({ table, bias }, x, { ids, weights }) {
-    const inputs = { x, table, targets: ids, weights };
-    return bias === undefined
-      ? call(crossEntropy, inputs, {}).loss
-      : call(biasedCrossEntropy, { ...inputs, bias }, {}).loss;
+    const inputs = { x, table, targets: ids, weights, bias };
+    return call(crossEntropy, inputs, {}).loss;
   },
   lossAndGradient({ table, bias }, x, { ids, weights }, sink) {
-    const inputs = { x, table, targets: ids, weights };
-    if (bias === undefined) {
-      const { loss, dx, dTable } = call(crossEntropyGradient, inputs, {});
-      sink.table(dTable);
-      return { loss, dx };
-    }
-    const made = call(biasedCrossEntropyGradient, { ...inputs, bias }, {});
-    sink.table(made.dTable);
-    sink.bias!(made.dBias);
-    return { loss: made.loss, dx: made.dx };
+    const inputs = { x, table, targets: ids, weights, bias };
+    const { loss, dx, dTable, dBias } = call(crossEntropyGradient, inputs, {});
+    sink.table(dTable);
+    if (dBias) sink.bias!(dBias);
+    return { loss, dx };
   },
   logits({ table, bias }, x) {
     const { y } = call(product, { x, weight: table }, { transpose: true });

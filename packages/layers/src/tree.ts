@@ -27,11 +27,19 @@ export const joinPath = (path: string, name: string): string =>
   path === "" ? name : `${path}.${name}`;
 
 /** All leaves in the order of the tree. */
-export function leaves<L>(tree: TreeOf<L>, path = ""): Leaf<L>[] {
-  if (!isBranch(tree)) return [[path, tree]];
-  return Object.entries(tree as Readonly<Record<string, TreeOf<L>>>).flatMap(([name, child]) =>
-    leaves(child, joinPath(path, name)),
-  );
+export function leaves<L>(tree: TreeOf<L>): Leaf<L>[] {
+  const found: Leaf<L>[] = [];
+  collectLeaves(tree, "", found);
+  return found;
+}
+
+function collectLeaves<L>(tree: TreeOf<L>, path: string, found: Leaf<L>[]): void {
+  if (!isBranch(tree)) {
+    found.push([path, tree]);
+    return;
+  }
+  const branch = tree as Readonly<Record<string, TreeOf<L>>>;
+  for (const name of Object.keys(branch)) collectLeaves(branch[name]!, joinPath(path, name), found);
 }
 
 /** The leaf at `path`, or undefined where the tree has none. */
@@ -55,10 +63,12 @@ export function mapTree<T extends TreeOf<L>, L, M>(
 ): Mapped<T, L, M> {
   type Result = Mapped<T, L, M>;
   if (!isBranch(tree)) return change(tree as L, path) as Result;
-  const changed = Object.entries(tree as Readonly<Record<string, TreeOf<L>>>).map(
-    ([name, child]) => [name, mapTree(child, change, joinPath(path, name))] as const,
-  );
-  return Object.fromEntries(changed) as Result;
+  const branch = tree as Readonly<Record<string, TreeOf<L>>>;
+  const changed: Record<string, unknown> = {};
+  for (const name of Object.keys(branch)) {
+    changed[name] = mapTree(branch[name]!, change, joinPath(path, name));
+  }
+  return changed as Result;
 }
 
 /** What either tree has; where both have a leaf, that of `b`. */

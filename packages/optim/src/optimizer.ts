@@ -1,7 +1,7 @@
 // An optimizer is a pair: what it remembers of each parameter, and how a step uses that.
 
 import { zerosLike, type Tensor } from "@tensorflow/tfjs-core";
-import { adamStep, call, sgdStep, type AdamAttributes, type SgdAttributes } from "@tessera/kernels";
+import { adamStep, callMultiTensor, sgdStep } from "@tessera/kernels";
 import { leaves, mapTensors, type ParamSpec, type Tree, type TreeOf } from "@tessera/layers";
 
 /** What an optimizer remembers: for each of its slots, a tree shaped like the parameters. */
@@ -47,37 +47,47 @@ export function decayOf(spec: TreeOf<ParamSpec>): Decays {
 export const initialState = <P extends Tree>(optimizer: Optimizer, params: P): OptimizerState<P> =>
   Object.fromEntries(optimizer.slots.map((slot) => [slot, mapTensors(params, zerosLike)]));
 
-/** What one parameter's step leaves behind. */
-interface Stepped {
-  readonly param: Tensor;
-  readonly slots: readonly Tensor[];
+/** Tensors of all parameters, in the order of the parameters' leaves. */
+interface StepTensors {
+  readonly params: readonly Tensor[];
+  /** A list for each slot. */
+  readonly slots: readonly (readonly Tensor[])[];
 }
 
-type LeafStep = (
-  tensors: Stepped & { readonly gradient: Tensor },
+/** Updates all parameters at once. `weightDecays`: one factor per parameter. */
+type UpdateAll = (
+  tensors: StepTensors & { readonly gradients: readonly Tensor[] },
   update: Update,
-  decays: boolean,
-) => Stepped;
+  weightDecay: readonly number[],
+) => StepTensors;
 
-/** Makes an optimizer of trees from a step of one parameter. */
-function overTrees(slots: readonly string[], decays: Decays, leafStep: LeafStep): Optimizer {
+/** Makes an optimizer of trees from a step over lists of tensors. */
+function overTrees(
+  slots: readonly string[],
+  decayOfPath: (path: string) => number,
+  updateAll: UpdateAll,
+): Optimizer {
   return {
     slots,
     step(params, gradients, state, update) {
-      const gradientAt = new Map(leaves<Tensor>(gradients));
-      const slotsAt = slots.map((slot) => new Map(leaves<Tensor>(state[slot]!)));
-      const made = new Map<string, Stepped>();
-      for (const [path, param] of leaves<Tensor>(params)) {
-        const gradient = gradientAt.get(path)!;
-        const kept = slotsAt.map((at) => at.get(path)!);
-        made.set(path, leafStep({ param, gradient, slots: kept }, update, decays(path)));
-        gradient.dispose();
-      }
-      const treeOf = (pick: (stepped: Stepped) => Tensor) =>
-        mapTensors(params, (_spent, path) => pick(made.get(path)!));
+      const paths = leaves<Tensor>(params).map(([path]) => path);
+      const listOf = (tree: Tree): readonly Tensor[] => {
+        const byPath = new Map(leaves<Tensor>(tree));
+        return paths.map((path) => byPath.get(path)!);
+      };
+      const tensors = {
+        params: listOf(params),
+        gradients: listOf(gradients),
+        slots: slots.map((slot) => listOf(state[slot]!)),
+      };
+      const next = updateAll(tensors, update, paths.map(decayOfPath));
+      for (const gradient of tensors.gradients) gradient.dispose();
+      const index = new Map(paths.map((path, i) => [path, i]));
+      const treeOf = (list: readonly Tensor[]) =>
+        mapTensors(params, (_spent, path) => list[index.get(path)!]!);
       return {
-        params: treeOf(({ param }) => param),
-        state: Object.fromEntries(slots.map((slot, i) => [slot, treeOf((one) => one.slots[i]!)])),
+        params: treeOf(next.params),
+        state: Object.fromEntries(slots.map((slot, i) => [slot, treeOf(next.slots[i]!)])),
       };
     },
   };
@@ -93,17 +103,14 @@ export interface AdamOptions {
 }
 
 export function adam(options: AdamOptions, decays: Decays): Optimizer {
-  return overTrees(["mean", "square"], decays, ({ param, gradient, slots }, update, decayed) => {
-    const [mean, square] = slots as [Tensor, Tensor];
-    const attributes: AdamAttributes = {
-      ...options,
-      weightDecay: decayed ? options.weightDecay : 0,
-      learningRate: update.learningRate,
-      step: update.step,
-    };
-    const inputs = { param, gradient, mean, square, scale: update.scale };
-    const next = call(adamStep, inputs, attributes);
-    return { param: next.param, slots: [next.mean, next.square] };
+  const decayOfPath = (path: string) => (decays(path) ? options.weightDecay : 0);
+  return overTrees(["mean", "square"], decayOfPath, (tensors, update, weightDecay) => {
+    const { params, gradients } = tensors;
+    const [means, squares] = tensors.slots as [readonly Tensor[], readonly Tensor[]];
+    const { learningRate, step, scale } = update;
+    const inputs = { params, gradients, means, squares, scale };
+    const next = callMultiTensor(adamStep, inputs, { ...options, weightDecay, learningRate, step });
+    return { params: next.params, slots: [next.means, next.squares] };
   });
 }
 
@@ -113,14 +120,13 @@ export interface SgdOptions {
 }
 
 export function sgd(options: SgdOptions, decays: Decays): Optimizer {
-  return overTrees(["velocity"], decays, ({ param, gradient, slots }, update, decayed) => {
-    const attributes: SgdAttributes = {
-      momentum: options.momentum,
-      weightDecay: decayed ? options.weightDecay : 0,
-      learningRate: update.learningRate,
-    };
-    const inputs = { param, gradient, velocity: slots[0]!, scale: update.scale };
-    const next = call(sgdStep, inputs, attributes);
-    return { param: next.param, slots: [next.velocity] };
+  const decayOfPath = (path: string) => (decays(path) ? options.weightDecay : 0);
+  return overTrees(["velocity"], decayOfPath, (tensors, update, weightDecay) => {
+    const { params, gradients, slots } = tensors;
+    const { learningRate, scale } = update;
+    const inputs = { params, gradients, velocities: slots[0]!, scale };
+    const { momentum } = options;
+    const next = callMultiTensor(sgdStep, inputs, { momentum, weightDecay, learningRate });
+    return { params: next.params, slots: [next.velocities] };
   });
 }

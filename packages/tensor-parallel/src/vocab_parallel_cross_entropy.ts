@@ -11,7 +11,6 @@ import {
   slice,
   sub,
   sum,
-  tensor1d,
   tidy,
   unstack,
   type Tensor,
@@ -21,9 +20,9 @@ import {
   addWeightGradient,
   call,
   convert,
-  hostMemory,
   product,
   put,
+  storageOf,
   sumRows,
   vocabularySlice,
   vocabularySliceGradient,
@@ -86,24 +85,21 @@ function probabilities(
   { group, table, bias, firstToken }: VocabularyShard,
   { x, targets, weights }: Chunk,
 ) {
-  const added = bias?.clone() ?? tensor1d([]);
-  const inputs = { x, table, targets, bias: added };
-  const { exps, figures } = call(vocabularySlice, inputs, { firstToken });
-  added.dispose();
-  const everyones = group.allGather(figures, 1).wait(); // [3, ranks x count]
+  const { exps, stats } = call(vocabularySlice, { x, table, targets, bias }, { firstToken });
+  const everyones = group.allGather(stats, 1).wait(); // [3, ranks x count]
   const { loss, factors } = tidy(() => {
     const byRank = reshape(everyones, [3, group.size, -1]);
-    const [rowMaxes, sums, known] = unstack(byRank) as [Tensor, Tensor, Tensor];
+    const [rowMaxes, sums, targetLogits] = unstack(byRank) as [Tensor, Tensor, Tensor];
     const rowMax: Tensor = max(rowMaxes, 0);
     const total: Tensor = sum(mul(sums, exp(sub(rowMaxes, rowMax))), 0);
-    const nats = sub(add(rowMax, log(total)), sum(known, 0));
-    const own = unstack(figures)[0]!;
+    const nats = sub(add(rowMax, log(total)), sum(targetLogits, 0));
+    const own = unstack(stats)[0]!;
     return {
       loss: sum<Tensor>(mul(weights, nats)),
       factors: mul<Tensor>(weights, exp(sub(sub(own, rowMax), log(total)))),
     };
   });
-  figures.dispose();
+  stats.dispose();
   everyones.dispose();
   return { exps, loss, factors };
 }
@@ -128,7 +124,7 @@ export interface VocabularyShardGradients {
 
 export function computeLossAndGradients(slices: VocabularyShard): VocabularyShardGradients {
   const { x, table, bias, firstToken } = slices;
-  const storage = hostMemory()?.storage(x) === "bf16" ? "bf16" : "fp32";
+  const storage = storageOf(x) === "bf16" ? "bf16" : "fp32";
   // Rounded once, not once a chunk.
   const rounded = storage === "bf16" ? call(convert, { x: table }, { storage }).y : table.clone();
   const ofTable = sumOfProducts();

@@ -1,7 +1,8 @@
 // How activations are stored and losses scaled.
 
+import { getBackend } from "@tensorflow/tfjs-core";
 import { UserError } from "@tessera/config";
-import type { FloatStorage } from "@tessera/kernels";
+import { supportsStorage, type FloatStorage } from "@tessera/kernels";
 import type { LossScaleOptions } from "@tessera/optim";
 
 export interface PrecisionFlags {
@@ -27,8 +28,8 @@ export function resolvePrecision({ bf16, fp16, scaling }: PrecisionFlags): Preci
   return { storage: "fp16", lossScaling: scaling };
 }
 
-/** Throws a UserError where the backend called `name` cannot store activations so. */
-export function checkStorage(storage: FloatStorage, name: string): void {
-  if (storage === "fp32" || name === "native") return;
-  throw new UserError(`--${storage}: needs --backend native, this run is on ${name}`);
+/** @throws UserError where the current backend cannot store activations so. */
+export function checkStorage(storage: FloatStorage): void {
+  if (supportsStorage(storage)) return;
+  throw new UserError(`--${storage}: needs --backend native, this run is on ${getBackend()}`);
 }

@@ -8,7 +8,7 @@ import { resolveBatch, type BatchRamp } from "@tessera/config";
 import { feedOf, sequentialOrder, type Feed, type Samples } from "@tessera/data";
 import { findDivergence } from "@tessera/data-parallel";
 import { gptConfig, gptModel, uniformDropout, type GptConfig, type GptParams } from "@tessera/gpt";
-import { loadNative, NativeBackend } from "@tessera/kernels-native";
+import { CpuBackend, loadNative } from "@tessera/kernels-native";
 import {
   disposeTree,
   leafAt,
@@ -197,7 +197,7 @@ function goldenWeights({ model: { spec }, weightShard }: Plan, folder: string): 
 
 function trained(world: World, job: Job, layout: Layout): Trained {
   const { backend } = engine();
-  if (backend instanceof NativeBackend) backend.resetPeakMemory();
+  if (backend instanceof CpuBackend) backend.resetPeakMemory();
   const plan = planOf(world, job, layout);
   const { model, axes, weightShard, seed } = plan;
   const tensor = axes.find(({ name }) => name === "tensor")!;

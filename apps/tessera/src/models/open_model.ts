@@ -2,21 +2,16 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { enableProdMode, setBackend } from "@tensorflow/tfjs-core";
 import { readModel, readModelConfig } from "@tessera/checkpoint";
 import { choice, number, text, UserError } from "@tessera/config";
+import { backendNames, chooseBackend, defaultBackend } from "@tessera/engines";
 import { nativeEngine, onnxEngine, type Engine } from "@tessera/generation";
 import { gpt, type GptConfig } from "@tessera/gpt";
-import {
-  isAvailable,
-  loadNative,
-  threadCount,
-  type ThreadEnvironment,
-} from "@tessera/kernels-native";
+import { threadCount, type ThreadEnvironment } from "@tessera/kernels-native";
 import { openTokenizer, type Tokenizer } from "@tessera/tokenizer";
 import { availableParallelism } from "node:os";
 
-const engines = ["onnx", "native", "wasm"] as const;
+const engines = ["onnx", ...backendNames] as const;
 
 export const modelFlags = {
   model: text("folder of the model: ONNX, Hugging Face's layout, or a checkpoint", "FOLDER"),
@@ -53,30 +48,15 @@ export async function openForText(
   const config = readModelConfig(folder);
   const tokenizer = tokenizerOf(folder, flags.tokenizer, config);
   const hasOnnx = existsSync(join(folder, "model.onnx"));
-  const name = flags.engine ?? (hasOnnx ? "onnx" : isAvailable() ? "native" : "wasm");
+  const name = flags.engine ?? (hasOnnx ? "onnx" : defaultBackend());
   if (name === "onnx") {
     const threads = threadCount(environment, availableParallelism());
     const engine = await onnxEngine(folder, config, { rows, maxTokens, threads });
     return { engine, tokenizer, folder };
   }
-  await chooseBackend(name, environment);
+  await chooseBackend(name, environment, "--engine");
   const engine = nativeEngine(gpt(config), readModel(folder, config), { rows, maxTokens });
   return { engine, tokenizer, folder };
-}
-
-async function chooseBackend(
-  name: "native" | "wasm",
-  environment: ThreadEnvironment,
-): Promise<void> {
-  enableProdMode(); // else tfjs advises to install another backend
-  if (name === "wasm") await import("@tensorflow/tfjs-backend-wasm");
-  else if (!loadNative(environment)) {
-    throw new UserError(
-      "--engine native: is not built on this machine; npm run setup says what it needs",
-    );
-  }
-  if (!(await setBackend(name)))
-    throw new UserError(`--engine ${name}: does not start on this machine`);
 }
 
 /** Files of a tokenizer in a model's folder. */

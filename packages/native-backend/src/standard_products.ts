@@ -1,14 +1,18 @@
 // tfjs's products of batches of matrices, plain and fused with a bias.
 
 import { broadcast_util, util, type TensorInfo } from "@tensorflow/tfjs-core";
-import { areFloats, seen, type Plan, type Planner } from "./plan.js";
+import { areFloats, viewAs, type Plan, type PlannedInputs, type Planner } from "./plan.js";
 
 /** Null unless each side has one matrix per output matrix, or one for all. */
-const product: Planner = (inputs, attributes): Plan | null => {
+const product = (inputs: PlannedInputs, attributes: Parameters<Planner>[1]): Plan | null => {
   const { a, b } = inputs as { a: TensorInfo; b: TensorInfo };
   const transposeA = attributes["transposeA"] === true;
   const transposeB = attributes["transposeB"] === true;
   if (!areFloats(inputs) || a.shape.includes(0) || b.shape.includes(0)) return null;
+  util.assert(
+    a.shape.length >= 2 && b.shape.length >= 2,
+    () => `matMul: [${a.shape.join()}] and [${b.shape.join()}] must have two dimensions or more`,
+  );
   const [rows, inner] = transposeA ? a.shape.slice(-2).toReversed() : a.shape.slice(-2);
   const [other, columns] = transposeB ? b.shape.slice(-2).toReversed() : b.shape.slice(-2);
   util.assert(
@@ -26,11 +30,11 @@ const product: Planner = (inputs, attributes): Plan | null => {
   return {
     inputs: {
       ...inputs,
-      a: seen(a, [batchA!, ...a.shape.slice(-2)]),
-      b: seen(b, [batchB!, ...b.shape.slice(-2)]),
+      a: viewAs(a, [batchA!, ...a.shape.slice(-2)]),
+      b: viewAs(b, [batchB!, ...b.shape.slice(-2)]),
     },
     y: { shape: [...outer, rows!, columns!], dtype: "float32" },
-    seenAs: [batch, rows!, columns!],
+    viewedAs: [batch, rows!, columns!],
     attributes: { transposeA, transposeB },
   };
 };
@@ -44,7 +48,7 @@ const fusedProduct: Planner = (inputs, attributes) => {
   if (plan === null || bias.dtype !== "float32") return null;
   const columns = plan.y.shape.at(-1)!;
   if (bias.shape.at(-1) !== columns || util.sizeFromShape(bias.shape) !== columns) return null;
-  return { ...plan, inputs: { ...plan.inputs, bias: seen(bias, [columns]) } };
+  return { ...plan, inputs: { ...plan.inputs, bias: viewAs(bias, [columns]) } };
 };
 
 export const products: Readonly<Record<string, Planner>> = {

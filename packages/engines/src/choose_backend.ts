@@ -1,0 +1,40 @@
+// The registry of engines, and the one place that chooses among them.
+
+import { enableProdMode, setBackend } from "@tensorflow/tfjs-core";
+import { UserError } from "@tessera/config";
+import type { ThreadEnvironment } from "@tessera/kernels-native";
+import { cpu } from "./cpu.js";
+import type { Engine } from "./engine.js";
+import { native } from "./native.js";
+import { tensorflow } from "./tensorflow.js";
+import { wasm } from "./wasm.js";
+
+/** By the name of the backend in tfjs, the fastest first. A new engine is a file and a line here. */
+const ENGINES = { native, wasm, cpu, tensorflow } satisfies Readonly<Record<string, Engine>>;
+
+export type BackendName = keyof typeof ENGINES;
+
+export const backendNames = Object.keys(ENGINES) as readonly BackendName[];
+
+/** The first that can be the default on this machine: native where it is built, else wasm. */
+export const defaultBackend = (): BackendName =>
+  backendNames.find((name) => ENGINES[name].isDefault())!;
+
+/**
+ * Loads `name`, with the threads that `environment` grants, and makes it the backend of this process.
+ * `flag` is what the user chose it by. Default: `"--backend"`.
+ *
+ * @throws UserError where it is not installed, not built, or does not start.
+ */
+export async function chooseBackend(
+  name: BackendName,
+  environment: ThreadEnvironment,
+  flag = "--backend",
+): Promise<void> {
+  enableProdMode(); // else tfjs advises to install another backend
+  const reason = await ENGINES[name].load(environment);
+  if (reason !== null) throw new UserError(`${flag} ${name}: ${reason}`);
+  if (!(await setBackend(name))) {
+    throw new UserError(`${flag} ${name}: does not start on this machine; try ${flag} wasm`);
+  }
+}

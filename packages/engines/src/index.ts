@@ -1,0 +1,2 @@
+export { backendNames, chooseBackend, defaultBackend, type BackendName } from "./choose_backend.js";
+export type { Engine } from "./engine.js";

@@ -1,0 +1,42 @@
+// Blocks of native memory by slot. Released slots are collected and go along with the next native call,
+// where nothing can be allocated before they are free.
+
+import type { Addon } from "./addon.js";
+import type { NativeValues } from "./tensor_data.js";
+
+export class NativeMemory {
+  private released: number[] = [];
+
+  constructor(private readonly addon: Addon) {}
+
+  allocate(bytes: number): number {
+    this.flush();
+    return this.addon.allocate(bytes);
+  }
+
+  release(slot: number): void {
+    this.released.push(slot);
+  }
+
+  /** The slots released since the last call, which the caller passes to native code. */
+  takeReleased(): readonly number[] {
+    const taken = this.released;
+    this.released = [];
+    return taken;
+  }
+
+  /** Releases what is collected now. */
+  flush(): void {
+    for (const slot of this.takeReleased()) this.addon.release(slot);
+  }
+
+  /** Copies values into a block. */
+  write(slot: number, values: NativeValues): void {
+    this.addon.write(slot, values);
+  }
+
+  /** Copies values out of a block. */
+  read(slot: number, values: NativeValues): void {
+    this.addon.read(slot, values);
+  }
+}
