@@ -43,6 +43,8 @@ export interface ProcessGroup {
   readonly traffic: Traffic;
 
   allReduce(x: Tensor, op?: ReduceOp): Work;
+  /** The same of numbers of the host, which no tensor's memory is read for. */
+  allReduceValues(values: Float32Array, op?: ReduceOp): Work<Float32Array>;
   /** This rank's slice, along `axis`, of the whole reduction. */
   reduceScatter(x: Tensor, axis: number, op?: ReduceOp): Work;
   /** The tensors of all ranks, joined along `axis` in rank order. */

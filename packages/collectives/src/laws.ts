@@ -191,6 +191,8 @@ function checkLong(tally: Tally, group: ProcessGroup, size: number): void {
   const work = group.allReduce(x);
   x.dispose();
   tally.equal(`allReduce of ${size}`, read(work.wait(), "fp32"), plain(all, "sum", "fp32"));
+  const ofValues = group.allReduceValues(all[group.rank]!, "max");
+  tally.equal(`allReduceValues of ${size}`, ofValues.wait(), plain(all, "max", "fp32"));
 }
 
 /** Messages to all others at once, on two tags; `first` says what is posted before the other. */

@@ -44,6 +44,17 @@ class TensorGroup implements ProcessGroup {
     return this.work(call, from, () => to.take());
   }
 
+  allReduceValues(values: Float32Array, op: ReduceOp = "sum"): Work<Float32Array> {
+    const result = new Float32Array(values.length);
+    const of = (memory: Float32Array): Elements => ({
+      storage: "fp32",
+      size: memory.length,
+      memory,
+    });
+    const call = { kind: "allReduce", from: of(values), to: of(result), op } as const;
+    return this.workOf(this.start(call), () => result);
+  }
+
   reduceScatter(x: Tensor, axis: number, op: ReduceOp = "sum"): Work {
     refuseMean(x, op);
     const extent = extentOf("reduceScatter", x, axis);

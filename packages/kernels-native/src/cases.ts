@@ -97,25 +97,29 @@ const elementwise = (shape: Shape): Case[] => [
   { kernel: "TesseraAccumulate", inputs: { sum: [shape], gradient: [shape] } },
 ];
 
-const lookup = (ids: Shape, vocabulary: number, width: number): Case[] => [
-  {
-    kernel: "TesseraEmbed",
-    inputs: { table: [[vocabulary, width]], ids: [ids, { below: vocabulary }] },
-  },
-  {
-    kernel: "TesseraEmbedGradient",
-    inputs: { ids: [ids, { below: vocabulary }], dy: [[...ids, width]] },
-    attributes: { rows: vocabulary },
-  },
-  {
-    kernel: "TesseraAddEmbedGradient",
-    inputs: {
-      sum: [[vocabulary, width]],
-      ids: [ids, { below: vocabulary }],
-      dy: [[...ids, width]],
+/** The table has `rows` of the vocabulary: all of it, or those from `firstToken` on. */
+const lookup = (ids: Shape, rows: number, width: number, firstToken = 0): Case[] => {
+  const vocabulary = firstToken === 0 ? rows : 2 * firstToken + rows;
+  const shard = { firstToken, vocabulary };
+  const [idsInput, dy] = [[ids, { below: vocabulary }], [[...ids, width]]] as const;
+  return [
+    {
+      kernel: "TesseraEmbed",
+      inputs: { table: [[rows, width]], ids: idsInput },
+      attributes: shard,
     },
-  },
-];
+    {
+      kernel: "TesseraEmbedGradient",
+      inputs: { ids: idsInput, dy },
+      attributes: { rows, ...shard },
+    },
+    {
+      kernel: "TesseraAddEmbedGradient",
+      inputs: { sum: [[rows, width]], ids: idsInput, dy },
+      attributes: shard,
+    },
+  ];
+};
 
 const written = (whole: Shape, part: Shape, first: number): Case => ({
   kernel: "TesseraPut",
@@ -244,6 +248,7 @@ export const cases: readonly Case[] = [
   ...rows.flatMap(elementwise),
   ...lookup([2, 9], 5, 7),
   ...lookup([1], 3, 1),
+  ...lookup([3, 17], 5, 7, 4),
   written([20], [3, 5], 4),
   written([3, 1000], [2, 3], 2994),
   written([4], [0], 4),

@@ -3,7 +3,7 @@ export { cachedAttention, type CachedAttentionAttributes } from "./cached_attent
 export { convert } from "./convert.js";
 export { crossEntropy, crossEntropyGradient } from "./cross_entropy.js";
 export { drawOf, dropout, randomNormal, type Draw } from "./dropout.js";
-export { addEmbedGradient, embed, embedGradient } from "./embedding.js";
+export { addEmbedGradient, embed, embedGradient, type VocabularyShard } from "./embedding.js";
 export { gelu, geluGradient, type GeluForm } from "./gelu.js";
 export {
   call,

@@ -127,11 +127,14 @@ describe("a composite gives the numbers of its formula:", () => {
     const table = made(3, 2);
     const t = values(table);
     expectClose(
-      call(embed, { table, ids }, {}).y,
+      call(embed, { table, ids }, { firstToken: 0, vocabulary: 3 }).y,
       [4, 5, 0, 1, 4, 5].map((i) => t[i]!),
     );
     const dy = tensor([1, 2, 3, 4, 5, 6], [1, 3, 2]);
-    expectClose(call(embedGradient, { ids, dy }, { rows: 3 }).dTable, [3, 4, 0, 0, 6, 8]);
+    expectClose(
+      call(embedGradient, { ids, dy }, { rows: 3, firstToken: 0, vocabulary: 3 }).dTable,
+      [3, 4, 0, 0, 6, 8],
+    );
   });
 
   test.each([

@@ -1,23 +1,15 @@
 // The token embedding, with or without one of positions: where ids become activations.
 
+import { add, range, reshape, slice, tensor, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import {
-  add,
-  cast,
-  greaterEqual,
-  less,
-  logicalAnd,
-  mul,
-  range,
-  reshape,
-  scalar,
-  slice,
-  sub,
-  tensor,
-  tidy,
-  type Tensor,
-} from "@tensorflow/tfjs-core";
-import { addEmbedGradient, call, embed, embedGradient, sumRows } from "@tessera/kernels";
-import { UNSHARDED, type ShardIndex, type Range } from "@tessera/mesh";
+  addEmbedGradient,
+  call,
+  embed,
+  embedGradient,
+  sumRows,
+  type VocabularyShard,
+} from "@tessera/kernels";
+import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import { vocabularyPartition, vocabularyRange } from "./partition.js";
 import type { InputEmbedding } from "./lm_head.js";
 import type { DeferredGradient } from "./gradient.js";
@@ -42,42 +34,23 @@ export interface EmbeddingOptions extends TokenOptions {
 }
 
 /**
- * ids [batch, time] (int32) -> token[ids] [batch, time, width]. Where rows of the table are shared out,
- * ids of other ranks' rows give zeros: the ranks' results add up to the whole.
+ * ids [batch, time] (int32) -> token[ids] [batch, time, width]. Where the table is sharded over the
+ * vocabulary, ids of other ranks' rows give zeros, and an all-reduce of y completes it.
  */
 export function tokenEmbedding(
   { vocabulary, width, std }: TokenOptions,
   shard: ShardIndex = UNSHARDED,
 ): InputEmbedding<TokenParams, EmbeddingSaved> {
-  const held = shard.count === 1 ? null : vocabularyRange(vocabulary, shard);
-  /** Ids as rows of what is held, and which of them are: [batch, time, 1]. */
-  const rowsOf = (ids: Tensor, { start, size }: Range) => {
-    const rows = sub<Tensor>(ids, scalar(start, "int32"));
-    const isHeld = logicalAnd(greaterEqual(rows, 0), less(rows, size));
-    const mask = reshape(cast(isHeld, "float32"), [...ids.shape, 1]);
-    return { rows: mul(rows, cast(isHeld, "int32")), mask };
-  };
+  const firstToken = shard.count === 1 ? 0 : vocabularyRange(vocabulary, shard).start;
+  const attributes = { firstToken, vocabulary };
   return {
     spec: { token: matrix([vocabulary, width], vocabularyPartition(vocabulary), std) },
-    forward({ token }, ids) {
-      const y = tidy(() => {
-        if (held === null) return call(embed, { table: token, ids }, {}).y;
-        const { rows, mask } = rowsOf(ids, held);
-        return mul(call(embed, { table: token, ids: rows }, {}).y, mask);
-      });
-      return [y, { ids: ids.clone() }];
-    },
+    forward: ({ token }, ids) => [
+      call(embed, { table: token, ids }, attributes).y,
+      { ids: ids.clone() },
+    ],
     backward({ token }, { ids }, dy, sink) {
-      if (held === null) {
-        sink.token(tableGradientOf(ids, dy.clone(), token.shape[0]));
-        return;
-      }
-      const { rows, masked } = tidy(() => {
-        const { rows, mask } = rowsOf(ids, held);
-        return { rows, masked: mul(dy, mask) };
-      });
-      ids.dispose();
-      sink.token(tableGradientOf(rows, masked, token.shape[0]));
+      sink.token(tableGradientOf(ids, dy.clone(), token.shape[0], attributes));
     },
   };
 }
@@ -122,10 +95,11 @@ function positionRows(
   { positions, cache }: ForwardContext,
 ) {
   const [, time, width] = shape as [number, number, number];
-  if (cache !== undefined) return call(embed, { table, ids: placesOf(cache, time) }, {}).y;
-  return positions === undefined
-    ? slice(table, [index * time, 0], [time, width])
-    : call(embed, { table, ids: heldPositions(positions, index, shape) }, {}).y;
+  if (cache === undefined && positions === undefined) {
+    return slice(table, [index * time, 0], [time, width]);
+  }
+  const ids = cache ? placesOf(cache, time) : heldPositions(positions!, index, shape);
+  return call(embed, { table, ids }, { firstToken: 0, vocabulary: table.shape[0] }).y;
 }
 
 /** The gradient of a table of `rows` positions. */
@@ -136,13 +110,14 @@ function positionGradient(
   { positions }: ForwardContext,
 ): Tensor {
   const [batch, time, width] = dy.shape as [number, number, number];
+  const attributes = { rows, firstToken: 0, vocabulary: rows };
   if (positions !== undefined) {
     const ids = heldPositions(positions, index, dy.shape);
-    return call(embedGradient, { ids, dy }, { rows }).dTable;
+    return call(embedGradient, { ids, dy }, attributes).dTable;
   }
   const summed = call(sumRows, { dy: reshape(dy, [batch, time * width]) }, {}).dBias;
   const ids = range(index * time, (index + 1) * time, 1, "int32");
-  return call(embedGradient, { ids, dy: reshape(summed, [time, width]) }, { rows }).dTable;
+  return call(embedGradient, { ids, dy: reshape(summed, [time, width]) }, attributes).dTable;
 }
 
 /** The positions [batch, time] of tokens that come after others. */
@@ -150,7 +125,12 @@ const placesOf = ({ lengths }: KvCacheView, time: number): Tensor =>
   add(tensor([...lengths], [lengths.length, 1], "int32"), range(0, time, 1, "int32"));
 
 /** The sums of dy's rows per id, once they are wanted. Owns both. */
-function tableGradientOf(ids: Tensor, dy: Tensor, rows: number): DeferredGradient {
+function tableGradientOf(
+  ids: Tensor,
+  dy: Tensor,
+  rows: number,
+  shard: VocabularyShard,
+): DeferredGradient {
   const use = (make: () => Tensor): Tensor => {
     const made = make();
     ids.dispose();
@@ -158,7 +138,7 @@ function tableGradientOf(ids: Tensor, dy: Tensor, rows: number): DeferredGradien
     return made;
   };
   return {
-    compute: () => use(() => call(embedGradient, { ids, dy }, { rows }).dTable),
-    accumulateInto: (sum) => use(() => call(addEmbedGradient, { sum, ids, dy }, {}).total),
+    compute: () => use(() => call(embedGradient, { ids, dy }, { rows, ...shard }).dTable),
+    accumulateInto: (sum) => use(() => call(addEmbedGradient, { sum, ids, dy }, shard).total),
   };
 }

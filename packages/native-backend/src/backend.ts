@@ -88,6 +88,11 @@ export class NativeBackend extends MathBackendCPU implements StorageBackend {
     this.addon.resetPeakMemory();
   }
 
+  /** How often JavaScript has read a tensor of native memory, kernels of tfjs's CPU backend included. */
+  get hostReads(): number {
+    return this.owner.memory.reads;
+  }
+
   storageOf(tensor: Pick<TensorInfo, "dataId">): Storage | null {
     return this.dataOf(tensor).storage;
   }

@@ -5,6 +5,8 @@ import type { Addon } from "./addon.js";
 import type { NativeValues } from "./tensor_data.js";
 
 export class NativeMemory {
+  /** How often values were copied out for JavaScript. */
+  reads = 0;
   private released: number[] = [];
 
   constructor(private readonly addon: Addon) {}
@@ -37,6 +39,7 @@ export class NativeMemory {
 
   /** Copies values out of a block. */
   read(slot: number, values: NativeValues): void {
+    this.reads += 1;
     this.addon.read(slot, values);
   }
 }

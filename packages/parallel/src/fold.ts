@@ -1,6 +1,6 @@
 // What a run asks of all its axes together.
 
-import { scalar, type Tensor } from "@tensorflow/tfjs-core";
+import type { Tensor } from "@tensorflow/tfjs-core";
 import type { ReduceOp } from "@tessera/collectives";
 import type { Tree } from "@tessera/layers";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
@@ -46,13 +46,12 @@ export const allReduceOver = (axes: Axes, x: Tensor, op: ReduceOp = "sum"): Tens
   }, x);
 
 /** A plain number reduced over the ranks of all `axes`, which all call this, in fp32. */
-export function allReduceScalar(axes: Axes, value: number, op: ReduceOp = "sum"): number {
-  if (axes.every(({ group }) => group.size === 1)) return value;
-  const reduced = allReduceOver(axes, scalar(value), op);
-  const [result] = reduced.dataSync();
-  reduced.dispose();
-  return result!;
-}
+export const allReduceScalar = (axes: Axes, value: number, op: ReduceOp = "sum"): number =>
+  axes.reduceRight(
+    (own, { group }) =>
+      group.size === 1 ? own : group.allReduceValues(Float32Array.of(own), op).wait()[0]!,
+    value,
+  );
 
 /** Whether `here` holds on any rank. Called by all of them. */
 export const anyRank = (axes: Axes, here: boolean): boolean =>

@@ -10,3 +10,4 @@ export {
   replicaCount,
   sampleShard,
 } from "./fold.js";
+export { createStopSignal, type StopSignal } from "./stop_signal.js";

@@ -9,6 +9,7 @@ import {
   allReduceScalar,
   anyRank,
   completeGradients,
+  createStopSignal,
   isFirstRank,
   lossAxes,
   rankAmong,
@@ -34,6 +35,10 @@ function alike(rank: number, size: number): ProcessGroup {
       const total = scalar(x.dataSync()[0]! * (op === "sum" ? size : 1));
       return { done: true, wait: () => total };
     },
+    allReduceValues: (values, op = "sum") => ({
+      done: true,
+      wait: () => values.map((value) => value * (op === "sum" ? size : 1)),
+    }),
   };
 }
 
@@ -87,4 +92,14 @@ test("gradients are completed from the innermost axis outwards", () => {
   }));
   completeGradients(noting, {});
   expect(order).toEqual(["tensor", "outer", "data", "pipeline"]);
+});
+
+test("a stop signal goes along each axis of several ranks, and is seen a step after the last", () => {
+  const alone = createStopSignal([axis("data", "samples", 0, 1)]);
+  expect([alone.poll(false), alone.poll(true)]).toEqual([false, true]);
+  const two = createStopSignal(axes.slice(0, 2));
+  const polls = [false, true, true, true, true, true].map((here) => two.poll(here));
+  // The round that began before the flag was raised says no; the next one takes two axes.
+  expect(polls).toEqual([false, false, false, false, true, false]);
+  two.finish();
 });

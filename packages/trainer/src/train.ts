@@ -2,7 +2,7 @@
 
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { disposeTree, type Tree } from "@tessera/layers";
-import { anyRank } from "@tessera/parallel";
+import { createStopSignal } from "@tessera/parallel";
 import type { Saver } from "./checkpoints.js";
 import { checkReplicasAgree } from "./check_replicas.js";
 import { evaluate } from "./evaluate.js";
@@ -45,6 +45,7 @@ export async function train<P extends Tree>(
   let trainLoss = NaN;
   let validationLoss = NaN;
   let savedStep = start.step;
+  const stopSignal = createStopSignal(plan.axes);
   let isStopped = false;
   while (state.step < intervals.steps && !isStopped) {
     const consumed = state.consumedSamples;
@@ -80,8 +81,9 @@ export async function train<P extends Tree>(
     }
     saver.check();
     await nextTurn(); // signals arrive between steps, and not on all ranks in the same one
-    isStopped = anyRank(plan.axes, signal?.aborted === true);
+    isStopped = stopSignal.poll(signal?.aborted === true);
   }
+  stopSignal.finish();
   const interrupted = state.step < intervals.steps;
   if (interrupted && savedStep !== state.step) await saver.save(state);
   const ran = watch.total();

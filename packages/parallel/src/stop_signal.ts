@@ -1,0 +1,41 @@
+// How ranks agree to stop after the same step without waiting for each other.
+
+import type { Work } from "@tessera/collectives";
+import type { ParallelAxis } from "./axis.js";
+
+export interface StopSignal {
+  /**
+   * Called by all ranks after every step, with whether this rank is asked to stop. True on all of them
+   * after the same step.
+   */
+  poll(here: boolean): boolean;
+  /** Takes what is under way, so that groups can close. */
+  finish(): void;
+}
+
+/** The flag goes along one axis after another, and the answer of each is taken a step later. */
+export function createStopSignal(axes: readonly ParallelAxis[]): StopSignal {
+  const groups = axes.map(({ group }) => group).filter(({ size }) => size > 1);
+  let pending: Work<Float32Array> | null = null;
+  let axis = 0;
+  return {
+    poll(here) {
+      if (groups.length === 0) return here;
+      const answer = pending?.wait()[0] ?? 0;
+      pending = null;
+      if (axis === groups.length) {
+        if (answer > 0) return true;
+        axis = 0;
+      }
+      // A flag that was raised after the first axis waits for the next round.
+      const flag = axis === 0 ? Number(here) : answer;
+      pending = groups[axis]!.allReduceValues(Float32Array.of(flag), "max");
+      axis += 1;
+      return false;
+    },
+    finish() {
+      pending?.wait();
+      pending = null;
+    },
+  };
+}
