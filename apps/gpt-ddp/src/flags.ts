@@ -12,6 +12,7 @@ import {
 } from "@tessera/config";
 import { presetNames } from "@tessera/gpt";
 import { backendNames } from "@tessera/engines";
+import { schedulerTypes } from "./choose_schedule.js";
 
 const count = { min: 1, whole: true } as const;
 const interval = { min: 0, whole: true } as const;
@@ -56,7 +57,11 @@ const groups = {
     optim: choice("the optimizer", ["adamw", "adam", "sgd"], "adamw"),
     learning_rate: number("the highest learning rate", { above: 0 }, 1e-3),
     min_learning_rate: number("where its decay ends", { min: 0 }, 0),
-    lr_scheduler_type: choice("how it decays", ["constant", "linear", "cosine"], "cosine"),
+    lr_scheduler_type: choice("how it decays", schedulerTypes, "cosine"),
+    lr_scheduler_kwargs: text(
+      "arguments of warmup_stable_decay: num_decay_steps, decay_type (cosine, linear, 1-sqrt)",
+      "JSON",
+    ),
     warmup_steps: number("steps over which it rises from 0", interval, 100),
     adam_beta1: number("decay of Adam's mean, or SGD's momentum", { min: 0, below: 1 }, 0.9),
     adam_beta2: number("decay of Adam's square", { min: 0, below: 1 }, 0.99),

@@ -19,6 +19,7 @@ import {
 import type { World } from "@tessera/collectives";
 import { chooseData, type Data } from "./choose_data.js";
 import { chooseConfig, resumedFolder } from "./choose_model.js";
+import { chooseSchedule } from "./choose_schedule.js";
 import type { Flags } from "./flags.js";
 
 export interface Run {
@@ -54,13 +55,7 @@ export async function makeRun(flags: Flags, { world, batch }: Place): Promise<Ru
   const plan: TrainingPlan<GptParams> = {
     ...laidOut,
     optimizer: optimizerOf(flags, decayOf(laidOut.model.spec)),
-    schedule: {
-      kind: flags.lr_scheduler_type,
-      peak: flags.learning_rate,
-      floor: Math.min(flags.min_learning_rate, flags.learning_rate),
-      warmup: Math.min(flags.warmup_steps, flags.max_steps),
-      total: flags.max_steps,
-    },
+    schedule: chooseSchedule(flags),
     batch,
     clipNorm: flags.max_grad_norm,
     lossScaling,

@@ -12,6 +12,7 @@ import {
 } from "@tessera/config";
 import { backendNames } from "@tessera/engines";
 import { SITES, type SiteName } from "@tessera/launcher";
+import { decayStyles, wsdDecayStyles } from "@tessera/optim";
 import { scheduleKinds } from "@tessera/pipeline-parallel";
 import { presetNames } from "./presets.js";
 
@@ -67,13 +68,12 @@ const optimizer = {
   optimizer: choice("the optimizer; adam is AdamW, as in Megatron", ["adam", "sgd"], "adam"),
   lr: number("the highest learning rate", { above: 0 }),
   "min-lr": number("where its decay ends", { min: 0 }, 0),
-  "lr-decay-style": choice(
-    "how it decays",
-    ["constant", "linear", "cosine", "inverse-square-root"],
-    "linear",
-  ),
+  "lr-decay-style": choice("how it decays; WSD at the end only", decayStyles, "linear"),
   "lr-decay-iters": number("steps over which it decays; train-iters if not said", count),
   "lr-decay-samples": number("the same in samples, with --train-samples", count),
+  "lr-wsd-decay-style": choice("how WSD decays at the end", wsdDecayStyles, "exponential"),
+  "lr-wsd-decay-iters": number("steps over which WSD decays, the last of its decay's", count),
+  "lr-wsd-decay-samples": number("the same in samples", count),
   "lr-warmup-fraction": number("part of the decay's length over which it rises", probability),
   "lr-warmup-iters": number("steps over which it rises", interval, 0),
   "lr-warmup-samples": number("the same in samples", interval, 0),

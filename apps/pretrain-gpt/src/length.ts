@@ -1,7 +1,7 @@
 // How long a run is, how its batch grows, and how its learning rate follows: in steps or in samples.
 
 import { rampedBatch, resolveBatch, UserError, type BatchRamp } from "@tessera/config";
-import type { Schedule } from "@tessera/optim";
+import type { ScheduleConfig } from "@tessera/optim";
 import type { Flags } from "./flags.js";
 import { needed } from "./model.js";
 
@@ -13,7 +13,7 @@ export interface LengthConfig {
   /** Of the whole run, and what they take together. */
   readonly steps: number;
   readonly samples: number;
-  readonly schedule: Schedule;
+  readonly schedule: ScheduleConfig;
 }
 
 export function lengthOf(flags: Flags, data: number): LengthConfig {
@@ -40,8 +40,8 @@ export function lengthOf(flags: Flags, data: number): LengthConfig {
 function refuseOtherUnit(flags: Flags, unit: LengthConfig["unit"]): void {
   const names =
     unit === "steps"
-      ? (["lr-decay-samples", "lr-warmup-samples"] as const)
-      : (["lr-decay-iters", "lr-warmup-iters"] as const);
+      ? (["lr-decay-samples", "lr-wsd-decay-samples", "lr-warmup-samples"] as const)
+      : (["lr-decay-iters", "lr-wsd-decay-iters", "lr-warmup-iters"] as const);
   const wrong = names.find((name) => flags[name] !== undefined && flags[name] !== 0);
   if (wrong !== undefined) {
     throw new UserError(`--${wrong}: the run is counted in ${unit}; give that in ${unit} too`);
@@ -104,7 +104,7 @@ function walked(ramp: BatchRamp, total: number): Pick<LengthConfig, "steps" | "s
 export const fullBatch = ({ microBatch, ramp: { full } }: LengthConfig, data: number) =>
   resolveBatch({ microBatch, accumulation: full / (microBatch * data), dataRanks: data });
 
-function scheduleOf(flags: Flags, unit: LengthConfig["unit"], total: number): Schedule {
+function scheduleOf(flags: Flags, unit: LengthConfig["unit"], total: number): ScheduleConfig {
   const isSteps = unit === "steps";
   const decay = flags[isSteps ? "lr-decay-iters" : "lr-decay-samples"] ?? total;
   const said = flags[isSteps ? "lr-warmup-iters" : "lr-warmup-samples"];
@@ -122,5 +122,15 @@ function scheduleOf(flags: Flags, unit: LengthConfig["unit"], total: number): Sc
   }
   const [peak, floor] = [needed(flags, "lr"), flags["min-lr"]];
   if (floor > peak) throw new UserError(`--min-lr ${floor}: is above --lr ${peak}`);
-  return { kind: flags["lr-decay-style"], peak, floor, warmup, total: decay };
+  const kind = flags["lr-decay-style"];
+  const schedule: ScheduleConfig = { kind, peak, floor, warmup, total: decay };
+  if (kind !== "WSD") return schedule;
+  const decayLength = needed(flags, isSteps ? "lr-wsd-decay-iters" : "lr-wsd-decay-samples");
+  if (warmup + decayLength > decay) {
+    throw new UserError(
+      `the learning rate decays over the last ${decayLength} ${unit}: must fit behind its rise over ` +
+        `${warmup} in its decay's ${decay}`,
+    );
+  }
+  return { ...schedule, decayLength, decayCurve: flags["lr-wsd-decay-style"] };
 }

@@ -59,7 +59,8 @@ test("a batch grows as --rampup-batch-size says, over a run counted in samples",
   expect(cells.map(([, , size]) => Number(size))).toEqual(sizes);
   const consumed = sizes.map((_, i) => sizes.slice(0, i + 1).reduce((a, b) => a + b));
   expect(cells.map(([, samples]) => Number(samples))).toEqual(consumed);
-  expect(stdout).toMatch(/iteration +1\/ +9 .* learning rate: 2.000E-03 /); // two of ten samples
+  expect(stdout).toMatch(/iteration +1\/ +9 .* learning rate: 0.000E\+00 /);
+  expect(stdout).toMatch(/iteration +2\/ +9 .* learning rate: 2.000E-03 /); // two of ten samples
 });
 
 test.each([
@@ -183,6 +184,7 @@ test("a DeepSpeed configuration stands beside the flags", () => {
 
 const RECOMPUTE_TWICE = "--train-iters 3 --recompute-activations --checkpoint-activations";
 const FP16 = "--train-iters 3 --fp16";
+const WSD = "--train-iters 3 --lr-decay-style WSD --lr-wsd-decay-iters 2";
 
 describe("is refused with one sentence and code 2:", () => {
   test.each<[string, string, RegExp]>([
@@ -191,6 +193,16 @@ describe("is refused with one sentence and code 2:", () => {
     ["no length", "", /--train-iters, --train-samples: give one/],
     ["two precisions", "--train-iters 3 --fp16 --bf16", /--bf16 --fp16: choose one/],
     ["steps and samples", "--train-samples 9 --lr-decay-iters 9", /--lr-decay-iters: the run is/],
+    [
+      "WSD without its last phase",
+      "--train-iters 3 --lr-decay-style WSD",
+      /--lr-wsd-decay-iters: is mis/,
+    ],
+    [
+      "a last phase before the first",
+      `${WSD} --lr-warmup-iters 2`,
+      /must fit behind its rise over 2 in/,
+    ],
     ["ranks that do not divide", "--train-iters 3 --tensor-model-parallel-size 2", /no multiple/],
     ["two recomputations", RECOMPUTE_TWICE, /one asks for full, another for selective/],
     ["chunks of one stage", "--num-layers-per-virtual-pipeline-stage 2", /one stage has no others/],

@@ -17,4 +17,28 @@ export {
   type SgdOptions,
   type Update,
 } from "./optimizer.js";
-export { learningRate, type DecayKind, type Schedule } from "./schedule.js";
+export {
+  createSchedule,
+  decayStyles,
+  type DecayConfig,
+  type DecayStyle,
+  type ScheduleConfig,
+} from "./schedules/create_schedule.js";
+export { cosine, exponential, linear, minusSqrt, type DecayOptions } from "./schedules/decay.js";
+export {
+  inverseSquareRoot,
+  type InverseSquareRootOptions,
+} from "./schedules/inverse_square_root.js";
+export {
+  constant,
+  sequence,
+  warmup,
+  type LearningRateSchedule,
+  type Phase,
+} from "./schedules/schedule.js";
+export {
+  stableDecay,
+  wsdDecayStyles,
+  type WsdDecayStyle,
+  type WsdOptions,
+} from "./schedules/wsd.js";

@@ -15,10 +15,8 @@ import {
   decayOf,
   globalNorm,
   initialState,
-  learningRate,
   sgd,
   type Optimizer,
-  type Schedule,
 } from "./index.js";
 
 beforeAll(async () => {
@@ -126,56 +124,6 @@ test("clipping brings a large norm to the limit and leaves a small one alone", (
   expect(clipFactor(norm, 1).dataSync()[0]).toBeCloseTo(0.2, 6);
   expect(clipFactor(norm, 10).dataSync()[0]).toBe(1);
   disposeTree(gradients);
-});
-
-describe("a schedule", () => {
-  const schedule: Schedule = { kind: "cosine", peak: 1, floor: 0.1, warmup: 10, total: 110 };
-  const at = (kind: Schedule["kind"], step: number) => learningRate({ ...schedule, kind }, step);
-
-  test("rises evenly to the peak", () => {
-    expect([1, 5, 10].map((step) => at("cosine", step))).toEqual([0.1, 0.5, 1]);
-  });
-
-  test.each([
-    ["constant", 1, 1],
-    ["linear", 0.55, 0.1],
-    ["cosine", 0.55, 0.1],
-  ] as const)("%s: half way, and at and after the end", (kind, half, end) => {
-    expect(at(kind, 60)).toBeCloseTo(half, 12);
-    expect(at(kind, 110)).toBeCloseTo(end, 12);
-    expect(at(kind, 1000)).toBeCloseTo(end, 12);
-  });
-
-  test("a quarter of the way: linear by the line, cosine by the cosine", () => {
-    expect(at("linear", 35)).toBeCloseTo(0.1 + 0.9 * 0.75, 12);
-    expect(at("cosine", 35)).toBeCloseTo(0.1 + 0.45 * (1 + Math.SQRT1_2), 12);
-  });
-
-  test("reaches the peak however long the warm-up is, and the floor by the last step", () => {
-    for (const kind of ["linear", "cosine"] as const) {
-      expect(learningRate({ ...schedule, kind, warmup: 10, total: 5 }, 10)).toBe(1);
-      expect(learningRate({ ...schedule, kind, warmup: 10, total: 11 }, 11)).toBeCloseTo(0.1, 12);
-    }
-  });
-
-  test("as the inverse square root it starts at the peak without warm-up, and falls to the floor at the end", () => {
-    const schedule = { kind: "inverse-square-root", peak: 1, floor: 0.01, total: 100 } as const;
-    for (const warmup of [0, 1]) {
-      const rates = [1, 4, 25, 100, 101].map((step) => learningRate({ ...schedule, warmup }, step));
-      expect(rates).toEqual([1, 0.5, 0.2, 0.1, 0.01]);
-    }
-  });
-
-  test("as the inverse square root it quarters what sixteen times the steps see", () => {
-    const schedule = { kind: "inverse-square-root", peak: 1, floor: 0.1, warmup: 4 } as const;
-    const rateAt = (step: number) => learningRate({ ...schedule, total: 1000 }, step);
-    expect([2, 4, 16, 64].map(rateAt)).toEqual([0.5, 1, 0.5, 0.25]);
-    expect([900, 1001].map(rateAt)).toEqual([0.1, 0.1]);
-  });
-
-  test("without warm-up it begins near the peak", () => {
-    expect(learningRate({ ...schedule, warmup: 0 }, 1)).toBeGreaterThan(0.99);
-  });
 });
 
 describe("where gradients overflow", () => {

@@ -106,7 +106,7 @@ function aboutOf(
     progress: { step, consumedSamples, trainSamples, lossScale, seed, identity: { ...identity } },
     family: model.model.family.name,
     config: model.model.config,
-    schedule: { ...schedule },
+    schedule: typeof schedule === "function" ? {} : { ...schedule },
     run,
   };
 }

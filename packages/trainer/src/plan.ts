@@ -3,13 +3,19 @@
 import { rampedBatch, type BatchPlan, type BatchRamp } from "@tessera/config";
 import type { Feed } from "@tessera/data";
 import type { Tree } from "@tessera/layers";
-import type { LossScaleOptions, Optimizer, Schedule } from "@tessera/optim";
+import type {
+  LearningRateSchedule,
+  LossScaleOptions,
+  Optimizer,
+  ScheduleConfig,
+} from "@tessera/optim";
 import type { Parallelized } from "./parallelize.js";
 
 export interface TrainingPlan<P extends Tree = Tree> extends Parallelized<P> {
   readonly optimizer: Optimizer;
-  readonly schedule: Schedule;
-  /** Unit the learning-rate schedule counts in. Default: `steps`. */
+  /** Learning rate by progress: as data, which checkpoints then have, or a function of one's own. */
+  readonly schedule: ScheduleConfig | LearningRateSchedule;
+  /** Unit of the schedule's progress. Default: "steps". */
   readonly scheduleUnit?: "steps" | "samples";
   /** The batch when it is full. */
   readonly batch: BatchPlan;

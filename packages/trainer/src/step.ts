@@ -3,7 +3,7 @@
 import { div, maximum, sqrt, tidy, unstack, type Tensor } from "@tensorflow/tfjs-core";
 import type { BatchPlan } from "@tessera/config";
 import type { Tree } from "@tessera/layers";
-import { clipFactor, initialLossScale, learningRate, nextLossScale } from "@tessera/optim";
+import { clipFactor, createSchedule, initialLossScale, nextLossScale } from "@tessera/optim";
 import { allReduceOver, completeGradients, lossAxes, replicaCount } from "@tessera/parallel";
 import { runMicroBatches } from "./microbatches.js";
 import { batchAfter, type TrainingPlan } from "./plan.js";
@@ -38,11 +38,10 @@ export function takeStep<P extends Tree>(
   // Learning rate and Adam's bias correction count the steps that changed something.
   const update = state.step - (lossScale?.skippedSteps ?? 0) + 1;
   const consumedSamples = state.consumedSamples + batch.globalBatch;
-  const effectiveSamples = consumedSamples - (lossScale?.skippedSamples ?? 0);
-  const rate = learningRate(
-    plan.schedule,
-    plan.scheduleUnit === "samples" ? effectiveSamples : update,
-  );
+  const rate = learningRateOf(plan, {
+    steps: update - 1,
+    samples: state.consumedSamples - (lossScale?.skippedSamples ?? 0),
+  });
   const shards = dataParallel.toOptimizer(state.params);
   const next = plan.optimizer.step(shards, gradients, state.optimizer, {
     step: update,
@@ -65,6 +64,15 @@ export function takeStep<P extends Tree>(
     },
     report: { loss, gradientNorm, learningRate: rate },
   };
+}
+
+/** The rate of the step that follows so many steps, or samples, that changed something: Megatron's rule. */
+function learningRateOf(
+  { schedule, scheduleUnit = "steps" }: TrainingPlan,
+  done: Readonly<Record<"steps" | "samples", number>>,
+): number {
+  const rateAt = typeof schedule === "function" ? schedule : createSchedule(schedule);
+  return rateAt(done[scheduleUnit]);
 }
 
 /** Reads a scalar back. */

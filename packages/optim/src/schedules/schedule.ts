@@ -1,0 +1,40 @@
+// Learning-rate schedules: functions of progress, and phases that compose to them.
+
+/**
+ * The learning rate of the step that is taken when `progress` steps are done, as in Megatron-LM and PyTorch:
+ * the first step trains with the rate at 0. Where a run counts samples, progress is samples.
+ */
+export type LearningRateSchedule = (progress: number) => number;
+
+/** A stretch of training with a rate of its own. */
+export interface Phase {
+  /** Steps (or samples) that it takes; Infinity for one without an end. */
+  readonly length: number;
+  /** By progress since the phase began. */
+  readonly rate: LearningRateSchedule;
+}
+
+/**
+ * One phase after another, as PyTorch's SequentialLR or optax's join_schedules. Where two phases meet, the
+ * earlier one gives the rate; behind the last one its rate at its end stays.
+ */
+export function sequence(phases: readonly Phase[]): LearningRateSchedule {
+  const used = phases.filter(({ length }) => length > 0);
+  return (progress) => {
+    let start = 0;
+    for (const { length, rate } of used) {
+      if (progress <= start + length) return rate(progress - start);
+      start += length;
+    }
+    const last = phases.at(-1);
+    return last === undefined ? 0 : last.rate(last.length);
+  };
+}
+
+/** A linear rise from 0 to `peak`, which it reaches after `length`. */
+export const warmup = (peak: number, length: number): Phase => ({
+  length,
+  rate: (progress) => (peak * progress) / length,
+});
+
+export const constant = (rate: number, length = Infinity): Phase => ({ length, rate: () => rate });

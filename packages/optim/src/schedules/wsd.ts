@@ -1,0 +1,35 @@
+// Warmup-stable-decay (Hu et al., 2024): the rate stays at its peak for most of the run, which can therefore
+// be extended from a checkpoint, and decays in a short last phase.
+
+import { cosine, exponential, linear, minusSqrt } from "./decay.js";
+import { constant, type Phase } from "./schedule.js";
+
+/** Curves of the last phase, by Megatron-LM's names. */
+const CURVES = { exponential, linear, cosine, minus_sqrt: minusSqrt } as const;
+
+export type WsdDecayStyle = keyof typeof CURVES;
+
+export const wsdDecayStyles = Object.keys(CURVES) as WsdDecayStyle[];
+
+export interface WsdOptions {
+  readonly peak: number;
+  readonly floor: number;
+  /** Of the whole run. */
+  readonly total: number;
+  /** Of the last phase. Default: a tenth of `total`. */
+  readonly decayLength?: number;
+  /** Default: "exponential". */
+  readonly decayCurve?: WsdDecayStyle;
+}
+
+/** The two phases that follow warm-up and take `length` together. */
+export function stableDecay(
+  { peak, floor, total, decayLength = total / 10, decayCurve = "exponential" }: WsdOptions,
+  length: number,
+): readonly Phase[] {
+  const decay = Math.min(decayLength, length);
+  return [
+    constant(peak, length - decay),
+    CURVES[decayCurve]({ from: peak, to: floor, length: decay }),
+  ];
+}
