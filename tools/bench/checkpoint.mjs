@@ -15,11 +15,10 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { singleWorld } from "@tessera/collectives";
 import { choice, endWith, number, parseFlags, text } from "@tessera/config";
-import { gptConfig, noDropout } from "@tessera/gpt";
-import { chooseBackend } from "@tessera/kernels-native";
-import { leaves, materialize } from "@tessera/layers";
-import { adam, decayOf } from "@tessera/optim";
-import { initialTrainingState, parallelize, openCheckpoints, silent } from "@tessera/trainer";
+import { gptConfig, gptModel, noDropout } from "@tessera/gpt";
+import { chooseBackend } from "@tessera/engines";
+import { leaves } from "@tessera/layers";
+import { openCheckpoints, planRun, silent, startRun } from "@tessera/trainer";
 import { cases } from "./training/cases.mjs";
 import { medianOf } from "./training/median.mjs";
 
@@ -41,7 +40,7 @@ const program = {
   },
 };
 
-function stateOf({ model }) {
+async function stateOf({ model }) {
   const config = gptConfig({
     layerCount: model.layers,
     hiddenSize: model.width,
@@ -50,21 +49,23 @@ function stateOf({ model }) {
     maxPositions: model.positions,
     dropout: noDropout,
   });
-  const laidOut = parallelize(singleWorld(), config, {
-    degrees: { pipeline: 1, data: 1, tensor: 1 },
-    sequenceParallel: false,
-    zeroStage: 0,
-    schedule: "1f1b",
-    layers: [{ start: 0, size: config.layerCount }],
-  });
-  const options = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, decoupled: true };
-  const plan = {
-    ...laidOut,
-    optimizer: adam(options, decayOf(laidOut.model.spec)),
+  const run = await planRun(singleWorld(), {
+    model: gptModel(config),
+    data: {
+      train: {
+        count: 1,
+        length: 1,
+        batch: () => {
+          throw new Error("nothing is read");
+        },
+      },
+    },
+    batch: { micro: 1 },
+    duration: { steps: 1 },
     schedule: { kind: "constant", peak: 1e-3, floor: 0, warmup: 0, total: 1 },
     seed: 1,
-  };
-  return { plan, state: initialTrainingState(plan, materialize(laidOut.model.spec, 1)) };
+  });
+  return { plan: run.plan, state: startRun(run) };
 }
 
 /** Seconds of `work`. */
@@ -153,7 +154,7 @@ async function main(argv) {
   }
   const flags = parsed.values;
   await chooseBackend(flags.backend, process.env);
-  const made = stateOf(cases.find(({ name }) => name === flags.case));
+  const made = await stateOf(cases.find(({ name }) => name === flags.case));
   const bytes = bytesOf(made.state.params) * (1 + Object.keys(made.state.optimizer).length);
   const seconds = await measure(flags, made, bytes);
   const result = {

@@ -1,8 +1,6 @@
 // What a run trains and validates on: text that is read into memory, or Megatron's datasets.
 
-import type { Progress } from "@tessera/checkpoint";
-import type { ProcessGroup } from "@tessera/collectives";
-import { UserError, type BatchPlan } from "@tessera/config";
+import { UserError } from "@tessera/config";
 import {
   chooseDataPaths,
   feedOf,
@@ -10,50 +8,31 @@ import {
   openRunFeeds,
   progressLines,
   readTexts,
-  runLength,
   shuffledOrder,
   splitWindows,
   tokensOf,
-  type Feed,
   type GptDataOptions,
   type MaskOptions,
 } from "@tessera/data";
 import type { Tokenizer } from "@tessera/tokenizer";
-import type { Identity } from "@tessera/trainer";
+import type { DataRequest, RunData } from "@tessera/trainer";
 import type { Flags } from "./flags.js";
 import { ownText } from "./own_text.js";
 
-export interface Data {
-  readonly train: Feed;
-  /** Null for none. */
-  readonly validation: Feed | null;
-  /** For people. */
-  readonly summary: string;
-  readonly notes: readonly string[];
-  /** What a run that continues this one must share with it. */
-  readonly identity: Identity;
-  /** Samples that the order was laid out for; undefined where it has no end. */
-  readonly trainSamples?: number;
-}
-
-export interface Reading {
-  readonly tokenizer: Tokenizer;
-  readonly batch: BatchPlan;
-  readonly group: ProcessGroup;
-  /** Of the checkpoint that the run goes on from. */
-  readonly resumed: Progress | undefined;
-}
-
-/** Throws a UserError for data that cannot be trained on. */
-export async function chooseData(flags: Flags, reading: Reading): Promise<Data> {
+/** @throws UserError for data that cannot be trained on. */
+export async function openData(
+  flags: Flags,
+  tokenizer: Tokenizer,
+  request: DataRequest,
+): Promise<RunData> {
   const { data_path: data, train_data_path: train, valid_data_path: valid } = flags;
   const hasDatasets = data.length + train.length + valid.length > 0;
   if (hasDatasets && flags.text.length > 0) {
     throw new UserError("--text or --data_path: name one of them to train on, not both");
   }
-  const masks = masksOf(flags, reading.tokenizer);
-  if (!hasDatasets) return textData(flags, reading.tokenizer, masks);
-  return datasets(flags, chooseDataPaths({ data, train, valid }), { ...reading, masks });
+  const masks = masksOf(flags, tokenizer);
+  if (!hasDatasets) return textData(flags, tokenizer, masks);
+  return datasets(flags, chooseDataPaths({ data, train, valid }), { ...request, tokenizer, masks });
 }
 
 /** What documents' ends change; undefined for nothing. */
@@ -66,7 +45,7 @@ const masksOf = (flags: Flags, { name, endOfText }: Tokenizer): MaskOptions | un
     tokenizer: name,
   });
 
-function textData(flags: Flags, tokenizer: Tokenizer, masks: MaskOptions | undefined): Data {
+function textData(flags: Flags, tokenizer: Tokenizer, masks: MaskOptions | undefined): RunData {
   const { max_len: length, validation_split, seed } = flags;
   const isNamed = flags.text.length > 0;
   const texts = readTexts(isNamed ? flags.text : [ownText()]);
@@ -76,7 +55,7 @@ function textData(flags: Flags, tokenizer: Tokenizer, masks: MaskOptions | undef
   return {
     train: feedOf(train, { order: shuffledOrder(train.count, seed), masks }),
     validation: validation && feedOf(validation, { masks }),
-    summary:
+    description:
       `text   ${texts.texts.length} files${skipped}, ${(texts.bytes / 1e6).toFixed(2)} MB: ` +
       samplesLine(train, validation, tokenizer),
     notes: isNamed ? [] : ["text   of the packages installed here, as --text names none"],
@@ -91,39 +70,37 @@ const samplesLine = (
 ): string =>
   `${train.count} samples of ${train.length} tokens (${name}), ${validation?.count ?? 0} for validation`;
 
-type Datasets = Reading & { readonly masks: MaskOptions | undefined };
+interface Datasets extends DataRequest {
+  readonly tokenizer: Tokenizer;
+  readonly masks: MaskOptions | undefined;
+}
 
 async function datasets(
   flags: Flags,
   paths: GptDataOptions["paths"],
-  { tokenizer, batch, group, resumed, masks }: Datasets,
-): Promise<Data> {
+  { tokenizer, shard, trainSamples, masks }: Datasets,
+): Promise<RunData> {
   const { seed, split, max_len: sequenceLength } = flags;
-  const { step = 0, consumedSamples = 0, trainSamples } = resumed ?? {};
-  const needed = consumedSamples + (flags.max_steps - step) * batch.globalBatch;
-  const { samples, notes } = runLength(needed, trainSamples);
   const { train, validation, description } = await openRunFeeds({
     data: {
       paths,
       split,
-      sampleCounts: { train: samples, valid: flags.max_eval_samples, test: 0 },
+      sampleCounts: { train: trainSamples, valid: flags.max_eval_samples, test: 0 },
       sequenceLength,
       seed,
       cacheFolder: flags.data_cache_path,
       vocabularySize: tokenizer.vocabularySize,
     },
     masks,
-    dataRank: group.rank,
-    dataRanks: group.size,
+    dataRank: shard.index,
+    dataRanks: shard.count,
     ahead: true,
     progress: progressLines((line) => process.stderr.write(line)),
   });
   return {
     train,
     validation,
-    summary: `data   ${description}: ${samplesLine(train, validation, tokenizer)}`,
-    notes,
+    description: `data   ${description}: ${samplesLine(train, validation, tokenizer)}`,
     identity: { data: description },
-    trainSamples: samples,
   };
 }

@@ -1,12 +1,9 @@
-// Which model the flags ask for, and its first parameters.
+// Which model the flags ask for, and which checkpoint they go on from.
 
-import { latestCheckpoint, readModel, readModelConfig } from "@tessera/checkpoint";
+import { latestCheckpoint, readModelConfig } from "@tessera/checkpoint";
 import { UserError } from "@tessera/config";
-import { uniformDropout, gpt, preset, type GptConfig, type GptParams } from "@tessera/gpt";
-import { materialize } from "@tessera/layers";
-import { initialTrainingState, resumeRun, type TrainingState } from "@tessera/trainer";
+import { preset, uniformDropout, type GptConfig } from "@tessera/gpt";
 import type { Flags } from "./flags.js";
-import type { Run } from "./plan.js";
 
 /** The model's sizes: a folder's, or those named, changed by flags. */
 export function chooseConfig(flags: Flags, vocabularySize: number): GptConfig {
@@ -52,19 +49,4 @@ export function resumedFolder(flags: Flags): string | undefined {
     throw new UserError(`--resume_from_checkpoint: ${output_dir} has no checkpoint`);
   }
   return latest;
-}
-
-/** Where training starts: fresh, from a model's folder, or where a checkpoint left off. */
-export function startingState(
-  flags: Flags,
-  { plan, config, identity }: Run,
-): TrainingState<GptParams> {
-  const resumed = resumedFolder(flags);
-  if (resumed !== undefined) return resumeRun(plan, resumed, identity);
-  const { model_name_or_path: folder, seed } = flags;
-  const params =
-    folder === undefined
-      ? materialize<GptParams>(gpt(config).spec, seed)
-      : readModel(folder, config);
-  return initialTrainingState(plan, params);
 }

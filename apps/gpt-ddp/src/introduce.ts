@@ -2,17 +2,23 @@
 
 import type { World } from "@tessera/collectives";
 import { peakBytes, rankMemory } from "@tessera/data-parallel";
-import { activationBytes, parameterCount } from "@tessera/gpt";
+import { activationBytes, parameterCount, type GptParams } from "@tessera/gpt";
 import type { BackendName } from "@tessera/engines";
 import { isAvailable } from "@tessera/kernels-native";
-import { describeMemory, describeRanks, megabytes, type TrainingState } from "@tessera/trainer";
-import type { Run } from "./plan.js";
+import {
+  describeMemory,
+  describeRanks,
+  megabytes,
+  type Run,
+  type TrainingState,
+} from "@tessera/trainer";
+import type { ChosenRun } from "./run_config.js";
 
-interface Introduced {
+interface Introduced extends ChosenRun {
   readonly backend: BackendName;
   /** That a rank of the native backend computes with. */
   readonly threads: number;
-  readonly run: Run;
+  readonly run: Run<GptParams>;
   readonly start: TrainingState;
   readonly world: World;
   /** What else the user should know. */
@@ -20,19 +26,20 @@ interface Introduced {
 }
 
 /** A few lines on the model, the text, the batch, the ranks and their memory. */
-export function introduce({ backend, threads, run, start, world, notes }: Introduced): void {
-  const { plan, config, data } = run;
+export function introduce(introduced: Introduced): void {
+  const { backend, threads, run, start, world, notes, gpt: config } = introduced;
+  const { plan, data } = run;
   const { microBatch, accumulation, dataRanks, globalBatch } = plan.batch;
   const each = backend === "native" ? `, threads of each rank: ${threads}` : "";
   const lines = [
     `model  ${(parameterCount(config) / 1e6).toFixed(2)}M parameters: ${config.layerCount} layers, ` +
       `${config.hiddenSize} wide, ${config.headCount} heads, ${config.vocabularySize} ids`,
-    data.summary,
+    data.description!,
     `batch  ${microBatch} samples x ${accumulation} accumulated x ${dataRanks} ranks = ` +
       `${globalBatch}; ${plan.intervals.steps} steps`,
-    `memory ${memoryLine(run)}`,
+    `memory ${memoryLine(introduced)}`,
     `ranks  ${describeRanks(world)}, by ${world.engine}; on ${backend}${each}`,
-    ...data.notes,
+    ...run.notes,
     ...notes,
   ];
   if (backend === "wasm" && !isAvailable()) {
@@ -43,16 +50,16 @@ export function introduce({ backend, threads, run, start, world, notes }: Introd
 }
 
 /** What a rank's tensors are expected to take, by kind. */
-function memoryLine({ plan, config, stage, storage }: Run): string {
+function memoryLine({ gpt: config, config: { parallel, precision }, run: { plan } }: Introduced) {
   const { model, batch, evalBatch, validation, train, optimizer } = plan;
   const slots = optimizer.slots.length;
   const expected = rankMemory(model.spec, {
-    stage,
+    stage: parallel?.zeroStage ?? 0,
     ranks: batch.dataRanks,
     slots,
   });
   const rows = Math.max(batch.microBatch, validation === null ? 0 : evalBatch);
-  const bytes = storage === "fp32" ? 4 : 2;
+  const bytes = precision?.storage === "fp32" ? 4 : 2;
   const activations = activationBytes(config, { rows, time: train.length, bytes });
   const { transient, ...held } = expected;
   const kinds = { ...held, "expected activations": activations, "in passing": transient };

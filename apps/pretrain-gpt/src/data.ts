@@ -1,48 +1,29 @@
 // What a run trains, validates and tests on.
 
-import {
-  chooseDataPaths,
-  maskOptions,
-  openRunFeeds,
-  progressLines,
-  runLength,
-  type RunFeeds,
-} from "@tessera/data";
+import { chooseDataPaths, maskOptions, openRunFeeds, progressLines } from "@tessera/data";
+import type { DataRequest, RunData } from "@tessera/trainer";
 import type { Flags } from "./flags.js";
-import type { RunConfig } from "./resolve.js";
 import type { Vocabulary } from "./vocabulary.js";
 
-export interface Data extends RunFeeds {
-  readonly notes: readonly string[];
-  /** Samples that the order was laid out for. */
-  readonly trainSamples: number;
-}
-
-export interface Reading {
-  readonly vocabulary: Vocabulary;
-  readonly dataRank: number;
-  /** For how many samples the run that this one goes on with was laid out. */
-  readonly before: number | undefined;
-}
-
-/** Throws a UserError for data that cannot be trained on. */
-export async function dataOf(flags: Flags, config: RunConfig, reading: Reading): Promise<Data> {
-  const { vocabulary, dataRank, before } = reading;
-  const { length, parallel, sequenceLength } = config;
+/** @throws UserError for data that cannot be trained on. */
+export async function openData(
+  flags: Flags,
+  vocabulary: Vocabulary,
+  { shard, trainSamples, globalBatch }: DataRequest,
+): Promise<RunData> {
   const paths = chooseDataPaths({
     data: flags["data-path"],
     train: flags["train-data-path"],
     valid: flags["valid-data-path"],
     test: flags["test-data-path"],
   });
-  const { samples, notes } = runLength(length.samples, before);
-  const evaluated = flags["eval-iters"] * length.ramp.full;
+  const evaluated = flags["eval-iters"] * globalBatch;
   const feeds = await openRunFeeds({
     data: {
       paths,
       split: flags.split,
-      sampleCounts: { train: samples, valid: evaluated, test: evaluated },
-      sequenceLength,
+      sampleCounts: { train: trainSamples, valid: evaluated, test: evaluated },
+      sequenceLength: flags["seq-length"]!,
       seed: flags.seed,
       cacheFolder: flags["data-cache-path"],
       vocabularySize: vocabulary.size,
@@ -54,10 +35,10 @@ export async function dataOf(flags: Flags, config: RunConfig, reading: Reading):
       endOfDocument: vocabulary.endOfDocument,
       tokenizer: vocabulary.name,
     }),
-    dataRank,
-    dataRanks: parallel.data,
+    dataRank: shard.index,
+    dataRanks: shard.count,
     ahead: flags["num-workers"] > 0,
     progress: progressLines((line) => process.stderr.write(line)),
   });
-  return { ...feeds, notes, trainSamples: samples };
+  return { ...feeds, identity: { data: feeds.description } };
 }

@@ -3,20 +3,19 @@
 import { parameterCount, trainingFlopsPerToken } from "@tessera/gpt";
 import { createSchedules, simulate, type Timeline } from "@tessera/pipeline-parallel";
 import { describeMemory } from "@tessera/trainer";
-import { fullBatch } from "./length.js";
 import { mostMemory } from "./memory.js";
-import type { RunConfig } from "./resolve.js";
+import type { PretrainRun } from "./run_config.js";
 import type { Vocabulary } from "./vocabulary.js";
 
 /** Lines for people. Throws a UserError where the model cannot be shared out so. */
-export function describe(config: RunConfig, vocabulary: Vocabulary): string[] {
-  const most = mostMemory(config, timelineOf(config).peakInFlight);
+export function describe(run: PretrainRun, vocabulary: Vocabulary): string[] {
+  const most = mostMemory(run, timelineOf(run).peakInFlight);
   return [
-    modelLine(config, vocabulary),
-    ranksLine(config),
-    stagesLine(config),
-    batchLine(config),
-    rateLine(config),
+    modelLine(run, vocabulary),
+    ranksLine(run),
+    stagesLine(run),
+    batchLine(run),
+    rateLine(run),
     `memory at most, of stage ${most.stage}: ${describeMemory(most.kinds)}`,
   ];
 }
@@ -27,17 +26,17 @@ function short(count: number): string {
   return `${(count / unit).toPrecision(3)}${name}`;
 }
 
-function modelLine({ model, sequenceLength, storage }: RunConfig, { name }: Vocabulary): string {
+function modelLine({ gpt: model, config, sequenceLength }: PretrainRun, { name }: Vocabulary) {
   const { layerCount, hiddenSize, headCount, vocabularySize } = model;
   const operations = trainingFlopsPerToken(model, sequenceLength) / 1e9;
   return (
     `model  ${short(parameterCount(model))} parameters: ${layerCount} layers, ${hiddenSize} wide, ` +
     `${headCount} heads; ${vocabularySize} ids (${name}), ${sequenceLength} tokens a sample, ` +
-    `${storage}; ${operations.toPrecision(3)} GFLOP a token`
+    `${config.precision!.storage}; ${operations.toPrecision(3)} GFLOP a token`
   );
 }
 
-function ranksLine({ parallel }: RunConfig): string {
+function ranksLine({ parallel }: PretrainRun): string {
   const { tensor, pipeline, data, sequence, zeroStage } = parallel;
   return (
     `ranks  ${tensor * pipeline * data}: tensor ${tensor} x pipeline ${pipeline} x data ${data}` +
@@ -45,12 +44,12 @@ function ranksLine({ parallel }: RunConfig): string {
   );
 }
 
-function stagesLine(config: RunConfig): string {
-  const { parallel, length } = config;
+function stagesLine(run: PretrainRun): string {
+  const { parallel, batch } = run;
   const { pipeline: stages, schedule, chunks, layers } = parallel;
-  const { accumulation: microbatches } = fullBatch(length, parallel.data);
+  const { accumulation: microbatches } = batch;
   if (stages === 1) return "stages 1: no pipeline";
-  const { bubble, peakInFlight } = timelineOf(config);
+  const { bubble, peakInFlight } = timelineOf(run);
   const sizes = layers.map(({ size }) => size);
   const isEven = sizes.every((size) => size === sizes[0]);
   const each = isEven ? `${sizes[0]} layers each` : `layers ${sizes.join(",")}`;
@@ -61,15 +60,15 @@ function stagesLine(config: RunConfig): string {
 }
 
 /** One step with a full batch, on paper. */
-export function timelineOf({ parallel, length }: RunConfig): Timeline {
+export function timelineOf({ parallel, batch }: PretrainRun): Timeline {
   const { pipeline: stages, schedule, chunks } = parallel;
-  const { accumulation: microbatches } = fullBatch(length, parallel.data);
+  const { accumulation: microbatches } = batch;
   return simulate(createSchedules(schedule, { stages, microbatches, chunks }));
 }
 
-function batchLine({ length, parallel }: RunConfig): string {
-  const { ramp, steps, samples } = length;
-  const { microBatch, accumulation, dataRanks, globalBatch } = fullBatch(length, parallel.data);
+function batchLine({ batch, ramp, duration }: PretrainRun): string {
+  const { steps, samples } = duration;
+  const { microBatch, accumulation, dataRanks, globalBatch } = batch;
   const growth =
     ramp.start === ramp.full
       ? ""
@@ -80,7 +79,8 @@ function batchLine({ length, parallel }: RunConfig): string {
   );
 }
 
-function rateLine({ length: { schedule, unit } }: RunConfig): string {
+function rateLine({ schedule, config }: PretrainRun): string {
   const { kind, peak, floor, warmup, total } = schedule;
+  const unit = "samples" in config.duration ? "samples" : "steps";
   return `rate   ${kind} from ${peak} to ${floor} by ${total} ${unit}, after a rise over ${warmup}`;
 }

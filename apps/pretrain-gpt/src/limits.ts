@@ -1,6 +1,6 @@
 // A run's own reasons to stop before its end.
 
-import type { Reporter } from "@tessera/trainer";
+import { LIMIT, type Reporter } from "@tessera/trainer";
 import type { Flags } from "./flags.js";
 
 const MINUTE_MS = 60_000;
@@ -19,7 +19,7 @@ export function withLimits(
     tick(step, tokensPerSecond) {
       reporter.tick(step, tokensPerSecond);
       const isLast = interval !== undefined && step % interval === 0;
-      if (isLast || now() - began > minutes * MINUTE_MS) stop.abort("limit");
+      if (isLast || now() - began > minutes * MINUTE_MS) stop.abort(LIMIT);
     },
   };
 }

@@ -178,7 +178,7 @@ test("a DeepSpeed configuration stands beside the flags", () => {
   );
   writeFileSync(path, JSON.stringify({ ...configuration, gradient_accumulation_steps: 2 }));
   expect(run(flags("")).stderr).toMatch(
-    /2, x 3 micro-batches, but --gradient-accumulation-steps is 2/,
+    /a global batch of 6: is micro-batch x data ranks, 2, x 3 micro-batches, but 2 are accumulated/,
   );
 });
 

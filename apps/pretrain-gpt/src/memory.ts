@@ -3,7 +3,6 @@
 import { rankMemory } from "@tessera/data-parallel";
 import {
   headActivationBytes,
-  gptModel,
   savedActivationBytes,
   recomputedActivationBytes,
   type ActivationOptions,
@@ -11,7 +10,8 @@ import {
 } from "@tessera/gpt";
 import { checkPartition } from "@tessera/layers";
 import { modelStage } from "@tessera/model";
-import type { RunConfig } from "./resolve.js";
+import { optimizerOf } from "@tessera/trainer";
+import type { PretrainRun } from "./run_config.js";
 
 export interface StageMemory {
   readonly stage: number;
@@ -19,49 +19,47 @@ export interface StageMemory {
   readonly kinds: Readonly<Record<string, number>>;
 }
 
-/** Adam keeps two numbers beside each weight. */
-const SLOTS = 2;
-
 /**
  * Of the stage whose ranks need most, where `inFlight` micro-batches are in flight on each at once. Throws a
  * UserError where the model cannot be shared out so.
  */
-export function mostMemory(config: RunConfig, inFlight: readonly number[]): StageMemory {
+export function mostMemory(run: PretrainRun, inFlight: readonly number[]): StageMemory {
   const totalOf = ({ kinds }: StageMemory): number =>
     Object.values(kinds).reduce((a, b) => a + b, 0);
   return inFlight
-    .map((count, stage): StageMemory => ({ stage, kinds: memoryOf(config, stage, count) }))
+    .map((count, stage): StageMemory => ({ stage, kinds: memoryOf(run, stage, count) }))
     .reduce((a, b) => (totalOf(b) > totalOf(a) ? b : a));
 }
 
-function memoryOf(config: RunConfig, stage: number, inFlight: number): StageMemory["kinds"] {
-  const { model, parallel } = config;
+function memoryOf(run: PretrainRun, stage: number, inFlight: number): StageMemory["kinds"] {
+  const { config, parallel } = run;
   const { data, layers, pipeline, tensor, zeroStage } = parallel;
   const own = layers.filter((_span, part) => part % pipeline === stage);
-  const { spec } = modelStage(gptModel(model), {}, own);
+  const { spec } = modelStage(config.model, {}, own);
   checkPartition(spec, tensor);
   const { weights, gradients, optimizer, transient } = rankMemory(spec, {
     stage: zeroStage,
     ranks: data,
-    slots: SLOTS,
+    slots: optimizerOf(config, spec).slots.length,
     shard: { index: 0, count: tensor },
   });
   return {
     weights,
     gradients,
     optimizer,
-    activations: activationsOf(config, stage, inFlight),
+    activations: activationsOf(run, stage, inFlight),
     "in passing": transient,
   };
 }
 
-function activationsOf(config: RunConfig, stage: number, inFlight: number): number {
-  const { model, parallel, length, sequenceLength, storage, recompute } = config;
+function activationsOf(run: PretrainRun, stage: number, inFlight: number): number {
+  const { config, gpt: model, parallel, batch, sequenceLength } = run;
+  const { precision, recompute } = config;
   const { layers, chunks, pipeline, sequence, tensor } = parallel;
   const micro: MicroBatch = {
-    rows: length.microBatch,
+    rows: batch.microBatch,
     time: sequenceLength,
-    bytes: storage === "fp32" ? 4 : 2,
+    bytes: precision?.storage === "fp32" ? 4 : 2,
   };
   const keeping: ActivationOptions = {
     tensorParallel: tensor,

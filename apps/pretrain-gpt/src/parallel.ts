@@ -11,11 +11,11 @@ import {
   type Costs,
   type ScheduleKind,
 } from "@tessera/pipeline-parallel";
-import { resolveParallel, type ParallelConfig, type ResolvedParallel } from "@tessera/trainer";
+import type { ParallelConfig } from "@tessera/trainer";
 import type { Flags } from "./flags.js";
 
 /** @throws UserError where `ranks` or the layers cannot be divided so. */
-export function parallelOf(flags: Flags, model: GptConfig, ranks: number): ResolvedParallel {
+export function parallelOf(flags: Flags, model: GptConfig, ranks: number): ParallelConfig {
   const tensor = flags["tensor-model-parallel-size"];
   const pipeline = flags["pipeline-model-parallel-size"];
   if (ranks % (tensor * pipeline) !== 0) {
@@ -25,7 +25,7 @@ export function parallelOf(flags: Flags, model: GptConfig, ranks: number): Resol
     );
   }
   const chunks = chunksOf(flags, model);
-  const config: ParallelConfig = {
+  return {
     tensor,
     pipeline,
     sequence: sequenceParallelOf(flags),
@@ -34,7 +34,6 @@ export function parallelOf(flags: Flags, model: GptConfig, ranks: number): Resol
     layers: layersOf(flags, model, pipeline * chunks),
     zeroStage: zeroStageOf(flags),
   };
-  return resolveParallel(config, ranks, model.layerCount);
 }
 
 function chunksOf(flags: Flags, { layerCount }: GptConfig): number {

@@ -18,12 +18,7 @@ export {
 } from "./parallel_config.js";
 export { parallelize, type Parallelized } from "./parallelize.js";
 export { batchAfter, isDue, type Intervals, type TrainingPlan } from "./plan.js";
-export {
-  resolvePrecision,
-  checkStorage,
-  type Precision,
-  type PrecisionFlags,
-} from "./precision.js";
+export { resolvePrecision, checkStorage, type PrecisionFlags } from "./precision.js";
 export {
   consoleReporter,
   duration,
@@ -34,6 +29,24 @@ export {
   type ReporterOptions,
   type ReportContext,
 } from "./reporter.js";
+export { runExitCode, LIMIT } from "./run/exit_code.js";
+export { createOptimizer, type OptimizerConfig } from "./run/optimizer_config.js";
+export { optimizerOf, planRun, type Run } from "./run/plan_run.js";
+export { resolveRun, type ResolvedRun } from "./run/resolve_run.js";
+export type {
+  BatchConfig,
+  CheckpointConfig,
+  DataRequest,
+  Duration,
+  EvaluationConfig,
+  PrecisionConfig,
+  RunConfig,
+  RunData,
+} from "./run/run_config.js";
+export { startRun, trainRun, type RunHooks } from "./run/train_run.js";
+export { jsonLines } from "./sinks/json_lines.js";
+export { withSinks, type MetricSink } from "./sinks/sink.js";
+export { tensorBoard } from "./sinks/tensorboard.js";
 export { resumeRun, type Identity } from "./saved_state.js";
 export {
   gatherFullState,

@@ -4,6 +4,7 @@ import { getBackend } from "@tensorflow/tfjs-core";
 import { UserError } from "@tessera/config";
 import { supportsStorage, type FloatStorage } from "@tessera/kernels";
 import type { LossScaleOptions } from "@tessera/optim";
+import type { PrecisionConfig } from "./run/run_config.js";
 
 export interface PrecisionFlags {
   readonly bf16: boolean;
@@ -12,15 +13,10 @@ export interface PrecisionFlags {
   readonly scaling: LossScaleOptions;
 }
 
-export interface Precision {
-  readonly storage: FloatStorage;
-  readonly lossScaling: LossScaleOptions | null;
-}
-
-/** Throws a UserError where the flags contradict each other. */
-export function resolvePrecision({ bf16, fp16, scaling }: PrecisionFlags): Precision {
+/** @throws UserError where the flags contradict each other. */
+export function resolvePrecision({ bf16, fp16, scaling }: PrecisionFlags): PrecisionConfig {
   if (bf16 && fp16) throw new UserError("--bf16 --fp16: choose one of them");
-  if (!fp16) return { storage: bf16 ? "bf16" : "fp32", lossScaling: null };
+  if (!fp16) return { storage: bf16 ? "bf16" : "fp32" };
   const { initial, minimum } = scaling;
   if (initial < minimum) {
     throw new UserError(`the first loss scale, ${initial}: is below the smallest, ${minimum}`);

@@ -1,6 +1,5 @@
 // What a run tells while it goes on: to a person, and as JSON lines to programs.
 
-import { appendFileSync } from "node:fs";
 import { MultiBar, Presets } from "cli-progress";
 import type { Elapsed } from "./stopwatch.js";
 
@@ -30,8 +29,6 @@ export interface Reporter {
 
 export interface ReporterOptions {
   readonly stream: NodeJS.WriteStream;
-  /** Where metrics are appended; undefined for nowhere. */
-  readonly metricsFile: string | undefined;
   readonly steps: number;
   readonly startStep: number;
   /** Whether a person looks at a terminal; launchers of ranks make theirs look like one. */
@@ -40,7 +37,7 @@ export interface ReporterOptions {
 
 /** A bar with speed and time left on a terminal, plain lines elsewhere. */
 export function consoleReporter(options: ReporterOptions): Reporter {
-  const { stream, metricsFile, steps, startStep, isTerminal = stream.isTTY } = options;
+  const { stream, steps, startStep, isTerminal = stream.isTTY } = options;
   const { say, tick, phase, end } = isTerminal ? terminal(options) : plain(stream);
   const started = performance.now();
   const timeLeft = (step: number): string => {
@@ -53,7 +50,6 @@ export function consoleReporter(options: ReporterOptions): Reporter {
     tick,
     phase,
     metrics(metrics) {
-      if (metricsFile !== undefined) appendFileSync(metricsFile, `${JSON.stringify(metrics)}\n`);
       const { step = 0, ...shown } = metrics;
       const figures = Object.entries(shown).map(([name, value]) => `${name} ${figure(value)}`);
       say(`step ${step}/${steps}  ${figures.join("  ")}${timeLeft(step)}`);

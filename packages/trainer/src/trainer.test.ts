@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
@@ -16,11 +16,14 @@ import {
   duration,
   evaluate,
   initialTrainingState,
+  jsonLines,
   parallelize,
   silent,
   stopwatch,
   takeStep,
+  tensorBoard,
   train,
+  withSinks,
   type Metrics,
   type Reporter,
   type Saver,
@@ -236,12 +239,12 @@ test("metrics are JSON lines; elsewhere than on a terminal the console has plain
   const folder = mkdtempSync(join(tmpdir(), "tessera-trainer-"));
   const stream = new PassThrough();
   const metricsFile = join(folder, "metrics.jsonl");
-  const reporter = consoleReporter({
+  const console = consoleReporter({
     stream: stream as unknown as NodeJS.WriteStream,
-    metricsFile,
     steps: 10,
     startStep: 0,
   });
+  const reporter = withSinks(console, [jsonLines(metricsFile), tensorBoard(folder)]);
   reporter.metrics(
     { step: 5, loss: 1.23456 },
     { consumedSamples: 20, globalBatch: 4, elapsed: null },
@@ -249,6 +252,7 @@ test("metrics are JSON lines; elsewhere than on a terminal the console has plain
   reporter.end();
   expect(readFileSync(metricsFile, "utf8")).toBe('{"step":5,"loss":1.23456}\n');
   expect(String(stream.read())).toMatch(/^step 5\/10 {2}loss 1\.235, \d+ s left\n$/);
+  expect(readdirSync(folder).filter((name) => name.includes("tfevents"))).toHaveLength(1);
   rmSync(folder, { recursive: true });
 });
 

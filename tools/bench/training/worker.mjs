@@ -5,14 +5,10 @@
 import { createInterface } from "node:readline";
 import { enableProdMode, scalar, setBackend } from "@tensorflow/tfjs-core";
 import { joinWorld } from "@tessera/collectives-mpi";
-import { resolveBatch } from "@tessera/config";
 import { feedOf, sequentialOrder } from "@tessera/data";
-import { gptConfig } from "@tessera/gpt";
-import { disposeTree, materialize } from "@tessera/layers";
-import { adam, decayOf } from "@tessera/optim";
-import { splitEvenly } from "@tessera/pipeline-parallel";
-import { partOf } from "@tessera/tensor-parallel";
-import { initialTrainingState, parallelize, takeStep } from "@tessera/trainer";
+import { gptConfig, gptModel } from "@tessera/gpt";
+import { disposeTree } from "@tessera/layers";
+import { planRun, startRun, takeStep } from "@tessera/trainer";
 import { profile } from "./profile.mjs";
 import { medianOf } from "./median.mjs";
 import { flopsOf, productsAlone } from "./products.mjs";
@@ -20,7 +16,6 @@ import { flopsOf, productsAlone } from "./products.mjs";
 const settings = JSON.parse(process.argv[2]);
 const { model: sizes, batch, time, precision, stage = 0, tensor = 1, sequence } = settings;
 const world = joinWorld(process.env);
-const degrees = { pipeline: 1, data: world.size / tensor, tensor };
 
 enableProdMode();
 if (settings.backend === "native") {
@@ -38,15 +33,6 @@ const config = gptConfig({
   vocabularySize: sizes.vocabulary,
   maxPositions: sizes.positions,
 });
-const layout = {
-  degrees,
-  sequenceParallel: sequence === true,
-  zeroStage: stage,
-  schedule: "1f1b",
-  layers: splitEvenly(sizes.layers, 1),
-};
-const laidOut = parallelize(world, gptModel(config), layout, { storage: precision });
-
 /** Tokens that look random and are the same in every run. */
 const samples = {
   count: 64,
@@ -59,25 +45,18 @@ const samples = {
   },
 };
 
-const plan = {
-  ...laidOut,
-  optimizer: adam(
-    { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, decoupled: true },
-    decayOf(laidOut.model.spec),
-  ),
+const run = await planRun(world, {
+  model: gptModel(config),
+  data: { train: feedOf(samples, { order: sequentialOrder(samples.count) }) },
+  batch: { micro: batch },
+  duration: { steps: 1000 },
+  parallel: { tensor, sequence: sequence === true, zeroStage: stage },
   schedule: { kind: "constant", peak: 1e-4, floor: 0, warmup: 0, total: 1000 },
-  batch: resolveBatch({ microBatch: batch, accumulation: 1, dataRanks: degrees.data }),
-  clipNorm: 1,
-  lossScaling: null,
+  precision: { storage: precision },
   seed: 1,
-  train: feedOf(samples, { order: sequentialOrder(samples.count) }),
-  validation: null,
-  evalBatch: 1,
-  intervals: { steps: 1000, logging: 1, evaluation: 0, saving: 0 },
-};
-
-const { spec } = laidOut.model;
-let state = initialTrainingState(plan, materialize(spec, plan.seed, partOf(plan.tensor)));
+});
+const { plan } = run;
+let state = startRun(run);
 
 /** A step, whole: what it computed is read back. Its seconds. */
 function step() {
@@ -116,7 +95,7 @@ let steps = 0;
 
 /** What of the time of communication passed behind computation, and what of a step it held up. */
 function communication() {
-  const total = (of) => of(plan.sharing.group.traffic) + of(plan.tensor.group.traffic);
+  const total = (of) => plan.axes.reduce((sum, { group }) => sum + of(group.traffic), 0);
   const [busy, waited] = [total((t) => t.busySeconds), total((t) => t.waitedSeconds)];
   return { hidden: busy === 0 ? 1 : 1 - waited / busy, waitedSeconds: waited / steps };
 }

@@ -1,0 +1,83 @@
+// The flags of gpt-ddp as a RunConfig: which field each of them is.
+
+import { readModel } from "@tessera/checkpoint";
+import type { Configured } from "@tessera/config";
+import { gptModel, type GptConfig, type GptParams } from "@tessera/gpt";
+import { openTokenizer, type Tokenizer } from "@tessera/tokenizer";
+import {
+  resolvePrecision,
+  type OptimizerConfig,
+  type RunConfig,
+  type ZeroStage,
+} from "@tessera/trainer";
+import { chooseBatch } from "./choose_batch.js";
+import { openData } from "./choose_data.js";
+import { chooseConfig, resumedFolder } from "./choose_model.js";
+import { chooseSchedule } from "./choose_schedule.js";
+import type { Flags } from "./flags.js";
+
+export interface ChosenRun {
+  readonly config: RunConfig<GptParams>;
+  readonly gpt: GptConfig;
+  readonly tokenizer: Tokenizer;
+}
+
+/** @throws UserError for flags that contradict each other or what is on the disk. */
+export function chooseRun(configured: Configured<Flags>, ranks: number): ChosenRun {
+  const { flags } = configured;
+  const tokenizer = openTokenizer(flags.tokenizer);
+  const gpt = chooseConfig(flags, tokenizer.vocabularySize);
+  const { microBatch: micro, accumulation } = chooseBatch(configured, ranks);
+  const { model_name_or_path: folder } = flags;
+  const config: RunConfig<GptParams> = {
+    model: gptModel(gpt),
+    data: (request) => openData(flags, tokenizer, request),
+    batch: { micro, accumulation },
+    duration: { steps: flags.max_steps },
+    parallel: {
+      zeroStage: Number(flags.zero_stage) as ZeroStage,
+      bucketBytes: flags.ddp_bucket_cap_mb * 2 ** 20,
+    },
+    optimizer: chooseOptimizer(flags),
+    schedule: chooseSchedule(flags),
+    clipNorm: flags.max_grad_norm,
+    precision: choosePrecision(flags),
+    seed: flags.seed,
+    ...(folder !== undefined && { weights: () => readModel(folder, gpt) }),
+    ...(flags.do_train && { checkpoints: chooseCheckpoints(flags) }),
+    resume: resumedFolder(flags),
+    evaluation: { interval: flags.eval_steps, batch: flags.per_device_eval_batch_size },
+    logInterval: flags.logging_steps,
+    replicaCheckInterval: flags.compare_weights_steps,
+    identity: { tokenizer: tokenizer.name, max_len: flags.max_len, optim: flags.optim },
+    settings: flags,
+  };
+  return { config, gpt, tokenizer };
+}
+
+function chooseOptimizer(flags: Flags): OptimizerConfig {
+  const { adam_beta1: beta1, adam_beta2: beta2, adam_epsilon: epsilon, weight_decay } = flags;
+  const weightDecay = weight_decay;
+  if (flags.optim === "sgd") return { kind: "sgd", momentum: beta1, weightDecay };
+  return { kind: flags.optim, beta1, beta2, epsilon, weightDecay };
+}
+
+const choosePrecision = (flags: Flags) =>
+  resolvePrecision({
+    bf16: flags.bf16,
+    fp16: flags.fp16,
+    scaling: {
+      initial: flags.initial_loss_scale,
+      minimum: flags.min_loss_scale,
+      window: flags.loss_scale_window,
+      hysteresis: flags.hysteresis,
+    },
+  });
+
+const chooseCheckpoints = (flags: Flags) => ({
+  folder: flags.output_dir,
+  interval: flags.save_steps,
+  keep: flags.keep,
+  async: flags.async_save,
+  timeoutSeconds: 60 * flags.distributed_timeout_minutes,
+});

@@ -1,0 +1,129 @@
+// From a configuration to this rank's plan: data opened, the model laid out, every contradiction refused. Nothing
+// large is in memory yet.
+
+import { readProgress, type Progress } from "@tessera/checkpoint";
+import type { World } from "@tessera/collectives";
+import { runLength } from "@tessera/data";
+import type { ParamSpec, Tree, TreeOf } from "@tessera/layers";
+import { sampleShard } from "@tessera/parallel";
+import type { Optimizer } from "@tessera/optim";
+import { openCheckpoints, type Checkpoints } from "../checkpoints.js";
+import { parallelize } from "../parallelize.js";
+import type { TrainingPlan } from "../plan.js";
+import { checkStorage } from "../precision.js";
+import type { Identity } from "../saved_state.js";
+import { createOptimizer } from "./optimizer_config.js";
+import { resolveRun } from "./resolve_run.js";
+import type { RunConfig, RunData } from "./run_config.js";
+
+/** A run that is about to begin on this rank. */
+export interface Run<P extends Tree = Tree> {
+  readonly config: RunConfig<P>;
+  readonly plan: TrainingPlan<P>;
+  readonly data: RunData;
+  /** Samples that the order of the data was laid out for. */
+  readonly trainSamples: number;
+  /** What a run that continues this one must share with it, by name. */
+  readonly identity: Identity;
+  /** The folder of checkpoints, taken for this run; null where it saves none. */
+  readonly checkpoints: Checkpoints | null;
+  /** What the user should know before the first step. */
+  readonly notes: readonly string[];
+}
+
+const FP16_SCALING = { initial: 2 ** 16, minimum: 1, window: 1000, hysteresis: 2 };
+
+/**
+ * Plans the run that `config` describes. Called by all ranks of the world, after a backend is chosen.
+ * @throws UserError, before memory is taken, for whatever cannot be.
+ */
+export async function planRun<P extends Tree>(
+  world: World,
+  config: RunConfig<P>,
+  say: (text: string) => void = () => undefined,
+): Promise<Run<P>> {
+  checkStorage(config.precision?.storage ?? "fp32");
+  const checkpoints = await takeFolder(world, config, say);
+  try {
+    return { ...(await planOf(world, config)), config, checkpoints };
+  } catch (error) {
+    await checkpoints?.close();
+    throw error;
+  }
+}
+
+async function takeFolder(
+  world: World,
+  { checkpoints }: RunConfig,
+  say: (text: string) => void,
+): Promise<Checkpoints | null> {
+  if (checkpoints === undefined) return null;
+  const { folder, keep, async: isAsync = true, timeoutSeconds } = checkpoints;
+  return openCheckpoints(world, {
+    folder,
+    isWaitedFor: !isAsync,
+    say,
+    ...(keep !== undefined && { keep }),
+    ...(timeoutSeconds !== undefined && { patienceSeconds: timeoutSeconds }),
+  });
+}
+
+async function planOf<P extends Tree>(
+  world: World,
+  config: RunConfig<P>,
+): Promise<Omit<Run<P>, "config" | "checkpoints">> {
+  const { precision = { storage: "fp32" }, recompute, evaluation = {}, seed = 1234 } = config;
+  const parallelized = parallelize(world, config.model, config.parallel, {
+    storage: precision.storage,
+    ...(recompute !== undefined && { recompute }),
+  });
+  const shard = sampleShard(parallelized.axes);
+  const { batch, ramp, duration } = resolveRun(config, world.size, shard.count);
+  const resumed = config.resume === undefined ? undefined : readProgress(config.resume);
+  const needed = remainingSamples(config, duration.samples, batch.globalBatch, resumed);
+  const { samples: trainSamples, notes } = runLength(needed, resumed?.trainSamples);
+  const request = { shard, trainSamples, globalBatch: batch.globalBatch, resumed };
+  const data = typeof config.data === "function" ? await config.data(request) : config.data;
+  const plan: TrainingPlan<P> = {
+    ...parallelized,
+    optimizer: optimizerOf(config, parallelized.model.spec),
+    schedule: config.schedule,
+    scheduleUnit: "samples" in config.duration ? "samples" : "steps",
+    batch,
+    ramp,
+    clipNorm: config.clipNorm ?? 1,
+    lossScaling: precision.storage === "fp16" ? (precision.lossScaling ?? FP16_SCALING) : null,
+    seed,
+    train: data.train,
+    validation: data.validation ?? null,
+    evalBatch: evaluation.batch ?? batch.microBatch,
+    intervals: {
+      steps: duration.steps,
+      logging: config.logInterval ?? 50,
+      evaluation: evaluation.interval ?? 0,
+      saving: config.checkpoints?.interval ?? 0,
+      replicaCheck: config.replicaCheckInterval ?? 0,
+    },
+  };
+  const identity = { seed, ...config.identity, ...data.identity };
+  return { plan, data, trainSamples, identity, notes: [...(data.notes ?? []), ...notes] };
+}
+
+/** Samples until the run's end, counted from its first step, also where the batch is not what it was. */
+function remainingSamples(
+  { duration }: RunConfig,
+  samples: number,
+  globalBatch: number,
+  resumed: Progress | undefined,
+): number {
+  if (resumed === undefined || "samples" in duration) return samples;
+  return resumed.consumedSamples + (duration.steps - resumed.step) * globalBatch;
+}
+
+/** The optimizer of a run, for parameters that `spec` describes. */
+export function optimizerOf(
+  { optimizer = { kind: "adamw" } }: Pick<RunConfig, "optimizer">,
+  spec: TreeOf<ParamSpec>,
+): Optimizer {
+  return typeof optimizer === "function" ? optimizer(spec) : createOptimizer(optimizer, spec);
+}

@@ -1,0 +1,124 @@
+// A training run as one value: everything that decides its numbers, and where it keeps them. Flags of
+// `gpt-ddp` and `pretrain-gpt`, and DeepSpeed's JSON, are dialects of it; a program of your own writes it down.
+
+import type { Progress } from "@tessera/checkpoint";
+import type { BatchRamp } from "@tessera/config";
+import type { Feed } from "@tessera/data";
+import type { FloatStorage } from "@tessera/kernels";
+import type { ParamSpec, Tree, TreeOf } from "@tessera/layers";
+import type { ShardIndex } from "@tessera/mesh";
+import type { Model, Recomputation } from "@tessera/model";
+import type {
+  LearningRateSchedule,
+  LossScaleOptions,
+  Optimizer,
+  ScheduleConfig,
+} from "@tessera/optim";
+import type { ParallelConfig } from "../parallel_config.js";
+import type { Identity } from "../saved_state.js";
+import type { OptimizerConfig } from "./optimizer_config.js";
+
+export interface RunConfig<P extends Tree = Tree> {
+  /** What is trained: `gptModel(config)`, or a model of your own. */
+  readonly model: Model<P>;
+  /** What it is trained and validated on: feeds, or a function that opens them. */
+  readonly data: RunData | ((request: DataRequest) => RunData | Promise<RunData>);
+  readonly batch: BatchConfig;
+  readonly duration: Duration;
+  /** Default: data parallelism over all ranks. */
+  readonly parallel?: ParallelConfig;
+  /** Default: AdamW with betas 0.9 and 0.95 and weight decay 0.1. */
+  readonly optimizer?: OptimizerConfig | ((spec: TreeOf<ParamSpec>) => Optimizer);
+  /** Learning rate by steps done, or by samples where the duration is in samples. */
+  readonly schedule: ScheduleConfig | LearningRateSchedule;
+  /** Largest norm of all gradients together; 0 for no limit. Default: 1. */
+  readonly clipNorm?: number;
+  /** Default: fp32. */
+  readonly precision?: PrecisionConfig;
+  /** What backward computes again instead of saving. Default: nothing. */
+  readonly recompute?: Recomputation;
+  /** What initial weights, sample order and dropout are a function of. Default: 1234. */
+  readonly seed?: number;
+  /** Full weights to start from, of which each rank takes its shard. Default: the model's initializers. */
+  readonly weights?: () => P;
+  /** Where states are saved. Default: nowhere. */
+  readonly checkpoints?: CheckpointConfig;
+  /** A checkpoint to continue from, saved under any layout. Default: a fresh start. */
+  readonly resume?: string | undefined;
+  readonly evaluation?: EvaluationConfig;
+  /** Steps between metrics; 0 for the first and the last step alone. Default: 50. */
+  readonly logInterval?: number;
+  /** Steps between checks that replicas hold the same weights; 0 for the start alone. Default: 0. */
+  readonly replicaCheckInterval?: number;
+  /** What a run that continues this one must share with it, beside model and data, by name. */
+  readonly identity?: Identity;
+  /** The settings as a user gave them, which checkpoints keep for people. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+}
+
+export interface BatchConfig {
+  /** Samples that a rank takes through the model at once. */
+  readonly micro: number;
+  /** Microbatches whose gradients are summed before a step. Default: what `global` asks for, else 1. */
+  readonly accumulation?: number;
+  /** Samples of a step over all ranks. Default: micro x accumulation x data-parallel ranks. */
+  readonly global?: number;
+  /** How the global batch grows to its size. Default: it is full from the start. */
+  readonly ramp?: Omit<BatchRamp, "full">;
+}
+
+/** In optimizer steps, or in samples, which a growing batch takes in steps of other sizes. */
+export type Duration = { readonly steps: number } | { readonly samples: number };
+
+export interface PrecisionConfig {
+  /** How activations are stored; weights and sums stay fp32. */
+  readonly storage: FloatStorage;
+  /** How losses are scaled, in fp16. Default: from 2^16, halved at the second overflow, doubled after 1,000 steps. */
+  readonly lossScaling?: LossScaleOptions;
+}
+
+export interface CheckpointConfig {
+  readonly folder: string;
+  /** Steps between checkpoints; 0 for the end alone. Default: 0. */
+  readonly interval?: number;
+  /** How many stay, the latest ones; 0 for all. Default: 0. */
+  readonly keep?: number;
+  /** Whether training goes on while a copy of its state is written. Default: true. */
+  readonly async?: boolean;
+  /** How long ranks may wait for each other. Default: 600. */
+  readonly timeoutSeconds?: number;
+}
+
+export interface EvaluationConfig {
+  /** Steps between evaluations; 0 for the end alone. Default: 0. */
+  readonly interval?: number;
+  /** Samples that a rank takes through the model at once. Default: the microbatch. */
+  readonly batch?: number;
+}
+
+/** Feeds, and what is known of them. */
+export interface RunData {
+  readonly train: Feed;
+  /** Default: no validation. */
+  readonly validation?: Feed | null;
+  /** For a last evaluation, which is the caller's. Default: none. */
+  readonly test?: Feed | null;
+  /** For people. */
+  readonly description?: string;
+  /** What the user should know before the first step. Default: nothing. */
+  readonly notes?: readonly string[];
+  /** What a run that continues this one must share with it, by name. */
+  readonly identity?: Identity;
+}
+
+/** What opening data may depend on. */
+export interface DataRequest {
+  /** Which shard of each step's samples this rank takes. */
+  readonly shard: ShardIndex;
+  /** Samples that the order of a dataset is laid out for: what this run, or the one it continues, takes. */
+  readonly trainSamples: number;
+  /** Samples of a full step. */
+  readonly globalBatch: number;
+  /** Of the checkpoint that the run continues from. */
+  readonly resumed: Progress | undefined;
+}

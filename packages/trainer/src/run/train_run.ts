@@ -1,0 +1,92 @@
+// Trains a planned run: from fresh weights, given ones or a checkpoint, to its end or a signal.
+
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { disposeTree, leafAt, mapTree, materialize, type Tree } from "@tessera/layers";
+import { isFirstRank } from "@tessera/parallel";
+import { shardParams } from "@tessera/tensor-parallel";
+import { checkReplicasAgree } from "../check_replicas.js";
+import type { Saver } from "../checkpoints.js";
+import { consoleReporter, silent, type Reporter } from "../reporter.js";
+import { resumeRun } from "../saved_state.js";
+import { initialTrainingState, type TrainingState } from "../state.js";
+import { train, type TrainingResult } from "../train.js";
+import type { Run } from "./plan_run.js";
+
+export interface RunHooks<P extends Tree = Tree> {
+  /** Called once before the first step, with the state that it starts from. */
+  readonly onStart?: (start: TrainingState<P>) => void;
+  /** What is told on this rank, from `start` on. Default: lines on stdout of the first rank. */
+  readonly reporter?: (start: TrainingState<P>) => Reporter;
+  /** Once aborted, the run saves after the step and ends. */
+  readonly signal?: AbortSignal;
+  /** Called by all ranks once all is saved, with the last checkpoint's path on the first one, else null. */
+  readonly onTrained?: (result: TrainingResult<P>, checkpoint: string | null) => void;
+}
+
+/**
+ * The state that `run` starts from. Called by all ranks of the world. The caller owns it.
+ * @throws UserError where the checkpoint is damaged or of another run, or where replicas differ.
+ */
+export function startRun<P extends Tree>(run: Run<P>): TrainingState<P> {
+  const start = firstState(run);
+  checkReplicasAgree(run.plan, start);
+  return start;
+}
+
+function firstState<P extends Tree>({ config, plan, identity }: Run<P>): TrainingState<P> {
+  if (config.resume !== undefined) return resumeRun(plan, config.resume, identity);
+  const { spec } = plan.model;
+  const weights =
+    config.weights === undefined
+      ? materialize<P>(spec, plan.seed, plan.weightShard)
+      : takeShard(plan, config.weights());
+  return initialTrainingState(plan, weights);
+}
+
+/** What this rank holds of `full` weights. Consumes them. */
+function takeShard<P extends Tree>({ model: { spec }, weightShard }: Run<P>["plan"], full: P): P {
+  // A stage's parameters have the shape of its specs.
+  const stage = mapTree<Tree, Tensor, Tensor>(spec as unknown as Tree, (_leaf, path) =>
+    leafAt<Tensor>(full, path)!.clone(),
+  ) as P;
+  disposeTree(full);
+  return shardParams(stage, spec, weightShard);
+}
+
+/** Trains `run`. Called by all ranks of the world. The caller owns the result's state. */
+export async function trainRun<P extends Tree>(
+  run: Run<P>,
+  { onStart, reporter: reporterFrom, signal, onTrained }: RunHooks<P> = {},
+): Promise<TrainingResult<P>> {
+  const { plan, identity, trainSamples, checkpoints, config } = run;
+  const start = startRun(run);
+  onStart?.(start);
+  const reporter = reporterFrom?.(start) ?? defaultReporter(run, start);
+  const described = { identity, trainSamples, run: config.settings ?? {} };
+  const saver = checkpoints?.of(plan, described, reporter) ?? refuseToSave(reporter);
+  const result = await train(plan, start, {
+    reporter,
+    saver,
+    ...(signal !== undefined && { signal }),
+  });
+  const saved = (await checkpoints?.settled()) ?? null;
+  onTrained?.(result, saved);
+  await checkpoints?.close();
+  reporter.end();
+  return result;
+}
+
+function defaultReporter<P extends Tree>({ plan }: Run<P>, start: TrainingState<P>): Reporter {
+  if (!isFirstRank(plan.axes)) return silent;
+  const { steps } = plan.intervals;
+  return consoleReporter({ stream: process.stdout, steps, startStep: start.step });
+}
+
+/** A run without a folder says what it does not save. */
+const refuseToSave = (reporter: Reporter): Saver => ({
+  save({ step }) {
+    reporter.note(`step ${step} is not saved: no folder of checkpoints is given`);
+    return Promise.resolve();
+  },
+  check: () => undefined,
+});
