@@ -32,6 +32,7 @@ const hasCompiler = toolchain().missing.length === 0;
 const CHECKS = {
   test: [
     ["formatting", [bin("prettier/bin/prettier.cjs"), "--check", "--log-level=warn", "."]],
+    ["formatting of C++", [join(ROOT, "tools/format_cpp.mjs"), "--check"]],
     // One process for all: most of its time is reading types, which projects share.
     ["lint", [bin("eslint/bin/eslint.js"), "."]],
     ["tests", nx("test", spread)],

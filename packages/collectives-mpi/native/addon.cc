@@ -39,7 +39,9 @@ Napi::Value guarded(const Napi::CallbackInfo& info) {
 
 double numberOf(const Napi::Value& value) { return value.As<Napi::Number>().DoubleValue(); }
 
-/** An address, or the memory of a typed array, which JavaScript keeps alive until the call is done. */
+/**
+ * An address, or the memory of a typed array, which JavaScript keeps alive until the call is done.
+ */
 char* memoryOf(const Napi::Value& value) {
   if (value.IsNumber()) return reinterpret_cast<char*>(static_cast<uintptr_t>(numberOf(value)));
   const auto array = value.As<Napi::TypedArray>();
@@ -78,12 +80,16 @@ Napi::Value group(const Napi::CallbackInfo& info) {
   Instance& held = instance(info.Env());
   const auto list = info[1].As<Napi::Array>();
   std::vector<int> ranks;
-  for (uint32_t i = 0; i < list.Length(); ++i) ranks.push_back(static_cast<int>(numberOf(list.Get(i))));
+  for (uint32_t i = 0; i < list.Length(); ++i)
+    ranks.push_back(static_cast<int>(numberOf(list.Get(i))));
   held.groups.push_back(held.running().makeGroup(info[0].As<Napi::String>(), ranks));
   return Napi::Number::New(info.Env(), static_cast<double>(held.groups.size() - 1));
 }
 
-/** post(group, kind, storage, op, size, from, to, peer, tag, limitSeconds): call; 0 is no limit of its own */
+/**
+ * post(group, kind, storage, op, size, from, to, peer, tag, limitSeconds): call; 0 is no limit of
+ * its own
+ */
 Napi::Value post(const Napi::CallbackInfo& info) {
   Instance& held = instance(info.Env());
   Engine& engine = held.running();
@@ -99,8 +105,10 @@ Napi::Value post(const Napi::CallbackInfo& info) {
   if (call->signature.kind == Kind::broadcast) call->signature.root = call->peer;
   call->tag = static_cast<int>(numberOf(info[8]));
   const double seconds = numberOf(info[9]);
-  call->limit = seconds > 0 ? std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds))
-                            : engine.limit();
+  call->limit =
+      seconds > 0
+          ? std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds))
+          : engine.limit();
   held.calls[held.nextCall] = call;
   engine.post(call);
   return Napi::Number::New(info.Env(), held.nextCall++);

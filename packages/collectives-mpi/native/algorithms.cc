@@ -1,5 +1,5 @@
-// How elements travel. Everything is made of sends and receives, and reductions are done by one rank
-// for each element, in rank order: so all ranks get the same bits, in every run, on every MPI.
+// How elements travel. Everything is made of sends and receives, and reductions are done by one
+// rank for each element, in rank order: so all ranks get the same bits, in every run, on every MPI.
 #include <algorithm>
 #include <cstring>
 
@@ -69,7 +69,8 @@ Program reduceParts(Call& call, bool share) {
     if (k >= pieces) return;
     for (size_t step = 1; step < ranks; ++step) {
       const size_t r = (own + ranks - step) % ranks;
-      partial.receive(arriving[k % (kAhead + 1)], slot(k, r), span(own, k).size * each, static_cast<int>(r));
+      partial.receive(arriving[k % (kAhead + 1)], slot(k, r), span(own, k).size * each,
+                      static_cast<int>(r));
     }
     for (size_t step = 1; step < ranks; ++step) {
       const size_t r = (own + step) % ranks;
@@ -92,7 +93,8 @@ Program reduceParts(Call& call, bool share) {
     const Span bytes = bytesOf(call, mine);
     std::vector<const void*> parts(ranks);
     for (size_t r = 0; r < ranks; ++r) parts[r] = r == own ? call.from + bytes.first : slot(k, r);
-    char* made = share ? call.to + bytes.first : call.to + bytes.first - bytesOf(call, partOf(size, own, ranks)).first;
+    char* made = share ? call.to + bytes.first
+                       : call.to + bytes.first - bytesOf(call, partOf(size, own, ranks)).first;
     reduce(call.signature.storage, call.signature.op, made, parts.data(), ranks, mine.size);
     if (!share) continue;
     for (size_t step = 1; step < ranks; ++step) {
@@ -118,7 +120,8 @@ Program reduceSmall(Call& call) {
     channel.send(requests, call.from, bytes, static_cast<int>(r));
   }
   co_await call.all(requests);
-  reduce(call.signature.storage, call.signature.op, call.to, parts.data(), ranks, call.signature.size);
+  reduce(call.signature.storage, call.signature.op, call.to, parts.data(), ranks,
+         call.signature.size);
 }
 
 Program allGather(Call& call) {

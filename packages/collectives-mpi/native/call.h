@@ -20,7 +20,16 @@ namespace tessera {
 using Clock = std::chrono::steady_clock;
 
 /** The order is that of KINDS in src/addon.ts; `meet` makes a group, and is the engine's own. */
-enum class Kind : uint8_t { allReduce, reduceScatter, allGather, broadcast, send, receive, barrier, meet };
+enum class Kind : uint8_t {
+  allReduce,
+  reduceScatter,
+  allGather,
+  broadcast,
+  send,
+  receive,
+  barrier,
+  meet
+};
 
 /** What ranks compare: all of it must be equal for a collective. */
 struct Signature {
@@ -40,7 +49,8 @@ inline void check(int code, const char* what) {
   char text[MPI_MAX_ERROR_STRING];
   int length = 0;
   MPI_Error_string(code, text, &length);
-  throw std::runtime_error(std::string(what) + ": " + std::string(text, static_cast<size_t>(length)));
+  throw std::runtime_error(std::string(what) + ": " +
+                           std::string(text, static_cast<size_t>(length)));
 }
 
 /** Requests that a call waits for before it goes on. */
@@ -142,7 +152,10 @@ struct Call {
 
 /** The steps of `call`, in algorithms.cc. */
 Program programOf(Call& call);
-/** Compares the calls of all ranks of the group, in compare.cc; throws on all of them where they differ. */
+/**
+ * Compares the calls of all ranks of the group, in compare.cc; throws on all of them where they
+ * differ.
+ */
 Program compare(Call& call);
 
 }  // namespace tessera

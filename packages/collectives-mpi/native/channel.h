@@ -17,13 +17,16 @@ constexpr size_t kLongest = size_t{1} << 30;
 
 class Channel {
  public:
-  Channel(const Call& call, int slot) : group_(call.group), tag_(call.group.context * kSlots + slot) {}
+  Channel(const Call& call, int slot)
+      : group_(call.group), tag_(call.group.context * kSlots + slot) {}
 
   void send(Requests& requests, const void* data, size_t bytes, int to) const {
     for (size_t at = 0; at < bytes; at += kLongest) {
       const auto count = static_cast<int>(std::min(kLongest, bytes - at));
       requests.emplace_back();
-      check(MPI_Isend(static_cast<const char*>(data) + at, count, MPI_BYTE, world(to), tag_, group_.communicator, &requests.back()), "MPI_Isend");
+      check(MPI_Isend(static_cast<const char*>(data) + at, count, MPI_BYTE, world(to), tag_,
+                      group_.communicator, &requests.back()),
+            "MPI_Isend");
     }
   }
 
@@ -31,7 +34,9 @@ class Channel {
     for (size_t at = 0; at < bytes; at += kLongest) {
       const auto count = static_cast<int>(std::min(kLongest, bytes - at));
       requests.emplace_back();
-      check(MPI_Irecv(static_cast<char*>(data) + at, count, MPI_BYTE, world(from), tag_, group_.communicator, &requests.back()), "MPI_Irecv");
+      check(MPI_Irecv(static_cast<char*>(data) + at, count, MPI_BYTE, world(from), tag_,
+                      group_.communicator, &requests.back()),
+            "MPI_Irecv");
     }
   }
 
@@ -42,7 +47,9 @@ class Channel {
   int tag_;
 };
 
-/** The binomial tree over a group, as seen from place `at` (the root is 0): parent, and children. */
+/**
+ * The binomial tree over a group, as seen from place `at` (the root is 0): parent, and children.
+ */
 struct Tree {
   int parent = -1;
   std::vector<int> children;

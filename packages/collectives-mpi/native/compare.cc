@@ -47,7 +47,8 @@ Program throughTree(Call& call, Report& report) {
   const Channel up(call, kCompare), down(call, kVerdict);
   std::vector<Report> heard(tree.children.size());
   Requests requests;
-  for (size_t i = 0; i < heard.size(); ++i) up.receive(requests, &heard[i], sizeof(Report), tree.children[i]);
+  for (size_t i = 0; i < heard.size(); ++i)
+    up.receive(requests, &heard[i], sizeof(Report), tree.children[i]);
   co_await call.all(requests);
   for (const Report& child : heard) report.add(child);
   if (tree.parent >= 0) {
@@ -64,7 +65,8 @@ Program throughTree(Call& call, Report& report) {
 
 Program compare(Call& call) {
   const Group& group = call.group;
-  Report report{call.signature, {}, group.ranks[static_cast<size_t>(group.rank)], 0, call.context, true};
+  Report report{call.signature, {},  group.ranks[static_cast<size_t>(group.rank)], 0,
+                call.context,   true};
   if (group.size() <= kFew) {
     co_await exchange(call, report);
   } else {
@@ -72,9 +74,9 @@ Program compare(Call& call) {
   }
   call.context = report.context;
   if (report.agrees) co_return;
-  throw std::runtime_error("ranks made different calls: rank " + std::to_string(report.firstRank) + " calls " +
-                           report.first.text() + ", but rank " + std::to_string(report.otherRank) + " calls " +
-                           report.other.text());
+  throw std::runtime_error("ranks made different calls: rank " + std::to_string(report.firstRank) +
+                           " calls " + report.first.text() + ", but rank " +
+                           std::to_string(report.otherRank) + " calls " + report.other.text());
 }
 
 }  // namespace tessera

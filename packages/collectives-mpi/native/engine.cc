@@ -19,7 +19,10 @@ constexpr auto kNap = std::chrono::microseconds(20);
 constexpr auto kIdle = std::chrono::milliseconds(5);
 /** An abort that has not ended this process by then has failed. */
 constexpr auto kAbortPatience = std::chrono::seconds(3);
-/** Later ranks ask later when time is up: one answer ends the job, and thousands need not ask thousands. */
+/**
+ * Later ranks ask later when time is up: one answer ends the job, and thousands need not ask
+ * thousands.
+ */
 constexpr auto kStagger = std::chrono::milliseconds(50);
 constexpr int kMostStaggers = 40;
 
@@ -28,7 +31,9 @@ std::vector<std::string> gatherHosts(int size) {
   int length = 0;
   MPI_Get_processor_name(name, &length);
   std::vector<char> all(static_cast<size_t>(size) * sizeof(name));
-  check(MPI_Allgather(name, sizeof(name), MPI_BYTE, all.data(), sizeof(name), MPI_BYTE, MPI_COMM_WORLD), "MPI_Allgather");
+  check(MPI_Allgather(name, sizeof(name), MPI_BYTE, all.data(), sizeof(name), MPI_BYTE,
+                      MPI_COMM_WORLD),
+        "MPI_Allgather");
   std::vector<std::string> hosts;
   for (size_t i = 0; i < all.size(); i += sizeof(name)) hosts.emplace_back(&all[i]);
   return hosts;
@@ -76,7 +81,8 @@ class Engine::Claim {
 };
 
 Engine::Engine(Options options) : options_(std::move(options)) {
-  const Watchdog watchdog(limit(), 1, options_.who + ": time is up, and MPI has not started all ranks of the job\n");
+  const Watchdog watchdog(
+      limit(), 1, options_.who + ": time is up, and MPI has not started all ranks of the job\n");
   start();
   thread_ = std::thread([this] { run(); });
 }
@@ -85,7 +91,8 @@ void Engine::start() {
   int level = MPI_THREAD_SINGLE;
   check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &level), "MPI_Init_thread");
   if (level < MPI_THREAD_SERIALIZED) {
-    throw std::runtime_error("this MPI's thread level is " + threadLevelName(level) + ", but must be serialized or higher");
+    throw std::runtime_error("this MPI's thread level is " + threadLevelName(level) +
+                             ", but must be serialized or higher");
   }
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   MPI_Comm_rank(MPI_COMM_WORLD, &facts_.rank);
@@ -126,7 +133,8 @@ std::shared_ptr<Group> Engine::makeGroup(const std::string& name, const std::vec
   wait(*call);
   nextContext_ = group->context + 1;
   if (nextContext_ <= contexts_) return group;
-  throw std::runtime_error("this MPI's tags tell no more than " + std::to_string(contexts_) + " groups apart");
+  throw std::runtime_error("this MPI's tags tell no more than " + std::to_string(contexts_) +
+                           " groups apart");
 }
 
 void Engine::post(const std::shared_ptr<Call>& call) {
@@ -176,8 +184,9 @@ void Engine::run() {
 }
 
 bool Engine::isBusy() const {
-  return !messages_.empty() ||
-         std::any_of(groups_.begin(), groups_.end(), [](const auto& entry) { return !entry.second->queue.empty(); });
+  return !messages_.empty() || std::any_of(groups_.begin(), groups_.end(), [](const auto& entry) {
+    return !entry.second->queue.empty();
+  });
 }
 
 bool Engine::round() {
@@ -202,7 +211,8 @@ bool Engine::advance(const std::shared_ptr<Call>& call) {
       finish(*call, "");
       return true;
     }
-    const auto later = call->isMessage() ? kStagger * 0 : kStagger * std::min(call->group.rank, kMostStaggers);
+    const auto later =
+        call->isMessage() ? kStagger * 0 : kStagger * std::min(call->group.rank, kMostStaggers);
     if (Clock::now() - call->posted < call->limit + later) return moved;
     const auto findings = inquiry_->about(*call, facts_.hosts);
     if (!findings) return false;
@@ -228,7 +238,8 @@ void Engine::abort(int code) {
 }
 
 void Engine::close() {
-  const Watchdog watchdog(limit(), 1, options_.who + ": time is up, and MPI has not ended on all ranks of the job\n");
+  const Watchdog watchdog(
+      limit(), 1, options_.who + ": time is up, and MPI has not ended on all ranks of the job\n");
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;

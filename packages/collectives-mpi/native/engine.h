@@ -1,6 +1,6 @@
 // This process as a rank. One thread at a time makes progress on all calls: the one of JavaScript
-// while it waits for a call, and a thread of the engine's own while JavaScript computes. So MPI needs
-// to be no more than MPI_THREAD_SERIALIZED, and a call that is waited for crosses no thread.
+// while it waits for a call, and a thread of the engine's own while JavaScript computes. So MPI
+// needs to be no more than MPI_THREAD_SERIALIZED, and a call that is waited for crosses no thread.
 #pragma once
 
 #include <atomic>
@@ -30,7 +30,9 @@ struct WorldFacts {
 
 class Engine {
  public:
-  /** Starts MPI and the thread. Throws where MPI does not start; ends the process where it hangs. */
+  /**
+   * Starts MPI and the thread. Throws where MPI does not start; ends the process where it hangs.
+   */
   explicit Engine(Options options);
 
   const WorldFacts& facts() const { return facts_; }
@@ -45,7 +47,10 @@ class Engine {
   /** Ends the thread, waits for all ranks, ends MPI. */
   void close();
 
-  Clock::duration limit() const { return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options_.limitSeconds)); }
+  Clock::duration limit() const {
+    return std::chrono::duration_cast<Clock::duration>(
+        std::chrono::duration<double>(options_.limitSeconds));
+  }
 
  private:
   /** Holds the engine; the thread stands back from when one is asked for. */

@@ -9,7 +9,8 @@ namespace {
 /** A rank whose communication thread lives answers within milliseconds. */
 constexpr auto kPatience = std::chrono::seconds(2);
 
-std::string list(const char* what, const std::vector<int>& ranks, const std::vector<std::string>& hosts) {
+std::string list(const char* what, const std::vector<int>& ranks,
+                 const std::vector<std::string>& hosts) {
   constexpr size_t kMost = 8;
   if (ranks.empty()) return "";
   std::string text = "; ";
@@ -34,11 +35,13 @@ Inquiry::~Inquiry() {
 }
 
 void Inquiry::listen() {
-  check(MPI_Irecv(&heard_, sizeof(heard_), MPI_BYTE, MPI_ANY_SOURCE, 0, control_, &listening_), "MPI_Irecv");
+  check(MPI_Irecv(&heard_, sizeof(heard_), MPI_BYTE, MPI_ANY_SOURCE, 0, control_, &listening_),
+        "MPI_Irecv");
 }
 
 void Inquiry::write(int to, Letter letter) {
-  auto& [memory, request] = leaving_.emplace_back(std::make_unique<Letter>(letter), MPI_REQUEST_NULL);
+  auto& [memory, request] =
+      leaving_.emplace_back(std::make_unique<Letter>(letter), MPI_REQUEST_NULL);
   check(MPI_Isend(memory.get(), sizeof(Letter), MPI_BYTE, to, 0, control_, &request), "MPI_Isend");
 }
 
@@ -68,7 +71,8 @@ void Inquiry::ask(const Call& call) {
   const Group& group = call.group;
   subject_ = &call;
   asked_ = Clock::now();
-  others_ = call.isMessage() ? std::vector{group.ranks[static_cast<size_t>(call.peer)]} : group.ranks;
+  others_ =
+      call.isMessage() ? std::vector{group.ranks[static_cast<size_t>(call.peer)]} : group.ranks;
   for (const int rank : others_) {
     answers_[static_cast<size_t>(rank)].reset();
     if (rank == group.ranks[static_cast<size_t>(group.rank)]) {
@@ -101,8 +105,11 @@ std::string Inquiry::findings(const std::vector<std::string>& hosts) const {
     const bool came = !subject_->isMessage() && answer > subject_->signature.number;
     (!answer ? silent : came ? present : late).push_back(rank);
   }
-  const char* missed = kind == Kind::send ? "has not received it" : kind == Kind::receive ? "has not sent it" : "did not call it";
-  return list("called it", present, hosts) + list(missed, late, hosts) + list("did not answer", silent, hosts);
+  const char* missed = kind == Kind::send      ? "has not received it"
+                       : kind == Kind::receive ? "has not sent it"
+                                               : "did not call it";
+  return list("called it", present, hosts) + list(missed, late, hosts) +
+         list("did not answer", silent, hosts);
 }
 
 }  // namespace tessera

@@ -1,5 +1,5 @@
-// When time is up: asking the other ranks how far they have come. Their engines answer even where their
-// JavaScript hangs; a rank that is gone does not answer.
+// When time is up: asking the other ranks how far they have come. Their engines answer even where
+// their JavaScript hangs; a rank that is gone does not answer.
 #pragma once
 
 #include <functional>
@@ -11,15 +11,18 @@ namespace tessera {
 
 class Inquiry {
  public:
-  /** `called` tells 1 + how many collectives of group `key` this rank has called; 0 where it has no such group. */
+  /**
+   * `called` tells 1 + how many collectives of group `key` this rank has called; 0 where it has no
+   * such group.
+   */
   Inquiry(MPI_Comm control, int size, std::function<uint64_t(uint64_t key)> called);
   ~Inquiry();
 
   /** Answers what others have asked, and notes what they answered. */
   void serve();
   /**
-   * What the other ranks of a call say of it: who has called it, who has not, who is silent. Asks them
-   * first, one call at a time; nothing until they have answered, or had time enough to.
+   * What the other ranks of a call say of it: who has called it, who has not, who is silent. Asks
+   * them first, one call at a time; nothing until they have answered, or had time enough to.
    */
   std::optional<std::string> about(const Call& call, const std::vector<std::string>& hosts);
   /** To be told of each call that has ended. */

@@ -18,7 +18,7 @@ struct Bf16 {
   TESSERA_INLINE static Bf16 of(float value) {
     const auto bits = std::bit_cast<uint32_t>(value);
     const uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;  // half to even
-    const uint32_t quiet = (bits >> 16) | 0x40;                          // rounding may lose a NaN
+    const uint32_t quiet = (bits >> 16) | 0x40;                           // rounding may lose a NaN
     return {static_cast<uint16_t>((bits & 0x7fffffff) > 0x7f800000 ? quiet : rounded)};
   }
 };
@@ -68,7 +68,8 @@ TESSERA_INLINE void fold(Op op, A* into, const E* from, size_t size) {
 
 /** E: an element as it is stored. A: what it is added in. */
 template <typename E, typename A, typename Store>
-TESSERA_INLINE void blocks(Op op, E* to, const void* const* from, size_t count, size_t size, Store store) {
+TESSERA_INLINE void blocks(Op op, E* to, const void* const* from, size_t count, size_t size,
+                           Store store) {
   alignas(64) A total[kBlock];
   for (size_t first = 0; first < size; first += kBlock) {
     const size_t width = std::min(kBlock, size - first);
@@ -92,7 +93,8 @@ TESSERA_INLINE void blocks(Op op, E* to, const void* const* from, size_t count, 
 
 template <typename E>
 TESSERA_INLINE void floats(Op op, void* to, const void* const* from, size_t count, size_t size) {
-  blocks<E, float>(op, static_cast<E*>(to), from, count, size, [](float value) { return E::of(value); });
+  blocks<E, float>(op, static_cast<E*>(to), from, count, size,
+                   [](float value) { return E::of(value); });
 }
 
 TESSERA_CLONES void fp32(Op op, void* to, const void* const* from, size_t count, size_t size) {

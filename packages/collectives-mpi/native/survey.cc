@@ -24,12 +24,14 @@ std::string libraryName() {
   char text[MPI_MAX_LIBRARY_VERSION_STRING] = {};
   int length = 0;
   MPI_Get_library_version(text, &length);
-  // "Open MPI v4.1.4, package: ...", "MPICH Version:\t4.0.2\n...", "MPI VERSION    : CRAY MPICH version 8.1.28 ...".
+  // "Open MPI v4.1.4, package: ...", "MPICH Version:\t4.0.2\n...", "MPI VERSION    : CRAY MPICH
+  // version 8.1.28 ...".
   const std::string whole(text);
   const std::string first = whole.substr(0, whole.find_first_of(",\n"));
   const size_t colon = first.find(':');
   if (colon == std::string::npos) return first;
-  const std::string after = first.substr(std::min(first.find_first_not_of(" \t", colon + 1), first.size()));
+  const std::string after =
+      first.substr(std::min(first.find_first_not_of(" \t", colon + 1), first.size()));
   return (first.starts_with("MPICH") ? "MPICH " : "") + after;
 }
 

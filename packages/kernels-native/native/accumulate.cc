@@ -16,12 +16,12 @@ void accumulateAll(const Call& call) {
   for (size_t i = 0; i < totals.size(); ++i) mapElements(totals[i], gradients[i], totals[i], plus);
 }
 
-/** tfjs's sum of tensors, in their order. */
+/** tfjs's AddN: tensors are added in their order. */
 void addN(const Call& call) {
   const View& y = call.out[0];
   const auto xs = call.list(0);
-  eachStretch(y.size(), [&](int64_t first, int64_t count) {
-    alignas(64) float scratch[kStretch], sums[kStretch] = {};
+  eachChunk(y.size(), [&](int64_t first, int64_t count) {
+    alignas(64) float scratch[kChunk], sums[kChunk] = {};
     for (const View& x : xs) {
       const float* from = load(x, first, count, scratch);
 #pragma omp simd
@@ -31,17 +31,20 @@ void addN(const Call& call) {
   });
 }
 
-/** The sum of squares of one tensor. Chunks are summed in fp32, and their sums added in order, in double. */
+/**
+ * The sum of squares of one tensor. Chunks are summed in fp32, and their sums added in order, in
+ * double.
+ */
 float sumOfSquares(const View& x, Pool& pool) {
-  const int64_t chunks = (x.size() + kStretch - 1) / kStretch;
+  const int64_t chunks = (x.size() + kChunk - 1) / kChunk;
   const Scratch<float> partial(pool, chunks);
-  eachStretch(x.size(), [&](int64_t first, int64_t count) {
-    alignas(64) float scratch[kStretch];
+  eachChunk(x.size(), [&](int64_t first, int64_t count) {
+    alignas(64) float scratch[kChunk];
     const float* from = load(x, first, count, scratch);
     float sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (int64_t i = 0; i < count; ++i) sum += from[i] * from[i];
-    partial.data()[first / kStretch] = sum;
+    partial.data()[first / kChunk] = sum;
   });
   double total = 0;
   for (int64_t i = 0; i < chunks; ++i) total += partial.data()[i];

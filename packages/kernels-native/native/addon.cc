@@ -7,7 +7,7 @@ using namespace tessera;
 
 namespace {
 
-/** What one JavaScript thread holds: its pool, and the blocks behind the slots it was given. */
+/** Per JavaScript thread: its pool, and the blocks of its slots. */
 struct Instance {
   Pool pool;
   std::vector<Block> slots;
@@ -73,10 +73,11 @@ Napi::Value release(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-/** address(slot): where the block lies, for addons that read and write it while it is held */
+/** address(slot): of the block, for addons that read and write it while it is held */
 Napi::Value address(const Napi::CallbackInfo& info) {
   const Block& block = instance(info.Env()).block(slotOf(info[0]));
-  return Napi::Number::New(info.Env(), static_cast<double>(reinterpret_cast<uintptr_t>(block.data)));
+  return Napi::Number::New(info.Env(),
+                           static_cast<double>(reinterpret_cast<uintptr_t>(block.data)));
 }
 
 struct Span {
@@ -86,7 +87,8 @@ struct Span {
 
 Span spanOf(const Napi::Value& value, const Block& block) {
   const auto array = value.As<Napi::TypedArray>();
-  if (array.ByteLength() > block.bytes) throw std::invalid_argument("more values than the slot holds");
+  if (array.ByteLength() > block.bytes)
+    throw std::invalid_argument("more values than the slot holds");
   return {static_cast<char*>(array.ArrayBuffer().Data()) + array.ByteOffset(), array.ByteLength()};
 }
 
@@ -125,7 +127,10 @@ class PackedCall {
     return view(held.block(static_cast<uint32_t>(slot)));
   }
 
-  /** The same; a slot of -1 for an output that is allocated here, in place of which its slot is written. */
+  /**
+   * The same; a slot of -1 for an output that is allocated here, in place of which its slot is
+   * written.
+   */
   View output(Instance& held, std::vector<uint32_t>& allocated) {
     double* slot = take();
     if (*slot >= 0) return view(held.block(static_cast<uint32_t>(*slot)));
@@ -166,7 +171,7 @@ class PackedCall {
   View view(const Block& block) {
     View result = untied();
     if (static_cast<size_t>(result.size() * bytesPer(result.type)) > block.bytes) {
-      throw std::invalid_argument("a shape is larger than the memory behind it");
+      throw std::invalid_argument("a shape is larger than the memory of its slot");
     }
     result.data = block.data;
     return result;
@@ -195,7 +200,8 @@ void runPacked(PackedCall& packed, Instance& held, std::vector<uint32_t>& alloca
   for (View& view : call.out) view = packed.output(held, allocated);
   for (Attribute& attribute : call.attributes) attribute = packed.attribute();
   if (!fits(call)) {
-    throw std::invalid_argument(kernel.name + " was given another number of arguments than it declares");
+    throw std::invalid_argument(kernel.name +
+                                " was given another number of arguments than it declares");
   }
   kernel.run(call);
 }
@@ -204,7 +210,8 @@ void runPacked(PackedCall& packed, Instance& held, std::vector<uint32_t>& alloca
 Napi::Value run(const Napi::CallbackInfo& info) {
   Instance& held = instance(info.Env());
   PackedCall packed(info[0]);
-  for (size_t left = packed.index(); left > 0; --left) held.release(static_cast<uint32_t>(packed.number()));
+  for (size_t left = packed.index(); left > 0; --left)
+    held.release(static_cast<uint32_t>(packed.number()));
   std::vector<uint32_t> allocated;
   try {
     runPacked(packed, held, allocated);
@@ -221,7 +228,7 @@ Napi::Array names(Napi::Env env, const std::vector<std::string>& list) {
   return array;
 }
 
-/** What this binary claims to implement, in the words of the TypeScript contracts. */
+/** contract(): the kernels of this binary, in the terms of the TypeScript contracts */
 Napi::Value contract(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   auto array = Napi::Array::New(env, kernels().size());

@@ -10,16 +10,18 @@ namespace tessera {
 
 namespace {
 
-/** How much more may be touched at a time. A multiple of a large page. */
+/** By how much the touchable range grows. A multiple of a huge page. */
 constexpr size_t kGrowth = size_t{64} << 20;
-/** Where a system limits addresses, less is reserved; below this there is no arena. */
+/** Where the system limits addresses, less is reserved; below this there is no arena. */
 constexpr size_t kLeast = size_t{1} << 30;
 
 }  // namespace
 
 Arena::Arena(size_t addresses) {
-  for (size_t bytes = addresses / kGrowth * kGrowth; bytes >= kLeast; bytes = bytes / 2 / kGrowth * kGrowth) {
-    void* data = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  for (size_t bytes = addresses / kGrowth * kGrowth; bytes >= kLeast;
+       bytes = bytes / 2 / kGrowth * kGrowth) {
+    void* data =
+        mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (data == MAP_FAILED) continue;
     base_ = static_cast<char*>(data);
     reserved_ = bytes;

@@ -1,6 +1,9 @@
-// One stretch of address space out of which large blocks are cut, and into which they grow together
-// again. Blocks kept by size would not fit one another: a step's activations leave room for its
-// gradients only if neighbours can be joined and divided.
+// An arena for large blocks: one reserved range of addresses, whose free holes are split and
+// coalesced. Free lists by size would not do: the memory of a step's activations serves its
+// gradients, which have other sizes, only if adjacent blocks can be coalesced and split.
+//
+//   base_                      end_        open_              reserved_
+//   | block | hole | block | block | usable  | reserved only   |
 #pragma once
 
 #include <cstddef>
@@ -26,7 +29,7 @@ class Arena {
   /** Bytes of all holes. */
   size_t free() const { return free_; }
 
-  /** What sizes are multiples of. */
+  /** Block sizes are multiples of this. */
   static constexpr size_t kPage = size_t{1} << 16;
 
  private:
@@ -38,12 +41,12 @@ class Arena {
 
   char* base_ = nullptr;
   size_t reserved_ = 0;
-  /** Where the last block ends; all before it is block or hole. */
+  /** The end of the last block; everything before it is block or hole. */
   size_t end_ = 0;
-  /** Up to where memory may be touched. */
+  /** The end of the memory that may be touched. */
   size_t open_ = 0;
   size_t free_ = 0;
-  std::map<size_t, size_t> holes_;               // offset to bytes
+  std::map<size_t, size_t> holes_;              // offset to bytes
   std::set<std::pair<size_t, size_t>> bySize_;  // bytes, offset
 };
 

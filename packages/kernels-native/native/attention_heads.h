@@ -1,4 +1,4 @@
-// The rows of attention's heads, as its products take them: padded with zeros to whole tiles.
+// The rows of attention's heads, packed for its matrix products: padded with zeros to full tiles.
 #pragma once
 
 #include <limits>
@@ -27,19 +27,20 @@ struct HeadRows {
   }
 
  private:
-  /** Asks for a row after t: processors foresee no steps this long. */
+  /** Prefetches a later row: hardware prefetchers do not follow strides this long. */
   void prefetchAfter(int64_t t) const {
     constexpr int64_t kAhead = 12, kLine = 64;
     const char* later = at(view, first + std::min(t + kAhead, time - 1) * step);
-    for (int64_t byte = 0; byte < depth * bytesPer(view.type); byte += kLine) __builtin_prefetch(later + byte);
+    for (int64_t byte = 0; byte < depth * bytesPer(view.type); byte += kLine)
+      __builtin_prefetch(later + byte);
   }
 };
 
-/** The call's extents, and where the rows of each head lie. */
+/** The extents of a call, and the offsets of each head's rows. */
 struct Heads {
   int64_t B, T, H, G, D;
-  int64_t time, depth;  // padded to whole tiles and whole lanes
-  int64_t step;         // cells from row to row of a packed matrix
+  int64_t time, depth;  // padded to full tiles and full vectors
+  int64_t step;         // words from row to row of a packed matrix
   float scale;
 
   explicit Heads(const Call& call)
@@ -54,9 +55,11 @@ struct Heads {
         scale(static_cast<float>(call.number("scale"))) {}
 
   int64_t elements() const { return time * step; }
-  /** Where the transposed tile of the positions from s lies. */
+  /** Offset of the transposed tile of the positions from s. */
   int64_t tileAt(int64_t s) const { return s / kTile * depth * kTileStep; }
-  /** From one packed matrix to the next: not a power of two, which would fill the same cache sets. */
+  /**
+   * Distance between packed matrices: not a power of two, which would map to the same cache sets.
+   */
   int64_t stride() const { return std::max(elements(), tileAt(time)) + 1040; }
   HeadRows query(const View& view, int64_t b, int64_t h) const {
     return {view, (b * T * H + h) * D, H * D, T, D};
@@ -69,50 +72,57 @@ struct Heads {
   }
 };
 
-/** rows -> out [padded time, step] of cells, zeros where there is nothing. */
-template <class Of>
+/** rows -> out [padded time, step] of words, padded with zeros. */
+template <class Element>
 void pack(const HeadRows& rows, float* out, int64_t step) {
-  constexpr int64_t kBytes = sizeof(float) / Of::kElements;
+  constexpr int64_t kBytes = sizeof(float) / Element::kElements;
   for (int64_t t = 0; t < rows.time; ++t) {
     float* to = out + t * step;
-    const void* from = Of::kElements == 1 ? static_cast<const void*>(rows.row(t, to)) : rows.stored(t);
+    const void* from =
+        Element::kElements == 1 ? static_cast<const void*>(rows.row(t, to)) : rows.stored(t);
     if (from != to) std::memcpy(to, from, rows.depth * kBytes);
     const int64_t padding = (padded(rows.depth, kLanes) - rows.depth) * kBytes;
     std::memset(reinterpret_cast<char*>(to) + rows.depth * kBytes, 0, padding);
   }
-  std::memset(out + rows.time * step, 0, (padded(rows.time, kTile) - rows.time) * step * sizeof(float));
+  std::memset(out + rows.time * step, 0,
+              (padded(rows.time, kTile) - rows.time) * step * sizeof(float));
 }
 
-/** Packed rows, as the right side of products that sum over rows; they may lie in `room`. */
-template <class Of>
-float* stack(const Heads& at, float* rows, float* room) {
-  return stack(Of(), rows, room, at.time, at.depth, at.step);
+/**
+ * Packed rows as the right operand of products that sum over rows; the result may be in
+ * `workspace`.
+ */
+template <class Element>
+float* pairRows(const Heads& at, float* rows, float* workspace) {
+  return pairRows(Element(), rows, workspace, at.time, at.depth, at.step);
 }
 
-/** Where position t's part of `stack`ed rows lies. */
-template <class Of>
-Packed stackedFrom(const Heads& at, float* stacked, int64_t t) {
-  return {stacked + t / Of::kElements * at.step, at.step};
+/** The rows from position t on, of what `pairRows` returned. */
+template <class Element>
+Packed pairedFrom(const Heads& at, float* paired, int64_t t) {
+  return {paired + t / Element::kElements * at.step, at.step};
 }
 
-/** Packed rows -> out, a matrix [cells of a row, kTileStep] for each tile of positions. */
-template <class Of>
+/**
+ * Packed rows -> out: a transposed matrix [words of a row, kTileStep] for each tile of positions.
+ */
+template <class Element>
 void transposeTiles(const Heads& at, const float* rows, float* out) {
   for (int64_t first = 0; first < at.time; first += kTile) {
     float* tile = out + at.tileAt(first);
-    for (int64_t d = 0; d < at.depth / Of::kElements; ++d) {
+    for (int64_t d = 0; d < at.depth / Element::kElements; ++d) {
       for (int64_t t = 0; t < kTile; ++t) tile[d * kTileStep + t] = rows[(first + t) * at.step + d];
     }
   }
 }
 
-/** fp32 rows [time, step] times `factor` -> a head's. */
+/** Writes fp32 rows [time, step], times `factor`, to the rows of a head. */
 inline void unpack(const float* packed, int64_t step, float factor, const HeadRows& rows) {
   for (int64_t t = 0; t < rows.time; ++t) {
-    alignas(64) float scratch[kStretch];
+    alignas(64) float scratch[kChunk];
     const float* from = packed + t * step;
-    for (int64_t d = 0; d < rows.depth; d += kStretch) {
-      const int64_t count = rows.depth - d < kStretch ? rows.depth - d : kStretch;
+    for (int64_t d = 0; d < rows.depth; d += kChunk) {
+      const int64_t count = rows.depth - d < kChunk ? rows.depth - d : kChunk;
 #pragma omp simd
       for (int64_t i = 0; i < count; ++i) scratch[i] = from[d + i] * factor;
       store(rows.view, rows.first + t * rows.step + d, count, scratch);
@@ -120,12 +130,12 @@ inline void unpack(const float* packed, int64_t step, float factor, const HeadRo
   }
 }
 
-/** scores [kTile, kTileStep] = q k^T, minus infinity where a key comes after its query. */
-template <class Of>
+/** scores [kTile, kTileStep] = q k^T, -infinity where a key is after its query. */
+template <class Element>
 void scoreTile(const Heads& at, const float* q, float* keyT, bool diagonal, float* scores) {
   std::memset(scores, 0, kTile * kTileStep * sizeof(float));
-  addProduct<Of>({q, at.step, 1}, {keyT, kTileStep}, {scores, kTileStep}, kTile, at.depth,
-                 diagonal ? Zeros::resultAbove : Zeros::none);
+  addProduct<Element>({q, at.step, 1}, {keyT, kTileStep}, {scores, kTileStep}, kTile, at.depth,
+                      diagonal ? Zeros::resultAbove : Zeros::none);
   if (!diagonal) return;
   for (int64_t r = 0; r < kTile; ++r) {
     for (int64_t c = r + 1; c < kTile; ++c) scores[r * kTileStep + c] = -kInfinity;

@@ -1,5 +1,4 @@
-// What causal attention leaves out of its tiles: probabilities that are dropped, and documents before
-// a position's own.
+// The masks of causal attention's tiles: dropout, and earlier documents of a packed sequence.
 #pragma once
 
 #include <cstdint>
@@ -11,60 +10,61 @@
 
 namespace tessera {
 
-/** The dropout of probabilities: a function of (key, global position). */
+/** Attention dropout: a function of (key, global position). */
 class ProbabilityDropout {
  public:
   explicit ProbabilityDropout(const Call& call) {
     const double rate = call.number("rate");
     if (rate == 0) return;
-    draw_.emplace(call);
+    slice_.emplace(call);
     bound_ = wordBound(rate);
     keep_ = static_cast<float>(1 / (1 - rate));
   }
-  bool active() const { return draw_.has_value(); }
+  bool active() const { return slice_.has_value(); }
 
   /** mask [kTile, kTileStep] of queries from t and keys from s: 0 or 1 / (1 - rate). */
   void mask(int64_t b, int64_t h, int64_t t, int64_t s, float* mask) const {
-    const auto& whole = draw_->whole;
-    const auto& start = draw_->start;
+    const auto& shape = slice_->shape;
+    const auto& start = slice_->start;
     for (int64_t r = 0; r < kTile; ++r) {
-      alignas(64) uint32_t room[wordsRoom(kTile)];
-      const int64_t row = ((b + start[0]) * whole[1] + h + start[1]) * whole[2] + t + r + start[2];
-      const auto first = static_cast<uint64_t>(row * whole[3] + s + start[3]);
-      const uint32_t* words = philoxWords(draw_->key, first, kTile, room);
+      alignas(64) uint32_t workspace[wordsCapacity(kTile)];
+      const int64_t row = ((b + start[0]) * shape[1] + h + start[1]) * shape[2] + t + r + start[2];
+      const auto first = static_cast<uint64_t>(row * shape[3] + s + start[3]);
+      const uint32_t* words = philoxWords(slice_->key, first, kTile, workspace);
 #pragma omp simd
-      for (int64_t c = 0; c < kTile; ++c) mask[r * kTileStep + c] = words[c] < bound_ ? 0.0f : keep_;
+      for (int64_t c = 0; c < kTile; ++c)
+        mask[r * kTileStep + c] = words[c] < bound_ ? 0.0f : keep_;
     }
   }
 
  private:
-  std::optional<Draw> draw_;
+  std::optional<RandomSlice> slice_;
   uint64_t bound_ = 0;
   float keep_ = 1;
 };
 
 /**
- * The first position that each position of one row sees, where its documents are apart. The starts
- * never fall, so whole tiles of keys are out of sight of a tile of queries and of all later ones.
+ * The first key position that each query position of one row attends to. Starts never decrease, so
+ * a tile of keys that is masked for a tile of queries is masked for all later ones.
  */
 class Starts {
  public:
-  /** Sees everything. */
+  /** Attends to everything. */
   Starts() = default;
   Starts(const View& starts, int64_t b)
       : starts_(starts.ints() + b * starts.extent(1)), time_(starts.extent(1)) {}
 
-  /** The first tile that some query from t sees. */
+  /** The first tile that some query from t attends to. */
   int64_t firstTile(int64_t t) const { return starts_ == nullptr ? 0 : starts_[t] / kTile * kTile; }
-  /** Whether queries from t see none of the keys of the tile from s. */
+  /** Whether all keys of the tile from s are masked for queries from t. */
   bool past(int64_t t, int64_t s) const { return starts_ != nullptr && starts_[t] >= s + kTile; }
 
-  /** Makes scores of queries from t and keys from s small enough to vanish where they are not seen. */
+  /** Masks scores of queries from t and keys from s: small enough to vanish in the softmax. */
   void hide(int64_t t, int64_t s, float* scores) const {
     if (starts_ == nullptr) return;
     for (int64_t r = 0; r < std::min(kTile, time_ - t); ++r) {
       const int64_t hidden = std::min(kTile, starts_[t + r] - s);
-      // Not infinity: a row may have nothing else in this tile, and infinities have no difference.
+      // Not -infinity: a row may be fully masked in this tile, and -infinity minus itself is NaN.
       if (hidden > 0) std::fill_n(scores + r * kTileStep, hidden, -1e30f);
     }
   }
@@ -74,7 +74,7 @@ class Starts {
   int64_t time_ = 0;
 };
 
-/** What is left out of one head's probabilities. */
+/** All masks of one head. */
 struct Masks {
   const ProbabilityDropout& dropout;
   Starts starts;

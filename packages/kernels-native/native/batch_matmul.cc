@@ -1,5 +1,5 @@
-// tfjs's products of batches of matrices.
-#include "lanes.h"
+// tfjs's batched matrix products.
+#include "elements.h"
 #include "matmul.h"
 
 namespace tessera {
@@ -10,8 +10,10 @@ Product productOf(const Call& call) {
   const View &a = call.in[0], &b = call.in[1], &y = call.out[0];
   const bool flipA = call.flag("transposeA"), flipB = call.flag("transposeB");
   const int64_t batch = y.extent(0), inner = a.extent(flipA ? 1 : 2);
-  Product product{{a.data, a.type, y.extent(1), inner, flipA}, {b.data, b.type, inner, y.extent(2), flipB},
-                  y.data, y.type};
+  Product product{{a.data, a.type, y.extent(1), inner, flipA},
+                  {b.data, b.type, inner, y.extent(2), flipB},
+                  y.data,
+                  y.type};
   product.batch = batch;
   product.batchA = a.extent(0) == batch ? 1 : 0;
   product.batchB = b.extent(0) == batch ? 1 : 0;
@@ -27,8 +29,10 @@ void fusedMatMul(const Call& call) {
   multiply(product, call.pool);
 }
 
-const RegisterKernel registerKernel({"BatchMatMul", {"a", "b"}, {"y"}, {"transposeA", "transposeB"}, batchMatMul});
-const RegisterKernel registerFused({"_FusedMatMul", {"a", "b", "bias"}, {"y"}, {"transposeA", "transposeB"}, fusedMatMul});
+const RegisterKernel registerKernel(
+    {"BatchMatMul", {"a", "b"}, {"y"}, {"transposeA", "transposeB"}, batchMatMul});
+const RegisterKernel registerFused(
+    {"_FusedMatMul", {"a", "b", "bias"}, {"y"}, {"transposeA", "transposeB"}, fusedMatMul});
 
 }  // namespace
 }  // namespace tessera

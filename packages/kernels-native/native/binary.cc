@@ -4,7 +4,7 @@
 namespace tessera {
 namespace {
 
-/** The output as an odometer over outer dimensions around an inner run of contiguous elements. */
+/** The output as loops over outer dimensions around a contiguous inner run. */
 struct Broadcast {
   std::vector<int64_t> extents, stepsA, stepsB;  // outer dimensions, slowest first
   int64_t inner = 1, innerA = 0, innerB = 0;     // elements of a run; 0 or 1 step within it
@@ -20,11 +20,11 @@ struct Broadcast {
       }
       return result;
     };
-    const auto wholeA = steps(a), wholeB = steps(b);
+    const auto allStepsA = steps(a), allStepsB = steps(b);
     size_t dim = out.size();
-    // Dimensions join the inner run while both sides go on as they did.
+    // Merges dimensions into the inner run while both operands stay contiguous or constant.
     while (dim > 0) {
-      const int64_t extent = out[dim - 1], stepA = wholeA[dim - 1], stepB = wholeB[dim - 1];
+      const int64_t extent = out[dim - 1], stepA = allStepsA[dim - 1], stepB = allStepsB[dim - 1];
       if (inner == 1 && extent != 1) {
         innerA = stepA;
         innerB = stepB;
@@ -35,8 +35,8 @@ struct Broadcast {
       --dim;
     }
     extents.assign(out.begin(), out.begin() + dim);
-    stepsA.assign(wholeA.begin(), wholeA.begin() + dim);
-    stepsB.assign(wholeB.begin(), wholeB.begin() + dim);
+    stepsA.assign(allStepsA.begin(), allStepsA.begin() + dim);
+    stepsB.assign(allStepsB.begin(), allStepsB.begin() + dim);
   }
 
   int64_t runs() const {
@@ -54,9 +54,9 @@ struct Broadcast {
   }
 };
 
-/** y = op(a, b) for one stretch; a side of step 0 is one value. */
+/** y = op(a, b) for one chunk; an operand may be a single value. */
 template <typename Op>
-void stretch(const float* a, bool oneA, const float* b, bool oneB, float* y, int64_t count, Op op) {
+void chunk(const float* a, bool oneA, const float* b, bool oneB, float* y, int64_t count, Op op) {
   if (oneA) {
     const float value = a[0];
 #pragma omp simd
@@ -76,12 +76,12 @@ void binary(const Call& call) {
   const View &a = call.in[0], &b = call.in[1], &y = call.out[0];
   const Broadcast broadcast(a.shape, b.shape, y.shape);
   const int64_t inner = broadcast.inner, runs = broadcast.runs();
-  const int64_t pieces = inner == 0 ? 0 : (inner + kStretch - 1) / kStretch;
-#pragma omp parallel for schedule(static) if (runs * inner >= kWorthThreads)
-  for (int64_t piece = 0; piece < runs * pieces; ++piece) {
-    alignas(64) float scratchA[kStretch], scratchB[kStretch], scratchY[kStretch];
-    const int64_t run = piece / pieces, first = piece % pieces * kStretch;
-    const int64_t count = std::min(kStretch, inner - first);
+  const int64_t chunks = inner == 0 ? 0 : (inner + kChunk - 1) / kChunk;
+#pragma omp parallel for schedule(static) if (runs * inner >= kMinParallelSize)
+  for (int64_t chunkIndex = 0; chunkIndex < runs * chunks; ++chunkIndex) {
+    alignas(64) float scratchA[kChunk], scratchB[kChunk], scratchY[kChunk];
+    const int64_t run = chunkIndex / chunks, first = chunkIndex % chunks * kChunk;
+    const int64_t count = std::min(kChunk, inner - first);
     const bool oneA = broadcast.innerA == 0, oneB = broadcast.innerB == 0;
     const int64_t fromA = broadcast.offset(run, broadcast.stepsA) + (oneA ? 0 : first);
     const int64_t fromB = broadcast.offset(run, broadcast.stepsB) + (oneB ? 0 : first);
@@ -91,7 +91,7 @@ void binary(const Call& call) {
     if (oneA && oneB) {
       std::fill_n(result, count, Op{}(left[0], right[0]));
     } else {
-      stretch(left, oneA, right, oneB, result, count, Op{});
+      chunk(left, oneA, right, oneB, result, count, Op{});
     }
     store(y, run * inner + first, count, result);
   }

@@ -1,5 +1,5 @@
-// Causal attention of new tokens to a cache of keys and values: B batch, T new tokens, H query heads, G
-// key heads, D depth, C the cache's capacity. What counts is that each key is read once, in order.
+// Causal attention of new tokens to a KV cache: B batch, T new tokens, H query heads, G KV heads, D
+// head size, C capacity of the cache. Bound by memory: each key is read once, in order.
 #include <cmath>
 #include <limits>
 
@@ -9,7 +9,7 @@
 namespace tessera {
 namespace {
 
-/** Queries that go through the keys together. */
+/** Queries per pass over the keys. */
 constexpr int64_t kQueries = 4;
 
 struct Cache {
@@ -25,33 +25,38 @@ struct Cache {
         C(call.out[2].extent(3)),
         firstRow(static_cast<int64_t>(call.number("firstRow"))),
         lengths(call.numbers("lengths")) {
-    if (firstRow < 0 || firstRow + B > call.out[2].extent(0) || static_cast<int64_t>(lengths.size()) != B) {
+    if (firstRow < 0 || firstRow + B > call.out[2].extent(0) ||
+        static_cast<int64_t>(lengths.size()) != B) {
       throw std::out_of_range("cachedAttention: the cache lacks a row");
     }
     for (const double length : lengths) {
-      if (length < 0 || static_cast<int64_t>(length) + T > C) throw std::out_of_range("cachedAttention: a row is full");
+      if (length < 0 || static_cast<int64_t>(length) + T > C)
+        throw std::out_of_range("cachedAttention: a row is full");
     }
   }
 
   int64_t length(int64_t b) const { return static_cast<int64_t>(lengths[b]); }
-  /** Where the keys (half 0) or values (half 1) of a head begin. */
-  int64_t head(int64_t b, int64_t half, int64_t g) const { return (((firstRow + b) * 2 + half) * G + g) * C * D; }
+  /** Offset of the keys (half 0) or values (half 1) of a head. */
+  int64_t head(int64_t b, int64_t half, int64_t g) const {
+    return (((firstRow + b) * 2 + half) * G + g) * C * D;
+  }
 };
 
-/** Puts the new keys and values behind the old ones. */
+/** Appends the new keys and values to the cache. */
 void extend(const Cache& at, const View& keyValue, const View& cache) {
   eachRow(at.B * at.T * 2 * at.G, at.D, [&](int64_t row) {
-    const int64_t g = row % at.G, half = row / at.G % 2, t = row / at.G / 2 % at.T, b = row / at.G / 2 / at.T;
+    const int64_t g = row % at.G, half = row / at.G % 2, t = row / at.G / 2 % at.T,
+                  b = row / at.G / 2 / at.T;
     const float* from = load(keyValue, row * at.D, at.D, threadRows(at.D));
     store(cache, at.head(b, half, g) + (at.length(b) + t) * at.D, at.D, from);
   });
 }
 
-/** What one thread computes with. */
-struct Space {
+/** Of one thread. */
+struct Workspace {
   float *queries, *sums, *scores, *scratch;
   static int64_t size(const Cache& at) { return kQueries * (2 * at.D + at.C) + at.D; }
-  Space(float* memory, const Cache& at)
+  Workspace(float* memory, const Cache& at)
       : queries(memory),
         sums(queries + kQueries * at.D),
         scores(sums + kQueries * at.D),
@@ -60,102 +65,105 @@ struct Space {
 
 /** scores[r][s] = q[r] . k[s] for s below `keys`. */
 template <int R>
-void score(const Space& space, const View& cache, int64_t first, int64_t keys, const Cache& at) {
+void score(const Workspace& workspace, const View& cache, int64_t first, int64_t keys,
+           const Cache& at) {
   for (int64_t s = 0; s < keys; ++s) {
-    const float* key = load(cache, first + s * at.D, at.D, space.scratch);
+    const float* key = load(cache, first + s * at.D, at.D, workspace.scratch);
     for (int r = 0; r < R; ++r) {
-      const float* query = space.queries + r * at.D;
+      const float* query = workspace.queries + r * at.D;
       float sum = 0;
 #pragma omp simd reduction(+ : sum)
       for (int64_t d = 0; d < at.D; ++d) sum += query[d] * key[d];
-      space.scores[r * at.C + s] = sum;
+      workspace.scores[r * at.C + s] = sum;
     }
   }
 }
 
 /** sums[r] = the sum over s of scores[r][s] v[s]. */
 template <int R>
-void gather(const Space& space, const View& cache, int64_t first, int64_t keys, const Cache& at) {
-  std::memset(space.sums, 0, R * at.D * sizeof(float));
+void gather(const Workspace& workspace, const View& cache, int64_t first, int64_t keys,
+            const Cache& at) {
+  std::memset(workspace.sums, 0, R * at.D * sizeof(float));
   for (int64_t s = 0; s < keys; ++s) {
-    const float* value = load(cache, first + s * at.D, at.D, space.scratch);
+    const float* value = load(cache, first + s * at.D, at.D, workspace.scratch);
     for (int r = 0; r < R; ++r) {
-      const float weight = space.scores[r * at.C + s];
-      float* sum = space.sums + r * at.D;
+      const float weight = workspace.scores[r * at.C + s];
+      float* sum = workspace.sums + r * at.D;
 #pragma omp simd
       for (int64_t d = 0; d < at.D; ++d) sum[d] += weight * value[d];
     }
   }
 }
 
-/** Scores to their exponentials, zeros from `seen` to `keys`; gives the largest score and their sum. */
+/** Scores -> exponentials, zeros from `seen` to `keys`. Returns the row max and the sum. */
 std::pair<float, float> exponentials(float* scores, int64_t seen, int64_t keys) {
-  float most = -std::numeric_limits<float>::infinity(), total = 0;
-#pragma omp simd reduction(max : most)
-  for (int64_t s = 0; s < seen; ++s) most = scores[s] > most ? scores[s] : most;
+  float rowMax = -std::numeric_limits<float>::infinity(), total = 0;
+#pragma omp simd reduction(max : rowMax)
+  for (int64_t s = 0; s < seen; ++s) rowMax = scores[s] > rowMax ? scores[s] : rowMax;
 #pragma omp simd reduction(+ : total)
   for (int64_t s = 0; s < seen; ++s) {
-    scores[s] = fastExp(scores[s] - most);
+    scores[s] = fastExp(scores[s] - rowMax);
     total += scores[s];
   }
   std::fill(scores + seen, scores + keys, 0.0f);
-  return {most, total};
+  return {rowMax, total};
 }
 
 /** Queries t to t + R of one head. */
 template <int R>
-void attend(const Call& call, const Cache& at, const Space& space, int64_t head, int64_t t) {
+void attend(const Call& call, const Cache& at, const Workspace& workspace, int64_t head,
+            int64_t t) {
   const int64_t b = head / at.H, h = head % at.H, g = h / (at.H / at.G);
   const auto scale = static_cast<float>(call.number("scale"));
   const View &query = call.in[0], &y = call.out[0], &cache = call.out[2];
   float* logSumExp = call.out[1].floats() + head * at.T;
-  const auto place = [&](int64_t r) { return ((b * at.T + t + r) * at.H + h) * at.D; };
+  const auto offset = [&](int64_t r) { return ((b * at.T + t + r) * at.H + h) * at.D; };
   for (int r = 0; r < R; ++r) {
-    const float* from = load(query, place(r), at.D, space.scratch);
-    for (int64_t d = 0; d < at.D; ++d) space.queries[r * at.D + d] = from[d] * scale;
+    const float* from = load(query, offset(r), at.D, workspace.scratch);
+    for (int64_t d = 0; d < at.D; ++d) workspace.queries[r * at.D + d] = from[d] * scale;
   }
   const int64_t keys = at.length(b) + t + R;
-  score<R>(space, cache, at.head(b, 0, g), keys, at);
+  score<R>(workspace, cache, at.head(b, 0, g), keys, at);
   float factors[R];
   for (int r = 0; r < R; ++r) {
-    const auto [most, total] = exponentials(space.scores + r * at.C, keys - R + r + 1, keys);
-    logSumExp[t + r] = most + std::log(total);
+    const auto [rowMax, total] = exponentials(workspace.scores + r * at.C, keys - R + r + 1, keys);
+    logSumExp[t + r] = rowMax + std::log(total);
     factors[r] = 1 / total;
   }
-  gather<R>(space, cache, at.head(b, 1, g), keys, at);
+  gather<R>(workspace, cache, at.head(b, 1, g), keys, at);
   for (int r = 0; r < R; ++r) {
-    float* sum = space.sums + r * at.D;
+    float* sum = workspace.sums + r * at.D;
     for (int64_t d = 0; d < at.D; ++d) sum[d] *= factors[r];
-    store(y, place(r), at.D, sum);
+    store(y, offset(r), at.D, sum);
   }
 }
 
 void cachedAttention(const Call& call) {
   const Cache at(call);
   extend(at, call.in[1], call.out[2]);
-  const int64_t size = Space::size(at);
+  const int64_t size = Workspace::size(at);
   const Scratch<float> memory(call.pool, omp_get_max_threads() * size);
   const int64_t blocks = (at.T + kQueries - 1) / kQueries;
-  // Later queries see more keys, so parts of equal number would not be of equal work.
+  // Later queries attend to more keys, so a static schedule would be unbalanced.
 #pragma omp parallel for schedule(dynamic, 1)
   for (int64_t unit = 0; unit < at.B * at.H * blocks; ++unit) {
-    const Space space(memory.data() + omp_get_thread_num() * size, at);
+    const Workspace workspace(memory.data() + omp_get_thread_num() * size, at);
     const int64_t head = unit / blocks, t = unit % blocks * kQueries;
     if (at.T - t >= kQueries) {
-      attend<kQueries>(call, at, space, head, t);
+      attend<kQueries>(call, at, workspace, head, t);
     } else {
-      for (int64_t last = t; last < at.T; ++last) attend<1>(call, at, space, head, last);
+      for (int64_t last = t; last < at.T; ++last) attend<1>(call, at, workspace, head, last);
     }
   }
 }
 
 const RegisterKernel registerKernel({"TesseraCachedAttention",
-                     {"query", "keyValue", "cache"},
-                     {"y", "logSumExp", "extended"},
-                     {"scale", "firstRow", "lengths"},
-                     cachedAttention,
-                     {{"extended", "cache"}},
-                     {"logSumExp"}});
+                                     {"query", "keyValue", "cache"},
+                                     {"y", "logSumExp", "extended"},
+                                     {"scale", "firstRow", "lengths"},
+                                     cachedAttention,
+                                     {{"extended", "cache"}},
+                                     {"logSumExp"}});
 
 }  // namespace
 }  // namespace tessera

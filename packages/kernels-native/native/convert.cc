@@ -1,4 +1,4 @@
-// The same numbers in another storage, and tfjs's casts.
+// Conversion between storages, and tfjs's casts.
 #include "parallel.h"
 
 namespace tessera {
@@ -6,8 +6,8 @@ namespace {
 
 void convert(const Call& call) {
   const View &x = call.in[0], &y = call.out[0];
-  eachStretch(y.size(), [&](int64_t first, int64_t count) {
-    alignas(64) float scratch[kStretch];
+  eachChunk(y.size(), [&](int64_t first, int64_t count) {
+    alignas(64) float scratch[kChunk];
     store(y, first, count, load(x, first, count, scratch));
   });
 }
@@ -19,7 +19,7 @@ void cast(const Call& call) {
   if (x.type != Type::u8) throw std::invalid_argument("Cast: only booleans become integers here");
   const auto* from = static_cast<const uint8_t*>(x.data);
   int32_t* to = y.ints();
-  eachStretch(y.size(), [&](int64_t first, int64_t count) {
+  eachChunk(y.size(), [&](int64_t first, int64_t count) {
     for (int64_t i = first; i < first + count; ++i) to[i] = from[i];
   });
 }

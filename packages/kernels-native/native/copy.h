@@ -1,14 +1,14 @@
-// Copies between tensors and the memory of JavaScript.
+// Copies between tensors and JavaScript's memory.
 #pragma once
 
 #include "parallel.h"
 
 namespace tessera {
 
-/** From this size on, a copy goes past the caches, which hold little of it. */
+/** From this size on, copies bypass the caches. */
 constexpr int64_t kStreamed = 1 << 20;
 
-/** Ordinary stores would first read what they write over. */
+/** With non-temporal stores: ordinary ones would first read the lines that they overwrite. */
 inline void streamBytes(char* to, const char* from, int64_t bytes) {
   int64_t i = 0;
 #if defined(__SSE2__)
@@ -25,16 +25,16 @@ inline void streamBytes(char* to, const char* from, int64_t bytes) {
   std::memcpy(to + i, from + i, bytes - i);
 }
 
-/** On all threads: one alone does not fill the way to memory. */
+/** On all threads: one alone does not saturate memory bandwidth. */
 inline void copyBytes(void* to, const void* from, int64_t bytes) {
   if (bytes == 0) return;  // of nowhere
   if (bytes < kStreamed) {
     std::memcpy(to, from, bytes);
     return;
   }
-  eachPart(bytes, threadsFor(bytes), [&](int, Part part) {
-    streamBytes(static_cast<char*>(to) + part.first, static_cast<const char*>(from) + part.first,
-                part.last - part.first);
+  eachRange(bytes, threadsFor(bytes), [&](int, Range range) {
+    streamBytes(static_cast<char*>(to) + range.first, static_cast<const char*>(from) + range.first,
+                range.last - range.first);
   });
 }
 

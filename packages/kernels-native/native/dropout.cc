@@ -18,31 +18,32 @@ double toUnit(uint32_t word) { return (word + 0.5) / 4294967296.0; }
 
 }  // namespace
 
-Draw::Draw(const Call& call)
-    : key{static_cast<uint32_t>(call.numbers("key").at(0)), static_cast<uint32_t>(call.numbers("key").at(1))},
-      whole(extents(call.numbers("whole"))),
+RandomSlice::RandomSlice(const Call& call)
+    : key{static_cast<uint32_t>(call.numbers("key").at(0)),
+          static_cast<uint32_t>(call.numbers("key").at(1))},
+      shape(extents(call.numbers("shape"))),
       start(extents(call.numbers("start"))),
       size(extents(call.numbers("size"))) {
-  // Trailing dimensions that are taken whole join into one run with the one before them.
-  inner_ = whole.size();
+  // Trailing dimensions that are taken in full merge into one run with the one before them.
+  inner_ = shape.size();
   int64_t width = 1;
   while (inner_ > 0 && length == width) {
     --inner_;
     length *= size[inner_];
-    width *= whole[inner_];
+    width *= shape[inner_];
   }
   for (size_t dim = 0; dim < inner_; ++dim) count *= size[dim];
 }
 
-uint64_t Draw::first(int64_t n) const {
-  std::vector<int64_t> place(start);
+uint64_t RandomSlice::first(int64_t n) const {
+  std::vector<int64_t> position(start);
   for (size_t dim = inner_; dim-- > 0;) {
-    place[dim] += n % size[dim];
+    position[dim] += n % size[dim];
     n /= size[dim];
   }
   uint64_t index = 0;
-  for (size_t dim = 0; dim < whole.size(); ++dim) {
-    index = index * static_cast<uint64_t>(whole[dim]) + static_cast<uint64_t>(place[dim]);
+  for (size_t dim = 0; dim < shape.size(); ++dim) {
+    index = index * static_cast<uint64_t>(shape[dim]) + static_cast<uint64_t>(position[dim]);
   }
   return index;
 }
@@ -62,35 +63,40 @@ uint64_t wordBound(double rate) {
 
 namespace {
 
-/** Calls body(words, at, count) for stretches of the window: their words, and where they stand in it. */
+/**
+ * Calls body(words, lane, at, count) for chunks of the slice: their words, and their offset in the
+ * slice.
+ */
 template <typename Body>
-void eachDrawn(const Draw& draw, Body body) {
-  const int64_t pieces = (draw.length + kStretch - 1) / kStretch;
-#pragma omp parallel for schedule(static) if (draw.count * draw.length >= kWorthThreads)
-  for (int64_t piece = 0; piece < draw.count * pieces; ++piece) {
-    alignas(64) uint32_t room[wordsRoom(kStretch + 4)];
-    const int64_t run = piece / pieces, from = piece % pieces * kStretch;
-    const int64_t count = std::min(kStretch, draw.length - from);
-    const uint64_t first = draw.first(run) + static_cast<uint64_t>(from);
-    // Whole blocks, so that a normal's partner is always there.
-    const uint32_t* words = philoxWords(draw.key, first / 4 * 4, count + 4, room);
-    body(words, first % 4, run * draw.length + from, count);
+void eachSampled(const RandomSlice& slice, Body body) {
+  const int64_t chunks = (slice.length + kChunk - 1) / kChunk;
+#pragma omp parallel for schedule(static) if (slice.count * slice.length >= kMinParallelSize)
+  for (int64_t chunk = 0; chunk < slice.count * chunks; ++chunk) {
+    alignas(64) uint32_t workspace[wordsCapacity(kChunk + 4)];
+    const int64_t run = chunk / chunks, from = chunk % chunks * kChunk;
+    const int64_t count = std::min(kChunk, slice.length - from);
+    const uint64_t first = slice.first(run) + static_cast<uint64_t>(from);
+    // Full blocks, because a normal needs both words of its pair.
+    const uint32_t* words = philoxWords(slice.key, first / 4 * 4, count + 4, workspace);
+    body(words, first % 4, run * slice.length + from, count);
   }
 }
 
-/** Pairs of words make pairs of normals, by the method of Box and Muller. */
+/** Pairs of words give pairs of normals, by the Box-Muller transform. */
 void randomNormal(const Call& call) {
   const View& y = call.out[0];
-  const double mean = call.number("mean"), deviation = call.number("deviation");
-  eachDrawn(Draw(call), [&](const uint32_t* words, int64_t lane, int64_t at, int64_t count) {
-    alignas(64) float scratch[kStretch];
+  const double mean = call.number("mean"), std = call.number("std");
+  eachSampled(RandomSlice(call), [&](const uint32_t* words, int64_t lane, int64_t at,
+                                     int64_t count) {
+    alignas(64) float scratch[kChunk];
     float* to = target(y, at, scratch);
     for (int64_t i = 0; i < count; ++i) {
       const int64_t pair = (lane + i) / 2 * 2;
       const double radius = std::sqrt(-2 * std::log(toUnit(words[pair])));
       const double angle = 2 * std::numbers::pi * toUnit(words[pair + 1]);
-      const auto normal = static_cast<float>(radius * ((lane + i) % 2 == 1 ? std::sin(angle) : std::cos(angle)));
-      to[i] = static_cast<float>(normal * deviation + mean);
+      const auto normal =
+          static_cast<float>(radius * ((lane + i) % 2 == 1 ? std::sin(angle) : std::cos(angle)));
+      to[i] = static_cast<float>(normal * std + mean);
     }
     store(y, at, count, to);
   });
@@ -101,19 +107,27 @@ void dropout(const Call& call) {
   const double rate = call.number("rate");
   const uint64_t bound = wordBound(rate);
   const auto keep = static_cast<float>(1 / (1 - rate));
-  eachDrawn(Draw(call), [&](const uint32_t* words, int64_t lane, int64_t at, int64_t count) {
-    alignas(64) float scratchX[kStretch], scratchY[kStretch];
-    const float* from = load(x, at, count, scratchX);
-    float* to = target(y, at, scratchY);
+  eachSampled(RandomSlice(call),
+              [&](const uint32_t* words, int64_t lane, int64_t at, int64_t count) {
+                alignas(64) float scratchX[kChunk], scratchY[kChunk];
+                const float* from = load(x, at, count, scratchX);
+                float* to = target(y, at, scratchY);
 #pragma omp simd
-    for (int64_t i = 0; i < count; ++i) to[i] = words[lane + i] < bound ? 0.0f * from[i] : keep * from[i];
-    store(y, at, count, to);
-  });
+                for (int64_t i = 0; i < count; ++i)
+                  to[i] = words[lane + i] < bound ? 0.0f * from[i] : keep * from[i];
+                store(y, at, count, to);
+              });
 }
 
-const RegisterKernel registerNormal({"TesseraRandomNormal", {}, {"y"}, {"whole", "start", "size", "key", "mean", "deviation"},
-                           randomNormal, {}, {"y"}});
-const RegisterKernel registerKernel({"TesseraDropout", {"x"}, {"y"}, {"whole", "start", "size", "key", "rate"}, dropout});
+const RegisterKernel registerNormal({"TesseraRandomNormal",
+                                     {},
+                                     {"y"},
+                                     {"shape", "start", "size", "key", "mean", "std"},
+                                     randomNormal,
+                                     {},
+                                     {"y"}});
+const RegisterKernel registerKernel(
+    {"TesseraDropout", {"x"}, {"y"}, {"shape", "start", "size", "key", "rate"}, dropout});
 
 }  // namespace
 }  // namespace tessera

@@ -1,4 +1,4 @@
-// Loops for kernels that compute each output element from the input elements at the same place.
+// Loops of elementwise kernels.
 #pragma once
 
 #include "parallel.h"
@@ -8,8 +8,8 @@ namespace tessera {
 /** y[i] = f(x[i]) */
 template <typename F>
 void mapElements(const View& x, const View& y, F f) {
-  eachStretch(y.size(), [&](int64_t first, int64_t count) {
-    alignas(64) float scratchX[kStretch], scratchY[kStretch];
+  eachChunk(y.size(), [&](int64_t first, int64_t count) {
+    alignas(64) float scratchX[kChunk], scratchY[kChunk];
     float* to = target(y, first, scratchY);
     withElements(x, first, count, scratchX, [&](const auto* from) {
 #pragma omp simd
@@ -22,8 +22,8 @@ void mapElements(const View& x, const View& y, F f) {
 /** y[i] = f(a[i], b[i]) */
 template <typename F>
 void mapElements(const View& a, const View& b, const View& y, F f) {
-  eachStretch(y.size(), [&](int64_t first, int64_t count) {
-    alignas(64) float scratchA[kStretch], scratchB[kStretch], scratchY[kStretch];
+  eachChunk(y.size(), [&](int64_t first, int64_t count) {
+    alignas(64) float scratchA[kChunk], scratchB[kChunk], scratchY[kChunk];
     float* to = target(y, first, scratchY);
     withElements(a, first, count, scratchA, [&](const auto* left) {
       withElements(b, first, count, scratchB, [&](const auto* right) {

@@ -46,21 +46,24 @@ void embed(const Call& call) {
   });
 }
 
-/** Adds the rows of dy to those of `sums` [rows, C] that their ids name, in the order of the rows. */
-void scatter(const View& ids, const View& dy, float* sums, const VocabularyShard& shard, int64_t C) {
+/**
+ * Adds the rows of dy to those of `sums` [rows, C] that their ids name, in the order of the rows.
+ */
+void scatter(const View& ids, const View& dy, float* sums, const VocabularyShard& shard,
+             int64_t C) {
   const int64_t count = ids.size();
   const int32_t* id = ids.ints();
   shard.check(ids);
   // Each thread has some columns of all rows: none ever meets another's element.
   const int threads = threadsFor(count * C);
-  eachPart(C, threads, [&](int, Part part) {
-    const int64_t width = part.last - part.first;
+  eachRange(C, threads, [&](int, Range range) {
+    const int64_t width = range.last - range.first;
     float* scratch = threadRows(width);
     for (int64_t i = 0; i < count; ++i) {
       const int64_t row = shard.row(id[i]);
       if (row < 0) continue;
-      const float* from = load(dy, i * C + part.first, width, scratch);
-      float* to = sums + row * C + part.first;
+      const float* from = load(dy, i * C + range.first, width, scratch);
+      float* to = sums + row * C + range.first;
 #pragma omp simd
       for (int64_t c = 0; c < width; ++c) to[c] += from[c];
     }
@@ -68,8 +71,10 @@ void scatter(const View& ids, const View& dy, float* sums, const VocabularyShard
 }
 
 /** The gradient of a table [rows, C], in `sums`, which need not be cleared. */
-void tableGradient(const View& ids, const View& dy, float* sums, const VocabularyShard& shard, int64_t C) {
-  eachStretch(shard.rows * C, [&](int64_t first, int64_t count) { std::fill_n(sums + first, count, 0.0f); });
+void tableGradient(const View& ids, const View& dy, float* sums, const VocabularyShard& shard,
+                   int64_t C) {
+  eachChunk(shard.rows * C,
+            [&](int64_t first, int64_t count) { std::fill_n(sums + first, count, 0.0f); });
   scatter(ids, dy, sums, shard, C);
 }
 

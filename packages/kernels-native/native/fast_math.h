@@ -11,7 +11,8 @@ inline float fastExp(float x) {
   constexpr float kLow = -87.3f, kHigh = 89.0f;
   const float above = x < kLow ? kLow : x;
   const float clamped = above > kHigh ? kHigh : above;
-  // x = n ln 2 + r with |r| <= ln 2 / 2; adding 1.5 2^23 rounds to a whole number, in the last bits.
+  // x = n ln 2 + r with |r| <= ln 2 / 2; adding 1.5 2^23 rounds to a whole number, in the last
+  // bits.
   constexpr float kRounder = 12582912.0f;
   const float rounded = clamped * 1.44269504f + kRounder;
   const float n = rounded - kRounder;

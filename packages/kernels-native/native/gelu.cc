@@ -1,4 +1,4 @@
-// The Gaussian error linear unit, as GPT-2 computes it (tanh) and exact (erf), and its slope.
+// The Gaussian error linear unit, as GPT-2 computes it (tanh) and exact (erf), and its derivative.
 #include "elementwise.h"
 #include "fast_math.h"
 
@@ -41,7 +41,8 @@ void gelu(const Call& call) { exact(call) ? forward<Erf>(call) : forward<Tanh>(c
 void geluGradient(const Call& call) { exact(call) ? backward<Erf>(call) : backward<Tanh>(call); }
 
 const RegisterKernel registerKernel({"TesseraGelu", {"x"}, {"y"}, {"form"}, gelu});
-const RegisterKernel registerGradient({"TesseraGeluGradient", {"x", "dy"}, {"dx"}, {"form"}, geluGradient});
+const RegisterKernel registerGradient(
+    {"TesseraGeluGradient", {"x", "dy"}, {"dx"}, {"form"}, geluGradient});
 
 }  // namespace
 }  // namespace tessera

@@ -1,5 +1,6 @@
-// A native kernel: its name, the names of its arguments, and a function over views. The names repeat the
-// TypeScript contract, so that a test can compare the two. Neither this file nor the kernels know JavaScript.
+// A native kernel: its name, the names of its arguments, and a function over views. The names
+// repeat the TypeScript contract, so that a test can compare the two. Neither this file nor the
+// kernels know JavaScript.
 #pragma once
 
 #include <cstdint>
@@ -54,7 +55,8 @@ struct View {
  private:
   template <typename T>
   T* as(Type expected) const {
-    if (type != expected) throw std::invalid_argument("a tensor has another storage than the kernel reads");
+    if (type != expected)
+      throw std::invalid_argument("a tensor has another storage than the kernel reads");
     return static_cast<T*>(data);
   }
 };
@@ -68,8 +70,9 @@ struct Attribute {
 struct Kernel;
 
 /**
- * One call of a kernel. `in` holds the tensors of its lists, then its inputs, then its optional inputs, of which
- * absent ones have no data; `out` the same of outputs, without absent ones. `pool` lends scratch memory.
+ * One call of a kernel. `in` holds the tensors of its lists, then its inputs, then its optional
+ * inputs, of which absent ones have no data; `out` the same of outputs, without absent ones. `pool`
+ * lends scratch memory.
  */
 struct Call {
   const Kernel& kernel;
@@ -81,8 +84,12 @@ struct Call {
   /** Whether an optional input is there. */
   bool has(size_t input) const { return in[input].data != nullptr; }
   /** The tensors of the kernel's list `i`. All lists of a call have one length. */
-  std::span<const View> list(size_t i) const { return {in.data() + i * listLength(), listLength()}; }
-  std::span<const View> outList(size_t i) const { return {out.data() + i * listLength(), listLength()}; }
+  std::span<const View> list(size_t i) const {
+    return {in.data() + i * listLength(), listLength()};
+  }
+  std::span<const View> outList(size_t i) const {
+    return {out.data() + i * listLength(), listLength()};
+  }
   size_t listLength() const;
 
   const Attribute& attribute(const char* name) const;
@@ -102,7 +109,10 @@ struct Kernel {
   std::vector<std::string> inputs = {}, outputs = {}, attributes = {};
   void (*run)(const Call& call);
   std::vector<InPlace> inPlace = {};
-  /** Outputs that are fp32 whatever the inputs are. The others have the storage of the first float input. */
+  /**
+   * Outputs that are fp32 whatever the inputs are. The others have the storage of the first float
+   * input.
+   */
   std::vector<std::string> fp32Outputs = {};
   std::vector<std::string> optionalInputs = {}, optionalOutputs = {};
   /** Inputs and outputs that are lists of tensors. */
@@ -110,7 +120,9 @@ struct Kernel {
 };
 
 inline size_t Call::listLength() const {
-  return kernel.lists.empty() ? 0 : (in.size() - kernel.inputs.size() - kernel.optionalInputs.size()) / kernel.lists.size();
+  return kernel.lists.empty() ? 0
+                              : (in.size() - kernel.inputs.size() - kernel.optionalInputs.size()) /
+                                    kernel.lists.size();
 }
 
 inline const Attribute& Call::attribute(const char* name) const {

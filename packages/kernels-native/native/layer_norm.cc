@@ -10,7 +10,7 @@ struct Moments {
   float mean, rstd;
 };
 
-/** In two passes: the second moment is taken about the mean, so that nothing cancels. */
+/** In two passes: the variance is taken about the mean, to avoid cancellation. */
 Moments momentsOf(const float* x, int64_t C, float epsilon) {
   float sum = 0, squares = 0;
 #pragma omp simd reduction(+ : sum)
@@ -42,8 +42,8 @@ void layerNorm(const Call& call) {
 }
 
 /** One row of dx; adds to dGain and dBias. */
-void rowGradient(const float* x, const float* dy, const float* gain, Moments m, float* dx, float* dGain,
-                 float* dBias, int64_t C) {
+void rowGradient(const float* x, const float* dy, const float* gain, Moments m, float* dx,
+                 float* dGain, float* dBias, int64_t C) {
   float sum = 0, along = 0;
 #pragma omp simd reduction(+ : sum, along)
   for (int64_t c = 0; c < C; ++c) {
@@ -67,9 +67,9 @@ void layerNormGradient(const Call& call) {
   const int64_t C = x.width(), rows = x.rows();
   const int threads = threadsFor(rows * C);
   const ThreadSums sums(call.pool, threads, 2 * C);
-  eachPart(rows, threads, [&](int thread, Part part) {
+  eachRange(rows, threads, [&](int thread, Range range) {
     float *scratch = threadRows(3 * C), *dGain = sums.of(thread), *dBias = dGain + C;
-    for (int64_t row = part.first; row < part.last; ++row) {
+    for (int64_t row = range.first; row < range.last; ++row) {
       float* to = target(dx, row * C, scratch + 2 * C);
       rowGradient(load(x, row * C, C, scratch), load(dy, row * C, C, scratch + C), gain.data(),
                   {means[row], rstds[row]}, to, dGain, dBias, C);
@@ -80,10 +80,20 @@ void layerNormGradient(const Call& call) {
   sums.into(call.out[2], C);
 }
 
-const RegisterKernel registerKernel({"TesseraLayerNorm", {"x", "gain", "bias"}, {"y", "mean", "rstd"}, {"epsilon"},
-                     layerNorm, {}, {"mean", "rstd"}});
-const RegisterKernel registerGradient({"TesseraLayerNormGradient", {"x", "gain", "mean", "rstd", "dy"},
-                             {"dx", "dGain", "dBias"}, {}, layerNormGradient, {}, {"dGain", "dBias"}});
+const RegisterKernel registerKernel({"TesseraLayerNorm",
+                                     {"x", "gain", "bias"},
+                                     {"y", "mean", "rstd"},
+                                     {"epsilon"},
+                                     layerNorm,
+                                     {},
+                                     {"mean", "rstd"}});
+const RegisterKernel registerGradient({"TesseraLayerNormGradient",
+                                       {"x", "gain", "mean", "rstd", "dy"},
+                                       {"dx", "dGain", "dBias"},
+                                       {},
+                                       layerNormGradient,
+                                       {},
+                                       {"dGain", "dBias"}});
 
 }  // namespace
 }  // namespace tessera

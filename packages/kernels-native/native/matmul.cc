@@ -1,4 +1,4 @@
-// See matmul.h. Making a primitive costs more than a small product, so each shape's is kept.
+// See matmul.h. Creating a primitive costs more than a small product, so they are cached by shape.
 #include "matmul.h"
 
 #include <dnnl.hpp>
@@ -25,20 +25,22 @@ memory::data_type dataType(Type type) {
   return type == Type::bf16 ? memory::data_type::bf16 : memory::data_type::f32;
 }
 
-dnnl::matmul::primitive_desc describe(const memory::desc& a, const memory::desc& b, const memory::desc& out,
-                                      const memory::desc* bias, const dnnl::primitive_attr& attributes) {
+dnnl::matmul::primitive_desc describe(const memory::desc& a, const memory::desc& b,
+                                      const memory::desc& out, const memory::desc* bias,
+                                      const dnnl::primitive_attr& attributes) {
 #if DNNL_VERSION_MAJOR >= 3
   return bias == nullptr ? dnnl::matmul::primitive_desc(engine(), a, b, out, attributes)
                          : dnnl::matmul::primitive_desc(engine(), a, b, *bias, out, attributes);
 #else
-  const auto operation = bias == nullptr ? dnnl::matmul::desc(a, b, out) : dnnl::matmul::desc(a, b, *bias, out);
+  const auto operation =
+      bias == nullptr ? dnnl::matmul::desc(a, b, out) : dnnl::matmul::desc(a, b, *bias, out);
   return {operation, attributes, engine()};
 #endif
 }
 
-/** Rows that the layout of packed matrices is chosen for. It serves other numbers as well. */
+/** The number of rows that the packed layout is chosen for. It serves other numbers as well. */
 constexpr int64_t kPackedRows = 256;
-/** A product of fewer rows ends before the packing of its other side has paid. */
+/** With fewer rows, packing the right operand does not pay. */
 constexpr int64_t kRowsWorthPacking = 64;
 
 /** The layout that products with a right-hand matrix [rows, columns] are fastest with. */
@@ -53,7 +55,7 @@ const memory::desc& packedLayout(int64_t rows, int64_t columns, Type type) {
   return kept.emplace(key, describe(a, b, out, nullptr, {}).weights_desc()).first->second;
 }
 
-/** `batch` matrices side by side; `rank` 2 drops that dimension, which must then be 1. */
+/** `batch` consecutive matrices; `rank` 2 drops that dimension, which must then be 1. */
 memory::desc descriptor(const Matrix& matrix, int64_t batch, int rank) {
   using tag = memory::format_tag;
   const memory::data_type type = dataType(matrix.type);
@@ -72,10 +74,19 @@ memory::desc biasOf(const Product& p) {
 using Key = std::array<int64_t, 13>;
 
 Key keyOf(const Product& p) {
-  return {p.batch,         p.batchA,        p.batchB,      p.a.rows,
-          p.a.columns,     p.b.columns,     p.a.transposed, p.b.transposed,
-          p.bias != nullptr, p.accumulate,  static_cast<int64_t>(p.a.type),
-          static_cast<int64_t>(p.outType), p.b.packed};
+  return {p.batch,
+          p.batchA,
+          p.batchB,
+          p.a.rows,
+          p.a.columns,
+          p.b.columns,
+          p.a.transposed,
+          p.b.transposed,
+          p.bias != nullptr,
+          p.accumulate,
+          static_cast<int64_t>(p.a.type),
+          static_cast<int64_t>(p.outType),
+          p.b.packed};
 }
 
 /** One thread's primitives. A description holds the layouts that its primitive was made for. */
@@ -98,9 +109,10 @@ const Kept& primitiveOf(const Product& p) {
     attributes.set_post_ops(sum);
   }
   const memory::desc bias = biasOf(p);
-  auto description = describe(descriptor(p.a, p.batchA == 0 ? 1 : p.batch, rank),
-                              descriptor(p.b, p.batchB == 0 ? 1 : p.batch, rank),
-                              descriptor(out, p.batch, rank), p.bias == nullptr ? nullptr : &bias, attributes);
+  auto description =
+      describe(descriptor(p.a, p.batchA == 0 ? 1 : p.batch, rank),
+               descriptor(p.b, p.batchB == 0 ? 1 : p.batch, rank), descriptor(out, p.batch, rank),
+               p.bias == nullptr ? nullptr : &bias, attributes);
   return kept.emplace(key, Kept{description, dnnl::matmul(description)}).first->second;
 }
 
@@ -126,9 +138,12 @@ void run(const Product& p) {
   stream().wait();
 }
 
-/** Products in bf16 are so fast that bringing their right side into layout shows; fp32 ones are not. */
+/**
+ * In bf16, reordering the right operand takes a noticeable part of the time; in fp32 it does not.
+ */
 bool isWorthPacking(const Product& p) {
-  return p.batch == 1 && !p.b.packed && productType(p.a.type) == Type::bf16 && p.a.rows >= kRowsWorthPacking;
+  return p.batch == 1 && !p.b.packed && productType(p.a.type) == Type::bf16 &&
+         p.a.rows >= kRowsWorthPacking;
 }
 
 /** `matrix`'s elements in storage `type`. */
@@ -137,7 +152,10 @@ Converted converted(const Matrix& matrix, int64_t batch, Type type, Pool& pool) 
   return {View{const_cast<void*>(matrix.data), matrix.type, {size}}, type, pool};
 }
 
-/** A right-hand matrix in the layout that products are fastest with: others are brought into it each time. */
+/**
+ * The right operand in oneDNN's preferred layout, which oneDNN would otherwise reorder it to in
+ * every call.
+ */
 class PackedMatrix {
  public:
   PackedMatrix(const Matrix& plain, Type type, Pool& pool)
@@ -145,12 +163,14 @@ class PackedMatrix {
         rows_(plain.rows),
         columns_(plain.columns),
         memory_(pool, static_cast<int64_t>(packedLayout(rows_, columns_, type).get_size())) {
-    // What oneDNN converts on the way; fp16 it does not.
-    const Converted source = converted(plain, 1, plain.type == Type::bf16 ? Type::bf16 : Type::f32, pool);
+    // oneDNN converts these itself; fp16 it does not.
+    const Converted source =
+        converted(plain, 1, plain.type == Type::bf16 ? Type::bf16 : Type::f32, pool);
     Matrix wide = plain;
     wide.data = source.view().data;
     wide.type = source.view().type;
-    memory from = bind(descriptor(wide, 1, 2), wide.data), to = bind(descriptor(matrix(), 1, 2), memory_.data());
+    memory from = bind(descriptor(wide, 1, 2), wide.data),
+           to = bind(descriptor(matrix(), 1, 2), memory_.data());
     dnnl::reorder(from, to).execute(stream(), from, to);
     stream().wait();
   }
@@ -169,8 +189,8 @@ Converted::Converted(const View& view, Type type, Pool& pool) : view_(view) {
   const int64_t size = view.size();
   scratch_.emplace(pool, size * bytesPer(type));
   view_ = {scratch_->data(), type, view.shape};
-  eachStretch(size, [&](int64_t first, int64_t count) {
-    alignas(64) float lanes[kStretch];
+  eachChunk(size, [&](int64_t first, int64_t count) {
+    alignas(64) float lanes[kChunk];
     store(view_, first, count, load(view, first, count, lanes));
   });
 }
@@ -203,7 +223,7 @@ void multiply(const Product& product, Pool& pool) {
   if (p.a.columns == 0) throw std::invalid_argument("a product over no elements");
   run(p);
   if (!direct) {
-    eachStretch(size, [&](int64_t first, int64_t count) {
+    eachChunk(size, [&](int64_t first, int64_t count) {
       store(out, first, count, result->data() + first);
     });
   }

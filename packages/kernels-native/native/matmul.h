@@ -7,13 +7,15 @@
 
 namespace tessera {
 
-/** A matrix, or a batch of them, row-major; `transposed` means that the product takes its transpose. */
+/**
+ * A matrix, or a batch of them, row-major; `transposed` means that the product takes its transpose.
+ */
 struct Matrix {
   const void* data;
   Type type;
   int64_t rows, columns;  // as the product sees it, after the transpose
   bool transposed = false;
-  /** In the layout that products are fastest with, not row by row. */
+  /** In oneDNN's preferred layout instead of row-major. */
   bool packed = false;
 };
 
@@ -23,14 +25,14 @@ struct Product {
   Type outType;
   /** [columns] fp32, or null. */
   const float* bias = nullptr;
-  /** Adds to what `out` holds. */
+  /** Adds to `out`. */
   bool accumulate = false;
   int64_t batch = 1;
   /** 0 where every matrix of the batch is the same one. */
   int64_t batchA = 1, batchB = 1;
 };
 
-/** What products of `type` compute in: bf16 stays, everything else is fp32. */
+/** The type that products of `type` compute in: bf16, or fp32 for everything else. */
 inline Type productType(Type type) { return type == Type::bf16 ? Type::bf16 : Type::f32; }
 
 /** A tensor in storage `type`: itself, or a converted copy in scratch memory. */
@@ -44,7 +46,7 @@ class Converted {
   std::optional<Scratch<char>> scratch_;
 };
 
-/** out = a b (+ bias) (+ out). Mixed storages are brought to a's, fp16 to fp32. */
+/** out = a b (+ bias) (+ out). Mixed storages are converted to a's, fp16 to fp32. */
 void multiply(const Product& product, Pool& pool);
 
 }  // namespace tessera

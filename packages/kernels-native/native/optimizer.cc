@@ -45,29 +45,36 @@ struct Adam {
 struct ScopedWrite {
   const View& view;
   int64_t first, count;
-  alignas(64) float scratch[kStretch];
+  alignas(64) float scratch[kChunk];
   float* data;
 
   ScopedWrite(const View& view, int64_t first, int64_t count)
-      : view(view), first(first), count(count), data(const_cast<float*>(load(view, first, count, scratch))) {}
+      : view(view),
+        first(first),
+        count(count),
+        data(const_cast<float*>(load(view, first, count, scratch))) {}
   ~ScopedWrite() { store(view, first, count, data); }
 };
 
-/** The factor of all gradients. Not finite where a gradient overflowed: the step is then skipped. */
+/**
+ * The factor of all gradients. Not finite where a gradient overflowed: the step is then skipped.
+ */
 float gradientScale(const Call& call) { return Floats(call.in.back())[0]; }
 
 void adamStep(const Call& call) {
   const float scale = gradientScale(call);
   if (!std::isfinite(scale)) return;
-  const auto gradients = call.list(1), params = call.outList(0), means = call.outList(1), squares = call.outList(2);
+  const auto gradients = call.list(1), params = call.outList(0), means = call.outList(1),
+             squares = call.outList(2);
   const auto& decays = call.numbers("weightDecay");
   for (size_t p = 0; p < params.size(); ++p) {
     const Adam adam(call, scale, decays.at(p));
-    eachStretch(params[p].size(), [&](int64_t first, int64_t count) {
-      alignas(64) float scratch[kStretch];
+    eachChunk(params[p].size(), [&](int64_t first, int64_t count) {
+      alignas(64) float scratch[kChunk];
       const ScopedWrite param(params[p], first, count), mean(means[p], first, count),
           square(squares[p], first, count);
-      adam.step(param.data, load(gradients[p], first, count, scratch), mean.data, square.data, count);
+      adam.step(param.data, load(gradients[p], first, count, scratch), mean.data, square.data,
+                count);
     });
   }
 }
@@ -81,8 +88,8 @@ void sgdStep(const Call& call) {
   const auto momentum = static_cast<float>(call.number("momentum"));
   for (size_t p = 0; p < params.size(); ++p) {
     const auto decay = static_cast<float>(decays.at(p));
-    eachStretch(params[p].size(), [&](int64_t first, int64_t count) {
-      alignas(64) float scratch[kStretch];
+    eachChunk(params[p].size(), [&](int64_t first, int64_t count) {
+      alignas(64) float scratch[kChunk];
       const ScopedWrite param(params[p], first, count), velocity(velocities[p], first, count);
       const float* g = load(gradients[p], first, count, scratch);
       float *w = param.data, *v = velocity.data;
@@ -98,7 +105,8 @@ void sgdStep(const Call& call) {
 const RegisterKernel registerAdam(
     {.name = "TesseraAdamStep",
      .inputs = {"scale"},
-     .attributes = {"learningRate", "beta1", "beta2", "epsilon", "weightDecay", "decoupled", "step"},
+     .attributes = {"learningRate", "beta1", "beta2", "epsilon", "weightDecay", "decoupled",
+                    "step"},
      .run = adamStep,
      .inPlace = {{"params", "params"}, {"means", "means"}, {"squares", "squares"}},
      .lists = {"params", "gradients", "means", "squares"},

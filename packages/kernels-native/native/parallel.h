@@ -1,4 +1,4 @@
-// How kernels share work among threads: in fixed parts, so that results do not depend on timing.
+// Static work sharing among threads, so that results do not depend on timing.
 #pragma once
 
 #include <omp.h>
@@ -6,51 +6,54 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "lanes.h"
+#include "elements.h"
 
 namespace tessera {
 
-/** Below this many elements, waking threads costs more than they save. */
-constexpr int64_t kWorthThreads = 1 << 14;
+/** Below this many elements, waking threads costs more than it saves. */
+constexpr int64_t kMinParallelSize = 1 << 14;
 
-/** Calls body(first, count) for stretches that cover [0, size), on all threads. */
+/** Calls body(first, count) for chunks that cover [0, size), on all threads. */
 template <typename Body>
-void eachStretch(int64_t size, Body body) {
-  const int64_t stretches = (size + kStretch - 1) / kStretch;
-#pragma omp parallel for schedule(static) if (size >= kWorthThreads)
-  for (int64_t i = 0; i < stretches; ++i) {
-    const int64_t first = i * kStretch;
-    body(first, std::min(kStretch, size - first));
+void eachChunk(int64_t size, Body body) {
+  const int64_t chunks = (size + kChunk - 1) / kChunk;
+#pragma omp parallel for schedule(static) if (size >= kMinParallelSize)
+  for (int64_t i = 0; i < chunks; ++i) {
+    const int64_t first = i * kChunk;
+    body(first, std::min(kChunk, size - first));
   }
 }
 
 /** Calls body(row) for each of `rows` rows of `width` elements, on all threads. */
 template <typename Body>
 void eachRow(int64_t rows, int64_t width, Body body) {
-#pragma omp parallel for schedule(static) if (rows * width >= kWorthThreads)
+#pragma omp parallel for schedule(static) if (rows * width >= kMinParallelSize)
   for (int64_t row = 0; row < rows; ++row) body(row);
 }
 
 /** [first, last) */
-struct Part {
+struct Range {
   int64_t first, last;
-  Part(int64_t first, int64_t last) : first(first), last(last) {}
-  /** What of [0, size) is thread `index` of `count`'s: as even as whole numbers allow. */
-  Part(int64_t size, int64_t index, int64_t count) : Part(size * index / count, size * (index + 1) / count) {}
+  Range(int64_t first, int64_t last) : first(first), last(last) {}
+  /** The share of thread `index` of `count` in [0, size), as even as integers allow. */
+  Range(int64_t size, int64_t index, int64_t count)
+      : Range(size * index / count, size * (index + 1) / count) {}
 
   int64_t size() const { return last - first; }
-  /** What these units of `unit` elements hold of [0, size). */
-  Part of(int64_t unit, int64_t size) const { return {std::min(first * unit, size), std::min(last * unit, size)}; }
+  /** The elements of [0, size) in this range of units of `unit` elements. */
+  Range of(int64_t unit, int64_t size) const {
+    return {std::min(first * unit, size), std::min(last * unit, size)};
+  }
 };
 
-/** Calls body(thread, part) on each of at most `threads` threads, which together cover [0, size). */
+/** Calls body(thread, range) on at most `threads` threads, whose ranges cover [0, size). */
 template <typename Body>
-void eachPart(int64_t size, int threads, Body body) {
+void eachRange(int64_t size, int threads, Body body) {
 #pragma omp parallel for schedule(static, 1) num_threads(threads) if (threads > 1)
-  for (int thread = 0; thread < threads; ++thread) body(thread, Part(size, thread, threads));
+  for (int thread = 0; thread < threads; ++thread) body(thread, Range(size, thread, threads));
 }
 
-/** How many threads `work` elements are worth. */
-inline int threadsFor(int64_t work) { return work >= kWorthThreads ? omp_get_max_threads() : 1; }
+/** How many threads to use for `work` elements. */
+inline int threadsFor(int64_t work) { return work >= kMinParallelSize ? omp_get_max_threads() : 1; }
 
 }  // namespace tessera

@@ -1,5 +1,5 @@
-// Philox4x32-10 (Salmon et al., SC 2011), many blocks side by side: the twin of the random package's
-// philox.ts and window.ts, and bound to give the same words for the same (key, index).
+// Philox4x32-10 (Salmon et al., SC 2011), vectorized over blocks. Must give the same words for the
+// same (key, index) as philox.ts and tensor_slice.ts of the random package.
 #pragma once
 
 #include <cstdint>
@@ -13,15 +13,18 @@ struct PhiloxKey {
   uint32_t low, high;
 };
 
-/** Blocks that one round of work makes: sixteen lanes of four words. */
+/** Blocks computed at once: sixteen lanes of four words. */
 constexpr int64_t kBlocks = 16;
 
-/** Words of blocks [block, block + kBlocks): element i of the stream is word i % 4 of block i / 4. */
+/**
+ * Words of blocks [block, block + kBlocks): element i of the stream is word i % 4 of block i / 4.
+ */
 inline void philoxBlocks(PhiloxKey key, uint64_t block, uint32_t* words) {
 #pragma omp simd
   for (int64_t lane = 0; lane < kBlocks; ++lane) {
     const uint64_t index = block + static_cast<uint64_t>(lane);
-    uint32_t x0 = static_cast<uint32_t>(index), x1 = static_cast<uint32_t>(index >> 32), x2 = 0, x3 = 0;
+    uint32_t x0 = static_cast<uint32_t>(index), x1 = static_cast<uint32_t>(index >> 32), x2 = 0,
+             x3 = 0;
     uint32_t k0 = key.low, k1 = key.high;
     for (int round = 0; round < 10; ++round) {
       const uint64_t p0 = uint64_t{0xd2511f53u} * x0, p1 = uint64_t{0xcd9e8d57u} * x2;
@@ -39,37 +42,45 @@ inline void philoxBlocks(PhiloxKey key, uint64_t block, uint32_t* words) {
   }
 }
 
-/** Memory for `philoxWords` of `count` elements. */
-constexpr int64_t wordsRoom(int64_t count) { return (count + 3) / (4 * kBlocks) * (4 * kBlocks) + 8 * kBlocks; }
-
-/** Words of elements [first, first + count); `room` holds wordsRoom(count) and the result lies in it. */
-inline const uint32_t* philoxWords(PhiloxKey key, uint64_t first, int64_t count, uint32_t* room) {
-  const uint64_t block = first / 4;
-  const auto lane = static_cast<int64_t>(first % 4);
-  for (int64_t made = 0; made < lane + count; made += 4 * kBlocks) {
-    philoxBlocks(key, block + static_cast<uint64_t>(made) / 4, room + made);
-  }
-  return room + lane;
+/** Capacity of the workspace of `philoxWords` for `count` elements. */
+constexpr int64_t wordsCapacity(int64_t count) {
+  return (count + 3) / (4 * kBlocks) * (4 * kBlocks) + 8 * kBlocks;
 }
 
-/** The draw attributes of a contract: a window of a global tensor, and the key of its stream. */
-class Draw {
+/**
+ * Words of elements [first, first + count). `workspace` has capacity wordsCapacity(count); the
+ * result is written there.
+ */
+inline const uint32_t* philoxWords(PhiloxKey key, uint64_t first, int64_t count,
+                                   uint32_t* workspace) {
+  const uint64_t block = first / 4;
+  const auto lane = static_cast<int64_t>(first % 4);
+  for (int64_t done = 0; done < lane + count; done += 4 * kBlocks) {
+    philoxBlocks(key, block + static_cast<uint64_t>(done) / 4, workspace + done);
+  }
+  return workspace + lane;
+}
+
+/** A slice of a global random tensor, and the key of its stream. */
+class RandomSlice {
  public:
-  explicit Draw(const Call& call);
+  explicit RandomSlice(const Call& call);
 
   PhiloxKey key;
-  /** The window is `count` runs of `length` elements that lie side by side. */
+  /** The slice is `count` contiguous runs of `length` elements. */
   int64_t count = 1, length = 1;
-  /** Index in the whole tensor of the first element of run `n`. */
+  /** Index in the global tensor of the first element of run `n`. */
   uint64_t first(int64_t n) const;
-  /** Extents of the whole, and where the window starts, per dimension. */
-  std::vector<int64_t> whole, start, size;
+  /** Shape of the global tensor, and start and size of the slice, per dimension. */
+  std::vector<int64_t> shape, start, size;
 
  private:
   size_t inner_ = 0;
 };
 
-/** The least word whose number in (0, 1), rounded to fp32 as JavaScript does, is not below `rate`. */
+/**
+ * The smallest word whose number in (0, 1), rounded to fp32 as in JavaScript, is not below `rate`.
+ */
 uint64_t wordBound(double rate);
 
 }  // namespace tessera

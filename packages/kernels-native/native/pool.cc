@@ -14,7 +14,7 @@ namespace tessera {
 namespace {
 
 constexpr size_t kAlignment = 64;
-/** From this size on, blocks lie in the arena. */
+/** From this size on, blocks are in the arena. */
 constexpr size_t kLarge = size_t{1} << 20;
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -42,7 +42,7 @@ size_t physicalBytes() {
 
 }  // namespace
 
-// Twice as many addresses as memory: some holes are out of reach while it is full.
+// Twice as many addresses as memory, because of fragmentation.
 Pool::Pool() : arena_(2 * physicalBytes()) {}
 
 Pool::~Pool() { trim(); }
@@ -64,7 +64,7 @@ void* Pool::find(size_t bytes) {
 
 Block Pool::take(size_t asked) {
   const size_t bytes = blockSize(asked);
-  // The system promises more memory than there is, and kills whoever touches it: refuse first.
+  // The system overcommits, and kills the process that touches too much: refuse before.
   if (figures().pooled + allocated_ + bytes > physicalBytes()) trim();
   void* data = allocated_ + bytes <= physicalBytes() ? find(bytes) : nullptr;
   if (data == nullptr) {

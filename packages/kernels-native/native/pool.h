@@ -1,6 +1,6 @@
-// Memory for tensors and scratch: aligned blocks, kept for reuse, so that a training step in its steady
-// state asks the system for nothing. Small blocks are kept by size class, large ones lie in an arena.
-// One pool per JavaScript thread: no locks.
+// A caching allocator for tensors and scratch memory: aligned blocks, kept for reuse, so that a
+// training step in its steady state asks the system for nothing. Small blocks are in free lists by
+// size class, large ones in an arena. One pool per JavaScript thread: no locks.
 #pragma once
 
 #include <cstddef>
@@ -13,13 +13,13 @@ namespace tessera {
 
 struct Block {
   void* data = nullptr;
-  /** What was asked for, rounded up: what the pool lends out and counts. */
+  /** The requested size, rounded up. */
   size_t bytes = 0;
 };
 
 struct Figures {
-  size_t allocated = 0;  // bytes lent out now
-  size_t peak = 0;       // the most bytes lent out since resetPeak
+  size_t allocated = 0;  // bytes in use
+  size_t peak = 0;       // maximum bytes in use since resetPeak
   size_t pooled = 0;     // bytes kept for reuse
 };
 
@@ -30,13 +30,16 @@ class Pool {
   Pool& operator=(const Pool&) = delete;
   ~Pool();
 
-  /** At least `bytes` bytes at an address divisible by 64, with undefined contents. Throws where there is not so much. */
+  /**
+   * At least `bytes` bytes, aligned to 64, with undefined contents. Throws std::runtime_error if
+   * out of memory.
+   */
   Block take(size_t bytes);
   void give(Block block);
   /** Returns every pooled block to the system. */
   void trim();
   Figures figures() const;
-  /** Counts the peak from what is lent out now. */
+  /** Counts the peak from what is allocated now. */
   void resetPeak() { peak_ = allocated_; }
 
  private:

@@ -1,4 +1,4 @@
-// Matrix products of layers, and the sums that go with them.
+// Matrix products of linear layers, and their bias gradients.
 #include "elementwise.h"
 #include "matmul.h"
 #include "sums.h"
@@ -8,7 +8,9 @@ namespace {
 
 Matrix rowsOf(const View& view) { return {view.data, view.type, view.rows(), view.width()}; }
 
-Matrix transposed(const View& view) { return {view.data, view.type, view.width(), view.rows(), true}; }
+Matrix transposed(const View& view) {
+  return {view.data, view.type, view.width(), view.rows(), true};
+}
 
 void linear(const Call& call) {
   const Floats bias(call.in[2]);
@@ -31,7 +33,10 @@ float plus(float a, float b) { return a + b; }
 
 void addWeightGradient(const Call& call) {
   const View& total = call.out[0];
-  Product product{.a = transposed(call.in[1]), .b = rowsOf(call.in[2]), .out = total.data, .outType = Type::f32};
+  Product product{.a = transposed(call.in[1]),
+                  .b = rowsOf(call.in[2]),
+                  .out = total.data,
+                  .outType = Type::f32};
   if (total.type == Type::f32) {
     product.accumulate = true;
     return multiply(product, call.pool);
@@ -47,9 +52,9 @@ void sumRows(const Call& call) {
   const int64_t width = dBias.size(), rows = width == 0 ? 0 : dy.size() / width;
   const int threads = threadsFor(rows * width);
   const ThreadSums sums(call.pool, threads, width);
-  eachPart(rows, threads, [&](int thread, Part part) {
+  eachRange(rows, threads, [&](int thread, Range range) {
     float *total = sums.of(thread), *scratch = threadRows(width);
-    for (int64_t row = part.first; row < part.last; ++row) {
+    for (int64_t row = range.first; row < range.last; ++row) {
       withElements(dy, row * width, width, scratch, [&](const auto* from) {
 #pragma omp simd
         for (int64_t i = 0; i < width; ++i) total[i] += widened(from[i]);
@@ -60,11 +65,18 @@ void sumRows(const Call& call) {
 }
 
 const RegisterKernel registerLinear({"TesseraLinear", {"x", "weight", "bias"}, {"y"}, {}, linear});
-const RegisterKernel registerProduct({"TesseraProduct", {"x", "weight"}, {"y"}, {"transpose"}, product});
-const RegisterKernel registerWeight({"TesseraWeightGradient", {"x", "dy"}, {"dWeight"}, {}, weightGradient, {}, {"dWeight"}});
-const RegisterKernel registerAdd({"TesseraAddWeightGradient", {"sum", "x", "dy"}, {"total"}, {},
-                        addWeightGradient, {{"total", "sum"}}});
-const RegisterKernel registerRows({"TesseraSumRows", {"dy"}, {"dBias"}, {}, sumRows, {}, {"dBias"}});
+const RegisterKernel registerProduct(
+    {"TesseraProduct", {"x", "weight"}, {"y"}, {"transpose"}, product});
+const RegisterKernel registerWeight(
+    {"TesseraWeightGradient", {"x", "dy"}, {"dWeight"}, {}, weightGradient, {}, {"dWeight"}});
+const RegisterKernel registerAdd({"TesseraAddWeightGradient",
+                                  {"sum", "x", "dy"},
+                                  {"total"},
+                                  {},
+                                  addWeightGradient,
+                                  {{"total", "sum"}}});
+const RegisterKernel registerRows(
+    {"TesseraSumRows", {"dy"}, {"dBias"}, {}, sumRows, {}, {"dBias"}});
 
 }  // namespace
 }  // namespace tessera

@@ -9,15 +9,15 @@
 namespace tessera {
 namespace {
 
-/** Sums in fixed lanes, then over the lanes: the order depends on the count alone. */
+/** Sums in fixed chunks, in an order that depends on the count alone. */
 double sumOf(const float* x, int64_t count) {
   double total = 0;
-  for (int64_t first = 0; first < count; first += kStretch) {
-    const int64_t last = std::min(count, first + kStretch);
-    float part = 0;
-#pragma omp simd reduction(+ : part)
-    for (int64_t i = first; i < last; ++i) part += x[i];
-    total += part;
+  for (int64_t first = 0; first < count; first += kChunk) {
+    const int64_t last = std::min(count, first + kChunk);
+    float partial = 0;
+#pragma omp simd reduction(+ : partial)
+    for (int64_t i = first; i < last; ++i) partial += x[i];
+    total += partial;
   }
   return total;
 }
@@ -49,7 +49,7 @@ void downColumns(const View& x, const View& y, float first, float factor, Op op)
   const int64_t outer = x.extent(0), inner = x.extent(1);
   constexpr int64_t kColumns = 64;
   const int64_t stripes = (inner + kColumns - 1) / kColumns;
-#pragma omp parallel for schedule(static) if (outer * inner >= kWorthThreads)
+#pragma omp parallel for schedule(static) if (outer * inner >= kMinParallelSize)
   for (int64_t stripe = 0; stripe < stripes; ++stripe) {
     const int64_t column = stripe * kColumns, count = std::min(kColumns, inner - column);
     alignas(64) float folded[kColumns], scratch[kColumns];
@@ -71,7 +71,8 @@ void total(const Call& call, bool mean) {
     return downColumns(x, y, 0, factor, [](float a, float b) { return a + b; });
   }
   alongRows(x, y, [mean](const float* row, int64_t count) {
-    return static_cast<float>(mean ? sumOf(row, count) / static_cast<double>(count) : sumOf(row, count));
+    return static_cast<float>(mean ? sumOf(row, count) / static_cast<double>(count)
+                                   : sumOf(row, count));
   });
 }
 
@@ -81,7 +82,8 @@ void mean(const Call& call) { total(call, true); }
 void max(const Call& call) {
   const View &x = call.in[0], &y = call.out[0];
   if (!call.flag("leading")) return alongRows(x, y, maxOf);
-  downColumns(x, y, -std::numeric_limits<float>::infinity(), 1, [](float a, float b) { return a > b || a != a ? a : b; });
+  downColumns(x, y, -std::numeric_limits<float>::infinity(), 1,
+              [](float a, float b) { return a > b || a != a ? a : b; });
 }
 
 void softmax(const Call& call) {

@@ -29,7 +29,8 @@ void rmsNorm(const Call& call) {
 }
 
 /** One row of dx; adds to dGain. */
-void rowGradient(const float* x, const float* dy, const float* gain, float rstd, float* dx, float* dGain, int64_t C) {
+void rowGradient(const float* x, const float* dy, const float* gain, float rstd, float* dx,
+                 float* dGain, int64_t C) {
   float along = 0;
 #pragma omp simd reduction(+ : along)
   for (int64_t c = 0; c < C; ++c) {
@@ -48,21 +49,27 @@ void rmsNormGradient(const Call& call) {
   const int64_t C = x.width(), rows = x.rows();
   const int threads = threadsFor(rows * C);
   const ThreadSums sums(call.pool, threads, C);
-  eachPart(rows, threads, [&](int thread, Part part) {
+  eachRange(rows, threads, [&](int thread, Range range) {
     float* scratch = threadRows(3 * C);
-    for (int64_t row = part.first; row < part.last; ++row) {
+    for (int64_t row = range.first; row < range.last; ++row) {
       float* to = target(dx, row * C, scratch + 2 * C);
-      rowGradient(load(x, row * C, C, scratch), load(dy, row * C, C, scratch + C), gain.data(), rstds[row], to,
-                  sums.of(thread), C);
+      rowGradient(load(x, row * C, C, scratch), load(dy, row * C, C, scratch + C), gain.data(),
+                  rstds[row], to, sums.of(thread), C);
       store(dx, row * C, C, to);
     }
   });
   sums.into(call.out[1]);
 }
 
-const RegisterKernel registerKernel({"TesseraRmsNorm", {"x", "gain"}, {"y", "rstd"}, {"epsilon"}, rmsNorm, {}, {"rstd"}});
-const RegisterKernel registerGradient({"TesseraRmsNormGradient", {"x", "gain", "rstd", "dy"}, {"dx", "dGain"}, {},
-                             rmsNormGradient, {}, {"dGain"}});
+const RegisterKernel registerKernel(
+    {"TesseraRmsNorm", {"x", "gain"}, {"y", "rstd"}, {"epsilon"}, rmsNorm, {}, {"rstd"}});
+const RegisterKernel registerGradient({"TesseraRmsNormGradient",
+                                       {"x", "gain", "rstd", "dy"},
+                                       {"dx", "dGain"},
+                                       {},
+                                       rmsNormGradient,
+                                       {},
+                                       {"dGain"}});
 
 }  // namespace
 }  // namespace tessera

@@ -1,4 +1,5 @@
-// Rotary position embedding, in place: pairs of the first elements of the first heads of x [B, T, H, D].
+// Rotary position embedding, in place: pairs of the first elements of the first heads of x [B, T,
+// H, D].
 #include <cmath>
 
 #include "sums.h"
@@ -32,11 +33,11 @@ struct Neighbours {
   static int64_t second(int64_t i, int64_t) { return 2 * i + 1; }
 };
 
-template <typename Pairs>
+template <typename Bf16Pairs>
 void turn(float* values, const float* cosine, const float* sine, int64_t half) {
 #pragma omp simd
   for (int64_t i = 0; i < half; ++i) {
-    const int64_t first = Pairs::first(i, half), second = Pairs::second(i, half);
+    const int64_t first = Bf16Pairs::first(i, half), second = Bf16Pairs::second(i, half);
     const float a = values[first], b = values[second];
     values[first] = a * cosine[i] - b * sine[i];
     values[second] = a * sine[i] + b * cosine[i];
@@ -46,11 +47,13 @@ void turn(float* values, const float* cosine, const float* sine, int64_t half) {
 void rotary(const Call& call) {
   const View& y = call.out[0];
   const int64_t T = y.extent(1), H = y.extent(2), D = y.extent(3);
-  const auto dims = static_cast<int64_t>(call.number("dims")), heads = static_cast<int64_t>(call.number("heads"));
+  const auto dims = static_cast<int64_t>(call.number("dims")),
+             heads = static_cast<int64_t>(call.number("heads"));
   const int64_t half = dims / 2;
   const auto pairs = call.text("pairs") == "halves" ? turn<Halves> : turn<Neighbours>;
   const auto starts = static_cast<int64_t>(call.numbers("starts").size());
-  if (starts != 1 && starts != y.extent(0)) throw std::invalid_argument("rotary: rows and starts differ in number");
+  if (starts != 1 && starts != y.extent(0))
+    throw std::invalid_argument("rotary: rows and starts differ in number");
   const int64_t size = starts * T * half;
   const Scratch<float> tables(call.pool, 2 * size);
   fillTables(call, T, half, tables.data(), tables.data() + size);
@@ -66,11 +69,11 @@ void rotary(const Call& call) {
 }
 
 const RegisterKernel registerKernel({"TesseraRotary",
-                     {"x"},
-                     {"y"},
-                     {"base", "dims", "pairs", "heads", "starts", "inverse"},
-                     rotary,
-                     {{"y", "x"}}});
+                                     {"x"},
+                                     {"y"},
+                                     {"base", "dims", "pairs", "heads", "starts", "inverse"},
+                                     rotary,
+                                     {{"y", "x"}}});
 
 }  // namespace
 }  // namespace tessera

@@ -9,7 +9,10 @@ struct RowSum {
   float max, sum;
 };
 
-/** exps = e^(logit - row max), which may overwrite the logits. Returns the row max and the sum of exps. */
+/**
+ * exps = e^(logit - row max), which may overwrite the logits. Returns the row max and the sum of
+ * exps.
+ */
 inline RowSum exponentials(const float* logits, float* exps, int64_t V) {
   float rowMax = logits[0], sum = 0;
 #pragma omp simd reduction(max : rowMax)

@@ -1,5 +1,5 @@
-// Sums over rows, shared by kernels whose parameters meet every row. Each thread sums a fixed part
-// of the rows, and the parts are added in the order of the threads.
+// Reductions over rows, for gradients of parameters that act on every row. Each thread sums a fixed
+// range of rows, and the partial sums are added in the order of the threads.
 #pragma once
 
 #include <cstring>
@@ -24,9 +24,9 @@ class ThreadSums {
     const int64_t count = out.size();
     for (int thread = 1; thread < threads_; ++thread) {
       float* total = of(0) + first;
-      const float* part = of(thread) + first;
+      const float* partial = of(thread) + first;
 #pragma omp simd
-      for (int64_t i = 0; i < count; ++i) total[i] += part[i];
+      for (int64_t i = 0; i < count; ++i) total[i] += partial[i];
     }
     store(out, 0, count, of(0) + first);
   }
@@ -37,12 +37,12 @@ class ThreadSums {
   Scratch<float> memory_;
 };
 
-/** Scratch rows of one thread, kept between calls, at an address divisible by 64: no access meets two cache lines. */
+/** Scratch rows of one thread, kept between calls, aligned to cache lines. */
 inline float* threadRows(int64_t count) {
   constexpr size_t kLine = 64;
   thread_local std::vector<float> rows;
-  const size_t room = static_cast<size_t>(count) + kLine / sizeof(float);
-  if (rows.size() < room) rows.resize(room);
+  const size_t workspace = static_cast<size_t>(count) + kLine / sizeof(float);
+  if (rows.size() < workspace) rows.resize(workspace);
   void* first = rows.data();
   size_t bytes = rows.size() * sizeof(float);
   return static_cast<float*>(std::align(kLine, count * sizeof(float), first, bytes));

@@ -16,7 +16,8 @@ float slopeOf(float x) {
 void silu(const Call& call) { mapElements(call.in[0], call.out[0], siluOf); }
 
 void siluGradient(const Call& call) {
-  mapElements(call.in[0], call.in[1], call.out[0], [](float x, float dy) { return dy * slopeOf(x); });
+  mapElements(call.in[0], call.in[1], call.out[0],
+              [](float x, float dy) { return dy * slopeOf(x); });
 }
 
 /** Rows of x are gate then up, each as wide as a row of y. */
@@ -51,9 +52,11 @@ void swigluGradient(const Call& call) {
 }
 
 const RegisterKernel registerSilu({"TesseraSilu", {"x"}, {"y"}, {}, silu});
-const RegisterKernel registerSiluGradient({"TesseraSiluGradient", {"x", "dy"}, {"dx"}, {}, siluGradient});
+const RegisterKernel registerSiluGradient(
+    {"TesseraSiluGradient", {"x", "dy"}, {"dx"}, {}, siluGradient});
 const RegisterKernel registerKernel({"TesseraSwiglu", {"x"}, {"y"}, {}, swiglu});
-const RegisterKernel registerGradient({"TesseraSwigluGradient", {"x", "dy"}, {"dx"}, {}, swigluGradient});
+const RegisterKernel registerGradient(
+    {"TesseraSwigluGradient", {"x", "dy"}, {"dx"}, {}, swigluGradient});
 
 }  // namespace
 }  // namespace tessera

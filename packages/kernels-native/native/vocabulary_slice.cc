@@ -1,5 +1,6 @@
-// The logits of a vocabulary-parallel LM head for the table rows of one rank, and their gradient once the ranks
-// have exchanged row maxima and sums. N positions, C width, V table rows of this rank.
+// The logits of a vocabulary-parallel LM head for the table rows of one rank, and their gradient
+// once the ranks have exchanged row maxima and sums. N positions, C width, V table rows of this
+// rank.
 #include <optional>
 
 #include "matmul.h"

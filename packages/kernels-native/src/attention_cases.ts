@@ -23,13 +23,13 @@ export const attention = ({
 }: AttentionExtents): Case[] => {
   const query: Shape = [batch, time, heads, depth];
   const keyValue: Shape = [batch, time, 2, groups, depth];
-  const draw = {
-    whole: [batch + 2, heads + 1, time, time],
+  const slice = {
+    shape: [batch + 2, heads + 1, time, time],
     start: [2, 1, 0, 0],
     size: [batch, heads, time, time],
     key,
   };
-  const attributes = { ...draw, scale: 1 / Math.sqrt(depth), rate };
+  const attributes = { ...slice, scale: 1 / Math.sqrt(depth), rate };
   const starts = { starts: [[batch, time], "starts"] } as const;
   return [{}, starts].flatMap((optional): Case[] => {
     const inputs: Case["inputs"] = { query: [query], keyValue: [keyValue], ...optional };

@@ -170,23 +170,23 @@ const slice = (positions: number, width: number, rows: number, hasBias: boolean)
   ];
 };
 
-const windows = [
-  { whole: [7, 11], start: [0, 0], size: [7, 11] },
-  { whole: [9, 5000], start: [2, 0], size: [4, 5000] },
-  { whole: [5, 6, 7], start: [1, 2, 3], size: [2, 3, 4] },
-  { whole: [], start: [], size: [] },
+const slices = [
+  { shape: [7, 11], start: [0, 0], size: [7, 11] },
+  { shape: [9, 5000], start: [2, 0], size: [4, 5000] },
+  { shape: [5, 6, 7], start: [1, 2, 3], size: [2, 3, 4] },
+  { shape: [], start: [], size: [] },
 ];
 
-const drawn: readonly Case[] = windows.flatMap((window): Case[] => [
+const sampled: readonly Case[] = slices.flatMap((slice): Case[] => [
   {
     kernel: "TesseraRandomNormal",
     inputs: {},
-    attributes: { ...window, key, mean: 0.5, deviation: 0.02 },
+    attributes: { ...slice, key, mean: 0.5, std: 0.02 },
   },
   {
     kernel: "TesseraDropout",
-    inputs: { x: [window.size] },
-    attributes: { ...window, key, rate: 0.3 },
+    inputs: { x: [slice.size] },
+    attributes: { ...slice, key, rate: 0.3 },
   },
 ]);
 
@@ -264,7 +264,7 @@ export const cases: readonly Case[] = [
   continued({ time: 1, heads: 4, groups: 2, depth: 5 }, [7, 0, 130]),
   continued({ time: 11, heads: 3, groups: 3, depth: 64 }, [0, 33]),
   continued({ time: 4, heads: 2, groups: 1, depth: 40 }, [3]),
-  ...drawn,
+  ...sampled,
   ...optimizer([[3, 5]]),
   ...optimizer([[2049], [0, 4], [70, 300], []]),
   ...optimizer([[5], [2]], "infinite"),

@@ -23,14 +23,14 @@ import {
   transpose,
   type Tensor,
 } from "@tensorflow/tfjs-core";
-import { dropoutMask, type Draw } from "./dropout.js";
+import { dropoutMask, type RandomSlice } from "./dropout.js";
 import { expectShape, kernel, type Named, type Shape } from "./kernel.js";
 
 /**
  * Attention dropout samples from a global tensor [batch, heads, time, time], of which this call has the
  * slice of `size` at `start`. With `rate` 0 the random stream is unused.
  */
-export type AttentionAttributes = Draw & {
+export type AttentionAttributes = RandomSlice & {
   /** Multiplies the scores. Above 0. */
   readonly scale: number;
   readonly rate: number;
@@ -93,7 +93,7 @@ function attend(
   at: Extents,
 ) {
   const { batch, time, heads, groups, depth } = at;
-  const { rate, scale, ...draw } = attributes;
+  const { rate, scale, ...slice } = attributes;
   // As a matrix: backends slice the columns of one quickly, a tensor of five dimensions slowly.
   const columns = reshape(keyValue, [batch * time, 2 * groups * depth]);
   const [key, value] = split(columns, 2, 1).map((half) =>
@@ -104,7 +104,7 @@ function attend(
   const apart = starts === undefined ? [batch * heads, time, time] : [batch, heads, time, time];
   const hidden = add(reshape(products, apart), additiveMask(at, starts));
   const scores = reshape(hidden, [batch * heads, time, time]);
-  const mask = rate === 0 ? null : reshape(dropoutMask(rate, draw), scores.shape);
+  const mask = rate === 0 ? null : reshape(dropoutMask(rate, slice), scores.shape);
   const kept = (x: Tensor): Tensor => (mask === null ? x : mul(x, mask));
   return { q, key, value, scores, probabilities: softmax(scores), kept };
 }

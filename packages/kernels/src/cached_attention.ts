@@ -100,8 +100,8 @@ function attend(query: Tensor, keyValue: Tensor, scale: number) {
   const [, time, heads, depth] = query.shape as [number, number, number, number];
   const before = keyValue.shape[1]! - time;
   const padded = concat([zeros([1, before, heads, depth]), query], 1);
-  const draw = { whole: [], start: [], size: [], key: [] };
-  const all = causalAttention.composite({ query: padded, keyValue }, { ...draw, scale, rate: 0 });
+  const unused = { shape: [], start: [], size: [], key: [] };
+  const all = causalAttention.composite({ query: padded, keyValue }, { ...unused, scale, rate: 0 });
   return {
     y: slice(all.y, [0, before, 0, 0], [1, time, heads, depth]),
     logSumExp: slice(all.logSumExp, [0, 0, before], [1, heads, time]),

@@ -2,7 +2,7 @@ export { causalAttention, causalAttentionGradient, type AttentionAttributes } fr
 export { cachedAttention, type CachedAttentionAttributes } from "./cached_attention.js";
 export { convert } from "./convert.js";
 export { crossEntropy, crossEntropyGradient } from "./cross_entropy.js";
-export { drawOf, dropout, randomNormal, type Draw } from "./dropout.js";
+export { dropout, randomNormal, randomSlice, type RandomSlice } from "./dropout.js";
 export { addEmbedGradient, embed, embedGradient, type VocabularyShard } from "./embedding.js";
 export { gelu, geluGradient, type GeluForm } from "./gelu.js";
 export {

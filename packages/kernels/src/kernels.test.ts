@@ -117,8 +117,8 @@ describe("a composite gives the numbers of its formula:", () => {
           for (let d = 0; d < depth; d += 1)
             expected.push(weights.reduce((sum, w, s) => sum + (w / total) * at(b, s, 1, g, d), 0));
         }
-    const draw = { whole: [], start: [], size: [], key: [] };
-    const attributes = { ...draw, scale: 0.7, rate: 0 };
+    const unused = { shape: [], start: [], size: [], key: [] };
+    const attributes = { ...unused, scale: 0.7, rate: 0 };
     expectClose(call(causalAttention, { query, keyValue }, attributes).y, expected);
   });
 

@@ -6,10 +6,10 @@ import {
   call,
   causalAttention,
   causalAttentionGradient,
-  drawOf,
+  randomSlice,
   rotary as rotaryKernel,
   type AttentionAttributes,
-  type Draw,
+  type RandomSlice,
   type RotaryPairs,
 } from "@tessera/kernels";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
@@ -92,14 +92,19 @@ function rotate(
 }
 
 /** Where the probabilities of q [batch, time, heads, depth] stand among those of the whole step. */
-function drawFor(q: Tensor, heads: number, shard: ShardIndex, ctx: ForwardContext): Draw {
+function dropoutSlice(
+  q: Tensor,
+  heads: number,
+  shard: ShardIndex,
+  ctx: ForwardContext,
+): RandomSlice {
   const [batch, time, held] = q.shape as [number, number, number, number];
   const window = {
     shape: [ctx.rows, heads, time, time],
     start: [ctx.firstRow, held * shard.index, 0, 0],
     size: [batch, held, time, time],
   };
-  return drawOf(window, rngKey(ctx));
+  return randomSlice(window, rngKey(ctx));
 }
 
 /** The products around attention: heads are their columns, or their rows. */
@@ -124,7 +129,7 @@ export function selfAttention(options: AttentionOptions): Layer<AttentionParams,
   const scale = 1 / Math.sqrt(depth);
 
   const attributes = (q: Tensor, ctx: ForwardContext): AttentionAttributes => ({
-    ...drawFor(q, heads, shard, ctx),
+    ...dropoutSlice(q, heads, shard, ctx),
     scale,
     rate: ctx.training ? dropout : 0,
   });

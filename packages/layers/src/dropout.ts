@@ -1,17 +1,17 @@
 // Dropout whose mask is a function of (seed, step, layer, global position).
 
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { call, drawOf, dropout as dropoutKernel, type Draw } from "@tessera/kernels";
+import { call, dropout as dropoutKernel, randomSlice, type RandomSlice } from "@tessera/kernels";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import type { Layer, NoParams } from "./layer.js";
 import { rngKey, type ForwardContext } from "./forward_context.js";
 
 /** Where x [batch, time, width] stands in the activations of the whole step. */
-function drawFor(x: Tensor, tokens: ShardIndex, ctx: ForwardContext): Draw {
+function dropoutSlice(x: Tensor, tokens: ShardIndex, ctx: ForwardContext): RandomSlice {
   const [batch, time, width] = x.shape as [number, number, number];
   const whole = [ctx.rows, time * tokens.count, width];
   const start = [ctx.firstRow, time * tokens.index, 0];
-  return drawOf({ shape: whole, start, size: [batch, time, width] }, rngKey(ctx));
+  return randomSlice({ shape: whole, start, size: [batch, time, width] }, rngKey(ctx));
 }
 
 /**
@@ -22,7 +22,7 @@ export function dropout(rate: number, tokens: ShardIndex = UNSHARDED): Layer<NoP
   const apply = (x: Tensor, ctx: ForwardContext): Tensor =>
     rate === 0 || !ctx.training
       ? x.clone()
-      : call(dropoutKernel, { x }, { ...drawFor(x, tokens, ctx), rate }).y;
+      : call(dropoutKernel, { x }, { ...dropoutSlice(x, tokens, ctx), rate }).y;
   return {
     spec: {},
     forward: (_params, x, ctx) => [apply(x, ctx), {}],

@@ -1,7 +1,7 @@
 // Parameters before they exist: what each will be, and how a rank makes its own share of it.
 
 import { tensor, type Tensor } from "@tensorflow/tfjs-core";
-import { call, drawOf, randomNormal } from "@tessera/kernels";
+import { call, randomNormal, randomSlice } from "@tessera/kernels";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import { streamKey, fullSlice, type TensorSlice } from "@tessera/random";
 import { partitionRange, type Partition } from "./partition.js";
@@ -109,8 +109,8 @@ function initialize(init: Initializer, slice: TensorSlice, seed: number, path: s
       return tensor(new Float32Array(size).fill(init.value), [...slice.size]);
     }
     case "normal": {
-      const draw = drawOf(slice, streamKey(seed, path));
-      return call(randomNormal, {}, { ...draw, mean: 0, deviation: init.std }).y;
+      const sampled = randomSlice(slice, streamKey(seed, path));
+      return call(randomNormal, {}, { ...sampled, mean: 0, std: init.std }).y;
     }
   }
 }

@@ -1,48 +1,49 @@
-// A window: the part of a larger tensor that somebody holds. Random tensors are defined over the
-// whole, so each holder of a window draws exactly its own elements.
+// A slice: the part of a larger tensor that a rank holds. Random tensors are defined over the full tensor,
+// so each rank samples exactly the elements of its slice.
 
-/** A box of `size` at `start` inside a tensor of shape `whole`, all in elements per dimension. */
+/** A box of `size` at `start` in a tensor of `shape`, all in elements per dimension. */
 export interface TensorSlice {
   readonly shape: readonly number[];
   readonly start: readonly number[];
   readonly size: readonly number[];
 }
 
-/** A stretch of elements that lie side by side, both in the whole and in the window. */
+/** Elements that are contiguous both in the full tensor and in the slice. */
 export interface Run {
-  /** Row-major index in the whole of the stretch's first element. */
+  /** Row-major index of the first element in the full tensor. */
   readonly offset: number;
-  /** Where the stretch begins in the window. */
+  /** Index of the first element in the slice. */
   readonly sliceOffset: number;
   readonly length: number;
 }
 
+/** The slice that is all of a tensor. */
 export const fullSlice = (shape: readonly number[]): TensorSlice => ({
-  shape: shape,
+  shape,
   start: shape.map(() => 0),
   size: shape,
 });
 
 /**
- * The window as stretches, in the window's order: as few and as long as its shape allows. Of a window's
- * elements [from, to), in its order, where they are given.
+ * The contiguous runs of a slice, in its order: as few and as long as its shape allows. `from`, `to`: yields
+ * only elements [from, to) of the slice. Default: all.
  */
 export function* contiguousRuns(
-  { shape: whole, start, size }: TensorSlice,
+  { shape, start, size }: TensorSlice,
   from = 0,
   to = Infinity,
 ): Generator<Run> {
-  // Trailing dimensions that are taken whole join into one stretch with the one before them.
-  let inner = whole.length;
+  // Trailing dimensions that are taken in full merge into one run with the one before them.
+  let inner = shape.length;
   let length = 1;
   let width = 1;
   while (inner > 0 && length === width) {
     inner -= 1;
     length *= size[inner]!;
-    width *= whole[inner]!;
+    width *= shape[inner]!;
   }
-  const offset = whole.reduce((index, extent, i) => index * extent + start[i]!, 0);
-  const stride = (dim: number) => whole.slice(dim + 1).reduce((a, b) => a * b, 1);
+  const offset = shape.reduce((index, extent, i) => index * extent + start[i]!, 0);
+  const stride = (dim: number) => shape.slice(dim + 1).reduce((a, b) => a * b, 1);
   const outer = size.slice(0, inner);
   const count = outer.reduce((a, b) => a * b, 1);
   const end = Math.min(to, count * length);

@@ -1,5 +1,5 @@
-// Elements as floats, whatever their storage: kernels compute on stretches of fp32 that lie in the
-// tensor itself where it is fp32, and in scratch memory otherwise.
+// Loads and stores of elements as fp32, whatever their storage. Kernels compute on chunks of fp32:
+// in the tensor itself where it is fp32, else in scratch memory.
 #pragma once
 
 #if defined(__x86_64__)
@@ -13,10 +13,12 @@
 
 namespace tessera {
 
-/** Elements that a stretch holds at most where a kernel goes through a tensor in stretches. */
-constexpr int64_t kStretch = 1024;
+/** Maximum elements of a chunk. */
+constexpr int64_t kChunk = 1024;
 
-inline float fromBf16(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
+inline float fromBf16(uint16_t bits) {
+  return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
+}
 
 /** Rounds to nearest, ties to even. NaN stays NaN. */
 inline uint16_t toBf16(float value) {
@@ -35,8 +37,9 @@ inline void fromBf16(const uint16_t* from, float* to, int64_t count) {
 
 inline const bool kHasBf16 = __builtin_cpu_supports("avx512bf16");
 
-/** By the processor's own instruction, which takes numbers too small to be normal for zeros. */
-[[gnu::target("avx512bf16")]] inline void toBf16InHardware(const float* from, uint16_t* to, int64_t count) {
+/** With AVX512-BF16, which flushes subnormal numbers to zero. */
+[[gnu::target("avx512bf16")]] inline void toBf16InHardware(const float* from, uint16_t* to,
+                                                           int64_t count) {
   for (int64_t i = 0; i < count; i += 16) {
     const __mmask16 there = count - i < 16 ? (1 << (count - i)) - 1 : 0xffff;
     const __m256bh narrow = _mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(there, from + i));
@@ -118,8 +121,8 @@ inline float widened(float element) { return element; }
 inline float widened(uint16_t bits) { return fromBf16(bits); }
 
 /**
- * Calls use(elements) with those from `first` on, which `widened` makes floats: bf16 in place, so that a loop
- * widens them on the way, others as `load` gives them.
+ * Calls use(elements) with the elements from `first` on, which `widened` converts to float: bf16 in
+ * place, so that the loop converts on the fly, others as `load` returns them.
  */
 template <typename Use>
 void withElements(const View& view, int64_t first, int64_t count, float* scratch, Use use) {
@@ -127,12 +130,15 @@ void withElements(const View& view, int64_t first, int64_t count, float* scratch
   use(load(view, first, count, scratch));
 }
 
-/** Where to compute elements from `first` on: in place, or in `scratch`. Then call `store`. */
+/**
+ * Where to compute the elements from `first` on: in place, or in `scratch`. `store` then writes
+ * them.
+ */
 inline float* target(const View& view, int64_t first, float* scratch) {
   return view.type == Type::f32 ? static_cast<float*>(view.data) + first : scratch;
 }
 
-/** Puts elements computed at `from` where they belong, unless they already are there. */
+/** Writes elements computed at `from` to the tensor, unless they are there already. */
 inline void store(const View& view, int64_t first, int64_t count, const float* from) {
   char* to = const_cast<char*>(at(view, first));
   switch (view.type) {
@@ -148,7 +154,7 @@ inline void store(const View& view, int64_t first, int64_t count, const float* f
   }
 }
 
-/** A whole small tensor (a bias, a gain, a scalar) as floats. */
+/** A small tensor (a bias, a gain, a scalar) as floats. */
 class Floats {
  public:
   explicit Floats(const View& view) {
