@@ -62,7 +62,7 @@ test.each(sharings)("%s: a parameter without a gradient counts as zeros", (_name
 });
 
 test("a gradient that comes after its sum was sent is refused by name", () => {
-  const dataParallel = replicate<Params>(spec, singleGroup(), { stage: 0 });
+  const dataParallel = replicate<Params>(spec, singleGroup(), { stage: 1 });
   const held = dataParallel.shardParams(materialize<Params>(spec, 1));
   const first = dataParallel.createReducer(held);
   first.sink(true).b(ones([5]));

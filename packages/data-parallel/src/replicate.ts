@@ -4,6 +4,7 @@
 import { type Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup } from "@tessera/collectives";
 import {
+  accumulate,
   clipRange,
   disposeTree,
   shardLayout,
@@ -21,7 +22,7 @@ import { planBuckets, type Bucket } from "./buckets.js";
 import { createBucketReducer, createSink } from "./bucket_reducer.js";
 import { pack, takeShard, unpack } from "./flat_buffer.js";
 import { sumSquares } from "./sum_squares.js";
-import { dataAxis, type DataParallel } from "./data_parallel.js";
+import { dataAxis, type DataParallel, type GradientReducer } from "./data_parallel.js";
 import { createPendingReductions } from "./pending_reductions.js";
 
 export interface ReplicateOptions {
@@ -72,24 +73,10 @@ export function replicate<P extends Tree>(
           shardLayout(leaf, shard, path),
         ),
     replica: () => (isShared ? UNSHARDED : { index: group.rank, count: group.size }),
-    createReducer: (held) => {
-      const buffers = createPendingReductions();
-      const reducer = createBucketReducer(buckets, ({ name }, flat) => {
-        buffers.add(name, isShared ? group.reduceScatter(flat, 0) : group.allReduce(flat));
-        flat.dispose();
-      });
-      const settled = (): Tree => {
-        reducer.flush();
-        const sums: FlatBuffers = Object.fromEntries(buffers.take());
-        return isShared ? sums : unpacked(sums);
-      };
-      const sink = (isLast: boolean) => {
-        buffers.wait();
-        reducer.begin(isLast || stage === 2);
-        return createSink(held, reducer.receive);
-      };
-      return { sink, finish: settled };
-    },
+    createReducer: (held) =>
+      group.size === 1 && !isShared
+        ? localReducer(held)
+        : groupReducer(held, { buckets, group, stage, unpacked }),
     sumOfSquares: (gradients, share) => sumSquares(isShared ? group : null, gradients, share),
     shardParams: (whole) => whole,
     toOptimizer: (held) => (isShared ? shardBuckets(held, buckets, group) : held),
@@ -101,6 +88,45 @@ export function replicate<P extends Tree>(
     },
     gatherParams: cloneTree,
     gatherFromOptimizer: (own) => (isShared ? gatherAll(own as FlatBuffers) : cloneTree(own as P)),
+  };
+}
+
+/** Sums over microbatches alone. */
+function localReducer<P extends Tree>(held: P): GradientReducer<P> {
+  const { sink, take } = accumulate(held);
+  return { sink: () => sink, finish: take };
+}
+
+interface GroupReducerOptions {
+  readonly buckets: readonly Bucket[];
+  readonly group: ProcessGroup;
+  readonly stage: 0 | 1 | 2;
+  /** A tree of parameters from buckets. Consumes them. */
+  readonly unpacked: (buffers: FlatBuffers) => Tree;
+}
+
+/** Sums over microbatches and ranks: buckets are reduced as backward fills them. */
+function groupReducer<P extends Tree>(
+  held: P,
+  { buckets, group, stage, unpacked }: GroupReducerOptions,
+): GradientReducer<P> {
+  const isShared = stage > 0;
+  const buffers = createPendingReductions();
+  const reducer = createBucketReducer(buckets, ({ name }, flat) => {
+    buffers.add(name, isShared ? group.reduceScatter(flat, 0) : group.allReduce(flat));
+    flat.dispose();
+  });
+  return {
+    sink(isLast) {
+      buffers.wait();
+      reducer.begin(isLast || stage === 2);
+      return createSink(held, reducer.receive);
+    },
+    finish() {
+      reducer.flush();
+      const sums: FlatBuffers = Object.fromEntries(buffers.take());
+      return isShared ? sums : unpacked(sums);
+    },
   };
 }
 

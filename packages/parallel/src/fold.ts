@@ -34,7 +34,10 @@ export const completeGradients = (axes: Axes, gradients: Tree): Tree =>
 
 /** How many ranks of `axes` hold the parameter at `path`. */
 export const replicaCount = (axes: Axes, path: string): number =>
-  axes.reduce((count, axis) => count * axis.replica(path).count, 1);
+  axes.reduce(
+    (count, axis) => (axis.group.size === 1 ? count : count * axis.replica(path).count),
+    1,
+  );
 
 /** x reduced over the ranks of all `axes`. Consumes x; nothing is read back. */
 export const allReduceOver = (axes: Axes, x: Tensor, op: ReduceOp = "sum"): Tensor =>

@@ -30,10 +30,8 @@ export function takeStep<P extends Tree>(
   const batch = batchAfter(plan, state.consumedSamples);
   const lossScale = lossScaling && (state.lossScale ?? initialLossScale(lossScaling));
   const { sums, gradients } = sumGradients(plan, state, batch, lossScale?.scale ?? 1);
-  const squares = dataParallel.sumOfSquares(
-    gradients,
-    (path) => 1 / replicaCount(otherAxes(plan), path),
-  );
+  const others = otherAxes(plan);
+  const squares = dataParallel.sumOfSquares(gradients, (path) => 1 / replicaCount(others, path));
   const { loss, gradientNorm, scale } = perToken(plan, sums, squares);
   // Learning rate and Adam's bias correction count the steps that changed something.
   const update = state.step - (lossScale?.skippedSteps ?? 0) + 1;
