@@ -11,7 +11,7 @@ import {
   type FlagValues,
 } from "@tessera/config";
 import { backendNames } from "@tessera/engines";
-import { SITES, type SiteName } from "@tessera/launcher";
+import { clusterNames } from "@tessera/launcher";
 import { decayStyles, wsdDecayStyles } from "@tessera/optim";
 import { scheduleKinds } from "@tessera/pipeline-parallel";
 import { presetNames } from "./presets.js";
@@ -197,7 +197,7 @@ const ours = {
     count,
   ),
   "peak-tflops": number("of a rank, to tell utilization by; else --site's", { above: 0 }),
-  site: choice("the cluster, whose ranks' peak is known", Object.keys(SITES) as SiteName[]),
+  site: choice("the cluster, whose processors' peak is known", clusterNames),
   strict: toggle("refuse keys of the DeepSpeed configuration that mean nothing here", false),
   backend: choice("what computes; native where it is built, else wasm", backendNames),
 };

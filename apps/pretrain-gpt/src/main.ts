@@ -8,7 +8,7 @@ import { joinWorld } from "@tessera/collectives-mpi";
 import { endWith, EXIT, parseFlags, type Configured } from "@tessera/config";
 import { chooseBackend, defaultBackend } from "@tessera/engines";
 import { trainingFlopsPerToken, type GptParams } from "@tessera/gpt";
-import { bind, resolveWorld, SITES } from "@tessera/launcher";
+import { bind, CLUSTERS, resolveWorld } from "@tessera/launcher";
 import { isFirstRank } from "@tessera/parallel";
 import { openEventFile } from "@tessera/tensorboard";
 import {
@@ -102,6 +102,7 @@ function reporterOf(
   ranks: number,
 ): Reporter {
   const { "tensorboard-dir": folder, site } = flags;
+  const nodePeak = site === undefined ? null : CLUSTERS[site].cpuPeakTflops;
   return megatronReporter({
     say,
     events: folder === undefined ? null : openEventFile(folder),
@@ -112,7 +113,8 @@ function reporterOf(
     sequenceLength,
     flopsPerToken: trainingFlopsPerToken(gpt, sequenceLength),
     ranks,
-    peakTflops: flags["peak-tflops"] ?? (site === undefined ? null : SITES[site].peakTflops),
+    peakTflops:
+      flags["peak-tflops"] ?? (nodePeak && nodePeak / resolveWorld(process.env).localSize),
     now: () => performance.now(),
   });
 }

@@ -5,7 +5,7 @@ import { availableParallelism } from "node:os";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { EXIT, number, parseFlags, text, UserError } from "@tessera/config";
-import { causeIn, familyOf, launchEnvironment, mpirunArguments, prefixed } from "@tessera/launcher";
+import { findCause, parseMpiFamily, launchEnvironment, mpirunArguments, prefixRank } from "@tessera/launcher";
 import type { LaunchRequest, MpiFamily } from "@tessera/launcher";
 import type { Command } from "./command.js";
 
@@ -45,7 +45,7 @@ export const launch: Command = {
 
 function familyBehind(mpirun: string): MpiFamily {
   const { stdout, error } = spawnSync(mpirun, ["--version"], { encoding: "utf8" });
-  const family = error === undefined ? familyOf(stdout) : null;
+  const family = error === undefined ? parseMpiFamily(stdout) : null;
   if (family !== null) return family;
   throw new UserError(
     `${mpirun} is no launcher of Open MPI or MPICH on the PATH; on Debian: ` +
@@ -61,7 +61,7 @@ async function start(mpirun: string, request: LaunchRequest): Promise<number> {
   const interrupted = passSignalsTo(ranks);
   const causes: string[] = [];
   const note = (line: string): void => {
-    const cause = causeIn(line);
+    const cause = findCause(line);
     if (cause !== null) causes.push(cause);
   };
   passLines(ranks.stdout, process.stdout, note);
@@ -81,7 +81,7 @@ async function start(mpirun: string, request: LaunchRequest): Promise<number> {
 function passLines(from: Readable, to: Writable, note: (line: string) => void): void {
   createInterface({ input: from, crlfDelay: Infinity }).on("line", (line) => {
     note(line);
-    to.write(`${prefixed(line)}\n`);
+    to.write(`${prefixRank(line)}\n`);
   });
 }
 

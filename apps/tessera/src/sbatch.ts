@@ -2,7 +2,7 @@
 
 import { writeFileSync } from "node:fs";
 import { choice, EXIT, list, number, parseFlags, text, UserError } from "@tessera/config";
-import { jobScript, SITES, type SiteName } from "@tessera/launcher";
+import { clusterNames, CLUSTERS, formatJobScript } from "@tessera/launcher";
 import type { Command } from "./command.js";
 
 const count = { min: 1, max: 100_000, whole: true };
@@ -14,11 +14,11 @@ const program = {
     "Example: tessera sbatch --site frontier --account abc123 --nodes 2 --output job.sh -- node app.js",
   groups: {
     Job: {
-      site: choice("the cluster", Object.keys(SITES) as SiteName[], "generic"),
+      site: choice("the cluster", clusterNames, "generic"),
       nodes: number("nodes", count, 1),
-      "ranks-per-node": number("ranks on each; the site's own number if not said", count),
-      "gpus-per-node": number("GPUs of each", { ...count, min: 0 }),
-      "cpus-per-rank": number("processors of each rank", count),
+      "ranks-per-node": number("ranks on each. Default: the cluster's", count),
+      "gpus-per-node": number("GPUs of each, for programs that use them", { ...count, min: 0 }, 0),
+      "cpus-per-rank": number("processors of each rank. Default: the cluster's", count),
       time: text("the time limit, as Slurm writes it", "TIME", "2:00:00"),
       account: text("the project that is charged", "NAME"),
       partition: text("the partition", "NAME"),
@@ -30,7 +30,7 @@ const program = {
       ),
     },
     Environment: {
-      module: list("modules to load beside the site's", "NAME"),
+      module: list("modules to load beside the cluster's", "NAME"),
       env: list("variables to set", "NAME=VALUE"),
     },
     Output: {
@@ -73,9 +73,9 @@ function scriptOf(flags: Flags["values"], words: readonly string[]): string {
   const present = Object.fromEntries(
     Object.entries(given).filter(([, value]) => value !== undefined),
   );
-  return jobScript({
+  return formatJobScript({
     ...present,
-    site: SITES[flags.site],
+    cluster: CLUSTERS[flags.site],
     name: flags["job-name"],
     nodes: flags.nodes,
     time: flags.time,

@@ -3,7 +3,7 @@
 import { hostname } from "node:os";
 import { UserError } from "@tessera/config";
 import { singleGroup, singleWorld, tensorGroup, type World } from "@tessera/collectives";
-import { resolveWorld, type Environment, type Place } from "@tessera/launcher";
+import { resolveWorld, type Environment, type JobRank } from "@tessera/launcher";
 import { findAddon, loadAddon, type Addon } from "./addon.js";
 import { mpiEngine } from "./engine.js";
 
@@ -23,25 +23,25 @@ export const isAvailable = (): boolean => findAddon() !== null;
  * does not find the ranks that the launcher tells of: a job never turns into worlds of one.
  */
 export function joinWorld(env: Environment, options: WorldOptions = {}): World {
-  const place = resolveWorld(env);
-  if (place.size === 1) return singleWorld(hostname());
+  const jobRank = resolveWorld(env);
+  if (jobRank.size === 1) return singleWorld(hostname());
   const file = findAddon();
   if (file === null) {
     throw new UserError(
-      `${place.launcher} started ${place.size} ranks, but the MPI engine is not built here: ` +
+      `${jobRank.launcher} started ${jobRank.size} ranks, but the MPI engine is not built here: ` +
         "npm run setup builds it; tessera doctor says what it needs",
     );
   }
-  return connect(loadAddon(file), place, options);
+  return connect(loadAddon(file), jobRank, options);
 }
 
-function connect(addon: Addon, place: Place, options: WorldOptions): World {
+function connect(addon: Addon, jobRank: JobRank, options: WorldOptions): World {
   const { timeoutMinutes = 10, compareCalls = true } = options;
-  const who = `rank ${place.rank} (host ${hostname()})`;
+  const who = `rank ${jobRank.rank} (host ${hostname()})`;
   const { rank, size, hosts, library } = addon.connect(who, 60 * timeoutMinutes, compareCalls);
-  if (size !== place.size || rank !== place.rank) {
+  if (size !== jobRank.size || rank !== jobRank.rank) {
     throw new UserError(
-      `${place.launcher} says rank ${place.rank} of ${place.size}, but ${library} says rank ${rank} ` +
+      `${jobRank.launcher} says rank ${jobRank.rank} of ${jobRank.size}, but ${library} says rank ${rank} ` +
         `of ${size}: start the ranks by srun --mpi=pmix or by this MPI's own mpirun`,
     );
   }

@@ -1,13 +1,14 @@
-// Which processors and which GPU are a rank's own.
+// How many processors are a rank's own.
 
 import { UserError } from "@tessera/config";
-
-import { resolveWorld, type Environment } from "./resolve_world.js";
+import type { Environment } from "./launchers/launcher.js";
+import { resolveWorld } from "./resolve_world.js";
 
 /**
- * `env`, in which OMP_NUM_THREADS is this rank's even share of its node, unless the launcher or the user has
- * granted it threads already. `processors`: those that this process may run on. A process that is alone
- * in its job keeps `env` as it is.
+ * `env` with OMP_NUM_THREADS set to this rank's even share of its node's processors, unless the launcher or the
+ * user has set a number already, or the process is the only one of its job.
+ * @param processors those that this process may run on.
+ * @throws UserError where the environment contradicts itself.
  */
 export function bind(env: Environment, processors: number): Environment {
   const { size, localSize } = resolveWorld(env);
@@ -15,11 +16,11 @@ export function bind(env: Environment, processors: number): Environment {
   if (size === 1 || granted !== "") return env;
   return {
     ...env,
-    OMP_NUM_THREADS: String(threadsFor(localSize, nodeProcessors(env, processors))),
+    OMP_NUM_THREADS: String(threadsPerRank(localSize, nodeProcessors(env, processors))),
   };
 }
 
-/** What all ranks of the node have together. Slurm says it, also where it pinned each to its own. */
+/** Processors of all ranks of the node. Slurm says it, also where it pinned each rank to its own. */
 function nodeProcessors(env: Environment, processors: number): number {
   const text = env["SLURM_CPUS_ON_NODE"] ?? "";
   if (text === "") return processors;
@@ -28,9 +29,5 @@ function nodeProcessors(env: Environment, processors: number): number {
 }
 
 /** An even share, at least one. */
-export const threadsFor = (localSize: number, processors: number): number =>
+export const threadsPerRank = (localSize: number, processors: number): number =>
   Math.max(1, Math.floor(processors / localSize));
-
-/** The GPU of a rank on a node with `gpus`; null without any. Ranks share them in turn. */
-export const gpuFor = (localRank: number, gpus: number): number | null =>
-  gpus === 0 ? null : localRank % gpus;

@@ -5,7 +5,10 @@ import { UserError } from "@tessera/config";
 /** More than any machine has; a range beyond it is a mistake, refused before memory is taken. */
 const MOST = 1 << 20;
 
-/** The hosts of `list`, in its order. Throws a UserError where it is not a host list. */
+/**
+ * The hosts of `list`, in its order.
+ * @throws UserError where it is no host list.
+ */
 export function expandHosts(list: string): string[] {
   const hosts = split(list, list).flatMap((entry) => expand(entry, list));
   if (hosts.length === 0) throw new UserError("a host list is empty, must name at least one host");
@@ -60,7 +63,10 @@ function numbersOf(range: string, list: string): string[] {
   );
 }
 
-/** Slurm's counts per node, `2(x3),1`: one number per node. */
+/**
+ * Slurm's counts per node, `2(x3),1`: one number per node.
+ * @throws UserError where it is none.
+ */
 export function expandCounts(text: string): number[] {
   return text.split(",").flatMap((part) => {
     const match = /^(\d+)(?:\(x(\d+)\))?$/.exec(part);

@@ -1,14 +1,16 @@
-export { bind, gpuFor, threadsFor } from "./binding.js";
+export { bind, threadsPerRank } from "./binding.js";
+export type { Cluster } from "./clusters/cluster.js";
+export { clusterNames, CLUSTERS, type ClusterName } from "./clusters/clusters.js";
 export { expandCounts, expandHosts } from "./host_list.js";
-export { resolveWorld, type Environment, type Place } from "./resolve_world.js";
+export { formatJobScript, quote, type JobRequest } from "./job_script.js";
 export {
-  causeIn,
-  familyOf,
+  findCause,
   launchEnvironment,
   mpirunArguments,
-  prefixed,
+  parseMpiFamily,
+  prefixRank,
   type LaunchRequest,
   type MpiFamily,
 } from "./launch_command.js";
-export { jobScript, quoted, type JobRequest } from "./job_script.js";
-export { SITES, type Site, type SiteName } from "./sites.js";
+export type { Environment } from "./launchers/launcher.js";
+export { resolveWorld, type JobRank } from "./resolve_world.js";

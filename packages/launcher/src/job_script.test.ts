@@ -2,10 +2,10 @@
 
 import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "@jest/globals";
-import { jobScript, quoted, SITES, type JobRequest } from "./index.js";
+import { formatJobScript, quote, CLUSTERS, type JobRequest } from "./index.js";
 
 const request: JobRequest = {
-  site: SITES.frontier,
+  cluster: CLUSTERS.frontier,
   name: "gpt",
   nodes: 2,
   time: "2:00:00",
@@ -26,9 +26,11 @@ if (!hasShellcheck) {
   process.stdout.write("job_script.test: shellcheck is skipped, for it is not installed\n");
 }
 
-describe.each(Object.values(SITES))("$name", (site) => {
+describe.each(Object.values(CLUSTERS))("$name", (cluster) => {
   const scripts = [2, 4, 24, 64].flatMap((nodes) =>
-    [0, 120].map((warningSeconds) => jobScript({ ...request, site, nodes, warningSeconds })),
+    [0, 120].map((warningSeconds) =>
+      formatJobScript({ ...request, cluster, nodes, warningSeconds }),
+    ),
   );
 
   test("is bash", () => scripts.forEach((script) => check("bash", ["-n"], script)));
@@ -37,17 +39,32 @@ describe.each(Object.values(SITES))("$name", (site) => {
   });
 });
 
-test("frontier's script asks for eight ranks with a GPU and seven cores each", () => {
-  const script = jobScript({ ...request, nodes: 24 });
+test("frontier's script asks for eight ranks with seven cores each, and for no GPUs", () => {
+  const script = formatJobScript({ ...request, nodes: 24 });
   expect(script).toContain("#SBATCH --nodes=24\n#SBATCH --ntasks-per-node=8\n");
-  expect(script).toContain("#SBATCH --cpus-per-task=7\n#SBATCH --gpus-per-node=8\n");
+  expect(script).toContain("#SBATCH --cpus-per-task=7\n#SBATCH --time=2:00:00\n");
   expect(script).toContain("#SBATCH --requeue\n#SBATCH --signal=B:USR1@120\n");
+});
+
+test.each(Object.values(CLUSTERS))(
+  "$name has GPUs where they are asked for, else none",
+  (cluster) => {
+    expect(formatJobScript({ ...request, cluster })).not.toMatch(/gpu|rocm|cuda/i);
+    const script = formatJobScript({ ...request, cluster, gpusPerNode: 4 });
+    expect(script).toContain("#SBATCH --gpus-per-node=4\n");
+  },
+);
+
+test("a node's peak is its cores' in fp32", () => {
+  expect(CLUSTERS.frontier.cpuPeakTflops).toBeCloseTo(3.584, 12);
+  // NERSC gives 39.2 GFLOP/s a core in fp64.
+  expect(CLUSTERS.perlmutter.cpuPeakTflops).toBeCloseTo((2 * 39.2 * 128) / 1000, 12);
 });
 
 test.each(["plain", "two words", "it's", "$(rm -rf x)", "`x`", 'a"b', "new\nline", "", "-x", "*"])(
   "the shell reads %j as one word",
   (word) => {
-    const { stdout } = spawnSync("bash", ["-c", `printf %s ${quoted(word)}`], { encoding: "utf8" });
+    const { stdout } = spawnSync("bash", ["-c", `printf %s ${quote(word)}`], { encoding: "utf8" });
     expect(stdout).toBe(word);
   },
 );
@@ -60,10 +77,12 @@ test.each([
   [{ environment: { "A=1;B": "2" } }, "--env A=1;B"],
   [{ program: [] }, "needs a program"],
 ])("%j is refused", (change, said) => {
-  expect(() => jobScript({ ...request, ...change })).toThrow(said);
+  expect(() => formatJobScript({ ...request, ...change })).toThrow(said);
 });
 
-test("a site that charges for jobs wants an account", () => {
+test("a cluster that charges for jobs wants an account", () => {
   const { account: _, ...without } = request;
-  expect(() => jobScript(without)).toThrow("--account: frontier charges each job to a project");
+  expect(() => formatJobScript(without)).toThrow(
+    "--account: frontier charges each job to a project",
+  );
 });

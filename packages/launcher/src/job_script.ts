@@ -1,19 +1,23 @@
-// A Slurm job script, as text. Whatever a user gave is quoted, so that the shell reads it as data.
+// A Slurm job script, as text. Whatever a user gives is quoted, so that the shell reads it as data.
 
 import { UserError } from "@tessera/config";
-import type { Site } from "./sites.js";
+import type { Cluster } from "./clusters/cluster.js";
 
 export interface JobRequest {
-  readonly site: Site;
+  readonly cluster: Cluster;
   readonly name: string;
   readonly nodes: number;
+  /** Default: the cluster's. */
   readonly ranksPerNode?: number;
+  /** For programs that use GPUs; no engine of Tessera does. Default: 0. */
   readonly gpusPerNode?: number;
+  /** Default: the cluster's. */
   readonly cpusPerRank?: number;
   /** As Slurm writes it: `2:00:00`. */
   readonly time: string;
   readonly account?: string;
   readonly partition?: string;
+  /** Beside the cluster's. */
   readonly modules?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   /** Where the job's output goes. */
@@ -24,15 +28,18 @@ export interface JobRequest {
   readonly program: readonly string[];
 }
 
-/** One word of a shell command, whatever it has in it. */
-export const quoted = (word: string): string =>
+/** `word` as one word of a shell command. */
+export const quote = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
-/** The script; a UserError where a value could not stand in it. */
-export function jobScript(request: JobRequest): string {
-  refuse(request);
-  const { site, program } = request;
-  const cpus = request.cpusPerRank ?? site.cpusPerRank;
+/**
+ * The text of the script.
+ * @throws UserError where a value could not stand in it.
+ */
+export function formatJobScript(request: JobRequest): string {
+  checkRequest(request);
+  const { cluster, program } = request;
+  const cpus = request.cpusPerRank ?? cluster.cpusPerRank;
   const lines = [
     "#!/bin/bash",
     ...directives(request).map((directive) => `#SBATCH ${directive}`),
@@ -43,54 +50,54 @@ export function jobScript(request: JobRequest): string {
     // What srun gives each task does not follow from the job since Slurm 22.05.
     ...(cpus === null ? [] : [`export SRUN_CPUS_PER_TASK=${cpus} OMP_NUM_THREADS=${cpus}`, ""]),
     ...(request.warningSeconds === 0
-      ? [`srun ${srunArguments(request)} ${program.map(quoted).join(" ")}`]
-      : requeueing(request)),
+      ? [`srun ${srunArguments(request)} ${program.map(quote).join(" ")}`]
+      : requeueLines(request)),
   ];
   return `${lines.join("\n")}\n`;
 }
 
 function directives(request: JobRequest): string[] {
-  const { site, nodes, warningSeconds } = request;
-  const gpus = request.gpusPerNode ?? site.gpusPerNode;
-  const cpus = request.cpusPerRank ?? site.cpusPerRank;
+  const { cluster, nodes, warningSeconds } = request;
+  const { gpusPerNode = 0 } = request;
+  const cpus = request.cpusPerRank ?? cluster.cpusPerRank;
   const log = `${request.logFolder}/%x-%j.log`;
   return [
     `--job-name=${request.name}`,
     `--nodes=${nodes}`,
-    `--ntasks-per-node=${request.ranksPerNode ?? site.ranksPerNode}`,
+    `--ntasks-per-node=${request.ranksPerNode ?? cluster.ranksPerNode}`,
     ...(cpus === null ? [] : [`--cpus-per-task=${cpus}`]),
-    ...(gpus === 0 ? [] : [`--gpus-per-node=${gpus}`]),
+    ...(gpusPerNode === 0 ? [] : [`--gpus-per-node=${gpusPerNode}`]),
     `--time=${request.time}`,
     ...(request.account === undefined ? [] : [`--account=${request.account}`]),
     ...(request.partition === undefined ? [] : [`--partition=${request.partition}`]),
     `--output=${log}`,
     "--open-mode=append",
     ...(warningSeconds === 0 ? [] : ["--requeue", `--signal=B:USR1@${warningSeconds}`]),
-    ...site.directives,
+    ...cluster.directives,
   ];
 }
 
-function environmentLines({ site, modules = [], environment = {} }: JobRequest): string[] {
-  const all = [...site.modules, ...modules];
-  const variables = Object.entries({ ...site.environment, ...environment });
+function environmentLines({ cluster, modules = [], environment = {} }: JobRequest): string[] {
+  const all = [...cluster.modules, ...modules];
+  const variables = Object.entries({ ...cluster.environment, ...environment });
   return [
-    ...all.map((name) => `module load ${quoted(name)}`),
-    ...variables.map(([name, value]) => `export ${name}=${quoted(value)}`),
+    ...all.map((name) => `module load ${quote(name)}`),
+    ...variables.map(([name, value]) => `export ${name}=${quote(value)}`),
     ...(all.length + variables.length === 0 ? [] : [""]),
   ];
 }
 
-const srunArguments = ({ site }: JobRequest): string =>
+const srunArguments = ({ cluster }: JobRequest): string =>
   // A rank that ends badly ends them all, at once.
-  ["--kill-on-bad-exit=1", "--label", ...site.srun].join(" ");
+  ["--kill-on-bad-exit=1", "--label", ...cluster.srun].join(" ");
 
 /** Before the time limit the ranks are told to save; those that end well go back into the queue. */
-function requeueing(request: JobRequest): string[] {
+function requeueLines(request: JobRequest): string[] {
   return [
     "warned=no",
     // To the steps alone: srun takes a signal to itself as the wish to end at once.
     `trap 'warned=yes; scancel --signal=TERM "$SLURM_JOB_ID"' USR1`,
-    `srun ${srunArguments(request)} ${request.program.map(quoted).join(" ")} &`,
+    `srun ${srunArguments(request)} ${request.program.map(quote).join(" ")} &`,
     "code=0",
     "wait $! || code=$?",
     'if [ "$warned" = yes ]; then',
@@ -102,9 +109,9 @@ function requeueing(request: JobRequest): string[] {
   ];
 }
 
-function refuse({ site, ...request }: JobRequest): void {
-  if (site.requiresAccount && request.account === undefined) {
-    throw new UserError(`--account: ${site.name} charges each job to a project; say which one`);
+function checkRequest({ cluster, ...request }: JobRequest): void {
+  if (cluster.requiresAccount && request.account === undefined) {
+    throw new UserError(`--account: ${cluster.name} charges each job to a project; say which one`);
   }
   if (!/^(\d+-)?\d{1,3}(:\d{2}){0,2}$/.test(request.time)) {
     throw new UserError(

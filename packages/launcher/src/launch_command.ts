@@ -1,28 +1,29 @@
-// How this machine's MPI starts ranks, and what it says of them.
+// The command line of this machine's mpirun, and how to read what it prints.
 
-import { threadsFor } from "./binding.js";
-import type { Environment } from "./resolve_world.js";
+import { threadsPerRank } from "./binding.js";
+import type { Environment } from "./launchers/launcher.js";
 
 export interface LaunchRequest {
   /** The program and its arguments. */
   readonly program: readonly string[];
   readonly ranks: number;
-  /** Processors of this machine, shared out among the ranks. */
+  /** Processors of this machine, which the ranks divide. */
   readonly processors: number;
   readonly asRoot: boolean;
 }
 
-/** The launchers that are known, by what `mpirun --version` prints. */
+/** Implementations of MPI whose mpirun is known. */
 export type MpiFamily = "Open MPI" | "MPICH";
 
-export const familyOf = (version: string): MpiFamily | null =>
+/** The implementation that `mpirun --version` names; null for another. */
+export const parseMpiFamily = (version: string): MpiFamily | null =>
   version.includes("Open MPI") || version.includes("Open RTE")
     ? "Open MPI"
     : /HYDRA|MPICH/i.test(version)
       ? "MPICH"
       : null;
 
-/** The arguments of mpirun. Each line that a rank prints is marked with its rank. */
+/** Arguments of mpirun, with which each line that a rank prints is tagged with its rank. */
 export function mpirunArguments(family: MpiFamily, request: LaunchRequest): string[] {
   const { program, ranks, asRoot } = request;
   const count = ["-n", String(ranks)];
@@ -32,10 +33,10 @@ export function mpirunArguments(family: MpiFamily, request: LaunchRequest): stri
   return [...root, "--oversubscribe", "--bind-to", "none", "--tag-output", ...count, ...program];
 }
 
-/** What the ranks' environment has beside this one's. */
+/** Variables to add to the ranks' environment. */
 export const launchEnvironment = (env: Environment, request: LaunchRequest): Environment =>
   env["OMP_NUM_THREADS"] === undefined
-    ? { OMP_NUM_THREADS: String(threadsFor(request.ranks, request.processors)) }
+    ? { OMP_NUM_THREADS: String(threadsPerRank(request.ranks, request.processors)) }
     : {};
 
 const TAG = /\[\d+,\d+\]<(?:stdout|stderr)>:/g;
@@ -44,13 +45,13 @@ const TAG = /\[\d+,\d+\]<(?:stdout|stderr)>:/g;
  * A line of mpirun's output with its rank in front: `[1,3]<stdout>:hello` is `[3] hello`. A line that a rank
  * writes in pieces has a tag before each.
  */
-export const prefixed = (line: string): string =>
+export const prefixRank = (line: string): string =>
   line.replace(/^\[\d+,(\d+)\]<(?:stdout|stderr)>: ?/, "[$1] ").replace(TAG, "");
 
-/** Who ended the job and why, where the line says so. */
-export function causeIn(line: string): string | null {
-  const told = /rank \d+ \(host [^)]+\): .+/.exec(line);
-  if (told !== null) return told[0];
+/** Which rank ended the job, and why; null where the line does not say. */
+export function findCause(line: string): string | null {
+  const stated = /rank \d+ \(host [^)]+\): .+/.exec(line);
+  if (stated !== null) return stated[0];
   const killed = /process rank (\d+) with PID \d+ on node (\S+) exited on (signal .+?)\.?$/.exec(
     line,
   );

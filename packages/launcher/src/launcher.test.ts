@@ -1,7 +1,7 @@
 // Environments as the launchers' documentation gives them, and what contradicts itself.
 
 import { describe, expect, test } from "@jest/globals";
-import { bind, expandCounts, expandHosts, gpuFor, prefixed, resolveWorld } from "./index.js";
+import { bind, expandCounts, expandHosts, prefixRank, resolveWorld } from "./index.js";
 
 const slurm = {
   SLURM_JOB_ID: "7",
@@ -156,14 +156,10 @@ describe("a rank gets an even share of its node's processors,", () => {
   }
 });
 
-test("ranks take a node's GPUs in turn", () => {
-  expect([gpuFor(5, 4), gpuFor(0, 0)]).toEqual([1, null]);
-});
-
 test("a line of mpirun's output has its rank in front, also where the rank wrote it in pieces", () => {
-  expect(prefixed("[1,3]<stdout>:hello")).toBe("[3] hello");
-  expect(prefixed("[1,0]<stderr>:To be[1,0]<stderr>:, or[1,0]<stderr>: not")).toBe(
+  expect(prefixRank("[1,3]<stdout>:hello")).toBe("[3] hello");
+  expect(prefixRank("[1,0]<stderr>:To be[1,0]<stderr>:, or[1,0]<stderr>: not")).toBe(
     "[0] To be, or not",
   );
-  expect(prefixed("mpirun noticed [1,2] that")).toBe("mpirun noticed [1,2] that");
+  expect(prefixRank("mpirun noticed [1,2] that")).toBe("mpirun noticed [1,2] that");
 });

@@ -3,7 +3,7 @@
 
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { familyOf, mpirunArguments } from "@tessera/launcher";
+import { parseMpiFamily, mpirunArguments } from "@tessera/launcher";
 import { medianOf } from "./median.mjs";
 import { stepper } from "./stepper.mjs";
 
@@ -19,7 +19,7 @@ export function ranksOf(settings) {
   const { stdout } = spawnSync("mpirun", ["--version"], { encoding: "utf8" });
   const asRoot = process.getuid?.() === 0;
   const request = { program: args, ranks, processors: ranks, asRoot };
-  const launched = mpirunArguments(familyOf(stdout ?? ""), request).filter(isPlain);
+  const launched = mpirunArguments(parseMpiFamily(stdout ?? ""), request).filter(isPlain);
   return stepper("mpirun", launched, settings);
 }
 

@@ -1,0 +1,16 @@
+// The clusters that job scripts can be written for.
+
+import type { Cluster } from "./cluster.js";
+import { frontier } from "./frontier.js";
+import { generic } from "./generic.js";
+import { perlmutter } from "./perlmutter.js";
+
+/** By the name that `--site` takes. */
+export const CLUSTERS = { generic, frontier, perlmutter } as const satisfies Record<
+  string,
+  Cluster
+>;
+
+export type ClusterName = keyof typeof CLUSTERS;
+
+export const clusterNames = Object.keys(CLUSTERS) as ClusterName[];
