@@ -18,7 +18,9 @@ import { choice, endWith, number, parseFlags, text } from "@tessera/config";
 import { gptConfig, gptModel, noDropout } from "@tessera/gpt";
 import { chooseBackend } from "@tessera/engines";
 import { leaves } from "@tessera/layers";
-import { openCheckpoints, planRun, silent, startRun } from "@tessera/trainer";
+import { planRun, startRun } from "@tessera/trainer";
+import { openCheckpoints } from "@tessera/trainer/loop";
+import { silent } from "@tessera/trainer/report";
 import { cases } from "./training/cases.mjs";
 import { medianOf } from "./training/median.mjs";
 

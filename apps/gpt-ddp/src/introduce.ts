@@ -5,13 +5,8 @@ import { peakBytes, rankMemory } from "@tessera/data-parallel";
 import { activationBytes, parameterCount, type GptParams } from "@tessera/gpt";
 import type { BackendName } from "@tessera/engines";
 import { isAvailable } from "@tessera/kernels-native";
-import {
-  describeMemory,
-  describeRanks,
-  megabytes,
-  type Run,
-  type TrainingState,
-} from "@tessera/trainer";
+import type { Run, TrainingState } from "@tessera/trainer";
+import { describeMemory, describeRanks, megabytes } from "@tessera/trainer/report";
 import type { ChosenRun } from "./run_config.js";
 
 interface Introduced extends ChosenRun {

@@ -16,20 +16,22 @@ import { threadCount } from "@tessera/kernels-native";
 import { bind } from "@tessera/launcher";
 import { isFirstRank } from "@tessera/parallel";
 import {
-  consoleReporter,
   evaluate,
-  jsonLines,
   planRun,
   runExitCode,
-  silent,
   startRun,
   stopOnSignal,
   trainRun,
-  withSinks,
-  type Reporter,
   type Run,
   type TrainingState,
 } from "@tessera/trainer";
+import {
+  consoleReporter,
+  jsonLines,
+  silent,
+  withSinks,
+  type Reporter,
+} from "@tessera/trainer/report";
 import { checkOutput } from "./check_output.js";
 import { configure } from "./deepspeed.js";
 import { program, type Flags } from "./flags.js";

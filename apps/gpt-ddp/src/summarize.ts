@@ -1,7 +1,8 @@
 // What a run says of itself after its last step.
 
 import { memory } from "@tensorflow/tfjs-core";
-import { duration, megabytes, type TrainingPlan, type TrainingResult } from "@tessera/trainer";
+import type { TrainingPlan, TrainingResult } from "@tessera/trainer";
+import { duration, megabytes } from "@tessera/trainer/report";
 
 /** A few lines on what came out, how fast, in how much memory. */
 export function summarize(plan: TrainingPlan, result: TrainingResult, seconds: number): void {

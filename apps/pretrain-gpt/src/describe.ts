@@ -2,7 +2,7 @@
 
 import { parameterCount, trainingFlopsPerToken } from "@tessera/gpt";
 import { createSchedules, simulate, type Timeline } from "@tessera/pipeline-parallel";
-import { describeMemory } from "@tessera/trainer";
+import { describeMemory } from "@tessera/trainer/report";
 import { mostMemory } from "./memory.js";
 import type { PretrainRun } from "./run_config.js";
 import type { Vocabulary } from "./vocabulary.js";

@@ -1,6 +1,7 @@
 // A run's own reasons to stop before its end.
 
-import { LIMIT, type Reporter } from "@tessera/trainer";
+import { LIMIT } from "@tessera/trainer";
+import type { Reporter } from "@tessera/trainer/report";
 import type { Flags } from "./flags.js";
 
 const MINUTE_MS = 60_000;

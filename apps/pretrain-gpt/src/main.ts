@@ -12,17 +12,15 @@ import { bind, CLUSTERS, resolveWorld } from "@tessera/launcher";
 import { isFirstRank } from "@tessera/parallel";
 import { openEventFile } from "@tessera/tensorboard";
 import {
-  describeRanks,
   evaluate,
   planRun,
   runExitCode,
-  silent,
   stopOnSignal,
   trainRun,
-  type Reporter,
   type Run,
   type TrainingResult,
 } from "@tessera/trainer";
+import { describeRanks, silent, type Reporter } from "@tessera/trainer/report";
 import { arrange } from "./arguments.js";
 import { configure } from "./deepspeed.js";
 import { describe } from "./describe.js";

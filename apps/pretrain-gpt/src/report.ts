@@ -2,14 +2,14 @@
 // gives them in TensorBoard, by steps and by samples.
 
 import type { EventFile } from "@tessera/tensorboard";
+import { isDue } from "@tessera/trainer/loop";
 import {
   duration,
-  isDue,
   reportSlowPhases,
   type Metrics,
   type Reporter,
   type ReportContext,
-} from "@tessera/trainer";
+} from "@tessera/trainer/report";
 
 export interface ReportOptions {
   readonly say: (line: string) => void;

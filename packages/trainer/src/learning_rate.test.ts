@@ -11,13 +11,8 @@ import { feedOf, splitWindows } from "@tessera/data";
 import { gptConfig, gptModel } from "@tessera/gpt";
 import { materialize, type Tree } from "@tessera/layers";
 import { constant, linear, sequence, sgd, warmup, type ScheduleConfig } from "@tessera/optim";
-import {
-  initialTrainingState,
-  parallelize,
-  takeStep,
-  type TrainingPlan,
-  type TrainingState,
-} from "./index.js";
+import type { TrainingPlan, TrainingState } from "./index.js";
+import { initialTrainingState, parallelize, takeStep } from "./loop.js";
 
 beforeAll(async () => {
   enableProdMode();

@@ -7,7 +7,7 @@ import { singleGroup, singleWorld, type World } from "@tessera/collectives";
 import { UserError } from "@tessera/config";
 import { gptConfig, gptModel, type GptConfig } from "@tessera/gpt";
 import { leaves, shardSlice, type ParamSpec } from "@tessera/layers";
-import { parallelize } from "./index.js";
+import { parallelize } from "./loop.js";
 
 beforeAll(async () => {
   enableProdMode(); // no advice to install another backend

@@ -11,25 +11,19 @@ import { feedOf, shuffledOrder, splitWindows } from "@tessera/data";
 import { gptConfig, gptModel, uniformDropout } from "@tessera/gpt";
 import { disposeTree, leaves, mapTensors, materialize, type Tree } from "@tessera/layers";
 import { adam, constant, decayOf } from "@tessera/optim";
+import { evaluate, type TrainingPlan, type TrainingState } from "./index.js";
+import { initialTrainingState, parallelize, takeStep, train, type Saver } from "./loop.js";
 import {
   consoleReporter,
   duration,
-  evaluate,
-  initialTrainingState,
   jsonLines,
-  parallelize,
   silent,
   stopwatch,
-  takeStep,
   tensorBoard,
-  train,
   withSinks,
   type Metrics,
   type Reporter,
-  type Saver,
-  type TrainingPlan,
-  type TrainingState,
-} from "./index.js";
+} from "./report.js";
 
 beforeAll(async () => {
   enableProdMode();

@@ -23,6 +23,7 @@ import type { Recomputation } from "@tessera/model";
 import type { ScheduleKind } from "@tessera/pipeline-parallel";
 import { shardParams } from "@tessera/tensor-parallel";
 import { adam, decayOf } from "@tessera/optim";
+import type { TrainingPlan, TrainingState } from "@tessera/trainer";
 import {
   batchAfter,
   initialTrainingState,
@@ -31,9 +32,7 @@ import {
   takeStep,
   readScalar,
   gatherFullState,
-  type TrainingPlan,
-  type TrainingState,
-} from "@tessera/trainer";
+} from "@tessera/trainer/loop";
 
 export interface Layout {
   /** Ranks that share each layer, and those that share the layers; the others see other samples. */

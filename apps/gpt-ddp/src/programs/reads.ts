@@ -7,7 +7,8 @@ import { joinWorld } from "@tessera/collectives-mpi";
 import type { GptParams } from "@tessera/gpt";
 import { loadNative, type CpuBackend } from "@tessera/kernels-native";
 import { disposeTree, materialize } from "@tessera/layers";
-import { initialTrainingState, train, type Reporter } from "@tessera/trainer";
+import { initialTrainingState, train } from "@tessera/trainer/loop";
+import type { Reporter } from "@tessera/trainer/report";
 import { planOf, type Job, type Layout } from "./layouts.js";
 
 /** Of these, the first and the last are logged. */

@@ -9,17 +9,16 @@ import type { World } from "@tessera/collectives";
 import type { GptParams } from "@tessera/gpt";
 import { loadNative } from "@tessera/kernels-native";
 import { disposeTree, leaves, materialize } from "@tessera/layers";
+import type { TrainingPlan, TrainingState } from "@tessera/trainer";
 import {
   initialTrainingState,
   openCheckpoints,
   resumeRun,
-  silent,
   takeStep,
   readScalar,
   gatherFullState,
-  type TrainingPlan,
-  type TrainingState,
-} from "@tessera/trainer";
+} from "@tessera/trainer/loop";
+import { silent } from "@tessera/trainer/report";
 import { planOf, type Job, type Layout } from "./layouts.js";
 
 export interface Named {

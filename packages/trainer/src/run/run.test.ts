@@ -11,16 +11,8 @@ import { singleWorld } from "@tessera/collectives";
 import { feedOf, shuffledOrder, splitWindows } from "@tessera/data";
 import { gptConfig, gptModel, type GptParams } from "@tessera/gpt";
 import { disposeTree } from "@tessera/layers";
-import {
-  planRun,
-  resolveRun,
-  runExitCode,
-  silent,
-  startRun,
-  trainRun,
-  type Metrics,
-  type RunConfig,
-} from "../index.js";
+import { planRun, resolveRun, runExitCode, startRun, trainRun, type RunConfig } from "../index.js";
+import { silent, type Metrics } from "../report.js";
 
 beforeAll(async () => {
   enableProdMode(); // no advice to install another backend

@@ -1,0 +1,17 @@
+// What is told of a run: to a person on a terminal, to programs by sinks.
+
+export { describeMemory, describeRanks, megabytes } from "./describe.js";
+export {
+  consoleReporter,
+  duration,
+  reportSlowPhases,
+  silent,
+  type Metrics,
+  type ReportContext,
+  type Reporter,
+  type ReporterOptions,
+} from "./reporter.js";
+export { jsonLines } from "./sinks/json_lines.js";
+export { withSinks, type MetricSink } from "./sinks/sink.js";
+export { tensorBoard } from "./sinks/tensorboard.js";
+export { stopwatch, type Elapsed } from "./stopwatch.js";
