@@ -1,4 +1,4 @@
-// Whether the ranks that must hold the same weights do.
+// Checks that data-parallel replicas hold the same weights.
 
 import { UserError } from "@tessera/config";
 import { findDivergence } from "@tessera/data-parallel";
@@ -7,17 +7,18 @@ import type { TrainingPlan } from "./plan.js";
 import type { TrainingState } from "./state.js";
 
 /**
- * Throws a UserError that names the first parameter on which ranks differ. No rank ever sends its weights
- * to make them equal: they are a function of the seed, or of the files that all ranks read.
+ * No rank broadcasts its weights to make replicas equal: they are a function of the seed, or of the files that all
+ * ranks read. So they are compared.
+ * @throws UserError that names the first parameter on which ranks differ.
  */
 export function checkReplicasAgree(
   { dataParallel }: TrainingPlan,
   { params, step }: TrainingState,
 ): void {
   if (dataParallel.group.size === 1) return;
-  const whole = dataParallel.gatherParams(params);
-  const path = findDivergence(whole, dataParallel.group);
-  disposeTree(whole);
+  const full = dataParallel.gatherParams(params);
+  const path = findDivergence(full, dataParallel.group);
+  disposeTree(full);
   if (path === null) return;
   const cause =
     step === 0 ? "give all of them the same files" : "one of them computes wrongly, or has a fault";

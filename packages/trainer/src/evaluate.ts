@@ -15,9 +15,9 @@ export type EvaluationPlan<P extends Tree = Tree> = Pick<
 >;
 
 /**
- * Nats per token that counts, over one pass of `feed`. Batches go to the ranks with samples of their own in turn,
- * as many to each, because gathering weights takes all of them; those past the end count nothing. `progress` is
- * told how many rounds of batches are done.
+ * Nats per token that counts, over one pass of `feed`. Data-parallel ranks take batches in turn, as many each,
+ * because gathering weights takes all of them; batches past the end count nothing. `progress` gets the number of
+ * rounds done.
  */
 export function evaluate<P extends Tree>(
   plan: EvaluationPlan<P>,

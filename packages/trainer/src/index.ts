@@ -1,5 +1,5 @@
-// A run from one value: what most programs need. The loop's mechanics are in `@tessera/trainer/loop`, what is told of a
-// run in `@tessera/trainer/report`.
+// Runs from one value, which is what most programs need. The mechanics of the loop are in `@tessera/trainer/loop`,
+// reporters and metric sinks in `@tessera/trainer/report`.
 
 export type { AxisContext, AxisDefinition } from "./axes/definition.js";
 export { evaluate } from "./evaluate.js";

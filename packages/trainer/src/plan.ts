@@ -1,4 +1,4 @@
-// What a training run is made of: everything that is decided before the first step.
+// Everything about a training run that is decided before its first step, on this rank.
 
 import { rampedBatch, type BatchPlan, type BatchRamp } from "@tessera/config";
 import type { Feed } from "@tessera/data";

@@ -1,4 +1,4 @@
-// What is told of a run: to a person on a terminal, to programs by sinks.
+// Reporting on a run: to people on a terminal, to programs by metric sinks.
 
 export { describeMemory, describeRanks, megabytes } from "./describe.js";
 export {

@@ -1,4 +1,4 @@
-// What a run tells while it goes on: to a person, and as JSON lines to programs.
+// Reports on a run in progress: metrics, progress of slow phases, and notes for people.
 
 import { MultiBar, Presets } from "cli-progress";
 import type { Elapsed } from "./stopwatch.js";
@@ -6,21 +6,20 @@ import type { Elapsed } from "./stopwatch.js";
 /** One line of metrics.jsonl. */
 export type Metrics = Readonly<Record<string, number>>;
 
-/** Where training is when figures are told. */
+/** Where training was when metrics were read. */
 export interface ReportContext {
   readonly consumedSamples: number;
   /** Of the last step. */
   readonly globalBatch: number;
-  /** What ran since figures of training were told last; null where these are not of training. */
+  /** What ran since training metrics were reported last; null where these metrics are not of training. */
   readonly elapsed: Elapsed | null;
 }
 
 export interface Reporter {
   /** After every step, with the number of steps taken. */
   tick(step: number, tokensPerSecond: number): void;
-  /** Between steps: how far something else that takes a while is. */
+  /** Between steps: progress of something else that takes a while. */
   phase(name: string, done: number, all: number): void;
-  /** Figures worth keeping. */
   metrics(metrics: Metrics, context: ReportContext): void;
   /** A sentence for people. */
   note(text: string): void;
@@ -31,7 +30,7 @@ export interface ReporterOptions {
   readonly stream: NodeJS.WriteStream;
   readonly steps: number;
   readonly startStep: number;
-  /** Whether a person looks at a terminal; launchers of ranks make theirs look like one. */
+  /** Whether to draw a progress bar. Default: the stream is a terminal. */
   readonly isTerminal?: boolean;
 }
 
@@ -64,17 +63,17 @@ interface Display extends Pick<Reporter, "tick" | "phase"> {
   readonly end: () => void;
 }
 
-/** Between lines on something that a step waits for. */
-const PATIENCE_MS = 10_000;
+/** Between lines on a phase that a step waits for. */
+const PHASE_INTERVAL_MS = 10_000;
 
-/** Tells of what a step waits for, where nothing else was told for a while. */
+/** Logs the progress of a phase that a step waits for, where nothing else was logged for a while. */
 export function reportSlowPhases(say: (text: string) => void): Pick<Reporter, "tick" | "phase"> {
-  let told = performance.now();
+  let logged = performance.now();
   return {
-    tick: () => (told = performance.now()),
+    tick: () => (logged = performance.now()),
     phase(name, done, all) {
-      if (performance.now() - told < PATIENCE_MS) return;
-      told = performance.now();
+      if (performance.now() - logged < PHASE_INTERVAL_MS) return;
+      logged = performance.now();
       say(`${name} ${done}/${all}`);
     },
   };
@@ -109,7 +108,7 @@ function terminal({ stream, steps, startStep }: ReporterOptions): Display {
   };
 }
 
-/** Four digits that matter. */
+/** Four significant digits. */
 const figure = (value: number): string =>
   Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(4)));
 
@@ -120,7 +119,7 @@ export function duration(seconds: number): string {
   return s >= 60 ? `${Math.floor(s / 60)} min ${s % 60} s` : `${s} s`;
 }
 
-/** Says nothing. */
+/** Reports nothing. */
 export const silent: Reporter = {
   tick: () => undefined,
   phase: () => undefined,

@@ -23,7 +23,7 @@ import { rankAmong } from "@tessera/parallel";
 import type { TrainingPlan } from "./plan.js";
 import { optimizerShards, type TrainingState } from "./state.js";
 
-/** What two runs must share so that one can continue the other, by name. */
+/** What a run must share with one that continues it, by name. */
 export type Identity = Readonly<Record<string, string | number>>;
 
 /**

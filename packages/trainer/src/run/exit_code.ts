@@ -1,4 +1,4 @@
-// How a run's end is told to the shell and to batch systems.
+// Exit codes of a run, for shells and batch systems.
 
 import { EXIT } from "@tessera/config";
 import { anyRank } from "@tessera/parallel";

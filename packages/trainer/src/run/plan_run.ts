@@ -25,7 +25,7 @@ export interface Run<P extends Tree = Tree> {
   readonly trainSamples: number;
   /** What a run that continues this one must share with it, by name. */
   readonly identity: Identity;
-  /** The folder of checkpoints, taken for this run; null where it saves none. */
+  /** The folder of checkpoints, locked for this run; null where it saves none. */
   readonly checkpoints: Checkpoints | null;
   /** What the user should know before the first step. */
   readonly notes: readonly string[];
@@ -40,32 +40,18 @@ const FP16_SCALING = { initial: 2 ** 16, minimum: 1, window: 1000, hysteresis: 2
 export async function planRun<P extends Tree>(
   world: World,
   config: RunConfig<P>,
-  say: (text: string) => void = () => undefined,
+  log: (text: string) => void = () => undefined,
 ): Promise<Run<P>> {
   checkStorage(config.precision?.storage ?? "fp32");
-  const checkpoints = await takeFolder(world, config, say);
+  const checkpoints = config.checkpoints
+    ? await openCheckpoints(world, { ...config.checkpoints, log })
+    : null;
   try {
     return { ...(await planOf(world, config)), config, checkpoints };
   } catch (error) {
     await checkpoints?.close();
     throw error;
   }
-}
-
-async function takeFolder(
-  world: World,
-  { checkpoints }: RunConfig,
-  say: (text: string) => void,
-): Promise<Checkpoints | null> {
-  if (checkpoints === undefined) return null;
-  const { folder, keep, async: isAsync = true, timeoutSeconds } = checkpoints;
-  return openCheckpoints(world, {
-    folder,
-    isWaitedFor: !isAsync,
-    say,
-    ...(keep !== undefined && { keep }),
-    ...(timeoutSeconds !== undefined && { patienceSeconds: timeoutSeconds }),
-  });
 }
 
 async function planOf<P extends Tree>(

@@ -1,4 +1,4 @@
-// The sizes of a run for a number of ranks, on paper: what can be said of it without a rank to talk to.
+// The sizes of a run for a number of ranks, from its configuration alone.
 
 import { UserError, type BatchPlan, type BatchRamp } from "@tessera/config";
 import { resolveParallel, type ResolvedParallel } from "../parallel_config.js";

@@ -15,7 +15,7 @@ import type { Run } from "./plan_run.js";
 export interface RunHooks<P extends Tree = Tree> {
   /** Called once before the first step, with the state that it starts from. */
   readonly onStart?: (start: TrainingState<P>) => void;
-  /** What is told on this rank, from `start` on. Default: lines on stdout of the first rank. */
+  /** Creates this rank's reporter. Default: lines on stdout of the first rank. */
   readonly reporter?: (start: TrainingState<P>) => Reporter;
   /** Once aborted, the run saves after the step and ends. */
   readonly signal?: AbortSignal;
