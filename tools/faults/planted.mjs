@@ -31,16 +31,16 @@ export const faults = [
   },
   {
     name: "a lock that is never released",
-    file: "packages/checkpoint/src/sharded/lock.ts",
-    from: "if (textOf(path) === text) rmSync(path);",
-    to: "if (textOf(path) !== text) rmSync(path);",
-    seenBy: ["checkpoint"],
+    file: "packages/files/src/lock.ts",
+    from: "if (textIn(path) === text) rmSync(path);",
+    to: "if (textIn(path) !== text) rmSync(path);",
+    seenBy: ["files", "checkpoint"],
   },
   {
     name: "a swallowed error",
     file: "packages/checkpoint/src/sharded/save_shard.ts",
-    from: "throw unwritten(path, error);",
-    to: "return unwritten(path, error) === null ? path : null;",
+    from: "throw writeError(path, error, UNTOUCHED);",
+    to: "return writeError(path, error) === null ? path : null;",
     seenBy: ["checkpoint"],
   },
   {

@@ -1,7 +1,6 @@
 // From a checkpoint to the model alone, as other programs load it.
 
-import { mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { stageFolder } from "@tessera/files";
 import { openModel } from "./hugging_face/open_model.js";
 import { writingModel } from "./hugging_face/write_model.js";
 
@@ -11,13 +10,15 @@ import { writingModel } from "./hugging_face/write_model.js";
  */
 export function exportModel(from: string, to: string): void {
   const model = openModel(from);
-  const partial = join(to, `.model.partial-${process.pid}`);
   try {
-    mkdirSync(partial, { recursive: true });
-    for (const _step of writingModel(partial, model.config, (path) => model.valuesAt(path)));
-    for (const name of readdirSync(partial)) renameSync(join(partial, name), join(to, name));
+    const staged = stageFolder(to);
+    try {
+      for (const _step of writingModel(staged.path, model.config, (path) => model.valuesAt(path)));
+      staged.commit();
+    } finally {
+      staged.abort();
+    }
   } finally {
     model.close();
-    rmSync(partial, { recursive: true, force: true });
   }
 }

@@ -2,9 +2,10 @@
 // tensor's dtype, shape and place, then the tensors' bytes. Every number in a file is hostile until
 // checked against the file's size.
 
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { UserError } from "@tessera/config";
+import { readFully, reasonOf } from "@tessera/files";
 import * as v from "valibot";
 import { formats, type Dtype } from "./dtype.js";
 import { faultOf } from "./fault.js";
@@ -103,22 +104,7 @@ function open(path: string): number {
   try {
     return openSync(path, "r");
   } catch (error) {
-    throw new UserError(`${path}: cannot be opened (${(error as NodeJS.ErrnoException).code})`);
-  }
-}
-
-interface Opened {
-  readonly path: string;
-  readonly descriptor: number;
-}
-
-/** `readSync` may return early, and takes less than 2 GiB at a time. */
-function readFully({ path, descriptor }: Opened, into: Uint8Array, position: number): void {
-  for (let done = 0; done < into.length;) {
-    const length = Math.min(into.length - done, 2 ** 30);
-    const read = readSync(descriptor, into, done, length, position + done);
-    if (read === 0) throw new UserError(`${path}: became shorter while it was read`);
-    done += read;
+    throw new UserError(`${path}: cannot be opened (${reasonOf(error)})`);
   }
 }
 

@@ -1,7 +1,7 @@
 // Writing safetensors files.
 
-import { closeSync, fsyncSync, openSync, writeSync } from "node:fs";
-import { UserError } from "@tessera/config";
+import { closeSync, fsyncSync, openSync } from "node:fs";
+import { writeError, writeFully } from "@tessera/files";
 import { formats, type Dtype } from "./dtype.js";
 
 export interface Named {
@@ -44,14 +44,6 @@ export function headerOf(
   return bytes;
 }
 
-/** What a failure to write is to the user: a sentence that names the file. */
-export function unwritten(path: string, error: unknown): unknown {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === undefined || error instanceof UserError) return error;
-  const why = code === "ENOSPC" ? "the disk is full" : code === "EFBIG" ? "it is too large" : code;
-  return new UserError(`${path}: cannot be written (${why}); what was saved before is untouched`);
-}
-
 /**
  * Writes tensors in the order given, and waits until they are on the disk. After each it yields how many
  * bytes of tensors are written, and may be left.
@@ -78,7 +70,7 @@ export function* writingSafetensors(
       closeSync(descriptor);
     }
   } catch (error) {
-    throw unwritten(path, error);
+    throw writeError(path, error);
   }
 }
 
@@ -89,12 +81,4 @@ export function writeSafetensors(
   metadata: Readonly<Record<string, string>> = {},
 ): void {
   for (const _done of writingSafetensors(path, tensors, { metadata }));
-}
-
-/** `writeSync` may write less than it is given, and takes less than 2 GiB. */
-export function writeFully(descriptor: number, bytes: Uint8Array, position?: number): void {
-  for (let done = 0; done < bytes.length;) {
-    const at = position === undefined ? null : position + done;
-    done += writeSync(descriptor, bytes, done, Math.min(bytes.length - done, 2 ** 30), at);
-  }
 }

@@ -14,7 +14,7 @@ test("blocks that were read are kept, up to a bound", () => {
   const length = BLOCK * (MOST + 1);
   writeFileSync(at("bytes"), Buffer.alloc(length, 1));
   const descriptor = openSync(at("bytes"), "r+");
-  const array = fileArray(descriptor, { offset: 0, length, layout: "u8", path: "bytes" });
+  const array = fileArray({ path: "bytes", descriptor }, { offset: 0, length, layout: "u8" });
   const touch = (blocks: number) => {
     for (let block = 0; block < blocks; block += 1) expect(array.at(block * BLOCK)).toBe(1);
   };

@@ -1,8 +1,7 @@
 // Numbers in a file as an array that stays there. Blocks that were read are kept, up to a bound, so
 // that a small array is read once and a large one takes no more memory than the bound.
 
-import { readSync } from "node:fs";
-import { UserError } from "@tessera/config";
+import { readFully, type OpenFile } from "@tessera/files";
 
 /** How numbers stand in a file: little-endian, and what they are read into. */
 export const layouts = {
@@ -41,15 +40,12 @@ export interface NumberArray {
 const BLOCK = 256; // numbers: few enough that one at random is read in no time
 const KEPT_BLOCKS = 8192;
 
-/** The `length` numbers from byte `offset` of an open file on, which must have them. */
-export function fileArray(
-  descriptor: number,
-  { offset, length, layout, path }: ArrayPlace,
-): NumberArray {
+/** The `length` numbers from byte `offset` of `file` on, which must have them. */
+export function fileArray(file: OpenFile, { offset, length, layout }: ArrayPlace): NumberArray {
   const { bytes, read } = layouts[layout];
   const slice = (start: number, end: number): Numbers => {
     const buffer = new ArrayBuffer((end - start) * bytes);
-    readFully(descriptor, new Uint8Array(buffer), offset + start * bytes, path);
+    readFully(file, new Uint8Array(buffer), offset + start * bytes);
     return read(buffer);
   };
   const blocks = new Map<number, Numbers>();
@@ -70,25 +66,6 @@ export interface ArrayPlace {
   readonly offset: number;
   readonly length: number;
   readonly layout: Layout;
-  /** For the sentence that tells of a fault. */
-  readonly path: string;
-}
-
-const CHUNK = 2 ** 30;
-
-/** Fills `into` from `position` on; `readSync` may return early, and takes less than 2 GiB. */
-export function readFully(
-  descriptor: number,
-  into: Uint8Array,
-  position: number,
-  path: string,
-): void {
-  for (let done = 0; done < into.length;) {
-    const wanted = Math.min(into.length - done, CHUNK);
-    const read = readSync(descriptor, into, done, wanted, position + done);
-    if (read === 0) throw new UserError(`${path}: became shorter while it was read`);
-    done += read;
-  }
 }
 
 /** The numbers of `array`, in parts that fit in memory. */

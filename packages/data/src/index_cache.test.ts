@@ -111,7 +111,7 @@ describe("the cache of indices", () => {
 
   test("takes over from a builder that shows no sign of life", async () => {
     writeFileSync(at(`${lockOf("stale")}.lock`), "");
-    const found = await cachedIndices({ folder, description: "stale", build, patience: 100 });
+    const found = await cachedIndices({ folder, description: "stale", build, timeoutMs: 100 });
     expect(found.documentIndex.array.length).toBe(2);
   });
 

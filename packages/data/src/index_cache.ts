@@ -1,29 +1,23 @@
-// Indices on the disk: built by whichever rank comes first, while the others wait for it. Files are
-// written under names of their own and renamed, and the description, which has their checksums, comes
-// last: so whoever finds it, finds all of them.
+// Indices on the disk: built by whichever rank comes first, while the others wait for it. The description, which
+// has the checksums of the files, is written last: where it is, they all are.
 
 import { createHash } from "node:crypto";
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readSync,
-  renameSync,
-  rmSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
+import { closeSync, mkdirSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { UserError } from "@tessera/config";
+import {
+  hasHeartbeat,
+  readJson,
+  takeLock,
+  touchLock,
+  writeError,
+  writeFileAtomic,
+  type FileLock,
+} from "@tessera/files";
 import type { GptIndices } from "./gpt_indices.js";
 import { openNpy, writeNpy, type NpyFile } from "./npy.js";
 import type { Progress } from "./progress.js";
-import { reasonOf } from "./text_files.js";
-import { partialPath } from "./write_dataset.js";
 
 const parts = {
   documentIndex: "doc_idx",
@@ -52,71 +46,49 @@ export interface CacheOptions {
   readonly progress?: Progress | undefined;
   /** Whether the files are taken as they are, without their sums. */
   readonly trust?: boolean;
-  /** Milliseconds in which a builder must show a sign of life before another takes over. */
-  readonly patience?: number;
+  /** Milliseconds without a heartbeat after which another process takes over from a builder. Default: 60,000. */
+  readonly timeoutMs?: number;
 }
 
-/** From one look at a lock to the next: longer each time, as thousands of ranks may look. */
-const POLL_MS = { first: 20, last: 1000 } as const;
-const PATIENCE_MS = 60_000;
+/** How long a builder that shows no sign of life is waited for. */
+const TIMEOUT_MS = 60_000;
+
+/** Of a description, with the checksums. */
+const MAX_DESCRIPTION_BYTES = 2 ** 20;
+
+/** Between two looks for a cache that another process builds. */
+const POLL_MS = 20;
+
+/** Between signs of life of the process that builds. */
+const HEARTBEAT_MS = 1000;
 
 /** The indices from the cache, built first where they are missing, stale or damaged. */
 export async function cachedIndices(options: CacheOptions): Promise<IndexFiles> {
-  const { folder, description, patience = PATIENCE_MS } = options;
-  const name = createHash("md5").update(description).digest("hex");
-  const stem = join(folder, name);
-  makeFolder(folder);
-  let seen = { sign: -1, since: performance.now() };
-  for (let poll: number = POLL_MS.first; ; poll = Math.min(1.5 * poll, POLL_MS.last)) {
-    const found = openIndices(stem, options);
-    if (found !== undefined) return found;
-    if (claim(`${stem}.lock`)) {
-      buildClaimed(stem, options);
-      continue;
-    }
-    const sign = statSync(`${stem}.lock`, { throwIfNoEntry: false })?.mtimeMs ?? -1;
-    if (sign !== seen.sign) seen = { sign, since: performance.now() };
-    // By this machine's clock alone: those of two hosts may differ.
-    if (performance.now() - seen.since > patience) rmSync(`${stem}.lock`, { force: true });
-    await pause(poll);
-  }
-}
-
-function makeFolder(folder: string): void {
+  const { folder, description, timeoutMs = TIMEOUT_MS } = options;
+  const stem = join(folder, createHash("md5").update(description).digest("hex"));
+  const lockPath = `${stem}.lock`;
   try {
     mkdirSync(folder, { recursive: true });
+    for (;;) {
+      const found = openIndices(stem, options);
+      if (found !== undefined) return found;
+      const lock = await takeLock(lockPath, () => hasHeartbeat(lockPath, timeoutMs));
+      if (lock === null) await pause(POLL_MS);
+      else buildLocked(stem, options, lock);
+    }
   } catch (error) {
-    throw cannotWrite(folder, error);
+    throw writeError(folder, error, "name a folder for the data's index with --data-cache-path");
   }
 }
 
-const cannotWrite = (folder: string, error: unknown): UserError =>
-  new UserError(
-    `${folder}: the data's index cannot be kept there (${reasonOf(error)}), name a folder for it ` +
-      "with --data-cache-path",
-  );
-
-/** Whether this process is now the one that builds. */
-function claim(lock: string): boolean {
+function buildLocked(stem: string, options: CacheOptions, lock: FileLock): void {
   try {
-    const file = openSync(lock, "wx");
-    writeFileSync(file, `${process.pid}\n`);
-    closeSync(file);
-    return true;
-  } catch (error) {
-    if (reasonOf(error) === "EEXIST") return false;
-    throw cannotWrite(lock, error);
-  }
-}
-
-function buildClaimed(stem: string, options: CacheOptions): void {
-  try {
-    // Another may have finished between the look and the claim.
+    // Another may have finished between the look and the lock.
     const found = openIndices(stem, options);
-    if (found === undefined) buildInto(stem, options);
+    if (found === undefined) buildInto(stem, options, lock);
     else for (const part of partNames) found[part].close();
   } finally {
-    rmSync(`${stem}.lock`, { force: true });
+    lock.release();
   }
 }
 
@@ -128,32 +100,30 @@ interface Description {
 
 const pathOf = (stem: string, part: Part): string => `${stem}_${parts[part]}.npy`;
 
-function buildInto(stem: string, { description, build, progress }: CacheOptions): void {
-  let shown = performance.now();
-  const live = () => {
-    if (performance.now() - shown < 1000) return;
-    shown = performance.now();
-    const now = new Date();
-    if (existsSync(`${stem}.lock`)) utimesSync(`${stem}.lock`, now, now);
+function buildInto(
+  stem: string,
+  { description, build, progress }: CacheOptions,
+  { descriptor }: FileLock,
+): void {
+  let touched = performance.now();
+  const heartbeat = () => {
+    if (performance.now() - touched < HEARTBEAT_MS) return;
+    touched = performance.now();
+    touchLock(descriptor);
   };
-  const indices = build((...told) => {
-    live();
-    progress?.(...told);
+  const indices = build((...stage) => {
+    heartbeat();
+    progress?.(...stage);
   });
   const checksums: Partial<Record<Part, string>> = {};
   for (const part of partNames) {
-    const temporary = partialPath(pathOf(stem, part));
-    writeNpy(temporary, indices[part], part === "sampleIndex" ? 2 : 1);
-    checksums[part] = checksum(temporary);
-    live();
-    renameSync(temporary, pathOf(stem, part));
+    const path = pathOf(stem, part);
+    writeNpy(path, indices[part], part === "sampleIndex" ? 2 : 1);
+    checksums[part] = checksum(path);
+    heartbeat();
   }
-  const temporary = partialPath(`${stem}.json`);
-  writeFileSync(
-    temporary,
-    JSON.stringify({ description, checksums, largestToken: indices.largestToken }),
-  );
-  renameSync(temporary, `${stem}.json`);
+  const { largestToken } = indices;
+  writeFileAtomic(`${stem}.json`, JSON.stringify({ description, checksums, largestToken }));
 }
 
 /** The indices that stand there whole; undefined where they must be built. */
@@ -163,7 +133,7 @@ function openIndices(
 ): IndexFiles | undefined {
   const opened: NpyFile[] = [];
   try {
-    const known = JSON.parse(readFileSync(`${stem}.json`, "utf8")) as Description;
+    const known = readJson(`${stem}.json`, MAX_DESCRIPTION_BYTES) as Description;
     if (known.description !== description) return undefined;
     const files = partNames.map((part) => {
       const path = pathOf(stem, part);
@@ -175,7 +145,7 @@ function openIndices(
     const { largestToken } = known;
     return { ...(Object.fromEntries(files) as Record<Part, NpyFile>), largestToken };
   } catch {
-    // Whatever is wrong with a cache, building it again mends it.
+    // A bad cache of any kind is rebuilt.
     for (const file of opened) file.close();
     return undefined;
   }

@@ -3,17 +3,10 @@
 
 import { closeSync, fstatSync, openSync } from "node:fs";
 import { UserError } from "@tessera/config";
-import {
-  fileArray,
-  layouts,
-  parts,
-  readFully,
-  type NumberArray,
-  type Numbers,
-} from "./file_array.js";
+import { readFully, reasonOf, type OpenFile } from "@tessera/files";
+import { fileArray, layouts, parts, type NumberArray, type Numbers } from "./file_array.js";
 import type { StageProgress } from "./progress.js";
 import { HEADER_BYTES, idxPlaces, parseIdxHeader, type TokenDtype } from "./idx_format.js";
-import { reasonOf } from "./text_files.js";
 
 export interface IndexedDataset {
   /** The path without .bin or .idx. */
@@ -43,18 +36,18 @@ export function openIndexedDataset(prefix: string): IndexedDataset {
     try {
       return datasetOf(plain, idx, bin);
     } catch (error) {
-      closeSync(idx);
+      closeSync(idx.descriptor);
       throw error;
     }
   } catch (error) {
-    closeSync(bin);
+    closeSync(bin.descriptor);
     throw error;
   }
 }
 
-function openFile(path: string): number {
+function openFile(path: string): OpenFile {
   try {
-    return openSync(path, "r");
+    return { path, descriptor: openSync(path, "r") };
   } catch (error) {
     throw new UserError(
       `${path}: cannot be opened (${reasonOf(error)}); a dataset is two files, PREFIX.bin and PREFIX.idx`,
@@ -62,27 +55,22 @@ function openFile(path: string): number {
   }
 }
 
-function datasetOf(prefix: string, idx: number, bin: number): IndexedDataset {
-  const path = `${prefix}.idx`;
-  const idxBytes = fstatSync(idx).size;
+function datasetOf(prefix: string, idx: OpenFile, bin: OpenFile): IndexedDataset {
+  const { path } = idx;
+  const idxBytes = fstatSync(idx.descriptor).size;
   if (idxBytes < HEADER_BYTES) {
     throw new UserError(`${path}: has ${idxBytes} bytes, an index has at least ${HEADER_BYTES}`);
   }
   const head = Buffer.alloc(HEADER_BYTES);
-  readFully(idx, head, 0, path);
+  readFully(idx, head, 0);
   const header = parseIdxHeader(head, idxBytes, path);
   const { sequenceCount, boundCount, dtype } = header;
   if (sequenceCount === 0) throw new UserError(`${prefix}: the dataset is empty, give another`);
   const at = idxPlaces(header);
-  const lengths = fileArray(idx, {
-    offset: at.lengths,
-    length: sequenceCount,
-    layout: "i32",
-    path,
-  });
-  const places = fileArray(idx, { offset: at.places, length: sequenceCount, layout: "i64", path });
-  const bounds = fileArray(idx, { offset: at.bounds, length: boundCount, layout: "i64", path });
-  const binBytes = fstatSync(bin).size;
+  const lengths = fileArray(idx, { offset: at.lengths, length: sequenceCount, layout: "i32" });
+  const places = fileArray(idx, { offset: at.places, length: sequenceCount, layout: "i64" });
+  const bounds = fileArray(idx, { offset: at.bounds, length: boundCount, layout: "i64" });
+  const binBytes = fstatSync(bin.descriptor).size;
   const file: TokenFile = { prefix, dtype, binBytes, lengths, places };
   checkSequence(
     file,
@@ -103,8 +91,8 @@ function datasetOf(prefix: string, idx: number, bin: number): IndexedDataset {
       verifyBounds(bounds, sequenceCount, path);
     },
     close() {
-      closeSync(idx);
-      closeSync(bin);
+      closeSync(idx.descriptor);
+      closeSync(bin.descriptor);
     },
   };
 }
@@ -154,9 +142,8 @@ function verifyBounds(bounds: NumberArray, sequenceCount: number, path: string):
 }
 
 /** Reads through memory that is kept, with one `readSync` for each stretch of tokens. */
-function reader(bin: number, file: TokenFile): IndexedDataset["read"] {
+function reader(bin: OpenFile, file: TokenFile): IndexedDataset["read"] {
   const { bytes, read } = layouts[file.dtype];
-  const path = `${file.prefix}.bin`;
   return (sequence, from, count, out, at = 0) => {
     const length = file.lengths.at(sequence);
     const place = file.places.at(sequence);
@@ -168,22 +155,22 @@ function reader(bin: number, file: TokenFile): IndexedDataset["read"] {
     checkSequence(file, sequence, length, place);
     if (file.dtype === "i32") {
       const into = new Uint8Array(out.buffer, out.byteOffset + 4 * at, 4 * count);
-      readFully(bin, into, place + 4 * from, path);
+      readFully(bin, into, place + 4 * from);
       return;
     }
     const buffer = new ArrayBuffer(count * bytes);
-    readFully(bin, new Uint8Array(buffer), place + from * bytes, path);
+    readFully(bin, new Uint8Array(buffer), place + from * bytes);
     out.set(read(buffer), at);
   };
 }
 
 function largestToken(
-  bin: number,
+  bin: OpenFile,
   { prefix, dtype, binBytes }: TokenFile,
   progress?: StageProgress,
 ): number {
   const length = Math.floor(binBytes / layouts[dtype].bytes);
-  const tokens = fileArray(bin, { offset: 0, length, layout: dtype, path: `${prefix}.bin` });
+  const tokens = fileArray(bin, { offset: 0, length, layout: dtype });
   let largest = -1;
   let done = 0;
   for (const some of parts(tokens, 2 ** 20)) {

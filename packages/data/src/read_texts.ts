@@ -1,10 +1,11 @@
 // Files of UTF-8 text into memory, checked before and while they are read.
 
 import { UserError } from "@tessera/config";
+import { reasonOf } from "@tessera/files";
 import { constants, isUtf8 } from "node:buffer";
 import { readFileSync } from "node:fs";
 import { TextDecoder } from "node:util";
-import { findTexts, reasonOf, type TextFile } from "./text_files.js";
+import { findTexts, type TextFile } from "./text_files.js";
 
 export interface Text {
   readonly path: string;

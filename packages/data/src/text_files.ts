@@ -1,6 +1,7 @@
 // Which files a list of names, folders and globs stands for. Nothing is read here.
 
 import { UserError } from "@tessera/config";
+import { reasonOf } from "@tessera/files";
 import { statSync, type Stats } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { globSync, isDynamicPattern } from "tinyglobby";
@@ -95,7 +96,3 @@ function statOf(path: string): Stats | undefined {
     throw new UserError(`${path}: cannot be looked at (${reasonOf(error)}), check the path`);
   }
 }
-
-/** The system's word for what went wrong: `EACCES`. */
-export const reasonOf = (error: unknown): string =>
-  (error as NodeJS.ErrnoException).code ?? "for no reason that the system gives";

@@ -1,11 +1,10 @@
 // Writing Megatron's indexed dataset. Nothing stands under the final names until all of it does.
 
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { UserError } from "@tessera/config";
+import { createFileAtomic, writeFileAtomic, writeFully, type AtomicFile } from "@tessera/files";
 import { layouts } from "./file_array.js";
 import { growingList } from "./growing.js";
 import { idxHeader } from "./idx_format.js";
-import { reasonOf } from "./text_files.js";
 
 export type WrittenDtype = "u16" | "i32";
 
@@ -41,9 +40,7 @@ const MAX_LENGTH = 2 ** 31 - 1;
 
 /** Writes PREFIX.bin and PREFIX.idx by way of temporary files beside them. */
 export function datasetWriter(prefix: string, dtype: WrittenDtype): DatasetWriter {
-  const binPath = partialPath(`${prefix}.bin`);
-  const idxPath = partialPath(`${prefix}.idx`);
-  const bin = create(binPath);
+  const bin = createFileAtomic(`${prefix}.bin`);
   const tokens = tokenBuffer(bin, dtype);
   const lengths = growingList();
   const bounds = growingList();
@@ -57,15 +54,6 @@ export function datasetWriter(prefix: string, dtype: WrittenDtype): DatasetWrite
     }
     lengths.push(length);
     length = 0;
-  };
-  let open = true;
-  const close = () => {
-    if (open) closeSync(bin);
-    open = false;
-  };
-  const abandon = () => {
-    close();
-    for (const path of [binPath, idxPath]) rmSync(path, { force: true });
   };
   return {
     append(some) {
@@ -83,35 +71,23 @@ export function datasetWriter(prefix: string, dtype: WrittenDtype): DatasetWrite
       tokens.push(some);
       lengths.append(itsLengths);
     },
-    abandon,
+    abandon: () => bin.abort(),
     finish() {
       if (bounds.length === 1) {
-        abandon();
+        bin.abort();
         throw new UserError(`${prefix}: there is no document to write`);
       }
       tokens.flush();
-      fsyncSync(bin);
-      close();
-      writeIdx(idxPath, dtype, lengths.all(), bounds.all());
-      renameSync(binPath, `${prefix}.bin`);
-      renameSync(idxPath, `${prefix}.idx`);
+      writeFileAtomic(`${prefix}.idx`, (idx) => {
+        writeIdx(idx, dtype, lengths.all(), bounds.all());
+        bin.commit(); // before the index, which promises its tokens
+      });
     },
   };
 }
 
-/** A name of this process's own, so that two that write the same dataset do not mix. */
-export const partialPath = (path: string): string => `${path}.${process.pid}.partial`;
-
-function create(path: string): number {
-  try {
-    return openSync(path, "w");
-  } catch (error) {
-    throw new UserError(`${path}: cannot be written (${reasonOf(error)}), check the folder`);
-  }
-}
-
 /** Gathers short sequences, because a write for each would cost more than its tokens. */
-function tokenBuffer(bin: number, dtype: WrittenDtype) {
+function tokenBuffer({ descriptor: bin }: AtomicFile, dtype: WrittenDtype) {
   const array = (length: number) =>
     dtype === "u16" ? new Uint16Array(length) : new Int32Array(length);
   const buffer = array(BUFFERED_BYTES / layouts[dtype].bytes);
@@ -137,30 +113,21 @@ function tokenBuffer(bin: number, dtype: WrittenDtype) {
 }
 
 function writeIdx(
-  path: string,
+  file: number,
   dtype: WrittenDtype,
   lengths: Int32Array,
   bounds: Int32Array,
 ): void {
   const { bytes } = layouts[dtype];
-  const file = create(path);
-  try {
-    writeFully(
-      file,
-      idxHeader({ dtype, sequenceCount: lengths.length, boundCount: bounds.length }),
-    );
-    writeFully(file, lengths);
-    let place = 0;
-    writeLongs(file, lengths, (length) => {
-      const start = place;
-      place += length * bytes;
-      return start;
-    });
-    writeLongs(file, bounds, (bound) => bound);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
+  writeFully(file, idxHeader({ dtype, sequenceCount: lengths.length, boundCount: bounds.length }));
+  writeFully(file, lengths);
+  let offset = 0;
+  writeLongs(file, lengths, (length) => {
+    const start = offset;
+    offset += length * bytes;
+    return start;
+  });
+  writeLongs(file, bounds, (bound) => bound);
 }
 
 /** Writes what `map` makes of each value, none negative, as 64 bits, a part at a time. */
@@ -175,15 +142,5 @@ function writeLongs(file: number, values: Int32Array, map: (value: number) => nu
       halves[2 * i + 1] = long / 2 ** 32;
     }
     writeFully(file, halves.subarray(0, 2 * count));
-  }
-}
-
-export function writeFully(
-  file: number,
-  { buffer, byteOffset, byteLength }: ArrayBufferView,
-): void {
-  const bytes = new Uint8Array(buffer, byteOffset, byteLength);
-  for (let done = 0; done < bytes.length;) {
-    done += writeSync(file, bytes, done, Math.min(bytes.length - done, 2 ** 30));
   }
 }

@@ -47,7 +47,12 @@ export function saveConfig(config: GptConfig): SavedConfig {
     innerSize: ffnHiddenSize,
     positions:
       positions.kind === "rotary"
-        ? { kind: "rotary", base: positions.base, share: positions.fraction, pairs: positions.pairs }
+        ? {
+            kind: "rotary",
+            base: positions.base,
+            share: positions.fraction,
+            pairs: positions.pairs,
+          }
         : { kind: positions.kind },
     initDeviation: initStd,
   };
@@ -70,7 +75,12 @@ export function parseConfig(json: unknown, where: string): GptConfig {
     ffnHiddenSize: innerSize,
     positions:
       positions.kind === "rotary"
-        ? { kind: "rotary", base: positions.base, fraction: positions.share, pairs: positions.pairs }
+        ? {
+            kind: "rotary",
+            base: positions.base,
+            fraction: positions.share,
+            pairs: positions.pairs,
+          }
         : { kind: positions.kind },
     initStd: initDeviation,
   });

@@ -1,14 +1,13 @@
 // Hugging Face's tokenizer.json, of the byte-level BPE kind.
 
-import { renameSync, writeFileSync } from "node:fs";
 import { UserError } from "@tessera/config";
+import { readJson, writeFileAtomic } from "@tessera/files";
 import * as v from "valibot";
 import { lettersOf } from "./byte_alphabet.js";
 import type { BpeModel } from "./model.js";
 import type { Pattern } from "./pattern.js";
-import { parseJson } from "./read_file.js";
 import { eachToken } from "./token_list.js";
-import { checkVocabulary, modelOf } from "./vocabulary_files.js";
+import { checkVocabulary, MAX_FILE_BYTES, modelOf } from "./vocabulary_files.js";
 
 const AddedToken = v.object({
   id: v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(2 ** 21)),
@@ -51,7 +50,7 @@ const File = v.object({
 
 /** Reads a file. Throws a UserError that names it and what in it is not as it must be. */
 export function readTokenizerJson(path: string): BpeModel {
-  const parsed = v.safeParse(File, parseJson(path));
+  const parsed = v.safeParse(File, readJson(path, MAX_FILE_BYTES));
   if (!parsed.success) {
     const [issue] = parsed.issues;
     throw new UserError(
@@ -155,7 +154,5 @@ export function writeTokenizerJson(path: string, model: BpeModel): void {
       merges,
     },
   };
-  const temporary = `${path}.${process.pid}.partial`;
-  writeFileSync(temporary, `${JSON.stringify(file)}\n`);
-  renameSync(temporary, path);
+  writeFileAtomic(path, `${JSON.stringify(file)}\n`);
 }

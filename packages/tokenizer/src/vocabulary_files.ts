@@ -1,13 +1,16 @@
 // GPT-2's vocab.json and merges.txt, and tiktoken's rank files, as models.
 
 import { UserError } from "@tessera/config";
+import { readJson, readText } from "@tessera/files";
 import { bytesOfLetters } from "./byte_alphabet.js";
 import { byteTable } from "./byte_table.js";
 import type { BpeModel } from "./model.js";
 import type { Merges } from "./pair_table.js";
 import type { Pattern } from "./pattern.js";
-import { parseJson, readVocabularyFile } from "./read_file.js";
 import { eachToken, tokenList } from "./token_list.js";
+
+/** Vocabularies are smaller; larger files are refused before they are read. */
+export const MAX_FILE_BYTES = 256 * 2 ** 20;
 
 /** Ids are below this, so that a file cannot ask for more memory than a vocabulary needs. */
 const MAX_IDS = 2 ** 21;
@@ -20,8 +23,8 @@ export const endOfTextAmong = (specials: BpeModel["specials"]): number | null =>
 
 /** Reads GPT-2's two files. Throws a UserError that names the file and the fault. */
 export function readVocabMerges(vocabPath: string, mergesPath: string): BpeModel {
-  const vocab = checkVocabulary(parseJson(vocabPath), vocabPath);
-  const lines = readVocabularyFile(mergesPath).split(/\r?\n/);
+  const vocab = checkVocabulary(readJson(vocabPath, MAX_FILE_BYTES), vocabPath);
+  const lines = readText(mergesPath, MAX_FILE_BYTES).split(/\r?\n/);
   const pairs = lines.flatMap((line, i): readonly (readonly [string, string])[] => {
     // The first line alone is a comment: some merges begin with # as well.
     if (line === "" || (i === 0 && line.startsWith("#version"))) return [];
@@ -121,7 +124,7 @@ export interface TiktokenOptions {
 export function readTiktoken(path: string, options: TiktokenOptions = {}): BpeModel {
   const { pattern = "gpt2", specials = {} } = options;
   const tokens: Uint8Array[] = [];
-  const lines = readVocabularyFile(path).split("\n");
+  const lines = readText(path, MAX_FILE_BYTES).split("\n");
   lines.forEach((line, i) => {
     if (line.trim() === "") return;
     const [, base64, digits] = /^([A-Za-z0-9+/]+=*) (\d{1,7})\r?$/.exec(line) ?? [];

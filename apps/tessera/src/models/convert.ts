@@ -1,15 +1,7 @@
 // `tessera convert`: a model from one kind of folder to another.
 
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { copyFileSync, existsSync, readdirSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { setImmediate as breathe } from "node:timers/promises";
 import {
   openModel,
@@ -20,6 +12,7 @@ import {
   type WriteProgress,
 } from "@tessera/checkpoint";
 import { choice, EXIT, number, text, UserError } from "@tessera/config";
+import { stageFolder } from "@tessera/files";
 import {
   bpeTokenizer,
   byteModel,
@@ -133,13 +126,12 @@ const made = (
   fill: (folder: string, signal: AbortSignal) => Promise<void>,
 ): Promise<number> =>
   interruptible(async (signal) => {
-    const partial = join(dirname(target), `.${basename(target)}.partial-${process.pid}`);
-    mkdirSync(partial, { recursive: true });
+    const staged = stageFolder(target);
     try {
-      await fill(partial, signal);
-      if (!signal.aborted) renameSync(partial, target);
+      await fill(staged.path, signal);
+      if (!signal.aborted) staged.commit();
     } finally {
-      rmSync(partial, { recursive: true, force: true });
+      staged.abort();
     }
     return EXIT.done;
   });

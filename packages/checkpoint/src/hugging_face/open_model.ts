@@ -3,10 +3,10 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "@tessera/config";
+import { readJson } from "@tessera/files";
 import { gpt, type GptConfig } from "@tessera/gpt";
 import { shardLayout, leafAt, leaves, type ParamSpec } from "@tessera/layers";
 import { UNSHARDED } from "@tessera/mesh";
-import { readJson } from "../read_json.js";
 import type { SafetensorsFile } from "../safetensors.js";
 import { isSharded, openCheckpoint, WEIGHTS } from "../sharded/saved.js";
 import { savedGptConfig } from "../saved_gpt.js";

@@ -4,9 +4,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "@tessera/config";
+import { readJson } from "@tessera/files";
 import * as v from "valibot";
 import { faultOf } from "../fault.js";
-import { readJson } from "../read_json.js";
 import { openSafetensors, type SafetensorsFile } from "../safetensors.js";
 
 export const MODEL_FILE = "model.safetensors";

@@ -1,19 +1,11 @@
 // The two files of an ONNX model: writing them tensor by tensor, and making sure that they are ours.
 
-import {
-  closeSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from "node:fs";
+import { closeSync, fsyncSync, openSync, readFileSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "@tessera/config";
+import { writeError, writeFileAtomic, writeFully } from "@tessera/files";
 import type { GptConfig } from "@tessera/gpt";
 import type { WriteProgress } from "../hugging_face/write_model.js";
-import { unwritten, writeFully } from "../safetensors_writer.js";
 import {
   DATA_FILE,
   GRAPH_FILE,
@@ -48,11 +40,11 @@ export function* writingOnnx(
     truncateSync(path, totalBytes);
     fsyncSync(descriptor);
   } catch (error) {
-    throw unwritten(path, error);
+    throw writeError(path, error);
   } finally {
     closeSync(descriptor);
   }
-  writeFileSync(join(folder, GRAPH_FILE), graph, { flush: true });
+  writeFileAtomic(join(folder, GRAPH_FILE), graph);
 }
 
 const LARGEST_HALF = 65504;

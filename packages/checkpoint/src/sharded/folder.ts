@@ -1,18 +1,9 @@
 // The folder of a run's checkpoints. What is being written there, or taken away, has a hidden name; what is
 // visible is whole. `latest` names the one that was written last.
 
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { isPartialOf, syncFolder, writeFileAtomic } from "@tessera/files";
 import { INDEX } from "./write_index.js";
 
 const LATEST = "latest";
@@ -45,28 +36,15 @@ export function latestCheckpoint(folder: string): string | undefined {
   return name === undefined ? undefined : join(folder, name);
 }
 
-/** Waits until the names in a folder are on the disk. */
-function flushNames(folder: string): void {
-  const descriptor = openSync(folder, "r");
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
 /** Makes a whole checkpoint visible, in place of one of the same step. Returns its path. */
 export function publish(folder: string, step: number, token: string): string {
   const partial = partialFolder(folder, step, token);
   const path = join(folder, nameOf(step));
   const replaced = join(folder, `.${nameOf(step)}.replaced-${token}`);
-  flushNames(partial);
+  syncFolder(partial);
   if (existsSync(path)) renameSync(path, replaced);
   renameSync(partial, path);
-  const latest = join(folder, `.${LATEST}-${token}`);
-  writeFileSync(latest, `${nameOf(step)}\n`, { flush: true });
-  renameSync(latest, join(folder, LATEST));
-  flushNames(folder);
+  writeFileAtomic(join(folder, LATEST), `${nameOf(step)}\n`);
   rmSync(replaced, { recursive: true, force: true });
   return path;
 }
@@ -95,7 +73,7 @@ function remove(folder: string, name: string): void {
 /** Clears away what a job left that was ended while it saved. Only for whoever holds the folder's lock. */
 export function recover(folder: string): void {
   for (const name of readdirSync(folder)) {
-    if (name.startsWith(`.${LATEST}-`)) rmSync(join(folder, name));
+    if (isPartialOf(LATEST, name)) rmSync(join(folder, name));
     const [, visible, state] = /^\.(checkpoint-\d+)\.(partial|replaced|removed)\b/.exec(name) ?? [];
     if (visible === undefined) continue;
     const isLost = state === "replaced" && !existsSync(join(folder, visible));

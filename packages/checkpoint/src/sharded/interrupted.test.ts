@@ -9,7 +9,7 @@ import { failAt, Killed } from "../programs/failing_files.js";
 import { loadStep } from "../programs/load_step.js";
 import { about, sourcesOf } from "../programs/made.js";
 import { latestCheckpoint, recover } from "./folder.js";
-import { takeLock } from "./lock.js";
+import { lockFolder } from "./folder_lock.js";
 import { saveShard, type Place } from "./save_shard.js";
 
 const ROWS = 40;
@@ -57,7 +57,7 @@ async function saveAll(job: Job, token: string, step: number): Promise<void> {
 async function interrupt(job: Job, count: number, torn: boolean) {
   rmSync(folderOf(), { recursive: true, force: true });
   mkdirSync(folderOf());
-  const lock = await takeLock(folderOf(), () => undefined);
+  const lock = await lockFolder(folderOf(), () => undefined);
   const before = job.steps.slice(0, -1);
   const step = job.steps.at(-1)!;
   for (const one of before) await saveAll(job, lock.token, one);
@@ -93,7 +93,7 @@ test.each(Object.entries(jobs))("%s", async (_name, job) => {
     for (const torn of [false, true]) {
       const end = await interrupt(job, changes, torn);
       isKilled = end.isKilled;
-      const lock = await takeLock(folderOf(), () => undefined);
+      const lock = await lockFolder(folderOf(), () => undefined);
       recover(folderOf());
       checkFolder(end.before, end.step);
       await saveAll(job, lock.token, end.step + 1);

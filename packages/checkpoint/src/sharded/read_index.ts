@@ -1,9 +1,10 @@
 // The index of a sharded checkpoint: which elements of which tensor lie in which file, and all that
 // training goes on with beside tensors. It begins with the sum of the rest of it.
 
-import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "@tessera/config";
+import { parseJson, readText } from "@tessera/files";
 import * as v from "valibot";
 import { faultOf } from "../fault.js";
 import { INDEX, prefixOf } from "./write_index.js";
@@ -84,12 +85,15 @@ export type About = Omit<Index, "format" | "files" | "tensors">;
 /** Throws a UserError that names the file unless it is as it was written. */
 export function readIndex(folder: string): Index {
   const path = join(folder, INDEX);
-  const text = readText(path, folder);
+  if (!existsSync(path)) {
+    throw new UserError(`${folder}: is no checkpoint to resume: it has no ${INDEX}`);
+  }
+  const text = readText(path, MAX_BYTES);
   const body = text.slice(prefixOf("").length);
   if (text !== prefixOf(body) + body) {
     throw new UserError(`${path}: is damaged: its sum is not the one it was saved with`);
   }
-  const parsed = v.safeParse(Index, jsonIn(path, `{${body}`), { abortEarly: true });
+  const parsed = v.safeParse(Index, parseJson(`{${body}`, path), { abortEarly: true });
   if (!parsed.success) {
     throw new UserError(`${path}: is not what Tessera writes: ${faultOf(parsed.issues)}`);
   }
@@ -99,31 +103,6 @@ export function readIndex(folder: string): Index {
 
 /** What a checkpoint says of how far training was. Its other files are not looked at. */
 export const readProgress = (folder: string): Progress => readIndex(folder).progress;
-
-function jsonIn(path: string, text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new UserError(`${path}: is not JSON`);
-  }
-}
-
-function readText(path: string, folder: string): string {
-  let descriptor: number;
-  try {
-    descriptor = openSync(path, "r");
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new UserError(`${path}: cannot be read (${code}); ${folder} is no checkpoint to resume`);
-  }
-  try {
-    const { size } = fstatSync(descriptor);
-    if (size > MAX_BYTES) throw new UserError(`${path}: has ${size} bytes, which no index needs`);
-    return readFileSync(descriptor, "utf8");
-  } finally {
-    closeSync(descriptor);
-  }
-}
 
 const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 

@@ -2,15 +2,15 @@
 // no messages while training sends its own: each leaves a list of what it wrote beside its file, and the
 // first one, having found all lists, makes the checkpoint visible.
 
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "@tessera/config";
+import { writeError, writeFileAtomic } from "@tessera/files";
 import type { FlatRange } from "@tessera/layers";
-import { unwritten } from "../safetensors_writer.js";
 import { partialFolder, prune, publish } from "./folder.js";
 import type { About, StoredPiece, StoredTensor } from "./read_index.js";
-import { checkLock } from "./lock.js";
+import { checkFolderLock } from "./folder_lock.js";
 import { writeShard } from "./shard_file.js";
 import { writeIndex } from "./write_index.js";
 
@@ -57,6 +57,8 @@ const fileOf = (rank: number, ranks: number): string => {
 
 const LIST = ".json";
 
+const UNTOUCHED = "what was saved before is untouched";
+
 /** Writes this rank's shard; on the first rank, waits for the rest. Returns the checkpoint's path there. */
 export async function saveShard(
   place: Place,
@@ -72,7 +74,7 @@ export async function saveShard(
   } catch (error) {
     // The room that it took is of use to others.
     rmSync(place.ranks === 1 ? partial : path, { recursive: true, force: true });
-    throw unwritten(path, error);
+    throw writeError(path, error, UNTOUCHED);
   }
 }
 
@@ -95,8 +97,7 @@ async function writeListed(
       crc32: written.sums[i]!,
     })),
   };
-  writeFileSync(`${path}.partial`, JSON.stringify(list), { flush: true });
-  renameSync(`${path}.partial`, path + LIST);
+  writeFileAtomic(path + LIST, JSON.stringify(list));
 }
 
 /** Waits for all ranks' lists, makes the index of them, and the checkpoint visible. */
@@ -116,7 +117,7 @@ async function complete(place: Place, partial: string, about: About): Promise<st
     return { name, bytes: list.bytes };
   });
   writeIndex(partial, { ...about, files, tensors });
-  checkLock(folder, token);
+  checkFolderLock(folder, token);
   const path = publish(folder, step, token);
   prune(folder, step, keep);
   return path;
@@ -135,7 +136,7 @@ async function untilListed({ ranks, patienceSeconds }: Place, partial: string): 
       );
       throw new UserError(
         `${join(partial, basename(missing!))}: was not written within ${patienceSeconds} s; ` +
-          "what was saved before is untouched",
+          UNTOUCHED,
       );
     }
     await sleep(POLL_MS);

@@ -2,7 +2,8 @@
 
 import { open } from "node:fs/promises";
 import { crc32 } from "node:zlib";
-import { headerOf, unwritten, type Named } from "../safetensors_writer.js";
+import { writeError } from "@tessera/files";
+import { headerOf, type Named } from "../safetensors_writer.js";
 
 /** How much is handed to the system at once. */
 const CHUNK_BYTES = 2 ** 23;
@@ -44,7 +45,7 @@ export async function writeShard(
       await file.close();
     }
   } catch (error) {
-    throw unwritten(path, error);
+    throw writeError(path, error);
   }
   return { bytes: header.length + bytes.length, sums: sums.take() };
 }

@@ -3,10 +3,10 @@
 import { accessSync, constants, mkdirSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { UserError } from "@tessera/config";
-import { unwritten } from "../safetensors_writer.js";
+import { writeError, type FileLock } from "@tessera/files";
 import { recover } from "./folder.js";
 import type { About } from "./read_index.js";
-import { takeLock, tokenOf, type Lock } from "./lock.js";
+import { jobToken, lockFolder } from "./folder_lock.js";
 import type { Place, Save, Slot } from "./save_shard.js";
 import type { Start, Told } from "./writer_thread.js";
 
@@ -51,7 +51,7 @@ export interface Writer {
 export async function openWriter({ barrier, say, ...options }: WriterOptions): Promise<Writer> {
   const lock = options.rank === 0 ? await lockOf(options.folder, say ?? (() => undefined)) : null;
   barrier();
-  const place: Place = { ...options, token: tokenOf(options.folder) };
+  const place: Place = { ...options, token: jobToken(options.folder) };
   const start: Start = { place, lock: lock?.descriptor ?? null };
   // Beside this file once built; tests run it from the sources.
   const program = new URL("../../dist/sharded/writer_thread.js", import.meta.url);
@@ -82,14 +82,14 @@ export async function openWriter({ barrier, say, ...options }: WriterOptions): P
   };
 }
 
-async function lockOf(folder: string, say: (text: string) => void): Promise<Lock> {
+async function lockOf(folder: string, say: (text: string) => void): Promise<FileLock> {
   try {
     mkdirSync(folder, { recursive: true });
     accessSync(folder, constants.W_OK);
   } catch (error) {
-    throw unwritten(folder, error);
+    throw writeError(folder, error, "choose another folder");
   }
-  const lock = await takeLock(folder, say);
+  const lock = await lockFolder(folder, say);
   recover(folder);
   return lock;
 }

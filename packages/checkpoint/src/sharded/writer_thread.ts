@@ -2,7 +2,8 @@
 // else that it does takes long.
 
 import { parentPort, workerData } from "node:worker_threads";
-import { BEAT_MS, touch } from "./lock.js";
+import { touchLock } from "@tessera/files";
+import { HEARTBEAT_MS } from "./folder_lock.js";
 import { saveShard, type Place, type Save } from "./save_shard.js";
 
 export interface Start {
@@ -25,7 +26,7 @@ const { place, lock } = workerData as Start;
 const port = parentPort!;
 const tell = (context: Told, moved: ArrayBuffer[] = []): void => port.postMessage(context, moved);
 
-if (lock !== null) setInterval(() => touch(lock), BEAT_MS).unref();
+if (lock !== null) setInterval(() => touchLock(lock), HEARTBEAT_MS).unref();
 
 port.on("message", (save: Save) => {
   const began = performance.now();
