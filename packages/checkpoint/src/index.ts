@@ -1,5 +1,5 @@
 export { exportModel } from "./export_model.js";
-export { NAMES as onnxNames } from "./onnx/gpt_graph.js";
+export { NAMES as onnxNames } from "./onnx/names.js";
 export { findOnnx, writingOnnx, type OnnxFiles } from "./onnx/onnx_files.js";
 export { onnxPrecisions, type OnnxPrecision } from "./onnx/onnx_model.js";
 export { openModel, type OpenModel } from "./hugging_face/open_model.js";
@@ -14,6 +14,7 @@ export { readModel, readModelConfig, writeModel } from "./model_files.js";
 export { openSafetensors, type SafetensorsFile } from "./safetensors.js";
 export { writeSafetensors, type Written } from "./safetensors_writer.js";
 export { latestCheckpoint, removeCheckpoints } from "./sharded/folder.js";
-export { readProgress, type About, type Progress } from "./sharded/read_index.js";
+export { type About, type Progress } from "./sharded/index_format.js";
+export { readProgress } from "./sharded/read_index.js";
 export { openCheckpoint, slotName, WEIGHTS, type SavedCheckpoint } from "./sharded/saved.js";
 export { openWriter, type Saved, type Source, type Writer } from "./sharded/writer.js";

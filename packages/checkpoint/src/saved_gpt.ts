@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { UserError } from "@tessera/config";
 import { parseConfig, type GptConfig } from "@tessera/gpt";
-import { INDEX } from "./sharded/write_index.js";
+import { INDEX } from "./sharded/index_format.js";
 import type { SavedCheckpoint } from "./sharded/saved.js";
 
 /**

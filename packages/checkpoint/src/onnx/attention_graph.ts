@@ -3,7 +3,8 @@
 //   B rows, T new tokens, S capacity, C hidden, H heads, G key heads, D depth
 
 import type { GptConfig } from "@tessera/gpt";
-import { linear, NAMES, type CachePart, type Making } from "./gpt_graph.js";
+import { linear, type GraphContext } from "./linear.js";
+import { NAMES, type CachePart } from "./names.js";
 
 /** What is the same for all layers. */
 export interface AttentionInputs {
@@ -22,22 +23,22 @@ export interface AttentionInputs {
 /** [B, T, heads, D] <-> [B, heads, T, D] */
 const HEADS_FIRST = { perm: [0, 2, 1, 3] };
 
-export function attentionInputs(making: Making): AttentionInputs {
-  const { graph, config, type } = making;
+export function attentionInputs(context: GraphContext): AttentionInputs {
+  const { graph, config, type } = context;
   const extent = (of: string, axis: bigint, name: string): string => {
     const shape = graph.node("Shape", [of], `${name}.shape`);
     return graph.node("Gather", [shape, graph.constant(`${name}.axis`, [axis])], name);
   };
   const time = extent(NAMES.ids, 1n, "time");
   const capacity = extent(NAMES.past(0, "key"), 2n, "capacity");
-  const places = countTo(making, time, "places"); // [T]
+  const places = countTo(context, time, "places"); // [T]
   const last = graph.constant("last", [-1n]);
   const held = graph.node("Unsqueeze", [NAMES.lengths, last], "held"); // [B, 1]
   const positions = graph.node("Add", [held, places], "positions");
 
   const rowAxes = graph.constant("row.axes", [1n, 2n]);
   const byRow = graph.node("Unsqueeze", [held, rowAxes], "held.byRow"); // [B, 1, 1, 1]
-  const isHeld = graph.node("Less", [countTo(making, capacity, "slots"), byRow], "isHeld");
+  const isHeld = graph.node("Less", [countTo(context, capacity, "slots"), byRow], "isHeld");
   const column = graph.node("Unsqueeze", [places, last], "places.column"); // [T, 1]
   const isBefore = graph.node("LessOrEqual", [places, column], "isBefore"); // [T, T]
   const before = [extent(NAMES.ids, 0n, "batch"), graph.constant("one.head", [1n]), time];
@@ -53,12 +54,12 @@ export function attentionInputs(making: Making): AttentionInputs {
     mask: graph.node("Where", [seen, ...values], "mask"),
     parts: graph.node("Concat", [capacity, time], "parts", { axis: 0 }),
     scale: graph.number("scale", type, 1 / Math.sqrt(config.hiddenSize / config.headCount)),
-    shapes: shapesOf(making),
+    shapes: shapesOf(context),
   };
 }
 
 /** Shapes for Reshape; 0 keeps an extent. */
-function shapesOf({ graph, config }: Making): AttentionInputs["shapes"] {
+function shapesOf({ graph, config }: GraphContext): AttentionInputs["shapes"] {
   const [heads, keyHeads] = [BigInt(config.headCount), BigInt(config.kvHeadCount)];
   const depth = BigInt(config.hiddenSize / config.headCount);
   return {
@@ -71,7 +72,7 @@ function shapesOf({ graph, config }: Making): AttentionInputs["shapes"] {
 }
 
 /** 0, 1, ... up to before `end`, which has shape [1]. */
-function countTo({ graph }: Making, end: string, name: string): string {
+function countTo({ graph }: GraphContext, end: string, name: string): string {
   const limit = graph.node("Squeeze", [end], `${name}.end`);
   const first = graph.constant(`${name}.first`, [0n], true);
   return graph.node("Range", [first, limit, graph.constant(`${name}.by`, [1n], true)], name);
@@ -84,19 +85,19 @@ interface Place {
 
 /** x [B, T, C] -> [B, T, C] */
 export function attention(
-  making: Making,
+  context: GraphContext,
   inputs: AttentionInputs,
   x: string,
   place: Place,
 ): string {
-  const { graph, config } = making;
+  const { graph, config } = context;
   const { path } = place;
   const { hiddenSize: width, headCount, kvHeadCount } = config;
   const bias = config.biases.attention;
   const { shapes } = inputs;
-  const flat = linear(making, x, `${path}.query`, { from: width, to: width, bias });
+  const flat = linear(context, x, `${path}.query`, { from: width, to: width, bias });
   const to = (2 * kvHeadCount * width) / headCount;
-  const keyValue = linear(making, x, `${path}.keyValue`, { from: width, to, bias });
+  const keyValue = linear(context, x, `${path}.keyValue`, { from: width, to, bias });
   const [key, value] = [`${path}.key`, `${path}.value`] as const;
   graph.several("Split", [keyValue], [key, value], { axis: -1, num_outputs: 2 });
 
@@ -105,19 +106,26 @@ export function attention(
     return graph.node("Transpose", [heads], name, HEADS_FIRST);
   };
   const addedName = (part: CachePart): string => NAMES.added(place.layer, part);
-  const query = turn(making, inputs, `${path}.turned`, (name) => perHead(flat, shapes.heads, name));
-  turn(making, inputs, addedName("key"), (name) => perHead(key, shapes.keyHeads, name));
+  const query = turn(context, inputs, `${path}.turned`, (name) =>
+    perHead(flat, shapes.heads, name),
+  );
+  turn(context, inputs, addedName("key"), (name) => perHead(key, shapes.keyHeads, name));
   perHead(value, shapes.keyHeads, addedName("value"));
 
-  const attended = attend(making, inputs, query, place);
+  const attended = attend(context, inputs, query, place);
   const rows = graph.node("Transpose", [attended], `${path}.rows`, HEADS_FIRST);
   const merged = graph.node("Reshape", [rows, shapes.flat], `${path}.merged`);
-  return linear(making, merged, `${path}.output`, { from: width, to: width, bias });
+  return linear(context, merged, `${path}.output`, { from: width, to: width, bias });
 }
 
 /** query [B, H, T, D] -> what it sees of the layer's values, of the same shape. */
-function attend(making: Making, inputs: AttentionInputs, query: string, { layer, path }: Place) {
-  const { graph, config } = making;
+function attend(
+  context: GraphContext,
+  inputs: AttentionInputs,
+  query: string,
+  { layer, path }: Place,
+) {
+  const { graph, config } = context;
   const { grouped, ungrouped } = inputs.shapes;
   // Query heads that share a key head are rows of one product: [B, H, T, *] <-> [B, G, H / G T, *].
   const reshaped = (y: string, shape: string): string =>
@@ -162,7 +170,7 @@ export function rotaryTable(config: GptConfig, of: (angle: number) => number): F
 
 /** Queries or keys [B, heads, T, D] as `make` gives them, turned by their positions where the model does that. */
 function turn(
-  { graph, config, weight }: Making,
+  { graph, config, weight }: GraphContext,
   { positions }: AttentionInputs,
   name: string,
   make: (name: string) => string,

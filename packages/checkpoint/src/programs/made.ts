@@ -2,7 +2,7 @@
 
 import { gptConfig, noDropout, saveConfig } from "@tessera/gpt";
 import { fullSlice } from "@tessera/random";
-import type { About } from "../sharded/read_index.js";
+import type { About } from "../sharded/index_format.js";
 import type { Source } from "../sharded/writer.js";
 
 /** Element `index` of the tensor after `step` steps. */

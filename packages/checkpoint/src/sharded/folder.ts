@@ -4,7 +4,7 @@
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { isPartialOf, syncFolder, writeFileAtomic } from "@tessera/files";
-import { INDEX } from "./write_index.js";
+import { INDEX } from "./index_format.js";
 
 const LATEST = "latest";
 

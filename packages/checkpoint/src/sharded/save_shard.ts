@@ -9,7 +9,7 @@ import { UserError } from "@tessera/config";
 import { writeError, writeFileAtomic } from "@tessera/files";
 import type { FlatRange } from "@tessera/layers";
 import { partialFolder, prune, publish } from "./folder.js";
-import type { About, StoredPiece, StoredTensor } from "./read_index.js";
+import type { About, StoredPiece, StoredTensor } from "./index_format.js";
 import { checkFolderLock } from "./folder_lock.js";
 import { writeShard } from "./shard_file.js";
 import { writeIndex } from "./write_index.js";

@@ -7,8 +7,8 @@ import { UserError } from "@tessera/config";
 import { mapTree, type ShardLayout, type FlatRange, type Tree, type TreeOf } from "@tessera/layers";
 import type { ShardIndex } from "@tessera/mesh";
 import { openSafetensors, type SafetensorsFile } from "../safetensors.js";
-import { readIndex, type Index, type Progress, type StoredTensor } from "./read_index.js";
-import { INDEX } from "./write_index.js";
+import { readIndex } from "./read_index.js";
+import { INDEX, type Index, type Progress, type StoredTensor } from "./index_format.js";
 import { overlaps, type Overlap, type Stretch } from "./slice.js";
 
 /** The slot of the parameters themselves; the others are the optimizer's. */

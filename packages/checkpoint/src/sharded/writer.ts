@@ -5,7 +5,7 @@ import { Worker } from "node:worker_threads";
 import { UserError } from "@tessera/config";
 import { writeError, type FileLock } from "@tessera/files";
 import { recover } from "./folder.js";
-import type { About } from "./read_index.js";
+import type { About } from "./index_format.js";
 import { jobToken, lockFolder } from "./folder_lock.js";
 import type { Place, Save, Slot } from "./save_shard.js";
 import type { Start, Told } from "./writer_thread.js";
