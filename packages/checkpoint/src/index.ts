@@ -12,7 +12,7 @@ export {
 } from "./hugging_face/write_model.js";
 export { readModel, readModelConfig, writeModel } from "./model_files.js";
 export { openSafetensors, type SafetensorsFile } from "./safetensors.js";
-export { writeSafetensors, type Written } from "./safetensors_writer.js";
+export { writeSafetensors, type TensorToWrite } from "./safetensors_writer.js";
 export { latestCheckpoint, removeCheckpoints } from "./sharded/folder.js";
 export { type About, type Progress } from "./sharded/index_format.js";
 export { readProgress } from "./sharded/read_index.js";

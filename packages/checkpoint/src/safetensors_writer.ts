@@ -10,7 +10,7 @@ export interface Named {
 }
 
 /** A tensor to be written; its values are asked for when their turn comes. */
-export interface Written extends Named {
+export interface TensorToWrite extends Named {
   readonly values: () => Float32Array;
 }
 
@@ -50,7 +50,7 @@ export function headerOf(
  */
 export function* writingSafetensors(
   path: string,
-  tensors: readonly Written[],
+  tensors: readonly TensorToWrite[],
   options: SafetensorsOptions = {},
 ): Generator<number, void> {
   const { encode } = formats[options.dtype ?? "F32"];
@@ -77,7 +77,7 @@ export function* writingSafetensors(
 /** The same at once. */
 export function writeSafetensors(
   path: string,
-  tensors: readonly Written[],
+  tensors: readonly TensorToWrite[],
   metadata: Readonly<Record<string, string>> = {},
 ): void {
   for (const _done of writingSafetensors(path, tensors, { metadata }));

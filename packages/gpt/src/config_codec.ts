@@ -69,7 +69,8 @@ export function parseConfig(json: unknown, where: string): GptConfig {
     throw new UserError(`${where}: config.${v.getDotPath(issue) ?? ""}: ${issue.message}`);
   }
   const { keyHeadCount, innerSize, initDeviation, positions, ...same } = parsed.output;
-  return gptConfig({
+  // Annotated, so that a field which is not saved does not compile.
+  const config: GptConfig = {
     ...same,
     kvHeadCount: keyHeadCount,
     ffnHiddenSize: innerSize,
@@ -83,5 +84,6 @@ export function parseConfig(json: unknown, where: string): GptConfig {
           }
         : { kind: positions.kind },
     initStd: initDeviation,
-  });
+  };
+  return gptConfig(config);
 }

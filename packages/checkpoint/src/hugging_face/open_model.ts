@@ -10,43 +10,49 @@ import { UNSHARDED } from "@tessera/mesh";
 import type { SafetensorsFile } from "../safetensors.js";
 import { isSharded, openCheckpoint, WEIGHTS } from "../sharded/saved.js";
 import { savedGptConfig } from "../saved_gpt.js";
-import type { Layout } from "./layout.js";
-import { layoutOfConfig } from "./layouts.js";
-import { copyColumns, piecesOf, transposed, type Piece } from "./pieces.js";
+import { columnBlocks, copyColumns, transpose, type ColumnBlock } from "./columns.js";
+import { familyOf } from "./families.js";
+import type { HfFamily } from "./family.js";
 import { openWeights, type StoredWeights } from "./stored_weights.js";
 
 export interface OpenModel {
   readonly config: GptConfig;
-  /** The elements of the parameter at `path`, which the model has. */
+  /** The elements of the parameter at `path`, in fp32, in the order of its global shape. */
   valuesAt(path: string): Float32Array;
   close(): void;
 }
 
 const MAX_CONFIG_BYTES = 2 ** 20;
 
-interface Described {
-  readonly layout: Layout;
+interface ConfigFile {
+  readonly family: HfFamily;
   readonly config: GptConfig;
 }
 
-/** What config.json in `folder` says. Throws a UserError that names the file and the key. */
-export function readConfig(folder: string): Described {
+/**
+ * The configuration in config.json of `folder`, and the family it is of.
+ *
+ * @throws UserError that names the file and the key.
+ */
+export function readConfig(folder: string): ConfigFile {
   const path = join(folder, "config.json");
   if (!existsSync(path)) refuseForeign(folder);
   const json = readJson(path, MAX_CONFIG_BYTES);
-  const layout = layoutOfConfig(json, path);
-  return { layout, config: layout.fromConfig(json, path) };
+  const family = familyOf(json, path);
+  return { family, config: family.fromConfig(json, path) };
 }
 
 /**
- * Opens the model in `folder`, which may be a checkpoint, and checks every name and shape before memory is taken. Throws a UserError
- * where something is missing, damaged, or not what config.json says.
+ * Opens the model in `folder`, which may be a training checkpoint, and checks every name and shape before memory is
+ * taken.
+ *
+ * @throws UserError where something is missing, damaged, or not what config.json says.
  */
 export function openModel(folder: string): OpenModel {
-  return isSharded(folder) ? openSharded(folder) : openLayout(folder);
+  return isSharded(folder) ? openSharded(folder) : openHuggingFace(folder);
 }
 
-/** Every tensor of a checkpoint, joined from the pieces that ranks saved. */
+/** A training checkpoint, whose parameters are put together from what ranks saved. */
 function openSharded(folder: string): OpenModel {
   const saved = openCheckpoint(folder);
   try {
@@ -65,21 +71,19 @@ function openSharded(folder: string): OpenModel {
   }
 }
 
-function openLayout(folder: string): OpenModel {
-  const { layout, config } = readConfig(folder);
+function openHuggingFace(folder: string): OpenModel {
+  const { family, config } = readConfig(folder);
   refusePickles(folder);
   const weights = openWeights(folder);
   try {
-    const specs = leaves<ParamSpec>(gpt(config).spec);
-    const placed = new Map(
-      specs.map(([path, { shape }]) => [
-        path,
-        piecesOf(layout, path, shape).map((range) => locate(weights, layout, range, folder)),
-      ]),
-    );
+    const blocks = leaves<ParamSpec>(gpt(config).spec).map(([path, { shape }]) => {
+      const stored = columnBlocks(family, path, shape);
+      return [path, stored.map((block) => findBlock(weights, family, block, folder))] as const;
+    });
+    const byPath = new Map(blocks);
     return {
       config,
-      valuesAt: (path) => joined(placed.get(path)!),
+      valuesAt: (path) => readBlocks(byPath.get(path)!),
       close: () => weights.close(),
     };
   } catch (error) {
@@ -88,42 +92,48 @@ function openLayout(folder: string): OpenModel {
   }
 }
 
-interface Located extends Piece {
+interface FoundBlock extends ColumnBlock {
   readonly file: SafetensorsFile;
 }
 
-/** The piece in its file, by the name that it has there. Throws where it or its shape is not. */
-function locate(weights: StoredWeights, { prefix }: Layout, range: Piece, folder: string): Located {
-  const names = [range.name];
-  if (prefix !== "" && range.name.startsWith(prefix)) names.push(range.name.slice(prefix.length));
+/** `block` and the file that has its tensor. Throws a UserError where there is none, or its shape is another. */
+function findBlock(
+  weights: StoredWeights,
+  { prefix }: HfFamily,
+  block: ColumnBlock,
+  folder: string,
+): FoundBlock {
+  const names = [block.name];
+  if (prefix !== "" && block.name.startsWith(prefix)) names.push(block.name.slice(prefix.length));
   const name = names.find((one) => weights.fileOf(one) !== undefined);
   const file = name === undefined ? undefined : weights.fileOf(name);
   if (name === undefined || file === undefined) {
-    throw new UserError(`${folder}: its weights have no tensor ${range.name}`);
+    throw new UserError(`${folder}: its weights have no tensor ${block.name}`);
   }
   const actual = file.shapes.get(name)!;
-  if (actual.join() !== range.shape.join()) {
+  if (actual.join() !== block.shape.join()) {
     throw new UserError(
-      `${file.path}: ${name} is [${actual.join(", ")}], config.json says [${range.shape.join(", ")}]`,
+      `${file.path}: ${name} is [${actual.join(", ")}], config.json says [${block.shape.join(", ")}]`,
     );
   }
-  return { ...range, name, file };
+  return { ...block, name, file };
 }
 
-function joined(pieces: readonly Located[]): Float32Array {
-  const [first] = pieces as readonly [Located];
-  const stored = ({ file, name, isTransposed, rows, stored: { width } }: Located) =>
-    isTransposed ? transposed(file.read(name), width, rows) : file.read(name);
-  if (pieces.length === 1 && first.columns === first.stored.width) return stored(first);
+/** The values of a parameter. */
+function readBlocks(blocks: readonly FoundBlock[]): Float32Array {
+  const [first] = blocks as readonly [FoundBlock];
+  const read = ({ file, name, isTransposed, rows, stored: { width } }: FoundBlock) =>
+    isTransposed ? transpose(file.read(name), width, rows) : file.read(name);
+  if (blocks.length === 1 && first.columns === first.stored.width) return read(first);
   const values = new Float32Array(first.rows * first.own.width);
-  for (const piece of pieces) {
-    const from = { values: stored(piece), ...piece.stored };
-    copyColumns(from, { values, ...piece.own }, piece.rows, piece.columns);
+  for (const block of blocks) {
+    const from = { values: read(block), ...block.stored };
+    copyColumns(from, { values, ...block.own }, block.rows, block.columns);
   }
   return values;
 }
 
-/** How files of Megatron-DeepSpeed, and of plain PyTorch, are called. */
+/** Names of the files of Megatron-DeepSpeed, and of plain PyTorch. */
 const MEGATRON =
   /^(mp_rank_\d+.*|global_step\d+|iter_\d+|layer_\d+.*\.pt|latest_checkpointed_iteration\.txt)$/;
 const PICKLES = /^(pytorch_model.*\.bin|.*\.(pt|pth|ckpt))$/;

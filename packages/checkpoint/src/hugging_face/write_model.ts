@@ -5,9 +5,15 @@ import { join } from "node:path";
 import { gpt, type GptConfig } from "@tessera/gpt";
 import { leaves, type ParamSpec } from "@tessera/layers";
 import type { Dtype } from "../dtype.js";
-import { bytesOf, writingSafetensors, type Written } from "../safetensors_writer.js";
-import { layoutFor } from "./layouts.js";
-import { copyColumns, isWhole, piecesOf, transposed, type Piece } from "./pieces.js";
+import { bytesOf, writingSafetensors, type TensorToWrite } from "../safetensors_writer.js";
+import {
+  columnBlocks,
+  copyColumns,
+  isWholeTensor,
+  transpose,
+  type ColumnBlock,
+} from "./columns.js";
+import { familyFor } from "./families.js";
 import { MODEL_FILE, MODEL_INDEX } from "./stored_weights.js";
 
 /** The elements of the parameter at a path; asked for one after the other. */
@@ -36,8 +42,8 @@ const SHARD_BYTES = 5e9;
 
 /** Writes config.json into `folder`. */
 export function writeConfig(folder: string, config: GptConfig, dtype: Dtype = "F32"): void {
-  const said = { ...layoutFor(config).toConfig(config), torch_dtype: TORCH_NAMES[dtype] };
-  writeFileSync(join(folder, "config.json"), `${JSON.stringify(said, null, 2)}\n`);
+  const json = { ...familyFor(config).toConfig(config), torch_dtype: TORCH_NAMES[dtype] };
+  writeFileSync(join(folder, "config.json"), `${JSON.stringify(json, null, 2)}\n`);
 }
 
 /** Writes a model step by step: after each it says how far it is, and may be left. */
@@ -73,11 +79,11 @@ export function* writingModel(
 }
 
 function shardsOf(
-  tensors: readonly Written[],
+  tensors: readonly TensorToWrite[],
   sizes: readonly number[],
   maxBytes: number,
-): readonly (readonly Written[])[] {
-  const shards: Written[][] = [[]];
+): readonly (readonly TensorToWrite[])[] {
+  const shards: TensorToWrite[][] = [[]];
   let bytes = 0;
   tensors.forEach((tensor, i) => {
     const isFull = bytes > 0 && bytes + sizes[i]! > maxBytes;
@@ -88,37 +94,37 @@ function shardsOf(
   return shards;
 }
 
-/** A parameter that fills a tensor of the file, alone or with others. */
-interface Part extends Piece {
+/** A block of a parameter, which fills a tensor of the file alone or with others. */
+interface ParameterBlock extends ColumnBlock {
   readonly values: () => Float32Array;
 }
 
 /** The tensors of the file, in the order of the model's parameters. */
-function tensorsOf(config: GptConfig, valuesAt: ValuesAt): readonly Written[] {
-  const layout = layoutFor(config);
-  const byName = new Map<string, Part[]>();
+function tensorsOf(config: GptConfig, valuesAt: ValuesAt): readonly TensorToWrite[] {
+  const family = familyFor(config);
+  const byName = new Map<string, ParameterBlock[]>();
   for (const [path, leaf] of leaves<ParamSpec>(gpt(config).spec)) {
-    for (const range of piecesOf(layout, path, leaf.shape)) {
-      const part = { ...range, values: () => valuesAt(path, leaf) };
-      byName.set(range.name, [...(byName.get(range.name) ?? []), part]);
+    for (const block of columnBlocks(family, path, leaf.shape)) {
+      const values = () => valuesAt(path, leaf);
+      byName.set(block.name, [...(byName.get(block.name) ?? []), { ...block, values }]);
     }
   }
-  return [...byName].map(([name, parts]) => ({
+  return [...byName].map(([name, blocks]) => ({
     name,
-    shape: parts[0]!.shape,
-    values: () => joined(parts),
+    shape: blocks[0]!.shape,
+    values: () => concatBlocks(blocks),
   }));
 }
 
-function joined(parts: readonly Part[]): Float32Array {
-  const [first] = parts as readonly [Part];
-  if (parts.length === 1 && isWhole(first)) return first.values();
+function concatBlocks(blocks: readonly ParameterBlock[]): Float32Array {
+  const [first] = blocks as readonly [ParameterBlock];
+  if (blocks.length === 1 && isWholeTensor(first)) return first.values();
   const { rows, isTransposed } = first;
   const { width } = first.stored;
   const values = new Float32Array(rows * width);
-  for (const shard of parts) {
-    const from = { values: shard.values(), ...shard.own };
-    copyColumns(from, { values, ...shard.stored }, rows, shard.columns);
+  for (const block of blocks) {
+    const from = { values: block.values(), ...block.own };
+    copyColumns(from, { values, ...block.stored }, rows, block.columns);
   }
-  return isTransposed ? transposed(values, rows, width) : values;
+  return isTransposed ? transpose(values, rows, width) : values;
 }

@@ -7,6 +7,7 @@ import { formats } from "../dtype.js";
 import { rotaryTable } from "./attention_graph.js";
 import { makeGptGraph } from "./gpt_graph.js";
 import { graphBuilder, type ElementType } from "./graph.js";
+import { checkSupported } from "./supported.js";
 
 export const GRAPH_FILE = "model.onnx";
 export const DATA_FILE = "model.onnx.data";
@@ -44,8 +45,13 @@ export const onnxFormats: Readonly<Record<OnnxPrecision, Format>> = {
   fp16: { type: "float16", file: formats.F16 },
 };
 
-/** The model's graph, and where its tensors lie. Nothing of their size is held. */
+/**
+ * The model's graph, and where its tensors are in the data file. Takes no memory for their values.
+ *
+ * @throws UserError where `config` has a field, or a value of one, that the graph does not know.
+ */
 export function onnxModel(config: GptConfig, precision: OnnxPrecision): OnnxModel {
+  checkSupported(config);
   const graph = graphBuilder("gpt");
   const { type, file } = onnxFormats[precision];
   const tensors = new Map<string, PlacedTensor>();

@@ -19,6 +19,7 @@ import { UNSHARDED } from "@tessera/mesh";
 import { fullSlice } from "@tessera/random";
 import { latestCheckpoint } from "./folder.js";
 import { about, elementAt, sourcesOf } from "../programs/made.js";
+import type { Index } from "./index_format.js";
 import { readIndex } from "./read_index.js";
 import { openCheckpoint } from "./saved.js";
 import { writeIndex } from "./write_index.js";
@@ -88,6 +89,19 @@ test("what ranks write appears at once, whole, and is named the latest", async (
   ]);
   await close(writers);
   expect(readdirSync(folder).sort()).toEqual(["checkpoint-4", "latest"]);
+});
+
+test("the model's family and configuration are kept as they are; those of the first version are a GPT's", async () => {
+  const model = { family: "encoder", config: { layers: [1, { a: null }] } };
+  const [writer] = await open(1);
+  const sources = sourcesOf(1, { rank: 0, ranks: 1, rows: ROWS });
+  await writer!.write({ ...about(1), ...model }, sources);
+  await writer!.close();
+  const path = latestCheckpoint(folder)!;
+  expect(openCheckpoint(path)).toMatchObject(model);
+  const { family: _family, ...first } = readIndex(path);
+  writeIndex(path, first as Index);
+  expect(openCheckpoint(path).family).toBe("gpt");
 });
 
 test("a rank reads the bytes that it holds, and no others", async () => {

@@ -1,0 +1,28 @@
+// The families of models that are read and written. A new one is a file like `llama.ts` and a place in this list.
+
+import { UserError } from "@tessera/config";
+import type { GptConfig } from "@tessera/gpt";
+import type { HfFamily } from "./family.js";
+import { gpt2 } from "./gpt2.js";
+import { gptj } from "./gptj.js";
+import { llama } from "./llama.js";
+import { ownFamily } from "./own_family.js";
+
+const families: readonly HfFamily[] = [gpt2, gptj, llama, ownFamily];
+
+/** The family that such a model is written as: the first that can say all of `config`. */
+export const familyFor = (config: GptConfig): HfFamily =>
+  families.find((family) => family.fits(config)) ?? ownFamily;
+
+/**
+ * The family that config.json at `path` names.
+ *
+ * @throws UserError where none is known.
+ */
+export function familyOf(json: unknown, path: string): HfFamily {
+  const { model_type: type } = (json ?? {}) as { readonly model_type?: unknown };
+  const found = families.find(({ modelType }) => modelType === type);
+  if (found !== undefined) return found;
+  const known = families.map(({ modelType }) => modelType).join(", ");
+  throw new UserError(`${path}: model_type is ${JSON.stringify(type)}, must be one of ${known}`);
+}

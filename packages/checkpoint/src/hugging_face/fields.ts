@@ -1,0 +1,113 @@
+// Fields of a GPT's configuration and the keys of a config.json. A map has every field of `GptConfig`, so one that is
+// added there does not compile until each family says what becomes of it.
+
+import { isDeepStrictEqual } from "node:util";
+import { UserError } from "@tessera/config";
+import { gptConfig, type GptConfig } from "@tessera/gpt";
+import * as v from "valibot";
+import { faultOf } from "../fault.js";
+
+/** One field of a configuration, and the keys that say it. */
+export interface Field<T> {
+  /**
+   * The value that config.json at `path` says.
+   *
+   * @throws UserError that names `path` and the key.
+   */
+  readonly read: (json: unknown, path: string) => T;
+  /** The keys that say `value`, a field of `config`. Where none can, those of another value. */
+  readonly write: (value: T, config: GptConfig) => Readonly<Record<string, unknown>>;
+  /** Whether what is read is what was written. Default: all of it is equal. */
+  readonly isSame?: (value: T, read: T) => boolean;
+}
+
+export type FieldMap = { readonly [K in keyof GptConfig]: Field<GptConfig[K]> };
+
+/**
+ * The configuration that config.json at `path` says.
+ *
+ * @throws UserError that names `path` and the key.
+ */
+export function readFields(fields: FieldMap, json: unknown, path: string): GptConfig {
+  const values = Object.entries(fields).map(
+    ([name, { read }]) => [name, read(json, path)] as const,
+  );
+  // The map has every field, each of its type.
+  return gptConfig(Object.fromEntries(values) as unknown as GptConfig);
+}
+
+/** A field and its value. */
+const pairOf = <K extends keyof GptConfig>(
+  fields: FieldMap,
+  config: GptConfig,
+  name: K,
+): readonly [Field<GptConfig[K]>, GptConfig[K]] => [fields[name], config[name]];
+
+const pairsOf = (fields: FieldMap, config: GptConfig) =>
+  (Object.keys(fields) as (keyof GptConfig)[]).map((name) => pairOf(fields, config, name));
+
+/** What config.json says of `config`, in the order of the map. */
+export const writeFields = (
+  fields: FieldMap,
+  config: GptConfig,
+): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(
+    pairsOf(fields, config).flatMap(([{ write }, value]) => Object.entries(write(value, config))),
+  );
+
+/** Whether `config` is the same when it is read again, and has no field that the map lacks. */
+export function canWrite(fields: FieldMap, config: GptConfig): boolean {
+  const file = writeFields(fields, config);
+  try {
+    return (
+      Object.keys(config).every((name) => name in fields) &&
+      pairsOf(fields, config).every(([{ read, isSame = isDeepStrictEqual }, value]) =>
+        isSame(value, read(file, "config.json")),
+      )
+    );
+  } catch (error) {
+    if (error instanceof UserError) return false;
+    throw error;
+  }
+}
+
+/** Nothing is near these limits; they keep a file from asking for endless work. */
+export const size = v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(2 ** 31));
+export const layers = v.pipe(size, v.maxValue(10_000));
+export const rate = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
+export const positive = v.pipe(v.number(), v.finite(), v.gtValue(0));
+
+/** A key that may be absent, and may only say `value`. */
+export const only = <T extends boolean | number | string>(value: T) =>
+  v.optional(v.literal(value), value);
+
+/** The value of the one key `name`, as `schema` has it. */
+export const key = <T>(name: string, schema: v.GenericSchema<unknown, T>): Field<T> => ({
+  read: (json, path) => parse(v.object({ [name]: schema }), json, path)[name] as T,
+  write: (value) => ({ [name]: value }),
+});
+
+/** A value that all models of the family share and config.json does not say. */
+export const always = <T>(value: NoInfer<T>): Field<T> => ({
+  read: () => value,
+  write: () => ({}),
+});
+
+/** A field that `schema` reads from several keys, or from one that says it differently. */
+export const field = <F, T>(
+  schema: v.GenericSchema<unknown, F>,
+  read: (file: F) => NoInfer<T>,
+  write: Field<T>["write"],
+  isSame: Field<T>["isSame"] = isDeepStrictEqual,
+): Field<T> => ({ read: (json, path) => read(parse(schema, json, path)), write, isSame });
+
+/**
+ * `json` as `schema` has it.
+ *
+ * @throws UserError that names `path` and the key.
+ */
+export function parse<T>(schema: v.GenericSchema<unknown, T>, json: unknown, path: string): T {
+  const result = v.safeParse(schema, json, { abortEarly: true });
+  if (result.success) return result.output;
+  throw new UserError(`${path}: ${faultOf(result.issues)}`);
+}
