@@ -99,7 +99,7 @@ async function measure(flags, { plan, state }, bytes) {
   const world = singleWorld();
   const open = (name, isWaitedFor) =>
     openCheckpoints(world, { ...options, folder: join(root, name), isWaitedFor });
-  const both = { waited: await open("waited", true), beside: await open("beside", false) };
+  const both = { waited: await open("waited", false), beside: await open("beside", true) };
   const seconds = { disk: [], waited: [], pause: [] };
   try {
     for (let round = 0; round <= flags.rounds; round += 1) {

@@ -6,12 +6,15 @@ import type { Layout } from "./programs/layouts.js";
 import type { Continued } from "./programs/resume.js";
 import { runResumes } from "./programs/run_layouts.js";
 
-/** Key heads that ranks may share, a vocabulary that they do not divide, a table that both ends hold. */
+/**
+ * Key heads that ranks may share, a vocabulary that they do not divide, a table that both ends hold. Parameter groups
+ * have slots of their own.
+ */
 const changes = { layerCount: 4, headCount: 8, kvHeadCount: 2, vocabularySize: 389 } as const;
 
 const COMMON = {
   ...{ accumulation: 2, dropout: 0.1, steps: 0, rows: 8 },
-  ...{ bucketBytes: 2 ** 12, changes },
+  ...{ bucketBytes: 2 ** 12, changes, groups: true },
 } as const;
 
 interface Row extends Partial<Layout> {

@@ -3,13 +3,9 @@
 import { readModel } from "@tessera/checkpoint";
 import type { Configured } from "@tessera/config";
 import { gptModel, type GptConfig, type GptParams } from "@tessera/gpt";
+import type { OptimizerConfig } from "@tessera/optim";
 import { openTokenizer, type Tokenizer } from "@tessera/tokenizer";
-import {
-  resolvePrecision,
-  type OptimizerConfig,
-  type RunConfig,
-  type ZeroStage,
-} from "@tessera/trainer";
+import { resolvePrecision, type RunConfig, type ZeroStage } from "@tessera/trainer";
 import { chooseBatch } from "./choose_batch.js";
 import { openData } from "./choose_data.js";
 import { chooseConfig, resumedFolder } from "./choose_model.js";

@@ -20,6 +20,7 @@ const COMMON = { accumulation: 2, dropout: 0, steps: 4, rows: 24, bucketBytes: 2
 const runs = {
   "tokens that do not count": [{ ...COMMON, masked: true }, TOLERANCE],
   "GPT-J": [{ ...COMMON, changes: likeGptj }, TOLERANCE],
+  "parameter groups": [{ ...COMMON, groups: true }, TOLERANCE],
   bf16: [{ ...COMMON, storage: "bf16" }, 5e-4],
   fp16: [{ ...COMMON, storage: "fp16" }, 5e-4],
 } as const satisfies Record<string, [Omit<Layout, "stage">, number]>;

@@ -3,12 +3,11 @@
 import { latestCheckpoint } from "@tessera/checkpoint";
 import { UserError } from "@tessera/config";
 import { gptModel, type GptConfig, type GptParams } from "@tessera/gpt";
-import type { LossScaleOptions, ScheduleConfig } from "@tessera/optim";
+import type { LossScaleOptions, OptimizerConfig, ScheduleConfig } from "@tessera/optim";
 import {
   resolvePrecision,
   resolveRun,
   type BatchConfig,
-  type OptimizerConfig,
   type ResolvedRun,
   type RunConfig,
 } from "@tessera/trainer";

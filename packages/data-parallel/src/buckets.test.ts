@@ -15,6 +15,17 @@ const spec: TreeOf<ParamSpec> = {
 const pathsOf = (bytes: number, ranks = 1) =>
   planBuckets(spec, { ranks, bytes }).map(({ slots }) => slots.map(({ path }) => path));
 
+test("parameters of different optimizer groups share no bucket", () => {
+  const groupOf = (path: string) => (path.startsWith("block") ? 0 : 1);
+  const buckets = planBuckets(spec, { ranks: 1, bytes: 400, groupOf });
+  expect(buckets.map(({ slots }) => slots.map(({ path }) => path))).toEqual([
+    ["embedding"],
+    ["norm"],
+    ["block.bias", "block.gain"],
+    ["block.weight"],
+  ]);
+});
+
 describe("buckets", () => {
   test("hold every parameter once, last layers first", () => {
     expect(pathsOf(0)).toEqual([

@@ -28,6 +28,8 @@ export interface BucketOptions {
   readonly bytes: number;
   /** What this rank's group holds of parameters that tensor parallelism splits. */
   readonly shard?: ShardIndex;
+  /** Parameters of different groups share no bucket. Default: all are in one group. */
+  readonly groupOf?: (path: string) => number;
 }
 
 const BYTES_PER_ELEMENT = 4;
@@ -37,7 +39,7 @@ const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * 
 /** Buckets in the order in which backward fills them: the model's last parameters come first. */
 export function planBuckets(
   spec: TreeOf<ParamSpec>,
-  { ranks, bytes, shard = UNSHARDED }: BucketOptions,
+  { ranks, bytes, shard = UNSHARDED, groupOf = () => 0 }: BucketOptions,
 ): Bucket[] {
   const buckets: Bucket[] = [];
   const open = new Map<string, BucketSlot[]>();
@@ -48,7 +50,7 @@ export function planBuckets(
   };
   for (const [path, leaf] of leaves<ParamSpec>(spec).toReversed()) {
     const shape = shardSlice(leaf, shard, path).size;
-    const kind = bucketKey(leaf);
+    const kind = `${bucketKey(leaf)} ${groupOf(path)}`;
     const size = sizeOf(shape);
     const { gradientCount = 1 } = leaf;
     if (size * BYTES_PER_ELEMENT >= bytes) {

@@ -4,7 +4,14 @@ import "@tensorflow/tfjs-backend-cpu";
 import { beforeAll, expect, test } from "@jest/globals";
 import { enableProdMode, memory, ones, setBackend, type Tensor } from "@tensorflow/tfjs-core";
 import { runThreads, singleGroup } from "@tessera/collectives";
-import { disposeTree, leaves, materialize, matrix, type ParamSpec } from "@tessera/layers";
+import {
+  disposeTree,
+  leaves,
+  materialize,
+  matrix,
+  type ParamSpec,
+  type Tree,
+} from "@tessera/layers";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { fullyShard, replicate, type DataParallel } from "./index.js";
@@ -28,8 +35,7 @@ const sharings: [string, () => DataParallel<Params>][] = [
   ["ZeRO 3", () => fullyShard<Params>(spec, singleGroup())],
 ];
 
-const valuesOf = (tree: Params) =>
-  leaves<Tensor>(tree).map(([, x]) => [...x.shape, ...x.dataSync()]);
+const valuesOf = (tree: Tree) => leaves<Tensor>(tree).map(([, x]) => [...x.shape, ...x.dataSync()]);
 
 test.each(sharings)(
   "%s: whole, held, owned and back loses nothing and leaks nothing",

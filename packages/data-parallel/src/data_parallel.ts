@@ -37,8 +37,8 @@ export interface DataParallel<P extends Tree> extends ParallelAxis {
   fromOptimizer(shards: Tree): P;
   /** Local to full, on every rank. Borrows `local`. */
   gatherParams(local: P): P;
-  /** Optimizer shards, of parameters or of a slot of the optimizer, to full. Borrows `shards`. */
-  gatherFromOptimizer(shards: Tree): P;
+  /** Optimizer shards, of parameters or of those that have a slot of the optimizer, to full. Borrows `shards`. */
+  gatherFromOptimizer(shards: Tree): Tree;
 }
 
 /** What all strategies have in common as axes: gradients are complete when the reducer has them. */

@@ -257,6 +257,6 @@ export function fullyShard<P extends Tree>(
     toOptimizer: (held) => held,
     fromOptimizer: (owned) => owned as P,
     gatherParams: (held) => gather(spec, held, holders).wait(),
-    gatherFromOptimizer: (owned) => gather(spec, owned as P, holders).wait(),
+    gatherFromOptimizer: (owned) => gather<Tree>(spec, owned, holders).wait(),
   };
 }

@@ -7,6 +7,7 @@ import {
   accumulate,
   clipRange,
   disposeTree,
+  filterTree,
   shardLayout,
   leaves,
   mapTensors,
@@ -20,7 +21,7 @@ import {
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import { planBuckets, type Bucket } from "./buckets.js";
 import { createBucketReducer, createSink } from "./bucket_reducer.js";
-import { pack, takeShard, unpack } from "./flat_buffer.js";
+import { pack, takeShard, unpack as unpackBucket } from "./flat_buffer.js";
 import { sumSquares } from "./sum_squares.js";
 import { dataAxis, type DataParallel, type GradientReducer } from "./data_parallel.js";
 import { createPendingReductions } from "./pending_reductions.js";
@@ -32,6 +33,8 @@ export interface ReplicateOptions {
   readonly bucketBytes?: number;
   /** What the ranks of `group` hold of parameters that tensor parallelism splits. */
   readonly shard?: ShardIndex;
+  /** The optimizer's group of a parameter, whose optimizer may treat it unlike others. Default: all are in one. */
+  readonly groupOf?: (path: string) => number;
 }
 
 export const DEFAULT_BUCKET_BYTES = 2 ** 20;
@@ -43,26 +46,19 @@ type FlatBuffers = Readonly<Record<string, Tensor>>;
 export function replicate<P extends Tree>(
   spec: Like<P, ParamSpec>,
   group: ProcessGroup,
-  { stage, bucketBytes = DEFAULT_BUCKET_BYTES, shard = UNSHARDED }: ReplicateOptions,
+  options: ReplicateOptions,
 ): DataParallel<P> {
+  const { stage, bucketBytes = DEFAULT_BUCKET_BYTES, shard = UNSHARDED, groupOf } = options;
   const buckets = planBuckets(spec, {
     shard,
+    ...(groupOf && { groupOf }),
     ranks: group.size,
     bytes: group.size === 1 ? 0 : bucketBytes,
   });
   const isShared = stage > 0;
 
-  /** A tree like `spec` from flat buckets, which it uses up. */
-  const unpacked = (buffers: FlatBuffers): P => {
-    const byPath = new Map(buckets.flatMap((bucket) => unpack(bucket, buffers[bucket.name]!)));
-    disposeTree(buffers);
-    return mapTensors(spec as unknown as P, (_leaf, path) => byPath.get(path)!);
-  };
-
-  const gatherAll = (owned: FlatBuffers): P => {
-    const works = buckets.map(({ name }) => [name, group.allGather(owned[name]!, 0)] as const);
-    return unpacked(Object.fromEntries(works.map(([name, work]) => [name, work.wait()])));
-  };
+  const unpack = (buffers: FlatBuffers): Tree => unpackBuckets(spec, buckets, buffers);
+  const gatherAll = (shards: FlatBuffers): Tree => unpack(gatherBuckets(buckets, shards, group));
 
   return {
     ...dataAxis(group),
@@ -76,18 +72,18 @@ export function replicate<P extends Tree>(
     createReducer: (held) =>
       group.size === 1 && !isShared
         ? localReducer(held)
-        : groupReducer(held, { buckets, group, stage, unpacked }),
+        : groupReducer(held, { buckets, group, stage, unpack }),
     sumOfSquares: (gradients, share) => sumSquares(isShared ? group : null, gradients, share),
     shardParams: (whole) => whole,
     toOptimizer: (held) => (isShared ? shardBuckets(held, buckets, group) : held),
     fromOptimizer(owned) {
       if (!isShared) return owned as P;
-      const whole = gatherAll(owned as FlatBuffers);
+      const full = gatherAll(owned as FlatBuffers);
       disposeTree(owned);
-      return whole;
+      return full as P;
     },
     gatherParams: cloneTree,
-    gatherFromOptimizer: (own) => (isShared ? gatherAll(own as FlatBuffers) : cloneTree(own as P)),
+    gatherFromOptimizer: (own) => (isShared ? gatherAll(own as FlatBuffers) : cloneTree(own)),
   };
 }
 
@@ -102,13 +98,13 @@ interface GroupReducerOptions {
   readonly group: ProcessGroup;
   readonly stage: 0 | 1 | 2;
   /** A tree of parameters from buckets. Consumes them. */
-  readonly unpacked: (buffers: FlatBuffers) => Tree;
+  readonly unpack: (buffers: FlatBuffers) => Tree;
 }
 
 /** Sums over microbatches and ranks: buckets are reduced as backward fills them. */
 function groupReducer<P extends Tree>(
   held: P,
-  { buckets, group, stage, unpacked }: GroupReducerOptions,
+  { buckets, group, stage, unpack }: GroupReducerOptions,
 ): GradientReducer<P> {
   const isShared = stage > 0;
   const buffers = createPendingReductions();
@@ -125,9 +121,37 @@ function groupReducer<P extends Tree>(
     finish() {
       reducer.flush();
       const sums: FlatBuffers = Object.fromEntries(buffers.take());
-      return isShared ? sums : unpacked(sums);
+      return isShared ? sums : unpack(sums);
     },
   };
+}
+
+/** A tree like `spec`, of those parameters whose buckets there are. Consumes them. */
+function unpackBuckets(
+  spec: TreeOf<ParamSpec>,
+  buckets: readonly Bucket[],
+  buffers: FlatBuffers,
+): Tree {
+  const byPath = new Map(
+    buckets
+      .filter(({ name }) => Object.hasOwn(buffers, name))
+      .flatMap((bucket) => unpackBucket(bucket, buffers[bucket.name]!)),
+  );
+  disposeTree(buffers);
+  const held = filterTree<ParamSpec>(spec, (path) => byPath.has(path));
+  return mapTree(held, (_leaf: ParamSpec, path) => byPath.get(path)!);
+}
+
+/** Full buckets, of those that there are shards of. Borrows `shards`. */
+function gatherBuckets(
+  buckets: readonly Bucket[],
+  shards: FlatBuffers,
+  group: ProcessGroup,
+): FlatBuffers {
+  const works = buckets
+    .filter(({ name }) => Object.hasOwn(shards, name))
+    .map(({ name }) => [name, group.allGather(shards[name]!, 0)] as const);
+  return Object.fromEntries(works.map(([name, work]) => [name, work.wait()]));
 }
 
 /** This rank's piece of each bucket. Uses up `held`, one bucket after the other. */

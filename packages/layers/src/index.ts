@@ -91,6 +91,7 @@ export { childContext, rngKey, evalContext, type ForwardContext } from "./forwar
 export { identityWrapper, type LayerWrapper } from "./layer_wrapper.js";
 export {
   disposeTree,
+  filterTree,
   joinPath,
   leafAt,
   leaves,

@@ -81,6 +81,21 @@ export function mergeTrees<T>(a: T, b: T): T {
   return merged as T;
 }
 
+/** `tree` without those leaves that `keep` does not hold of. Its branches stay, also where they become empty. */
+export function filterTree<L>(
+  tree: TreeOf<L>,
+  keep: (path: string, leaf: L) => boolean,
+  path = "",
+): TreeOf<L> {
+  if (!isBranch(tree)) return keep(path, tree) ? tree : {};
+  const kept: Record<string, TreeOf<L>> = {};
+  for (const [name, child] of Object.entries(tree as Readonly<Record<string, TreeOf<L>>>)) {
+    const childPath = joinPath(path, name);
+    if (isBranch(child) || keep(childPath, child)) kept[name] = filterTree(child, keep, childPath);
+  }
+  return kept;
+}
+
 /** A tree of tensors of the same shape. */
 export const mapTensors = <P extends Tree>(
   tree: P,

@@ -1,3 +1,5 @@
+export { adam, type AdamOptions } from "./adam.js";
+export { checkLayouts } from "./check_layouts.js";
 export { clipFactor, globalNorm } from "./clip.js";
 export {
   initialLossScale,
@@ -6,17 +8,29 @@ export {
   type LossScaleOptions,
 } from "./loss_scale.js";
 export {
-  adam,
+  createOptimizer,
+  optimizerKinds,
+  type OptimizerConfig,
+  type OptimizerKind,
+} from "./create_optimizer.js";
+export {
+  defineOptimizer,
+  type OptimizerDefinition,
+  type UpdateTensors,
+} from "./define_optimizer.js";
+export {
   decayOf,
+  groupOf,
+  hasSlot,
   initialState,
-  sgd,
-  type AdamOptions,
   type Decays,
+  type Granularity,
   type Optimizer,
+  type OptimizerGroup,
   type OptimizerState,
-  type SgdOptions,
   type Update,
 } from "./optimizer.js";
+export { partitioned, type ParameterGroup } from "./partitioned.js";
 export {
   createSchedule,
   decayStyles,
@@ -42,3 +56,4 @@ export {
   type WsdDecayStyle,
   type WsdOptions,
 } from "./schedules/wsd.js";
+export { sgd, type SgdOptions } from "./sgd.js";

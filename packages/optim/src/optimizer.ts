@@ -1,39 +1,81 @@
-// An optimizer is a pair: what it remembers of each parameter, and how a step uses that.
+// What an optimizer is: a step over trees of parameters, and the tensors that it keeps beside them.
 
 import { zerosLike, type Tensor } from "@tensorflow/tfjs-core";
-import { adamStep, callMultiTensor, sgdStep } from "@tessera/kernels";
-import { leaves, mapTensors, type ParamSpec, type Tree, type TreeOf } from "@tessera/layers";
+import {
+  filterTree,
+  leaves,
+  mapTensors,
+  type ParamSpec,
+  type Tree,
+  type TreeOf,
+} from "@tessera/layers";
 
-/** What an optimizer remembers: for each of its slots, a tree shaped like the parameters. */
-export type OptimizerState<P extends Tree> = Readonly<Record<string, P>>;
+/** For each slot a tree of tensors, with the leaves of those parameters that have the slot. */
+export type OptimizerState = Readonly<Record<string, Tree>>;
 
 export interface Update {
-  /** Counted from 1. */
+  /** Steps that changed something, this one included: counts from 1. */
   readonly step: number;
   readonly learningRate: number;
-  /** A scalar that every gradient is multiplied by: clipping, averaging. Borrowed. */
+  /**
+   * A scalar that every gradient is multiplied by: clipping, averaging, loss scaling. Where it is not finite a
+   * gradient overflowed, and parameters and state must stay as they are. Borrowed.
+   */
   readonly scale: Tensor;
 }
 
+/**
+ * What an optimizer must see of a parameter. `element`: any of its elements, in any shape, as Adam does; ZeRO then
+ * gives it flat buckets, tensor parallelism shards. `matrix`: all of it in its own shape, as Muon and Shampoo need.
+ */
+export type Granularity = "element" | "matrix";
+
 export interface Optimizer {
-  /** Names of the tensors it keeps beside each parameter. */
+  /** As errors name it: "adam". */
+  readonly name: string;
+  readonly granularity: Granularity;
+  /** Names of the tensors that it keeps beside a parameter. Checkpoints have them under these names. */
   readonly slots: readonly string[];
   /**
-   * One step. Takes ownership of everything but `update`: the arguments are used up, and may be
-   * overwritten in place.
+   * Updates all parameters. Consumes everything but `update`; tensors may be overwritten in place. Leaves are
+   * parameters under their paths, or flat buckets under the path of their first parameter.
    */
   step<P extends Tree>(
     params: P,
     gradients: P,
-    state: OptimizerState<P>,
+    state: OptimizerState,
     update: Update,
-  ): { readonly params: P; readonly state: OptimizerState<P> };
+  ): { readonly params: P; readonly state: OptimizerState };
+  /** Of an optimizer that has parameter groups: the group of the parameter at `path`. */
+  readonly groupOf?: (path: string) => OptimizerGroup;
 }
+
+/** Parameters that one optimizer updates in one way, so that they may share a flat bucket. */
+export interface OptimizerGroup {
+  readonly index: number;
+  readonly optimizer: Pick<Optimizer, "name" | "granularity" | "slots">;
+}
+
+/** The group of the parameter at `path`: all are in one where the optimizer has no groups. */
+export const groupOf = (optimizer: Optimizer, path: string): OptimizerGroup =>
+  optimizer.groupOf?.(path) ?? { index: 0, optimizer };
+
+export const hasSlot = (optimizer: Optimizer, slot: string, path: string): boolean =>
+  groupOf(optimizer, path).optimizer.slots.includes(slot);
+
+/** The state before the first step: zeros. Borrows `params`. */
+export const initialState = (optimizer: Optimizer, params: Tree): OptimizerState =>
+  Object.fromEntries(
+    optimizer.slots.map((slot) => {
+      const kept = filterTree(params, (path) => hasSlot(optimizer, slot, path));
+      return [slot, mapTensors(kept, zerosLike)];
+    }),
+  );
 
 /** Whether weight decay acts on the parameter at a path. */
 export type Decays = (path: string) => boolean;
 
-/** Decay for matrices, none for gains and biases, as the specification says. */
+/** Weight decay for matrices, none for norms' weights and biases, as `spec` says of each parameter. */
 export function decayOf(spec: TreeOf<ParamSpec>): Decays {
   const decayed = new Set(
     leaves(spec)
@@ -41,92 +83,4 @@ export function decayOf(spec: TreeOf<ParamSpec>): Decays {
       .map(([path]) => path),
   );
   return (path) => decayed.has(path);
-}
-
-/** What an optimizer starts with: zeros. */
-export const initialState = <P extends Tree>(optimizer: Optimizer, params: P): OptimizerState<P> =>
-  Object.fromEntries(optimizer.slots.map((slot) => [slot, mapTensors(params, zerosLike)]));
-
-/** Tensors of all parameters, in the order of the parameters' leaves. */
-interface StepTensors {
-  readonly params: readonly Tensor[];
-  /** A list for each slot. */
-  readonly slots: readonly (readonly Tensor[])[];
-}
-
-/** Updates all parameters at once. `weightDecays`: one factor per parameter. */
-type UpdateAll = (
-  tensors: StepTensors & { readonly gradients: readonly Tensor[] },
-  update: Update,
-  weightDecay: readonly number[],
-) => StepTensors;
-
-/** Makes an optimizer of trees from a step over lists of tensors. */
-function overTrees(
-  slots: readonly string[],
-  decayOfPath: (path: string) => number,
-  updateAll: UpdateAll,
-): Optimizer {
-  return {
-    slots,
-    step(params, gradients, state, update) {
-      const paths = leaves<Tensor>(params).map(([path]) => path);
-      const listOf = (tree: Tree): readonly Tensor[] => {
-        const byPath = new Map(leaves<Tensor>(tree));
-        return paths.map((path) => byPath.get(path)!);
-      };
-      const tensors = {
-        params: listOf(params),
-        gradients: listOf(gradients),
-        slots: slots.map((slot) => listOf(state[slot]!)),
-      };
-      const next = updateAll(tensors, update, paths.map(decayOfPath));
-      for (const gradient of tensors.gradients) gradient.dispose();
-      const index = new Map(paths.map((path, i) => [path, i]));
-      const treeOf = (list: readonly Tensor[]) =>
-        mapTensors(params, (_spent, path) => list[index.get(path)!]!);
-      return {
-        params: treeOf(next.params),
-        state: Object.fromEntries(slots.map((slot, i) => [slot, treeOf(next.slots[i]!)])),
-      };
-    },
-  };
-}
-
-export interface AdamOptions {
-  readonly beta1: number;
-  readonly beta2: number;
-  readonly epsilon: number;
-  readonly weightDecay: number;
-  /** AdamW, whose decay acts on the weights; else Adam, whose decay is part of the gradient. */
-  readonly decoupled: boolean;
-}
-
-export function adam(options: AdamOptions, decays: Decays): Optimizer {
-  const decayOfPath = (path: string) => (decays(path) ? options.weightDecay : 0);
-  return overTrees(["mean", "square"], decayOfPath, (tensors, update, weightDecay) => {
-    const { params, gradients } = tensors;
-    const [means, squares] = tensors.slots as [readonly Tensor[], readonly Tensor[]];
-    const { learningRate, step, scale } = update;
-    const inputs = { params, gradients, means, squares, scale };
-    const next = callMultiTensor(adamStep, inputs, { ...options, weightDecay, learningRate, step });
-    return { params: next.params, slots: [next.means, next.squares] };
-  });
-}
-
-export interface SgdOptions {
-  readonly momentum: number;
-  readonly weightDecay: number;
-}
-
-export function sgd(options: SgdOptions, decays: Decays): Optimizer {
-  const decayOfPath = (path: string) => (decays(path) ? options.weightDecay : 0);
-  return overTrees(["velocity"], decayOfPath, (tensors, update, weightDecay) => {
-    const { params, gradients, slots } = tensors;
-    const { learningRate, scale } = update;
-    const inputs = { params, gradients, velocities: slots[0]!, scale };
-    const { momentum } = options;
-    const next = callMultiTensor(sgdStep, inputs, { momentum, weightDecay, learningRate });
-    return { params: next.params, slots: [next.velocities] };
-  });
 }

@@ -11,7 +11,6 @@ export {
 } from "./parallel_config.js";
 export { resolvePrecision, type PrecisionFlags } from "./precision.js";
 export { LIMIT, runExitCode } from "./run/exit_code.js";
-export { createOptimizer, type OptimizerConfig } from "./run/optimizer_config.js";
 export { optimizerOf, planRun, type Run } from "./run/plan_run.js";
 export { resolveRun, type ResolvedRun } from "./run/resolve_run.js";
 export type {

@@ -7,6 +7,8 @@ import { singleGroup, singleWorld, type World } from "@tessera/collectives";
 import { UserError } from "@tessera/config";
 import { gptConfig, gptModel, type GptConfig } from "@tessera/gpt";
 import { leaves, shardSlice, type ParamSpec } from "@tessera/layers";
+import { fullModel } from "@tessera/model";
+import { createOptimizer, defineOptimizer, partitioned } from "@tessera/optim";
 import { parallelize } from "./loop.js";
 
 beforeAll(async () => {
@@ -62,6 +64,37 @@ describe("tensor-parallel ranks cannot share, and say so by name:", () => {
       expect(() => laidOut(8, gptConfig(config), sequenceParallel)).toThrow(new UserError(message));
     }
     expect(memory().numTensors).toBe(numTensors);
+  });
+});
+
+describe("an optimizer that needs whole matrices", () => {
+  const model = gptModel(gptConfig({ layerCount: 2, hiddenSize: 8, headCount: 2 }));
+  const { spec } = fullModel(model);
+  const whole = defineOptimizer({
+    name: "muon",
+    granularity: "matrix",
+    slots: [],
+    update: ({ params }) => ({ params: params.map((x) => x.clone()), slots: [] }),
+  });
+  const optimizer = partitioned(spec, [
+    { match: (path) => path === "blocks.1.mlp.feed.up.weight", optimizer: whole },
+    { match: () => true, optimizer: createOptimizer({ kind: "adamw" }, spec) },
+  ]);
+
+  test.each([
+    ["ZeRO 1", { zeroStage: 1 }, "[128]"],
+    ["ZeRO 3", { zeroStage: 3 }, "[128]"],
+    ["tensor parallelism", { tensor: 2 }, "[8, 16]"],
+  ] as const)("is refused %s by its name and the parameter's", (_what, config, shard) => {
+    expect(() => parallelize(worldOf(2), model, config, { optimizer })).toThrow(
+      `blocks.1.mlp.feed.up.weight: muon needs the whole matrix [8, 32], of which this rank's shard is ${shard}`,
+    );
+  });
+
+  test("has them on pipeline stages and data-parallel ranks that shard nothing", () => {
+    for (const config of [{ pipeline: 2 }, { zeroStage: 0 }] as const) {
+      expect(() => parallelize(worldOf(2), model, config, { optimizer })).not.toThrow();
+    }
   });
 });
 

@@ -6,6 +6,7 @@ import type { DataParallel } from "@tessera/data-parallel";
 import { checkPartition, noTensorParallel, type Tree } from "@tessera/layers";
 import type { ShardIndex } from "@tessera/mesh";
 import { modelStage, type Model, type ModelOptions, type ModelStage } from "@tessera/model";
+import { checkLayouts, groupOf, type Optimizer } from "@tessera/optim";
 import type { ParallelAxis } from "@tessera/parallel";
 import type { PipelineAxis } from "@tessera/pipeline-parallel";
 import { dataDefinition } from "./axes/data.js";
@@ -28,18 +29,27 @@ export interface Parallelized<P extends Tree = Tree> {
   readonly weightShard: ShardIndex;
 }
 
+export interface ParallelizeOptions extends Pick<ModelOptions, "storage" | "recompute"> {
+  /** What will update the parameters: needed where it has parameter groups. Default: one that has none. */
+  readonly optimizer?: Optimizer;
+}
+
 /**
  * Parallelizes `model`. Called by all ranks of the world.
- * @throws UserError, before any memory is taken, where the model cannot be sharded so.
+ * @throws UserError, before any memory is taken, where the model cannot be sharded so, or the optimizer needs more
+ * of a parameter than a rank would have.
  */
 export function parallelize<P extends Tree>(
   world: World,
   model: Model<P>,
   config: ParallelConfig = {},
-  options: Pick<ModelOptions, "storage" | "recompute"> = {},
+  { optimizer, ...options }: ParallelizeOptions = {},
 ): Parallelized<P> {
   const resolved = resolveParallel(config, world.size, model.layerCount);
-  const [pipeline, data] = [pipelineDefinition<P>(resolved), dataDefinition<P>(resolved)];
+  const [pipeline, data] = [
+    pipelineDefinition<P>(resolved),
+    dataDefinition<P>(resolved, (path) => (optimizer ? groupOf(optimizer, path).index : 0)),
+  ];
   const definitions = [pipeline, data, ...resolved.axes, tensorDefinition<P>(resolved)];
   const groups = meshGroups(world, definitions);
   const wrapped = definitions.reduceRight<ModelOptions>(
@@ -62,6 +72,7 @@ export function parallelize<P extends Tree>(
     return definition.create(context);
   };
   const [pipelineAxis, dataParallel] = [create(pipeline), create(data)];
+  if (optimizer) checkLayouts(optimizer, dataParallel.layouts, stage.spec);
   const axes = definitions.map((definition) => {
     if (definition === pipeline) return pipelineAxis;
     return definition === data ? dataParallel : create(definition);

@@ -12,6 +12,7 @@ import { UserError } from "@tessera/config";
 import { hostMemory } from "@tessera/kernels";
 import {
   disposeTree,
+  filterTree,
   leaves,
   splitRange,
   type ShardLayout,
@@ -19,6 +20,7 @@ import {
   type Tree,
 } from "@tessera/layers";
 import type { Model } from "@tessera/model";
+import { checkLayouts, hasSlot } from "@tessera/optim";
 import { rankAmong } from "@tessera/parallel";
 import type { TrainingPlan } from "./plan.js";
 import { optimizerShards, type TrainingState } from "./state.js";
@@ -48,13 +50,19 @@ export function resumeRun<P extends Tree>(
 
 function readState<P extends Tree>(
   saved: SavedCheckpoint,
-  { dataParallel, optimizer }: TrainingPlan<P>,
+  { dataParallel, optimizer, model }: TrainingPlan<P>,
 ): TrainingState<P> {
-  const read = (slot: string): Tree => saved.read(slot, dataParallel.layouts);
+  const { layouts } = dataParallel;
+  checkLayouts(optimizer, layouts, model.spec);
+  const readSlot = (slot: string): Tree =>
+    saved.read(
+      slot,
+      filterTree(layouts, (path) => hasSlot(optimizer, slot, path)),
+    );
   const { step, consumedSamples, lossScale } = saved.progress;
   return {
-    params: dataParallel.fromOptimizer(read(WEIGHTS)),
-    optimizer: Object.fromEntries(optimizer.slots.map((slot) => [slot, read(slot)])),
+    params: dataParallel.fromOptimizer(saved.read(WEIGHTS, layouts)),
+    optimizer: Object.fromEntries(optimizer.slots.map((slot) => [slot, readSlot(slot)])),
     step,
     consumedSamples,
     lossScale,

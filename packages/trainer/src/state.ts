@@ -1,7 +1,24 @@
 // Training states: fresh ones, and what ranks hold of one together.
 
-import { disposeTree, mapTensors, type Tree } from "@tessera/layers";
-import { initialState, type LossScale, type OptimizerState } from "@tessera/optim";
+import { zeros, type Tensor } from "@tensorflow/tfjs-core";
+import {
+  disposeTree,
+  filterTree,
+  leaves,
+  mapTensors,
+  mapTree,
+  shardSlice,
+  type ParamSpec,
+  type Tree,
+} from "@tessera/layers";
+import {
+  checkLayouts,
+  hasSlot,
+  initialState,
+  type LossScale,
+  type Optimizer,
+  type OptimizerState,
+} from "@tessera/optim";
 import type { TrainingPlan } from "./plan.js";
 
 /** What training changes. */
@@ -9,7 +26,7 @@ export interface TrainingState<P extends Tree = Tree> {
   /** What this rank holds of the weights. */
   readonly params: P;
   /** What this rank's optimizer remembers. */
-  readonly optimizer: OptimizerState<Tree>;
+  readonly optimizer: OptimizerState;
   /** Steps taken, those skipped because of overflow among them. */
   readonly step: number;
   readonly consumedSamples: number;
@@ -17,11 +34,15 @@ export interface TrainingState<P extends Tree = Tree> {
   readonly lossScale?: LossScale | undefined;
 }
 
-/** The state that training starts in from `weights`, this rank's shard of them. Consumes them. */
+/**
+ * The state that training starts in from `weights`, this rank's shard of them. Consumes them.
+ * @throws UserError where the optimizer needs more of a parameter than this rank has.
+ */
 export function initialTrainingState<P extends Tree>(
-  { dataParallel, optimizer }: TrainingPlan<P>,
+  { dataParallel, optimizer, model }: TrainingPlan<P>,
   weights: P,
 ): TrainingState<P> {
+  checkLayouts(optimizer, dataParallel.layouts, model.spec);
   const params = dataParallel.shardParams(weights);
   const shards = optimizerShards(dataParallel, params);
   const state = initialState(optimizer, shards);
@@ -38,24 +59,42 @@ export const optimizerShards = <P extends Tree>(
 /** Weights and optimizer state as they are on one rank. */
 export interface FullState<P extends Tree = Tree> {
   readonly params: P;
-  readonly optimizer: OptimizerState<P>;
+  readonly optimizer: OptimizerState;
 }
 
 /** The whole of `state`, on every rank; all of them call it. Borrows `state`; the caller owns the result. */
 export function gatherFullState<P extends Tree>(
-  { dataParallel, axes }: TrainingPlan<P>,
+  plan: TrainingPlan<P>,
   state: Pick<TrainingState<P>, keyof FullState>,
 ): FullState<P> {
+  const { dataParallel, axes } = plan;
   // The axes know trees, of which all that they gather has one shape.
-  const gather = (shard: P): P =>
-    axes.reduceRight<Tree>((own, axis) => axis.gather(own), shard) as P;
+  const gather = <T extends Tree>(shard: T): T =>
+    axes.reduceRight<Tree>((own, axis) => axis.gather(own), shard) as T;
   return {
     params: gather(dataParallel.gatherParams(state.params)),
     optimizer: Object.fromEntries(
-      Object.entries(state.optimizer).map(([slot, shards]) => [
-        slot,
-        gather(dataParallel.gatherFromOptimizer(shards)),
-      ]),
+      Object.entries(state.optimizer).map(([slot, shards]) => {
+        const full = gather(fillSlot(plan, dataParallel.gatherFromOptimizer(shards)));
+        return [slot, pickSlot(plan.optimizer, slot, full)];
+      }),
     ),
   };
+}
+
+/** `own` with zeros for parameters without the slot, as axes gather trees of all of them. Consumes `own`. */
+function fillSlot({ model: { spec }, weightShard }: TrainingPlan, own: Tree): Tree {
+  const held = new Map(leaves<Tensor>(own));
+  return mapTree(spec, (leaf: ParamSpec, path): Tensor => {
+    const { size } = shardSlice(leaf, weightShard, path);
+    return held.get(path) ?? zeros([...size]);
+  });
+}
+
+/** The leaves of `full` that have the slot. Consumes `full`. */
+function pickSlot(optimizer: Optimizer, slot: string, full: Tree): Tree {
+  const isKept = (path: string): boolean =>
+    !optimizer.slots.includes(slot) || hasSlot(optimizer, slot, path);
+  for (const [path, leaf] of leaves<Tensor>(full)) if (!isKept(path)) leaf.dispose();
+  return filterTree(full, isKept);
 }

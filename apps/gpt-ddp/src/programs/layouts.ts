@@ -17,12 +17,13 @@ import {
   materialize,
   type ParamSpec,
   type Tree,
+  type TreeOf,
 } from "@tessera/layers";
 import type { FloatStorage } from "@tessera/kernels";
-import type { Recomputation } from "@tessera/model";
+import { fullModel, type Recomputation } from "@tessera/model";
 import type { ScheduleKind } from "@tessera/pipeline-parallel";
 import { shardParams } from "@tessera/tensor-parallel";
-import { adam, decayOf } from "@tessera/optim";
+import { adam, decayOf, partitioned, sgd, type Optimizer } from "@tessera/optim";
 import type { TrainingPlan, TrainingState } from "@tessera/trainer";
 import {
   batchAfter,
@@ -49,6 +50,8 @@ export interface Layout {
   readonly recompute?: Recomputation;
   /** Whether each row counts as many of its tokens as its first one says. */
   readonly masked?: boolean;
+  /** Whether SGD updates norms and embeddings, at ten times the rate, and AdamW the rest. */
+  readonly groups?: boolean;
   /** Rows of a step, over all ranks and micro-batches. */
   readonly rows?: number;
   /** How fast it learns: 1e-3 after four steps, unless it is said. */
@@ -126,9 +129,11 @@ export function planOf(
   const { storage = "fp32", recompute, rows = ROWS_PER_STEP, ramp } = layout;
   const { rate = { peak: 1e-3, warmup: 4 } } = layout;
   const data = world.size / (tensor * pipeline);
+  const model = gptModel(configOf(folder, layout));
+  const optimizer = optimizerFor(fullModel(model).spec, layout);
   const laidOut = parallelize(
     world,
-    gptModel(configOf(folder, layout)),
+    model,
     {
       tensor,
       pipeline,
@@ -138,14 +143,13 @@ export function planOf(
       schedule: layout.schedule ?? "1f1b",
       chunks: layout.chunks ?? 1,
     },
-    { storage, ...(recompute && { recompute }) },
+    { storage, optimizer, ...(recompute && { recompute }) },
   );
-  const adamW = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, decoupled: true };
   const samples = samplesOf(tokens);
   const feed = feedOf(samples, { order: sequentialOrder(samples.count) });
   return {
     ...laidOut,
-    optimizer: adam(adamW, decayOf(laidOut.model.spec)),
+    optimizer,
     schedule: { kind: "constant", ...rate, floor: 0, total: 100 },
     batch: resolveBatch({
       microBatch: rows / (accumulation * data),
@@ -161,6 +165,20 @@ export function planOf(
     evalBatch: 1,
     intervals: { steps: 100, logging: 1, evaluation: 0, saving: 0 },
   };
+}
+
+function optimizerFor(spec: TreeOf<ParamSpec>, { groups = false }: Layout): Optimizer {
+  const options = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, decoupled: true };
+  const adamW = adam(options, decayOf(spec));
+  if (!groups) return adamW;
+  return partitioned(spec, [
+    {
+      match: (path) => /norm|embedding/i.test(path),
+      optimizer: sgd({ momentum: 0.9, weightDecay: 0 }, decayOf(spec)),
+      learningRateScale: 10,
+    },
+    { match: () => true, optimizer: adamW },
+  ]);
 }
 
 const configOf = (folder: string, { dropout, changes }: Layout): GptConfig =>

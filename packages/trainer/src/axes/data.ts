@@ -10,11 +10,11 @@ import type { AxisDefinition } from "./definition.js";
 const weightShard = ({ tensorParallel = noTensorParallel }: ModelOptions) =>
   tensorParallel.weightShard;
 
-export const dataDefinition = <P extends Tree>({
-  data: degree,
-  zeroStage,
-  bucketBytes,
-}: ResolvedParallel): AxisDefinition<P, DataParallel<P>> => ({
+/** @param groupOf the optimizer's group of a parameter. */
+export const dataDefinition = <P extends Tree>(
+  { data: degree, zeroStage, bucketBytes }: ResolvedParallel,
+  groupOf: (path: string) => number,
+): AxisDefinition<P, DataParallel<P>> => ({
   name: "data",
   degree,
   wrap: (options, group: ProcessGroup) =>
@@ -23,6 +23,6 @@ export const dataDefinition = <P extends Tree>({
     const shard = weightShard(options);
     if (zeroStage === 3) return fullyShard<P>(spec, group, shard);
     const buckets = bucketBytes === undefined ? {} : { bucketBytes };
-    return replicate<P>(spec, group, { stage: zeroStage, shard, ...buckets });
+    return replicate<P>(spec, group, { stage: zeroStage, shard, groupOf, ...buckets });
   },
 });

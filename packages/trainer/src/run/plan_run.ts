@@ -5,14 +5,14 @@ import { readProgress, type Progress } from "@tessera/checkpoint";
 import type { World } from "@tessera/collectives";
 import { runLength } from "@tessera/data";
 import type { ParamSpec, Tree, TreeOf } from "@tessera/layers";
+import { fullModel } from "@tessera/model";
 import { sampleShard } from "@tessera/parallel";
-import type { Optimizer } from "@tessera/optim";
+import { createOptimizer, type Optimizer } from "@tessera/optim";
 import { openCheckpoints, type Checkpoints } from "../checkpoints.js";
 import { parallelize } from "../parallelize.js";
 import type { TrainingPlan } from "../plan.js";
 import { checkStorage } from "../precision.js";
 import type { Identity } from "../saved_state.js";
-import { createOptimizer } from "./optimizer_config.js";
 import { resolveRun } from "./resolve_run.js";
 import type { RunConfig, RunData } from "./run_config.js";
 
@@ -59,7 +59,9 @@ async function planOf<P extends Tree>(
   config: RunConfig<P>,
 ): Promise<Omit<Run<P>, "config" | "checkpoints">> {
   const { precision = { storage: "fp32" }, recompute, evaluation = {}, seed = 1234 } = config;
+  const optimizer = optimizerOf(config, fullModel(config.model).spec);
   const parallelized = parallelize(world, config.model, config.parallel, {
+    optimizer,
     storage: precision.storage,
     ...(recompute !== undefined && { recompute }),
   });
@@ -72,7 +74,7 @@ async function planOf<P extends Tree>(
   const data = typeof config.data === "function" ? await config.data(request) : config.data;
   const plan: TrainingPlan<P> = {
     ...parallelized,
-    optimizer: optimizerOf(config, parallelized.model.spec),
+    optimizer,
     schedule: config.schedule,
     scheduleUnit: "samples" in config.duration ? "samples" : "steps",
     batch,

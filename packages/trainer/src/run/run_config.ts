@@ -12,11 +12,11 @@ import type {
   LearningRateSchedule,
   LossScaleOptions,
   Optimizer,
+  OptimizerConfig,
   ScheduleConfig,
 } from "@tessera/optim";
 import type { ParallelConfig } from "../parallel_config.js";
 import type { Identity } from "../saved_state.js";
-import type { OptimizerConfig } from "./optimizer_config.js";
 
 export interface RunConfig<P extends Tree = Tree> {
   /** What is trained: `gptModel(config)`, or a model of your own. */

@@ -1,0 +1,30 @@
+// Adam (Kingma and Ba, 2015), and AdamW (Loshchilov and Hutter, 2019).
+
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { adamStep, callMultiTensor } from "@tessera/kernels";
+import { defineOptimizer } from "./define_optimizer.js";
+import type { Decays, Optimizer } from "./optimizer.js";
+
+export interface AdamOptions {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly weightDecay: number;
+  /** AdamW, whose decay acts on the weights; else Adam, whose decay is part of the gradient. */
+  readonly decoupled: boolean;
+}
+
+export const adam = (options: AdamOptions, decays: Decays): Optimizer =>
+  defineOptimizer({
+    name: options.decoupled ? "adamw" : "adam",
+    granularity: "element",
+    slots: ["mean", "square"],
+    update({ paths, params, gradients, slots }, { learningRate, step, scale }) {
+      const [means, squares] = slots as [readonly Tensor[], readonly Tensor[]];
+      const weightDecay = paths.map((path) => (decays(path) ? options.weightDecay : 0));
+      const inputs = { params, gradients, means, squares, scale };
+      const attributes = { ...options, weightDecay, learningRate, step };
+      const next = callMultiTensor(adamStep, inputs, attributes);
+      return { params: next.params, slots: [next.means, next.squares] };
+    },
+  });

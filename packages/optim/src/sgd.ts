@@ -1,0 +1,24 @@
+// Stochastic gradient descent with momentum, as PyTorch's.
+
+import { callMultiTensor, sgdStep } from "@tessera/kernels";
+import { defineOptimizer } from "./define_optimizer.js";
+import type { Decays, Optimizer } from "./optimizer.js";
+
+export interface SgdOptions {
+  readonly momentum: number;
+  /** L2, as part of the gradient. */
+  readonly weightDecay: number;
+}
+
+export const sgd = ({ momentum, weightDecay: decay }: SgdOptions, decays: Decays): Optimizer =>
+  defineOptimizer({
+    name: "sgd",
+    granularity: "element",
+    slots: ["velocity"],
+    update({ paths, params, gradients, slots }, { learningRate, scale }) {
+      const weightDecay = paths.map((path) => (decays(path) ? decay : 0));
+      const inputs = { params, gradients, velocities: slots[0]!, scale };
+      const next = callMultiTensor(sgdStep, inputs, { momentum, weightDecay, learningRate });
+      return { params: next.params, slots: [next.velocities] };
+    },
+  });
