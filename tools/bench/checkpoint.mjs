@@ -97,8 +97,8 @@ async function measure(flags, { plan, state }, bytes) {
   const root = mkdtempSync(join(flags.folder, "tessera-bench-"));
   const options = { keep: 1 };
   const world = singleWorld();
-  const open = (name, isWaitedFor) =>
-    openCheckpoints(world, { ...options, folder: join(root, name), isWaitedFor });
+  const open = (name, isAsync) =>
+    openCheckpoints(world, { ...options, folder: join(root, name), async: isAsync });
   const both = { waited: await open("waited", false), beside: await open("beside", true) };
   const seconds = { disk: [], waited: [], pause: [] };
   try {
