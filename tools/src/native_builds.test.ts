@@ -5,8 +5,7 @@ import { join } from "node:path";
 import { expect, test } from "@jest/globals";
 import { runNode, runProgram, scratchFolder } from "@tessera/testing";
 
-const PACKAGES = join(__dirname, "../../packages");
-const COMPILE = join(PACKAGES, "kernels-native/native/compile.mjs");
+const COMPILE = join(__dirname, "../../packages/native-addon/dist/index.js");
 const scratch = scratchFolder("native-builds");
 
 /** A project of no language, which CMake configures at once: it copies a file. */
@@ -71,8 +70,3 @@ testWithCMake(
     expect(keeps("two", "v4")).toBe(false);
   },
 );
-
-test("the packages with an addon compile it alike", () => {
-  const other = join(PACKAGES, "collectives-mpi/native/compile.mjs");
-  expect(readFileSync(other, "utf8")).toBe(readFileSync(COMPILE, "utf8"));
-});

@@ -1,5 +1,5 @@
 // The only file that knows Node. Values are checked on the other side, in src/engine.ts.
-#include <napi.h>
+#include <napi_glue.h>
 
 #include "engine.h"
 #include "survey.h"
@@ -25,27 +25,12 @@ struct Instance {
 
 Instance& instance(Napi::Env env) { return *env.GetInstanceData<Instance>(); }
 
-/** Gives C++ exceptions to JavaScript as errors with its own stack. */
-template <Napi::Value (*function)(const Napi::CallbackInfo&)>
-Napi::Value guarded(const Napi::CallbackInfo& info) {
-  try {
-    return function(info);
-  } catch (const Napi::Error&) {
-    throw;
-  } catch (const std::exception& error) {
-    throw Napi::Error::New(info.Env(), error.what());
-  }
-}
-
-double numberOf(const Napi::Value& value) { return value.As<Napi::Number>().DoubleValue(); }
-
 /**
  * An address, or the memory of a typed array, which JavaScript keeps alive until the call is done.
  */
 char* memoryOf(const Napi::Value& value) {
   if (value.IsNumber()) return reinterpret_cast<char*>(static_cast<uintptr_t>(numberOf(value)));
-  const auto array = value.As<Napi::TypedArray>();
-  return static_cast<char*>(array.ArrayBuffer().Data()) + array.ByteOffset();
+  return arrayMemoryOf(value).data;
 }
 
 /** connect(who, limitSeconds, compares): {rank, size, hosts, library} */
@@ -54,14 +39,12 @@ Napi::Value connect(const Napi::CallbackInfo& info) {
   Instance& held = instance(env);
   if (held.engine) throw std::runtime_error("this process is a rank already");
   held.engine = std::make_unique<Engine>(
-      Options{info[0].As<Napi::String>(), numberOf(info[1]), info[2].As<Napi::Boolean>()});
+      Options{textOf(info[0]), numberOf(info[1]), info[2].As<Napi::Boolean>()});
   const WorldFacts& facts = held.engine->facts();
-  auto hosts = Napi::Array::New(env, facts.hosts.size());
-  for (uint32_t i = 0; i < facts.hosts.size(); ++i) hosts.Set(i, facts.hosts[i]);
   auto result = Napi::Object::New(env);
   result.Set("rank", facts.rank);
   result.Set("size", facts.size);
-  result.Set("hosts", hosts);
+  result.Set("hosts", namesOf(env, facts.hosts));
   result.Set("library", facts.library);
   return result;
 }
@@ -78,11 +61,10 @@ Napi::Value survey(const Napi::CallbackInfo& info) {
 /** group(name, ranks): group */
 Napi::Value group(const Napi::CallbackInfo& info) {
   Instance& held = instance(info.Env());
-  const auto list = info[1].As<Napi::Array>();
   std::vector<int> ranks;
-  for (uint32_t i = 0; i < list.Length(); ++i)
-    ranks.push_back(static_cast<int>(numberOf(list.Get(i))));
-  held.groups.push_back(held.running().makeGroup(info[0].As<Napi::String>(), ranks));
+  eachElement(info[1],
+              [&](const Napi::Value& rank) { ranks.push_back(static_cast<int>(indexOf(rank))); });
+  held.groups.push_back(held.running().makeGroup(textOf(info[0]), ranks));
   return Napi::Number::New(info.Env(), static_cast<double>(held.groups.size() - 1));
 }
 
@@ -148,14 +130,14 @@ Napi::Value close(const Napi::CallbackInfo& info) {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Instance);
-  exports.Set("connect", Napi::Function::New<guarded<connect>>(env));
-  exports.Set("survey", Napi::Function::New<guarded<survey>>(env));
-  exports.Set("group", Napi::Function::New<guarded<group>>(env));
-  exports.Set("post", Napi::Function::New<guarded<post>>(env));
-  exports.Set("isDone", Napi::Function::New<guarded<isDone>>(env));
-  exports.Set("wait", Napi::Function::New<guarded<wait>>(env));
-  exports.Set("abort", Napi::Function::New<guarded<abort>>(env));
-  exports.Set("close", Napi::Function::New<guarded<close>>(env));
+  expose<connect>(exports, "connect");
+  expose<survey>(exports, "survey");
+  expose<group>(exports, "group");
+  expose<post>(exports, "post");
+  expose<isDone>(exports, "isDone");
+  expose<wait>(exports, "wait");
+  expose<abort>(exports, "abort");
+  expose<close>(exports, "close");
   return exports;
 }
 

@@ -3,7 +3,7 @@
 
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { compile, install, nodeHeaders } from "./compile.mjs";
+import { addonHeaders, compile, install } from "@tessera/native-addon";
 import { toolchain } from "./toolchain.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -16,7 +16,7 @@ if (missing.length > 0) {
 } else {
   const built = compile(root, path.join("build", "mpi"), tools, {
     MPI_CXX_COMPILER: wrapper,
-    ...nodeHeaders(),
+    ...addonHeaders(),
   });
   const target = path.join(root, "dist", "native", "tessera_mpi.node");
   install(path.join(built, "tessera_mpi.node"), target);

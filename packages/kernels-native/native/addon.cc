@@ -1,5 +1,5 @@
 // The only file that knows Node. `run` serves every kernel, so a new kernel adds nothing here.
-#include <napi.h>
+#include <napi_glue.h>
 
 #include "copy.h"
 
@@ -47,24 +47,11 @@ struct Instance {
 
 Instance& instance(Napi::Env env) { return *env.GetInstanceData<Instance>(); }
 
-uint32_t slotOf(const Napi::Value& value) { return value.As<Napi::Number>().Uint32Value(); }
-
-/** Gives C++ exceptions to JavaScript as errors with its own stack. */
-template <Napi::Value (*function)(const Napi::CallbackInfo&)>
-Napi::Value guarded(const Napi::CallbackInfo& info) {
-  try {
-    return function(info);
-  } catch (const Napi::Error&) {
-    throw;
-  } catch (const std::exception& error) {
-    throw Napi::Error::New(info.Env(), error.what());
-  }
-}
+uint32_t slotOf(const Napi::Value& value) { return static_cast<uint32_t>(indexOf(value)); }
 
 /** allocate(bytes): slot */
 Napi::Value allocate(const Napi::CallbackInfo& info) {
-  const double bytes = info[0].As<Napi::Number>().DoubleValue();
-  return Napi::Number::New(info.Env(), instance(info.Env()).allocate(static_cast<size_t>(bytes)));
+  return Napi::Number::New(info.Env(), instance(info.Env()).allocate(indexOf(info[0])));
 }
 
 /** release(slot) */
@@ -80,22 +67,17 @@ Napi::Value address(const Napi::CallbackInfo& info) {
                            static_cast<double>(reinterpret_cast<uintptr_t>(block.data)));
 }
 
-struct Span {
-  void* data;
-  size_t bytes;
-};
-
-Span spanOf(const Napi::Value& value, const Block& block) {
-  const auto array = value.As<Napi::TypedArray>();
-  if (array.ByteLength() > block.bytes)
-    throw std::invalid_argument("more values than the slot holds");
-  return {static_cast<char*>(array.ArrayBuffer().Data()) + array.ByteOffset(), array.ByteLength()};
+/** The memory of a typed array that is copied from or to `block`. */
+ArrayMemory checkedMemory(const Napi::Value& value, const Block& block) {
+  const ArrayMemory memory = arrayMemoryOf(value);
+  if (memory.bytes > block.bytes) throw std::invalid_argument("more values than the slot holds");
+  return memory;
 }
 
 /** write(slot, values): copies values in */
 Napi::Value write(const Napi::CallbackInfo& info) {
   const Block& block = instance(info.Env()).block(slotOf(info[0]));
-  const Span from = spanOf(info[1], block);
+  const ArrayMemory from = checkedMemory(info[1], block);
   copyBytes(block.data, from.data, static_cast<int64_t>(from.bytes));
   return info.Env().Undefined();
 }
@@ -103,7 +85,7 @@ Napi::Value write(const Napi::CallbackInfo& info) {
 /** read(slot, values): copies values out */
 Napi::Value read(const Napi::CallbackInfo& info) {
   const Block& block = instance(info.Env()).block(slotOf(info[0]));
-  const Span to = spanOf(info[1], block);
+  const ArrayMemory to = checkedMemory(info[1], block);
   copyBytes(to.data, block.data, static_cast<int64_t>(to.bytes));
   return info.Env().Undefined();
 }
@@ -112,6 +94,7 @@ Napi::Value read(const Napi::CallbackInfo& info) {
 class PackedCall {
  public:
   explicit PackedCall(const Napi::Value& value) {
+    if (!value.IsTypedArray()) throw std::invalid_argument("the packed arguments are no array");
     auto numbers = value.As<Napi::Float64Array>();
     next_ = numbers.Data();
     end_ = next_ + numbers.ElementLength();
@@ -222,12 +205,6 @@ Napi::Value run(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-Napi::Array names(Napi::Env env, const std::vector<std::string>& list) {
-  auto array = Napi::Array::New(env, list.size());
-  for (uint32_t i = 0; i < list.size(); ++i) array.Set(i, list[i]);
-  return array;
-}
-
 /** contract(): the kernels of this binary, in the terms of the TypeScript contracts */
 Napi::Value contract(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -236,17 +213,17 @@ Napi::Value contract(const Napi::CallbackInfo& info) {
     const Kernel& kernel = kernels()[i];
     auto entry = Napi::Object::New(env);
     entry.Set("name", kernel.name);
-    entry.Set("inputs", names(env, kernel.inputs));
-    entry.Set("outputs", names(env, kernel.outputs));
-    entry.Set("attributes", names(env, kernel.attributes));
+    entry.Set("inputs", namesOf(env, kernel.inputs));
+    entry.Set("outputs", namesOf(env, kernel.outputs));
+    entry.Set("attributes", namesOf(env, kernel.attributes));
     auto inPlace = Napi::Object::New(env);
     for (const InPlace& pair : kernel.inPlace) inPlace.Set(pair.output, pair.input);
     entry.Set("inPlace", inPlace);
-    entry.Set("fp32Outputs", names(env, kernel.fp32Outputs));
-    entry.Set("optionalInputs", names(env, kernel.optionalInputs));
-    entry.Set("optionalOutputs", names(env, kernel.optionalOutputs));
-    entry.Set("lists", names(env, kernel.lists));
-    entry.Set("outputLists", names(env, kernel.outputLists));
+    entry.Set("fp32Outputs", namesOf(env, kernel.fp32Outputs));
+    entry.Set("optionalInputs", namesOf(env, kernel.optionalInputs));
+    entry.Set("optionalOutputs", namesOf(env, kernel.optionalOutputs));
+    entry.Set("lists", namesOf(env, kernel.lists));
+    entry.Set("outputLists", namesOf(env, kernel.outputLists));
     array.Set(i, entry);
   }
   return array;
@@ -276,23 +253,23 @@ Napi::Value processors(const Napi::CallbackInfo& info) {
 /** setThreads(count): for the kernels that this JavaScript thread runs */
 Napi::Value setThreads(const Napi::CallbackInfo& info) {
   omp_set_dynamic(0);
-  omp_set_num_threads(info[0].As<Napi::Number>().Int32Value());
+  omp_set_num_threads(static_cast<int>(indexOf(info[0])));
   return info.Env().Undefined();
 }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Instance);
-  exports.Set("allocate", Napi::Function::New<guarded<allocate>>(env));
-  exports.Set("release", Napi::Function::New<guarded<release>>(env));
-  exports.Set("address", Napi::Function::New<guarded<address>>(env));
-  exports.Set("write", Napi::Function::New<guarded<write>>(env));
-  exports.Set("read", Napi::Function::New<guarded<read>>(env));
-  exports.Set("run", Napi::Function::New<guarded<run>>(env));
-  exports.Set("contract", Napi::Function::New<guarded<contract>>(env));
-  exports.Set("memory", Napi::Function::New<guarded<memory>>(env));
-  exports.Set("resetPeakMemory", Napi::Function::New<guarded<resetPeakMemory>>(env));
-  exports.Set("processors", Napi::Function::New<guarded<processors>>(env));
-  exports.Set("setThreads", Napi::Function::New<guarded<setThreads>>(env));
+  expose<allocate>(exports, "allocate");
+  expose<release>(exports, "release");
+  expose<address>(exports, "address");
+  expose<write>(exports, "write");
+  expose<read>(exports, "read");
+  expose<run>(exports, "run");
+  expose<contract>(exports, "contract");
+  expose<memory>(exports, "memory");
+  expose<resetPeakMemory>(exports, "resetPeakMemory");
+  expose<processors>(exports, "processors");
+  expose<setThreads>(exports, "setThreads");
   return exports;
 }
 

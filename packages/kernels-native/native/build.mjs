@@ -4,14 +4,14 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { compile, install, nodeHeaders } from "./compile.mjs";
+import { addonHeaders, compile, install } from "@tessera/native-addon";
 import { toolchain } from "./toolchain.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 /** Compiles for this machine in a folder of `build`, and returns the path of the addon. */
 export function compileAddon(name, tools, definitions = {}) {
-  const all = { TESSERA_LEVEL: tools.level, ...nodeHeaders(), ...definitions };
+  const all = { TESSERA_LEVEL: tools.level, ...addonHeaders(), ...definitions };
   return path.join(compile(root, path.join("build", name), tools, all), "tessera.node");
 }
 

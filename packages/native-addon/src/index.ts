@@ -1,0 +1,1 @@
+export { addonHeaders, compile, install, type Definitions } from "./compile.js";
