@@ -1,5 +1,6 @@
 // What a rank keeps of a micro-batch between forward and backward, from the configuration alone.
 
+import { crossEntropyWorkspaceBytes, MAX_SLICE_LOGIT_BYTES } from "@tessera/kernels";
 import type { GptConfig } from "./config.js";
 import type { Recomputation } from "@tessera/model";
 
@@ -82,9 +83,6 @@ export function recomputedActivationBytes(
   return recompute.kind === "block" ? block : Math.min(recompute.layers, config.layerCount) * block;
 }
 
-/** Ranks that share the vocabulary make their logits in chunks of tokens that take no more. */
-const LOGIT_BYTES = 64 * 2 ** 20;
-
 /** Bytes of the activations of a whole model when they are most: at the head, between forward and backward. */
 export function activationBytes(
   config: GptConfig,
@@ -109,24 +107,12 @@ export function headActivationBytes(
   const tokens = micro.rows * micro.time;
   const head =
     tensorParallel > 1
-      ? Math.min(LOGIT_BYTES, 4 * tokens * (config.vocabularySize / tensorParallel))
-      : headWorkspaceBytes(config, micro);
+      ? Math.min(MAX_SLICE_LOGIT_BYTES, 4 * tokens * (config.vocabularySize / tensorParallel))
+      : crossEntropyWorkspaceBytes({
+          tokens,
+          width: config.hiddenSize,
+          vocabulary: config.vocabularySize,
+          bytesPerElement: micro.bytes,
+        });
   return 3 * tokens * config.hiddenSize * micro.bytes + head;
-}
-
-const MIB = 2 ** 20;
-
-/**
- * The native engine's rule: exponentials of a chunk of tokens, what they are multiplied with, and the sums
- * of that on one thread.
- */
-function headWorkspaceBytes(
-  { hiddenSize, vocabularySize }: GptConfig,
-  { rows, time, bytes }: MicroBatch,
-): number {
-  const tokens = rows * time;
-  const room = Math.max(300 * MIB - 4 * vocabularySize * hiddenSize, 100 * MIB);
-  const most = Math.max(Math.floor(room / (bytes * vocabularySize)), 1);
-  const chunk = Math.ceil(tokens / Math.ceil(tokens / most));
-  return chunk * (bytes * vocabularySize + 2 * (bytes + 4) * hiddenSize);
 }

@@ -7,31 +7,24 @@
 namespace tessera {
 namespace {
 
-/**
- * Maximum memory of saved exponentials, next to the table's gradient. gpt/src/activations.ts
- * predicts it.
- */
-constexpr int64_t kMiB = int64_t{1} << 20, kExponentialBytes = 300 * kMiB,
-                  kMinExponentialBytes = 100 * kMiB;
-
 /** Tokens per chunk. Few chunks are best: each reads the table and updates its gradient. */
 template <class Element>
-int64_t chunkOf(const LmHeadInputs& in, bool backward) {
-  const int64_t workspace =
-      std::max(kExponentialBytes - in.V * in.C * int64_t{sizeof(float)}, kMinExponentialBytes);
-  const int64_t rowMax = std::max<int64_t>(workspace / (in.V * bytesPer(Element::kType)), 1);
-  const int64_t chunks = backward ? std::max<int64_t>((in.N + rowMax - 1) / rowMax, 1) : 1;
+int64_t chunkOf(const LmHeadInputs& in, const Call& call, bool backward) {
+  if (!backward) return in.N;
+  const auto limit = static_cast<int64_t>(call.number("exponentialBytes"));
+  const int64_t maxTokens = std::max<int64_t>(limit / (in.V * bytesPer(Element::kType)), 1);
+  const int64_t chunks = std::max<int64_t>((in.N + maxTokens - 1) / maxTokens, 1);
   return (in.N + chunks - 1) / chunks;
 }
 
 template <class Element>
-class Head {
+class FusedCrossEntropy {
  public:
-  Head(const Call& call, bool backward)
+  FusedCrossEntropy(const Call& call, bool backward)
       : call_(call),
         in_(call),
         backward_(backward),
-        chunk_(chunkOf<Element>(in_, backward)),
+        chunk_(chunkOf<Element>(in_, call, backward)),
         step_(padded(in_.C, kLanes)),
         exponentials_(in_, chunk_, backward, call.pool),
         references_(call.pool, chunk_),
@@ -161,7 +154,8 @@ class Head {
 
 template <bool backward>
 void head(const Call& call) {
-  dispatchElement({call.in[0]}, [&](auto words) { Head<decltype(words)>(call, backward).run(); });
+  dispatchElement({call.in[0]},
+                  [&](auto words) { FusedCrossEntropy<decltype(words)>(call, backward).run(); });
 }
 
 const RegisterKernel registerLoss({.name = "TesseraCrossEntropy",
@@ -173,6 +167,7 @@ const RegisterKernel registerLoss({.name = "TesseraCrossEntropy",
 const RegisterKernel registerGradient({.name = "TesseraCrossEntropyGradient",
                                        .inputs = {"x", "table", "targets", "weights"},
                                        .outputs = {"loss", "dx", "dTable"},
+                                       .attributes = {"exponentialBytes"},
                                        .run = head<true>,
                                        .fp32Outputs = {"loss", "dTable", "dBias"},
                                        .optionalInputs = {"bias"},

@@ -135,11 +135,13 @@ const head = (tokens: Shape, width: number, vocabulary: number): Case[] => {
     weights: [tokens, "weights"],
   } as const;
   const biased = { ...inputs, bias: [[vocabulary]] } as const;
+  // Some chunks of tokens.
+  const limit = { exponentialBytes: 4 * vocabulary * 50 };
   return [
     { kernel: "TesseraCrossEntropy", inputs },
-    { kernel: "TesseraCrossEntropyGradient", inputs },
+    { kernel: "TesseraCrossEntropyGradient", inputs, attributes: limit },
     { kernel: "TesseraCrossEntropy", inputs: biased },
-    { kernel: "TesseraCrossEntropyGradient", inputs: biased },
+    { kernel: "TesseraCrossEntropyGradient", inputs: biased, attributes: limit },
   ];
 };
 

@@ -15,12 +15,20 @@ import {
   tidy,
   type Tensor,
 } from "@tensorflow/tfjs-core";
-import { call, convert, crossEntropyGradient, type FloatStorage } from "@tessera/kernels";
+import {
+  call,
+  convert,
+  crossEntropyGradient,
+  exponentialBytes,
+  type FloatStorage,
+} from "@tessera/kernels";
 import { fillNormal, streamKey } from "@tessera/random";
 import { isAvailable, loadNative } from "./index.js";
 
 /** Exponentials of this many tokens take 640 MB in fp32, those of a part 160. A chunk takes 310 at most. */
 const [TOKENS, PARTS, WIDTH, VOCABULARY] = [3200, 4, 8, 50304];
+
+const LIMIT = { exponentialBytes: exponentialBytes({ width: WIDTH, vocabulary: VOCABULARY }) };
 
 const normal = (name: string, shape: [number, number]) => {
   const values = new Float32Array(shape[0] * shape[1]);
@@ -42,7 +50,7 @@ const inputs = () => ({
 function whole(storage: FloatStorage) {
   const given = inputs();
   const x = call(convert, { x: given.x }, { storage }).y;
-  return call(crossEntropyGradient, { ...given, x }, {});
+  return call(crossEntropyGradient, { ...given, x }, LIMIT);
 }
 
 function inParts() {
@@ -54,7 +62,7 @@ function inParts() {
     return call(
       crossEntropyGradient,
       { table, x: of(x), targets: of(targets), weights: of(weights) },
-      {},
+      LIMIT,
     );
   });
   return {
@@ -103,7 +111,7 @@ function inParts() {
         targets: tensor([target], [1], "int32"),
         weights: tensor([0.5]),
       };
-      const { loss, dx, dTable } = call(crossEntropyGradient, given, {});
+      const { loss, dx, dTable } = call(crossEntropyGradient, given, LIMIT);
       // Two logits are 150 and share all probability.
       const known = target === 0 ? -150 : 150;
       expect(loss.dataSync()[0]).toBeCloseTo(0.5 * (150 + Math.LN2 - known), 4);
@@ -120,7 +128,7 @@ function inParts() {
     tidy(() => {
       const given = inputs();
       const x = fill([TOKENS, WIDTH], NaN);
-      const { loss, dx } = call(crossEntropyGradient, { ...given, x }, {});
+      const { loss, dx } = call(crossEntropyGradient, { ...given, x }, LIMIT);
       expect(loss.dataSync()[0]).toBeNaN();
       expect(dx.dataSync().every(Number.isNaN)).toBe(true);
     });

@@ -81,11 +81,49 @@ export const crossEntropy = kernel<Inputs, "loss", NoAttributes, "bias">({
   composite: (inputs) => ({ loss: lossOf(logitsOf(inputs), inputs) }),
 });
 
-/** The same loss with its gradients; `dBias` where there is a bias. */
+const MIB = 2 ** 20;
+
+/** Sizes of an LM head's operands: x [tokens, width], table [vocabulary, width]. */
+export interface HeadSizes {
+  readonly tokens: number;
+  readonly width: number;
+  readonly vocabulary: number;
+  /** Of an activation. */
+  readonly bytesPerElement: number;
+}
+
+/**
+ * Bytes for the exponentials that a backend saves between the loss and the table's gradient. Together with
+ * that gradient at most 300 MiB, but at least 100 MiB: with less, the table is read for every few tokens.
+ */
+export const exponentialBytes = ({
+  width,
+  vocabulary,
+}: Pick<HeadSizes, "width" | "vocabulary">): number =>
+  Math.max(300 * MIB - 4 * vocabulary * width, 100 * MIB);
+
+/**
+ * Bytes that `crossEntropyGradient` needs besides its inputs and outputs on a backend that goes through the
+ * tokens in chunks: the exponentials of a chunk, what they are multiplied with, and sums of one thread.
+ */
+export function crossEntropyWorkspaceBytes(sizes: HeadSizes): number {
+  const { tokens, width, vocabulary, bytesPerElement } = sizes;
+  const maxTokens = Math.max(
+    Math.floor(exponentialBytes(sizes) / (bytesPerElement * vocabulary)),
+    1,
+  );
+  const chunk = Math.ceil(tokens / Math.ceil(tokens / maxTokens));
+  return chunk * (bytesPerElement * vocabulary + 2 * (bytesPerElement + 4) * width);
+}
+
+/**
+ * The same loss with its gradients; `dBias` where there is a bias. `exponentialBytes`: the limit for saved
+ * exponentials, for backends that save them.
+ */
 export const crossEntropyGradient = kernel<
   Inputs,
   "loss" | "dx" | "dTable",
-  NoAttributes,
+  { exponentialBytes: number },
   "bias",
   "dBias"
 >({

@@ -1,7 +1,13 @@
 export { causalAttention, causalAttentionGradient, type AttentionAttributes } from "./attention.js";
 export { cachedAttention, type CachedAttentionAttributes } from "./cached_attention.js";
 export { convert } from "./convert.js";
-export { crossEntropy, crossEntropyGradient } from "./cross_entropy.js";
+export {
+  crossEntropy,
+  crossEntropyGradient,
+  crossEntropyWorkspaceBytes,
+  exponentialBytes,
+  type HeadSizes,
+} from "./cross_entropy.js";
 export { dropout, randomNormal, randomSlice, type RandomSlice } from "./dropout.js";
 export { addEmbedGradient, embed, embedGradient, type VocabularyShard } from "./embedding.js";
 export { gelu, geluGradient, type GeluForm } from "./gelu.js";
@@ -43,4 +49,8 @@ export {
   type Storage,
   type StorageBackend,
 } from "./storage.js";
-export { vocabularySlice, vocabularySliceGradient } from "./vocabulary_slice.js";
+export {
+  MAX_SLICE_LOGIT_BYTES,
+  vocabularySlice,
+  vocabularySliceGradient,
+} from "./vocabulary_slice.js";

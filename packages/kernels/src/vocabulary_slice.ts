@@ -21,6 +21,9 @@ import { convert } from "./convert.js";
 import { expectShape, kernel } from "./kernel.js";
 import type { FloatStorage } from "./storage.js";
 
+/** Ranks that share the vocabulary compute logits in chunks of positions that take no more bytes. */
+export const MAX_SLICE_LOGIT_BYTES = 64 * 2 ** 20;
+
 /** The token id of the table's first row. */
 type FirstToken = Readonly<{ firstToken: number }>;
 

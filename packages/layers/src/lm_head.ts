@@ -1,7 +1,13 @@
 // The two ends of a model, which know the vocabulary: ids become activations, activations a loss.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { call, crossEntropy, crossEntropyGradient, product } from "@tessera/kernels";
+import {
+  call,
+  crossEntropy,
+  crossEntropyGradient,
+  exponentialBytes,
+  product,
+} from "@tessera/kernels";
 import { vocabularyPartition } from "./partition.js";
 import { addAndDispose } from "./and_dispose.js";
 import type { ParamSpec } from "./spec.js";
@@ -69,7 +75,9 @@ export const lmHead = (options: LmHeadOptions): LmHead<LmHeadParams> => ({
   },
   lossAndGradient({ table, bias }, x, { ids, weights }, sink) {
     const inputs = { x, table, targets: ids, weights, bias };
-    const { loss, dx, dTable, dBias } = call(crossEntropyGradient, inputs, {});
+    const [vocabulary, width] = table.shape as [number, number];
+    const limit = { exponentialBytes: exponentialBytes({ vocabulary, width }) };
+    const { loss, dx, dTable, dBias } = call(crossEntropyGradient, inputs, limit);
     sink.table(dTable);
     if (dBias) sink.bias!(dBias);
     return { loss, dx };

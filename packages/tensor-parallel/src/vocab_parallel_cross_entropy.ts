@@ -20,6 +20,7 @@ import {
   addWeightGradient,
   call,
   convert,
+  MAX_SLICE_LOGIT_BYTES,
   product,
   put,
   storageOf,
@@ -29,8 +30,6 @@ import {
   weightGradient,
 } from "@tessera/kernels";
 import { accumulateGradient, type Targets } from "@tessera/layers";
-
-const MAX_LOGIT_BYTES = 64 * 2 ** 20;
 
 /** All positions of a batch, and what this rank holds of the vocabulary. */
 export interface VocabularyShard {
@@ -54,7 +53,7 @@ interface Chunk {
 
 /** Calls `use` with one chunk after the other. Returns the sum of the losses that it returns. */
 function sumOverChunks(
-  { x, table, targets, logitBytes = MAX_LOGIT_BYTES }: VocabularyShard,
+  { x, table, targets, logitBytes = MAX_SLICE_LOGIT_BYTES }: VocabularyShard,
   use: (chunk: Chunk) => Tensor,
 ): Tensor {
   const [rows, width] = table.shape as [number, number];

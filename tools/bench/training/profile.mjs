@@ -19,14 +19,15 @@ export function profile(step) {
   const engine = backend();
   const calls = [];
   const parts = { attention: 0, products: 0, head: 0, optimizer: 0, rest: 0 };
-  if (typeof engine.storage !== "function") return { calls, parts };
+  if (typeof engine.storageOf !== "function") return { calls, parts };
   const run = engine.run.bind(engine);
   engine.run = (name, inputs, outputs, attributes) => {
     const began = performance.now();
     const made = run(name, inputs, outputs, attributes);
     parts[partOf(name)] += (performance.now() - began) / 1000;
-    const shapes = Object.fromEntries(Object.entries(inputs).map(([k, { shape }]) => [k, shape]));
-    calls.push({ name, shapes, attributes, storage: inputs.x && engine.storage(inputs.x) });
+    // Of single tensors: kernels over lists have no products.
+    const shapes = Object.fromEntries(Object.entries(inputs).map(([k, input]) => [k, input?.shape]));
+    calls.push({ name, shapes, attributes, storage: inputs.x && engine.storageOf(inputs.x) });
     return made;
   };
   const { seconds } = step();
