@@ -26,7 +26,9 @@ export function profile(step) {
     const made = run(name, inputs, outputs, attributes);
     parts[partOf(name)] += (performance.now() - began) / 1000;
     // Of single tensors: kernels over lists have no products.
-    const shapes = Object.fromEntries(Object.entries(inputs).map(([k, input]) => [k, input?.shape]));
+    const shapes = Object.fromEntries(
+      Object.entries(inputs).map(([k, input]) => [k, input?.shape]),
+    );
     calls.push({ name, shapes, attributes, storage: inputs.x && engine.storageOf(inputs.x) });
     return made;
   };
