@@ -16,6 +16,7 @@ const { TESSERA_TIER: tier = "test", TESSERA_TEST_WORKERS: workers = "2" } = pro
 
 export default {
   testEnvironment: "node",
+  setupFiles: [`${import.meta.dirname}/jest.workers.cjs`],
   testRegex: TIERS[tier],
   transform: {
     "\\.ts$": [

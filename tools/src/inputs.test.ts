@@ -71,6 +71,7 @@ describe("what runs again after a change", () => {
 
   test.each([
     ["jest.config.mjs", ["test", "test:slow"]],
+    ["jest.workers.cjs", ["test", "test:slow"]],
     ["package-lock.json", ["build", "lint", "test", "test:slow"]],
     ["tsconfig.base.json", ["build", "lint", "test", "test:slow"]],
     ["eslint.config.mjs", ["lint"]],
@@ -83,7 +84,7 @@ describe("what runs again after a change", () => {
   test.each([
     ["packages/layers/src/layers.test.ts", "gpt:test", "no other package runs it"],
     ["packages/layers/src/layers.test.ts", "gpt-ddp:build", "no other package is built from it"],
-    ["packages/data/src/blend.test.ts", "gpt-ddp:test", "no other package runs it"],
+    ["packages/data/src/megatron/blend.test.ts", "gpt-ddp:test", "no other package runs it"],
     ["packages/checkpoint/src/sharded/slice.test.ts", "cli:test", "no other package runs it"],
     ["packages/layers/src/linear.ts", "mesh:test", "mesh lies below"],
     ["packages/layers/README.md", "gpt-ddp:test", "only people read it"],

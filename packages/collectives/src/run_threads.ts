@@ -20,8 +20,7 @@ export async function runThreads<R>(run: ThreadRun): Promise<R[]> {
   const workers = ports.map((own, rank) => {
     const { ranks: size, limitSeconds = 600 } = run;
     const seat: Seat = { rank, size, ports: own, arrivals, limitSeconds };
-    // Beside this file once built; tests run it from the sources.
-    return new Worker(new URL("../dist/thread_rank.js", import.meta.url), {
+    return new Worker(new URL("./thread_rank.js", import.meta.url), {
       workerData: { seat, program: run.program.href, data: run.data },
       transferList: own.filter((port) => port !== null),
     });

@@ -53,8 +53,7 @@ export async function openWriter({ barrier, say, ...options }: WriterOptions): P
   barrier();
   const place: Place = { ...options, token: jobToken(options.folder) };
   const start: Start = { place, lock: lock?.descriptor ?? null };
-  // Beside this file once built; tests run it from the sources.
-  const program = new URL("../../dist/sharded/writer_thread.js", import.meta.url);
+  const program = new URL("./writer_thread.js", import.meta.url);
   const worker = new Worker(program, { workerData: start });
   worker.unref();
   let memory = new ArrayBuffer(0);
