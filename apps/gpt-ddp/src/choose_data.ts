@@ -2,18 +2,14 @@
 
 import { UserError } from "@tessera/config";
 import {
-  chooseDataPaths,
-  feedOf,
-  maskOptions,
-  openRunFeeds,
-  progressLines,
-  readTexts,
+  createFeed,
+  resolveMasks,
+  logProgress,
   shuffledOrder,
-  splitWindows,
-  tokensOf,
-  type GptDataOptions,
   type MaskOptions,
 } from "@tessera/data";
+import { chooseDataPaths, openRunFeeds, type GptDataOptions } from "@tessera/data/megatron";
+import { readTexts, splitWindows, tokenizeTexts } from "@tessera/data/texts";
 import type { Tokenizer } from "@tessera/tokenizer";
 import type { DataRequest, RunData } from "@tessera/trainer";
 import type { Flags } from "./flags.js";
@@ -37,7 +33,7 @@ export async function openData(
 
 /** What documents' ends change; undefined for nothing. */
 const masksOf = (flags: Flags, { name, endOfText }: Tokenizer): MaskOptions | undefined =>
-  maskOptions({
+  resolveMasks({
     maskLoss: flags.eod_mask_loss,
     resetPositions: flags.reset_position_ids,
     resetAttention: flags.reset_attention_mask,
@@ -49,12 +45,12 @@ function textData(flags: Flags, tokenizer: Tokenizer, masks: MaskOptions | undef
   const { max_len: length, validation_split, seed } = flags;
   const isNamed = flags.text.length > 0;
   const texts = readTexts(isNamed ? flags.text : [ownText()]);
-  const tokens = tokensOf(texts.texts, tokenizer);
+  const tokens = tokenizeTexts(texts.texts, tokenizer);
   const { train, validation } = splitWindows(tokens, { length, validation: validation_split });
   const skipped = texts.skipped.length === 0 ? "" : `, ${texts.skipped.length} skipped`;
   return {
-    train: feedOf(train, { order: shuffledOrder(train.count, seed), masks }),
-    validation: validation && feedOf(validation, { masks }),
+    train: createFeed(train, { order: shuffledOrder(train.count, seed), masks }),
+    validation: validation && createFeed(validation, { masks }),
     description:
       `text   ${texts.texts.length} files${skipped}, ${(texts.bytes / 1e6).toFixed(2)} MB: ` +
       samplesLine(train, validation, tokenizer),
@@ -94,8 +90,8 @@ async function datasets(
     masks,
     dataRank: shard.index,
     dataRanks: shard.count,
-    ahead: true,
-    progress: progressLines((line) => process.stderr.write(line)),
+    prefetches: true,
+    progress: logProgress((line) => process.stderr.write(line)),
   });
   return {
     train,

@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { isAvailable as isMpiAvailable } from "@tessera/collectives-mpi";
-import { datasetWriter } from "@tessera/data";
+import { createDatasetWriter } from "@tessera/data/megatron";
 import { launchRanks, runNode } from "@tessera/testing";
 import { countWords, trainBpe, writeTokenizerJson } from "@tessera/tokenizer";
 
@@ -29,7 +29,7 @@ const at = (name: string) => join(folder, name);
 
 /** A dataset of `documents` of a few tokens each, ids from 1 up to `largest`. */
 function write(name: string, documents: number, largest = 200): void {
-  const writer = datasetWriter(at(name), "u16");
+  const writer = createDatasetWriter(at(name), "u16");
   for (let i = 0; i < documents; i += 1) {
     const tokens = Array.from({ length: 5 + (i % 7) }, (_, n) => 1 + ((7 * i + n * n) % largest));
     writer.append([...tokens, END]);

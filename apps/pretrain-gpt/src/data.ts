@@ -1,6 +1,7 @@
 // What a run trains, validates and tests on.
 
-import { chooseDataPaths, maskOptions, openRunFeeds, progressLines } from "@tessera/data";
+import { resolveMasks, logProgress } from "@tessera/data";
+import { chooseDataPaths, openRunFeeds } from "@tessera/data/megatron";
 import type { DataRequest, RunData } from "@tessera/trainer";
 import type { Flags } from "./flags.js";
 import type { Vocabulary } from "./vocabulary.js";
@@ -28,7 +29,7 @@ export async function openData(
       cacheFolder: flags["data-cache-path"],
       vocabularySize: vocabulary.size,
     },
-    masks: maskOptions({
+    masks: resolveMasks({
       maskLoss: flags["eod-mask-loss"],
       resetPositions: flags["reset-position-ids"],
       resetAttention: flags["reset-attention-mask"],
@@ -37,8 +38,8 @@ export async function openData(
     }),
     dataRank: shard.index,
     dataRanks: shard.count,
-    ahead: flags["num-workers"] > 0,
-    progress: progressLines((line) => process.stderr.write(line)),
+    prefetches: flags["num-workers"] > 0,
+    progress: logProgress((line) => process.stderr.write(line)),
   });
   return { ...feeds, identity: { data: feeds.description } };
 }

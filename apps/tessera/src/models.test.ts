@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { datasetWriter } from "@tessera/data";
+import { createDatasetWriter } from "@tessera/data/megatron";
 import { runNode } from "@tessera/testing";
 
 const MAIN = join(__dirname, "../dist/main.js");
@@ -179,7 +179,7 @@ describe("tessera eval", () => {
   ) as { readonly tokens: readonly (readonly number[][])[]; readonly loss_of_first_batch: number };
 
   test.each(["onnx", "native"])("has PyTorch's loss on the golden batch: %s", (engine) => {
-    const writer = datasetWriter(at(`golden-${engine}`), "u16");
+    const writer = createDatasetWriter(at(`golden-${engine}`), "u16");
     for (const row of tokens[0]!) {
       writer.append(row);
       writer.endDocument();

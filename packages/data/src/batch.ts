@@ -12,7 +12,7 @@ export interface Batch extends Masks {
 }
 
 /** `rows` [batch, time + 1] as inputs and targets. */
-export function batchOf(rows: Int32Array, time: number, masks?: MaskOptions): Batch {
+export function makeBatch(rows: Int32Array, time: number, masks?: MaskOptions): Batch {
   const batch = rows.length / (time + 1);
   const inputs = new Int32Array(batch * time); // [batch, time]
   const targets = new Int32Array(batch * time); // [batch, time]

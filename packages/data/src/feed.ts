@@ -1,7 +1,7 @@
 // What training takes its batches from: samples in an order, read when they are asked for, or before
 // (`prefetch.ts`).
 
-import { batchOf, type Batch } from "./batch.js";
+import { makeBatch, type Batch } from "./batch.js";
 import type { MaskOptions } from "./masks.js";
 import type { SampleOrder, Samples } from "./samples.js";
 
@@ -24,7 +24,10 @@ export interface FeedOptions {
 
 const byNumber: SampleOrder = { at: (n) => n };
 
-export const feedOf = (samples: Samples, { order = byNumber, masks }: FeedOptions = {}): Feed => ({
+export const createFeed = (
+  samples: Samples,
+  { order = byNumber, masks }: FeedOptions = {},
+): Feed => ({
   count: samples.count,
   length: samples.length,
   batch(first, size) {
@@ -33,6 +36,6 @@ export const feedOf = (samples: Samples, { order = byNumber, masks }: FeedOption
     for (let row = 0; row < size; row += 1) {
       samples.read(order.at(first + row), rows.subarray(row * stride, (row + 1) * stride));
     }
-    return batchOf(rows, samples.length, masks);
+    return makeBatch(rows, samples.length, masks);
   },
 });

@@ -21,7 +21,7 @@ export interface MaskFlags extends Omit<MaskOptions, "endOfDocument"> {
 }
 
 /** Undefined where nothing is asked for. Throws a UserError where documents have no ends. */
-export function maskOptions({
+export function resolveMasks({
   endOfDocument,
   tokenizer,
   ...asked

@@ -24,3 +24,25 @@ export function shuffledOrder(count: number, seed: number): SampleOrder {
 
 /** From the first sample to the last, and again: for evaluation. */
 export const sequentialOrder = (count: number): SampleOrder => ({ at: (n) => n % count });
+
+export interface OrderLength {
+  /** Samples that a run needs until its end. */
+  readonly samples: number;
+  /** What to tell where their order is not what it was. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * How many samples to lay out for a run that needs `needed` and was `before` laid out for so many: as
+ * many as then, so that their order stays what it was.
+ */
+export const orderLength = (needed: number, before = 0): OrderLength => ({
+  samples: Math.max(needed, before),
+  notes:
+    before > 0 && needed > before
+      ? [
+          `order  laid out for ${needed} samples, the run so far for ${before}: where that takes more ` +
+            "passes over the data, what follows is in another order, and may have come before",
+        ]
+      : [],
+});

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
-import { progressLines } from "./progress.js";
+import { logProgress } from "./progress.js";
 
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
 
 test("a line every two seconds says how far a stage is and how long it has left", () => {
   const lines: string[] = [];
-  const progress = progressLines((line) => lines.push(line));
+  const progress = logProgress((line) => lines.push(line));
   jest.advanceTimersByTime(1000);
   progress("reading", 1, 4); // a second for a quarter
   expect(lines).toEqual([]);

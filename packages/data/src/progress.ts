@@ -6,7 +6,7 @@ export type Progress = (stage: string, done: number, total: number) => void;
 /** The same within one stage. */
 export type StageProgress = (done: number, total: number) => void;
 
-export const stageOf =
+export const reportStage =
   (progress: Progress | undefined, stage: string): StageProgress =>
   (done, total) =>
     progress?.(stage, done, total);
@@ -14,7 +14,7 @@ export const stageOf =
 const LINE_EVERY_MS = 2000;
 
 /** Writes a line every two seconds, and none of what takes less. */
-export function progressLines(write: (line: string) => void): Progress {
+export function logProgress(write: (line: string) => void): Progress {
   let shown = performance.now();
   let last = shown;
   let current = { stage: "", began: shown };

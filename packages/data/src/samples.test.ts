@@ -1,15 +1,13 @@
 import { describe, expect, test } from "@jest/globals";
 import { UserError } from "@tessera/config";
+import { createFeed, sequentialOrder, shuffledOrder } from "./index.js";
 import {
-  feedOf,
-  sequentialOrder,
-  shuffledOrder,
   splitWindows,
-  tokenArray,
-  tokensOf,
+  createTokenArray,
+  tokenizeTexts,
   tokenWindows,
   type Encoder,
-} from "./index.js";
+} from "./texts.js";
 
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
 const tokens = Int32Array.from(upTo(1000));
@@ -23,8 +21,8 @@ describe("tokens of texts", () => {
   const texts = [{ text: "ab" }, { text: "" }, { text: "c" }];
 
   test("stand in a row, with the end of each text marked where there is a mark", () => {
-    expect([...tokensOf(texts, letters(256, null))]).toEqual([97, 98, 99]);
-    expect([...tokensOf(texts, letters(256, 0))]).toEqual([97, 98, 0, 0, 99, 0]);
+    expect([...tokenizeTexts(texts, letters(256, null))]).toEqual([97, 98, 99]);
+    expect([...tokenizeTexts(texts, letters(256, 0))]).toEqual([97, 98, 0, 0, 99, 0]);
   });
 
   test.each([
@@ -33,8 +31,8 @@ describe("tokens of texts", () => {
     [65_536, Uint16Array],
     [65_537, Int32Array],
   ])("of a vocabulary of %d take no more bytes than they need", (size, type) => {
-    expect(tokensOf(texts, letters(size, size - 1))).toBeInstanceOf(type);
-    expect(tokenArray(1, size).fill(size - 1)[0]).toBe(size - 1);
+    expect(tokenizeTexts(texts, letters(size, size - 1))).toBeInstanceOf(type);
+    expect(createTokenArray(1, size).fill(size - 1)[0]).toBe(size - 1);
   });
 });
 
@@ -134,25 +132,28 @@ describe("a batch", () => {
   const windows = tokenWindows(tokens, 4);
 
   test("has the samples of its order in its rows, and as targets the tokens after them", () => {
-    const batch = feedOf(windows, { order: { at: (n) => [7, 0, 3][n]! } }).batch(0, 3);
+    const batch = createFeed(windows, { order: { at: (n) => [7, 0, 3][n]! } }).batch(0, 3);
     expect(batch).toMatchObject({ batch: 3, time: 4 });
     expect([...batch.inputs]).toEqual([28, 29, 30, 31, 0, 1, 2, 3, 12, 13, 14, 15]);
     expect([...batch.targets]).toEqual([...batch.inputs].map((token) => token + 1));
   });
 
   test("goes over the end of an epoch", () => {
-    const feed = feedOf(windows, { order: sequentialOrder(windows.count) });
+    const feed = createFeed(windows, { order: sequentialOrder(windows.count) });
     const { inputs } = feed.batch(windows.count - 1, 2);
     expect([...inputs]).toEqual([992, 993, 994, 995, 0, 1, 2, 3]);
   });
 
   test("is the same whether it is taken at once, in parts, or by several ranks", () => {
     const order = shuffledOrder(windows.count, 3);
-    const whole = feedOf(windows, { order }).batch(240, 12).inputs;
+    const whole = createFeed(windows, { order }).batch(240, 12).inputs;
     for (const ranks of [2, 3, 4]) {
       const size = 12 / ranks;
       const parts = upTo(ranks).map((rank) =>
-        feedOf(windows, { order: shuffledOrder(windows.count, 3) }).batch(240 + rank * size, size),
+        createFeed(windows, { order: shuffledOrder(windows.count, 3) }).batch(
+          240 + rank * size,
+          size,
+        ),
       );
       expect(parts.flatMap(({ inputs }) => [...inputs])).toEqual([...whole]);
     }

@@ -7,7 +7,8 @@ import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, setBackend } from "@tensorflow/tfjs-core";
 import { singleWorld } from "@tessera/collectives";
 import { resolveBatch } from "@tessera/config";
-import { feedOf, splitWindows } from "@tessera/data";
+import { createFeed } from "@tessera/data";
+import { splitWindows } from "@tessera/data/texts";
 import { gptConfig, gptModel } from "@tessera/gpt";
 import { materialize, type Tree } from "@tessera/layers";
 import { constant, linear, sequence, sgd, warmup, type ScheduleConfig } from "@tessera/optim";
@@ -30,7 +31,7 @@ function planWith(schedule: TrainingPlan["schedule"]): TrainingPlan {
     clipNorm: 0,
     lossScaling: null,
     seed: 1,
-    train: feedOf(splitWindows(tokens, { length: 4, validation: 0 }).train),
+    train: createFeed(splitWindows(tokens, { length: 4, validation: 0 }).train),
     validation: null,
     evalBatch: 1,
     intervals: { steps: 8, logging: 0, evaluation: 0, saving: 0 },

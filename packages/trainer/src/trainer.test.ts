@@ -7,7 +7,8 @@ import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, memory, setBackend, type Tensor } from "@tensorflow/tfjs-core";
 import { resolveBatch } from "@tessera/config";
 import { singleWorld } from "@tessera/collectives";
-import { feedOf, shuffledOrder, splitWindows } from "@tessera/data";
+import { createFeed, shuffledOrder } from "@tessera/data";
+import { splitWindows } from "@tessera/data/texts";
 import { gptConfig, gptModel, uniformDropout } from "@tessera/gpt";
 import { disposeTree, leaves, mapTensors, materialize, type Tree } from "@tessera/layers";
 import { adam, constant, decayOf } from "@tessera/optim";
@@ -55,8 +56,8 @@ function makePlan(dropout = 0, accumulation = 1): TrainingPlan {
     clipNorm: 1,
     lossScaling: null,
     seed: 5,
-    train: feedOf(windows.train, { order: shuffledOrder(windows.train.count, 5) }),
-    validation: feedOf(windows.validation!),
+    train: createFeed(windows.train, { order: shuffledOrder(windows.train.count, 5) }),
+    validation: createFeed(windows.validation!),
     evalBatch: 3,
     intervals: { steps: STEPS, logging: 1, evaluation: 3, saving: 0 },
   };

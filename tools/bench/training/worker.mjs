@@ -5,7 +5,7 @@
 import { createInterface } from "node:readline";
 import { enableProdMode, scalar, setBackend } from "@tensorflow/tfjs-core";
 import { joinWorld } from "@tessera/collectives-mpi";
-import { feedOf, sequentialOrder } from "@tessera/data";
+import { createFeed, sequentialOrder } from "@tessera/data";
 import { gptConfig, gptModel } from "@tessera/gpt";
 import { disposeTree } from "@tessera/layers";
 import { planRun, startRun } from "@tessera/trainer";
@@ -48,7 +48,7 @@ const samples = {
 
 const run = await planRun(world, {
   model: gptModel(config),
-  data: { train: feedOf(samples, { order: sequentialOrder(samples.count) }) },
+  data: { train: createFeed(samples, { order: sequentialOrder(samples.count) }) },
   batch: { micro: batch },
   duration: { steps: 1000 },
   parallel: { tensor, sequence: sequence === true, zeroStage: stage },

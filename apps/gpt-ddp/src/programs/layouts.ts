@@ -5,7 +5,7 @@ import { enableProdMode, engine, memory, setBackend, type Tensor } from "@tensor
 import { readModel, readModelConfig } from "@tessera/checkpoint";
 import type { Traffic, World } from "@tessera/collectives";
 import { resolveBatch, type BatchRamp } from "@tessera/config";
-import { feedOf, sequentialOrder, type Feed, type Samples } from "@tessera/data";
+import { createFeed, sequentialOrder, type Feed, type Samples } from "@tessera/data";
 import { findDivergence } from "@tessera/data-parallel";
 import { gptConfig, gptModel, uniformDropout, type GptConfig, type GptParams } from "@tessera/gpt";
 import { CpuBackend, loadNative } from "@tessera/kernels-native";
@@ -146,7 +146,7 @@ export function planOf(
     { storage, optimizer, ...(recompute && { recompute }) },
   );
   const samples = samplesOf(tokens);
-  const feed = feedOf(samples, { order: sequentialOrder(samples.count) });
+  const feed = createFeed(samples, { order: sequentialOrder(samples.count) });
   return {
     ...laidOut,
     optimizer,

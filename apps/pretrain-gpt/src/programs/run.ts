@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { datasetWriter } from "@tessera/data";
+import { createDatasetWriter } from "@tessera/data/megatron";
 import { runProgram } from "@tessera/testing";
 
 export const MAIN = join(__dirname, "../../dist/main.js");
@@ -79,7 +79,7 @@ export const VOCABULARY = 64;
 export function scratch() {
   const folder = mkdtempSync(join(tmpdir(), "tessera-pretrain-"));
   const at = (name: string): string => join(folder, name);
-  const writer = datasetWriter(at("text_document"), "u16");
+  const writer = createDatasetWriter(at("text_document"), "u16");
   for (let i = 0; i < 200; i += 1) {
     const tokens = Array.from({ length: 9 + (i % 13) }, (_, n) => (7 * i + n * n) % VOCABULARY);
     writer.append([...tokens, VOCABULARY]);

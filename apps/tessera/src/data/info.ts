@@ -1,7 +1,7 @@
 // `tessera data info`: what a dataset holds.
 
 import { EXIT, number, toggle, UserError } from "@tessera/config";
-import { openIndexedDataset, type IndexedDataset } from "@tessera/data";
+import { openIndexedDataset, type IndexedDataset } from "@tessera/data/megatron";
 import { chooseTokenizer, tokenizerFlags } from "../choose_tokenizer.js";
 import { commandOf } from "../command.js";
 

@@ -3,11 +3,11 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { EXIT, text, UserError } from "@tessera/config";
 import {
-  datasetWriter,
+  createDatasetWriter,
   openIndexedDataset,
   type DatasetWriter,
   type IndexedDataset,
-} from "@tessera/data";
+} from "@tessera/data/megatron";
 import { commandOf } from "../command.js";
 import { interruptible } from "../interrupt.js";
 import { progressOf } from "../progress.js";
@@ -42,7 +42,7 @@ async function merge(
   }
   const total = datasets.reduce((sum, { tokenCount }) => sum + tokenCount, 0);
   const progress = progressOf({ stream: process.stderr, total, scale: 1e6, unit: "M tokens" });
-  const writer = datasetWriter(output, dtype);
+  const writer = createDatasetWriter(output, dtype);
   try {
     let done = 0;
     for (const tokens of copyDocuments(datasets, writer)) {
@@ -56,7 +56,7 @@ async function merge(
     process.stderr.write(`${output}: ${total} tokens of ${datasets.length} datasets\n`);
     return EXIT.done;
   } finally {
-    writer.abandon();
+    writer.abort();
     for (const dataset of datasets) dataset.close();
   }
 }

@@ -1,13 +1,13 @@
 // Flags that say which samples of a dataset are meant.
 
 import { choice, number, text, UserError } from "@tessera/config";
+import { logProgress } from "@tessera/data";
 import {
   openGptDataset,
-  progressLines,
   splitNames,
   type GptDataset,
   type SplitName,
-} from "@tessera/data";
+} from "@tessera/data/megatron";
 
 const count = { min: 1, whole: true } as const;
 
@@ -36,7 +36,7 @@ export async function openSamples(prefix: string, flags: SampleFlags): Promise<G
     throw new UserError("--seq-length: say how many tokens each has");
   const cacheFolder = flags["data-cache-path"];
   const options = { prefix, name, split, sampleCount, sequenceLength, seed, cacheFolder };
-  const progress = progressLines((line) => process.stderr.write(line));
+  const progress = logProgress((line) => process.stderr.write(line));
   const dataset = await openGptDataset(options, progress);
   if (dataset === null) throw new UserError(`--split ${split}: leaves no document for ${name}`);
   return dataset;

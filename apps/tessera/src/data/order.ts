@@ -2,7 +2,7 @@
 
 import { pipeline } from "node:stream/promises";
 import { EXIT, flag, toggle, UserError } from "@tessera/config";
-import type { GptDataset, NumberArray, Numbers } from "@tessera/data";
+import type { GptDataset, NumberArray, Numbers } from "@tessera/data/megatron";
 import { commandOf } from "../command.js";
 import { openSamples, sampleFlags } from "./open.js";
 

@@ -2,7 +2,7 @@
 
 import { readFileSync, statSync } from "node:fs";
 import { EXIT, number, text, toggle, UserError } from "@tessera/config";
-import { openIndexedDataset } from "@tessera/data";
+import { openIndexedDataset } from "@tessera/data/megatron";
 import {
   lastWordsOf,
   perplexityOf,

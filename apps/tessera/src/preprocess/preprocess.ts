@@ -2,7 +2,7 @@
 
 import { statSync } from "node:fs";
 import { EXIT, UserError } from "@tessera/config";
-import { datasetWriter, tokenDtype, type DatasetWriter } from "@tessera/data";
+import { createDatasetWriter, tokenDtype, type DatasetWriter } from "@tessera/data/megatron";
 import {
   encoderPool,
   type EncodedBatch,
@@ -45,7 +45,7 @@ export async function preprocess(options: PreprocessOptions): Promise<number> {
   const writers: DatasetWriter[] = [];
   const pool = encoderPool(tokenizer, workers);
   try {
-    for (const prefix of prefixesOf(options)) writers.push(datasetWriter(prefix, dtype));
+    for (const prefix of prefixesOf(options)) writers.push(createDatasetWriter(prefix, dtype));
     const collector = collectorOf(options, writers, bytes);
     const pending: { task: FileTask; batch: Promise<EncodedBatch> }[] = [];
     const settleFirst = async () => {
@@ -62,7 +62,7 @@ export async function preprocess(options: PreprocessOptions): Promise<number> {
     collector.finish();
     return EXIT.done;
   } finally {
-    for (const writer of writers) writer.abandon();
+    for (const writer of writers) writer.abort();
     await pool.close();
   }
 }

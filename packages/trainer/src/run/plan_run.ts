@@ -3,7 +3,7 @@
 
 import { readProgress, type Progress } from "@tessera/checkpoint";
 import type { World } from "@tessera/collectives";
-import { runLength } from "@tessera/data";
+import { orderLength } from "@tessera/data";
 import type { ParamSpec, Tree, TreeOf } from "@tessera/layers";
 import { fullModel } from "@tessera/model";
 import { sampleShard } from "@tessera/parallel";
@@ -69,7 +69,7 @@ async function planOf<P extends Tree>(
   const { batch, ramp, duration } = resolveRun(config, world.size, shard.count);
   const resumed = config.resume === undefined ? undefined : readProgress(config.resume);
   const needed = remainingSamples(config, duration.samples, batch.globalBatch, resumed);
-  const { samples: trainSamples, notes } = runLength(needed, resumed?.trainSamples);
+  const { samples: trainSamples, notes } = orderLength(needed, resumed?.trainSamples);
   const request = { shard, trainSamples, globalBatch: batch.globalBatch, resumed };
   const data = typeof config.data === "function" ? await config.data(request) : config.data;
   const plan: TrainingPlan<P> = {

@@ -8,7 +8,8 @@ import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, setBackend } from "@tensorflow/tfjs-core";
 import { latestCheckpoint } from "@tessera/checkpoint";
 import { singleWorld } from "@tessera/collectives";
-import { feedOf, shuffledOrder, splitWindows } from "@tessera/data";
+import { createFeed, shuffledOrder } from "@tessera/data";
+import { splitWindows } from "@tessera/data/texts";
 import { gptConfig, gptModel, type GptParams } from "@tessera/gpt";
 import { disposeTree } from "@tessera/layers";
 import { planRun, resolveRun, runExitCode, startRun, trainRun, type RunConfig } from "../index.js";
@@ -31,8 +32,8 @@ const windows = splitWindows(
 );
 
 const feeds = {
-  train: feedOf(windows.train, { order: shuffledOrder(windows.train.count, 5) }),
-  validation: feedOf(windows.validation!),
+  train: createFeed(windows.train, { order: shuffledOrder(windows.train.count, 5) }),
+  validation: createFeed(windows.validation!),
 };
 
 const config: RunConfig<GptParams> = {

@@ -1,0 +1,166 @@
+// Samples for a GPT from an indexed dataset, in the order in which Megatron takes them.
+
+import { statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { UserError } from "@tessera/config";
+import type { NumberArray } from "./file_array.js";
+import { buildIndices } from "./gpt_indices.js";
+import { openCachedIndices, type CacheOptions, type IndexFiles } from "./index_cache.js";
+import { openIndexedDataset, type IndexedDataset } from "./indexed_dataset.js";
+import { reportStage, type Progress } from "../progress.js";
+import type { Samples } from "../samples.js";
+import { splitDocuments, splitNames, type SplitName } from "./splits.js";
+
+export interface GptDatasetOptions {
+  readonly prefix: string;
+  readonly name: SplitName;
+  /** Megatron's `--split`. */
+  readonly split: string;
+  /** At least so many samples are wanted; there are more, up to the end of an epoch. */
+  readonly sampleCount: number;
+  /** Inputs of a sample, in tokens. */
+  readonly sequenceLength: number;
+  readonly seed: number;
+  /** Where the indices are kept: beside the dataset where none is named. */
+  readonly cacheFolder?: string | undefined;
+  /** Ids must be below it. To know that, all tokens are read when the indices are built. */
+  readonly vocabularySize?: number | undefined;
+  /** The indices were opened, and so checked, a moment ago: their sums are not computed again. */
+  readonly trustCache?: boolean | undefined;
+}
+
+export interface GptDataset extends Samples {
+  readonly documentIndex: NumberArray;
+  readonly sampleIndex: NumberArray;
+  readonly shuffleIndex: NumberArray;
+  /** Of the whole dataset, all parts. */
+  readonly tokenCount: number;
+  close(): void;
+}
+
+/**
+ * Opens a part of the dataset; its indices are built unless they are in the cache. Null where the
+ * split leaves no document for it. `progress` is told of building. Throws a UserError for data that
+ * cannot be trained on.
+ */
+export async function openGptDataset(
+  options: GptDatasetOptions,
+  progress?: Progress,
+): Promise<GptDataset | null> {
+  const { sequenceLength, sampleCount, seed } = options;
+  checkWhole("--seq-length", sequenceLength, 1);
+  checkWhole("the number of samples", sampleCount, 0);
+  checkWhole("--seed", seed, 0, 2 ** 32 - 1);
+  const tokens = openIndexedDataset(options.prefix);
+  try {
+    const bounds = splitDocuments(options.split, tokens.lengths.length);
+    const part = splitNames.indexOf(options.name);
+    const [first, end] = [bounds[part]!, bounds[part + 1]!];
+    if (first === end) {
+      tokens.close();
+      return null;
+    }
+    const indices = await openCachedIndices({
+      ...indicesOf(tokens, options, [first, end]),
+      progress,
+    });
+    checkLargestToken(options, indices.largestToken);
+    return datasetOf(tokens, indices, sequenceLength);
+  } catch (error) {
+    tokens.close();
+    throw error;
+  }
+}
+
+function checkWhole(what: string, value: number, min: number, max = 2 ** 31 - 1): void {
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw new UserError(`${what} is ${value}: must be a whole number from ${min} to ${max}`);
+  }
+}
+
+function indicesOf(
+  tokens: IndexedDataset,
+  options: GptDatasetOptions,
+  [first, end]: readonly [number, number],
+): CacheOptions {
+  const { sampleCount, sequenceLength, seed } = options;
+  const { prefix } = tokens;
+  const build = { first, end, sampleCount, sequenceLength, seed };
+  const isChecked = options.vocabularySize !== undefined;
+  return {
+    folder: options.cacheFolder ?? join(dirname(prefix), "index-cache"),
+    description: JSON.stringify({
+      ...build,
+      isChecked,
+      dataset: basename(prefix),
+      files: fingerprintOf(prefix),
+    }),
+    trust: options.trustCache ?? false,
+    build: (progress) => {
+      tokens.verify();
+      const lengths = tokens.lengths.slice(0, tokens.lengths.length);
+      checkNotEmpty(prefix, options.name, lengths.subarray(first, end));
+      const checked = reportStage(progress, "checking tokens");
+      const largestToken = isChecked ? tokens.largestToken(checked) : null;
+      return { ...buildIndices({ ...build, lengths, progress }), largestToken };
+    },
+  };
+}
+
+function checkLargestToken(
+  { prefix, vocabularySize }: GptDatasetOptions,
+  largest: number | null,
+): void {
+  if (vocabularySize === undefined || largest === null || largest < vocabularySize) return;
+  throw new UserError(
+    `${prefix}: has token ${largest}, but the vocabulary ends before ${vocabularySize}: the data was ` +
+      "made with another tokenizer",
+  );
+}
+
+function checkNotEmpty(prefix: string, name: SplitName, lengths: Iterable<number>): void {
+  let sum = 0;
+  for (const length of lengths) sum += length;
+  if (sum < 2) {
+    throw new UserError(`${prefix}: the documents for ${name} have ${sum} tokens, give more text`);
+  }
+}
+
+/** A dataset that was written again has other indices. */
+const fingerprintOf = (prefix: string): readonly (readonly [number, number])[] =>
+  [".bin", ".idx"].map((ending) => {
+    const { size, mtimeMs } = statSync(prefix + ending);
+    return [size, mtimeMs] as const;
+  });
+
+function datasetOf(tokens: IndexedDataset, files: IndexFiles, length: number): GptDataset {
+  const documents = files.documentIndex.array;
+  const samples = files.sampleIndex.array;
+  const order = files.shuffleIndex.array;
+  return {
+    count: order.length,
+    length,
+    documentIndex: documents,
+    sampleIndex: samples,
+    shuffleIndex: order,
+    tokenCount: tokens.tokenCount,
+    read(index, out) {
+      if (!(Number.isInteger(index) && index >= 0 && index < order.length)) {
+        throw new RangeError(`sample ${index}: there are ${order.length}, from 0`);
+      }
+      const sample = order.at(index);
+      let from = samples.at(2 * sample + 1);
+      let done = 0;
+      for (let place = samples.at(2 * sample); done <= length; place += 1, from = 0) {
+        const document = documents.at(place);
+        const count = Math.min(tokens.lengths.at(document) - from, length + 1 - done);
+        tokens.read(document, from, count, out, done);
+        done += count;
+      }
+    },
+    close() {
+      tokens.close();
+      for (const file of [files.documentIndex, files.sampleIndex, files.shuffleIndex]) file.close();
+    },
+  };
+}

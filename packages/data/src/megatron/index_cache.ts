@@ -1,0 +1,167 @@
+// Indices on the disk: built by whichever rank comes first, while the others wait for it. The description, which
+// has the checksums of the files, is written last: where it is, they all are.
+
+import { createHash } from "node:crypto";
+import { closeSync, mkdirSync, openSync, readSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { UserError } from "@tessera/config";
+import {
+  hasHeartbeat,
+  readJson,
+  takeLock,
+  touchLock,
+  writeError,
+  writeFileAtomic,
+  type FileLock,
+} from "@tessera/files";
+import type { GptIndices } from "./gpt_indices.js";
+import { openNpy, writeNpy, type NpyFile } from "./npy.js";
+import type { Progress } from "../progress.js";
+
+const fileNames = {
+  documentIndex: "doc_idx",
+  sampleIndex: "sample_idx",
+  shuffleIndex: "shuffle_idx",
+} as const;
+
+type IndexName = keyof typeof fileNames;
+const indexNames = Object.keys(fileNames) as IndexName[];
+
+/** The three indices, read where they are asked for. */
+export type IndexFiles = Readonly<Record<IndexName, NpyFile>> & {
+  /** Of the dataset; null where nobody asked for it. */
+  readonly largestToken: number | null;
+};
+
+export interface BuiltIndices extends GptIndices {
+  readonly largestToken: number | null;
+}
+
+export interface CacheOptions {
+  readonly folder: string;
+  /** Everything that the indices are a function of. */
+  readonly description: string;
+  readonly build: (progress: Progress) => BuiltIndices;
+  readonly progress?: Progress | undefined;
+  /** Whether the files are taken as they are, without their sums. */
+  readonly trust?: boolean;
+  /** Milliseconds without a heartbeat after which another process takes over from a builder. Default: 60,000. */
+  readonly timeoutMs?: number;
+}
+
+/** How long a builder that shows no sign of life is waited for. */
+const TIMEOUT_MS = 60_000;
+
+/** Of a description, with the checksums. */
+const MAX_DESCRIPTION_BYTES = 2 ** 20;
+
+/** Between two looks for a cache that another process builds. */
+const POLL_MS = 20;
+
+/** Between signs of life of the process that builds. */
+const HEARTBEAT_MS = 1000;
+
+/** The indices from the cache, built first where they are missing, stale or damaged. */
+export async function openCachedIndices(options: CacheOptions): Promise<IndexFiles> {
+  const { folder, description, timeoutMs = TIMEOUT_MS } = options;
+  const stem = join(folder, createHash("md5").update(description).digest("hex"));
+  const lockPath = `${stem}.lock`;
+  try {
+    mkdirSync(folder, { recursive: true });
+    for (;;) {
+      const found = openIndices(stem, options);
+      if (found !== undefined) return found;
+      const lock = await takeLock(lockPath, () => hasHeartbeat(lockPath, timeoutMs));
+      if (lock === null) await pause(POLL_MS);
+      else buildLocked(stem, options, lock);
+    }
+  } catch (error) {
+    throw writeError(folder, error, "name a folder for the data's index with --data-cache-path");
+  }
+}
+
+function buildLocked(stem: string, options: CacheOptions, lock: FileLock): void {
+  try {
+    // Another may have finished between the look and the lock.
+    const found = openIndices(stem, options);
+    if (found === undefined) writeIndices(stem, options, lock);
+    else for (const part of indexNames) found[part].close();
+  } finally {
+    lock.release();
+  }
+}
+
+interface Description {
+  readonly description: string;
+  readonly checksums: Readonly<Record<IndexName, string>>;
+  readonly largestToken: number | null;
+}
+
+const pathOf = (stem: string, part: IndexName): string => `${stem}_${fileNames[part]}.npy`;
+
+function writeIndices(
+  stem: string,
+  { description, build, progress }: CacheOptions,
+  { descriptor }: FileLock,
+): void {
+  let touched = performance.now();
+  const heartbeat = () => {
+    if (performance.now() - touched < HEARTBEAT_MS) return;
+    touched = performance.now();
+    touchLock(descriptor);
+  };
+  const indices = build((...stage) => {
+    heartbeat();
+    progress?.(...stage);
+  });
+  const checksums: Partial<Record<IndexName, string>> = {};
+  for (const part of indexNames) {
+    const path = pathOf(stem, part);
+    writeNpy(path, indices[part], part === "sampleIndex" ? 2 : 1);
+    checksums[part] = computeChecksum(path);
+    heartbeat();
+  }
+  const { largestToken } = indices;
+  writeFileAtomic(`${stem}.json`, JSON.stringify({ description, checksums, largestToken }));
+}
+
+/** The indices that stand there whole; undefined where they must be built. */
+function openIndices(
+  stem: string,
+  { description, trust = false }: CacheOptions,
+): IndexFiles | undefined {
+  const opened: NpyFile[] = [];
+  try {
+    const known = readJson(`${stem}.json`, MAX_DESCRIPTION_BYTES) as Description;
+    if (known.description !== description) return undefined;
+    const files = indexNames.map((part) => {
+      const path = pathOf(stem, part);
+      if (!trust && computeChecksum(path) !== known.checksums[part]) throw new UserError("damaged");
+      const file = openNpy(path);
+      opened.push(file);
+      return [part, file] as const;
+    });
+    const { largestToken } = known;
+    return { ...(Object.fromEntries(files) as Record<IndexName, NpyFile>), largestToken };
+  } catch {
+    // A bad cache of any kind is rebuilt.
+    for (const file of opened) file.close();
+    return undefined;
+  }
+}
+
+function computeChecksum(path: string): string {
+  const hash = createHash("sha256");
+  const file = openSync(path, "r");
+  try {
+    const buffer = Buffer.alloc(2 ** 20);
+    for (let read = -1; read !== 0;) {
+      read = readSync(file, buffer);
+      hash.update(buffer.subarray(0, read));
+    }
+  } finally {
+    closeSync(file);
+  }
+  return hash.digest("hex");
+}

@@ -1,0 +1,195 @@
+// Reading Megatron's indexed dataset: PREFIX.bin has the tokens, PREFIX.idx says where each
+// sequence stands. Opening reads the header alone, whatever the size; memory does not grow with it.
+
+import { closeSync, fstatSync, openSync } from "node:fs";
+import { UserError } from "@tessera/config";
+import { readFully, reasonOf, type OpenFile } from "@tessera/files";
+import {
+  fileArray,
+  numberFormats,
+  readChunks,
+  type NumberArray,
+  type Numbers,
+} from "./file_array.js";
+import type { StageProgress } from "../progress.js";
+import { HEADER_BYTES, idxOffsets, parseIdxHeader, type TokenDtype } from "./idx_format.js";
+
+export interface IndexedDataset {
+  /** The path without .bin or .idx. */
+  readonly prefix: string;
+  readonly dtype: TokenDtype;
+  /** Tokens in each sequence. */
+  readonly lengths: NumberArray;
+  /** The first sequence of each document, and the number of sequences. */
+  readonly bounds: NumberArray;
+  /** By the size of the .bin file. */
+  readonly tokenCount: number;
+  /** Reads `count` tokens of a sequence, from token `from` on, into `out` at `at`. */
+  read(sequence: number, from: number, count: number, out: Int32Array, at?: number): void;
+  /** The largest id there is; reads all tokens. Throws a UserError for one that is negative. */
+  largestToken(progress?: StageProgress): number;
+  /** Reads all of the index, and throws a UserError if a sequence lies outside the tokens. */
+  verify(): void;
+  close(): void;
+}
+
+/** What stands under `prefix`, which may end in .bin or .idx. Throws a UserError. */
+export function openIndexedDataset(prefix: string): IndexedDataset {
+  const plain = prefix.replace(/\.(bin|idx)$/, "");
+  const bin = openFile(`${plain}.bin`);
+  try {
+    const idx = openFile(`${plain}.idx`);
+    try {
+      return datasetOf(plain, idx, bin);
+    } catch (error) {
+      closeSync(idx.descriptor);
+      throw error;
+    }
+  } catch (error) {
+    closeSync(bin.descriptor);
+    throw error;
+  }
+}
+
+function openFile(path: string): OpenFile {
+  try {
+    return { path, descriptor: openSync(path, "r") };
+  } catch (error) {
+    throw new UserError(
+      `${path}: cannot be opened (${reasonOf(error)}); a dataset is two files, PREFIX.bin and PREFIX.idx`,
+    );
+  }
+}
+
+function datasetOf(prefix: string, idx: OpenFile, bin: OpenFile): IndexedDataset {
+  const { path } = idx;
+  const idxBytes = fstatSync(idx.descriptor).size;
+  if (idxBytes < HEADER_BYTES) {
+    throw new UserError(`${path}: has ${idxBytes} bytes, an index has at least ${HEADER_BYTES}`);
+  }
+  const head = Buffer.alloc(HEADER_BYTES);
+  readFully(idx, head, 0);
+  const header = parseIdxHeader(head, idxBytes, path);
+  const { sequenceCount, boundCount, dtype } = header;
+  if (sequenceCount === 0) throw new UserError(`${prefix}: the dataset is empty, give another`);
+  const at = idxOffsets(header);
+  const lengths = fileArray(idx, { offset: at.lengths, length: sequenceCount, format: "i32" });
+  const places = fileArray(idx, { offset: at.places, length: sequenceCount, format: "i64" });
+  const bounds = fileArray(idx, { offset: at.bounds, length: boundCount, format: "i64" });
+  const binBytes = fstatSync(bin.descriptor).size;
+  const file: TokenFile = { prefix, dtype, binBytes, lengths, offsets: places };
+  checkSequence(
+    file,
+    sequenceCount - 1,
+    lengths.at(sequenceCount - 1),
+    places.at(sequenceCount - 1),
+  );
+  return {
+    prefix,
+    dtype,
+    lengths,
+    bounds,
+    tokenCount: Math.floor(binBytes / numberFormats[dtype].bytes),
+    read: reader(bin, file),
+    largestToken: (progress) => largestToken(bin, file, progress),
+    verify() {
+      verifySequences(file);
+      verifyBounds(bounds, sequenceCount, path);
+    },
+    close() {
+      closeSync(idx.descriptor);
+      closeSync(bin.descriptor);
+    },
+  };
+}
+
+interface TokenFile {
+  readonly prefix: string;
+  readonly dtype: TokenDtype;
+  readonly binBytes: number;
+  readonly lengths: NumberArray;
+  readonly offsets: NumberArray;
+}
+
+/** Throws unless the sequence lies within the tokens. */
+function checkSequence(file: TokenFile, sequence: number, length: number, place: number): void {
+  const end = place + length * numberFormats[file.dtype].bytes;
+  if (length >= 0 && place >= 0 && end <= file.binBytes) return;
+  throw new UserError(
+    `${file.prefix}.bin: has ${file.binBytes} bytes, but the index puts sequence ${sequence} at ` +
+      `bytes ${place} to ${end}: one of the two files is cut short or damaged`,
+  );
+}
+
+function verifySequences(file: TokenFile): void {
+  let sequence = 0;
+  const places = readChunks(file.offsets);
+  for (const lengths of readChunks(file.lengths)) {
+    const { value: starts } = places.next() as IteratorYieldResult<Numbers>;
+    for (let i = 0; i < lengths.length; i += 1, sequence += 1) {
+      checkSequence(file, sequence, lengths[i]!, starts[i]!);
+    }
+  }
+}
+
+function verifyBounds(bounds: NumberArray, sequenceCount: number, path: string): void {
+  let last = 0;
+  for (const some of readChunks(bounds)) {
+    for (const bound of some) {
+      if (bound < last || bound > sequenceCount) {
+        throw new UserError(
+          `${path}: a document begins at sequence ${bound}, after ${last} and of ` +
+            `${sequenceCount}: the index is damaged, make it again`,
+        );
+      }
+      last = bound;
+    }
+  }
+}
+
+/** Reads through memory that is kept, with one `readSync` for each stretch of tokens. */
+function reader(bin: OpenFile, file: TokenFile): IndexedDataset["read"] {
+  const { bytes, read } = numberFormats[file.dtype];
+  return (sequence, from, count, out, at = 0) => {
+    const length = file.lengths.at(sequence);
+    const place = file.offsets.at(sequence);
+    if (!(from >= 0 && count >= 0 && from + count <= length)) {
+      throw new RangeError(
+        `tokens ${from} to ${from + count} of sequence ${sequence}: it has ${length}`,
+      );
+    }
+    checkSequence(file, sequence, length, place);
+    if (file.dtype === "i32") {
+      const into = new Uint8Array(out.buffer, out.byteOffset + 4 * at, 4 * count);
+      readFully(bin, into, place + 4 * from);
+      return;
+    }
+    const buffer = new ArrayBuffer(count * bytes);
+    readFully(bin, new Uint8Array(buffer), place + from * bytes);
+    out.set(read(buffer), at);
+  };
+}
+
+function largestToken(
+  bin: OpenFile,
+  { prefix, dtype, binBytes }: TokenFile,
+  progress?: StageProgress,
+): number {
+  const length = Math.floor(binBytes / numberFormats[dtype].bytes);
+  const tokens = fileArray(bin, { offset: 0, length, format: dtype });
+  let largest = -1;
+  let done = 0;
+  for (const some of readChunks(tokens, 2 ** 20)) {
+    for (const token of some) {
+      if (token > largest) largest = token;
+      if (token < 0) {
+        throw new UserError(
+          `${prefix}.bin: has token ${token}, ids are not negative: make it again`,
+        );
+      }
+    }
+    done += some.length;
+    progress?.(done, length);
+  }
+  return largest;
+}

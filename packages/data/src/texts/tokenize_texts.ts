@@ -1,0 +1,43 @@
+// Texts to one long row of token ids, in the narrowest memory that holds them.
+
+/** Token ids in memory: one, two or four bytes each. */
+export type TokenArray = Uint8Array | Uint16Array | Int32Array;
+
+/** What is needed of a tokenizer here; those of @tessera/tokenizer have it. */
+export interface Encoder {
+  readonly vocabularySize: number;
+  readonly endOfText: number | null;
+  encode(text: string): Int32Array;
+}
+
+/** Room for `count` ids below `vocabularySize`. */
+export function createTokenArray(count: number, vocabularySize: number): TokenArray {
+  if (vocabularySize <= 2 ** 8) return new Uint8Array(count);
+  if (vocabularySize <= 2 ** 16) return new Uint16Array(count);
+  return new Int32Array(count);
+}
+
+/** The ids of all texts in a row; each text ends with the tokenizer's endOfText, if it has one. */
+export function tokenizeTexts(
+  texts: Iterable<{ readonly text: string }>,
+  tokenizer: Encoder,
+): TokenArray {
+  const { vocabularySize, endOfText } = tokenizer;
+  const parts: TokenArray[] = [];
+  let count = 0;
+  for (const { text } of texts) {
+    const ids = tokenizer.encode(text);
+    const part = createTokenArray(ids.length + (endOfText === null ? 0 : 1), vocabularySize);
+    part.set(ids);
+    if (endOfText !== null) part[ids.length] = endOfText;
+    parts.push(part);
+    count += part.length;
+  }
+  const all = createTokenArray(count, vocabularySize);
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
