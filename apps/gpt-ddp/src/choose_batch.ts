@@ -1,6 +1,6 @@
 // How many samples a step takes, from the flags and the DeepSpeed configuration together.
 
-import { resolveBatch, UserError, type BatchPlan, type Configured } from "@tessera/config";
+import { resolveBatch, UserError, type BatchPlan, type ConfiguredFlags } from "@tessera/config";
 import type { Flags } from "./flags.js";
 
 const MICRO = "per_device_train_batch_size";
@@ -10,7 +10,7 @@ const ACCUMULATION = "gradient_accumulation_steps";
  * The batch on `ranks` ranks. Where `train_batch_size` is said, a part of it that nobody said follows from
  * it, as in DeepSpeed. Throws a UserError, with all numbers and where they come from, where it is no product.
  */
-export function chooseBatch(configured: Configured<Flags>, ranks: number): BatchPlan {
+export function chooseBatch(configured: ConfiguredFlags<Flags>, ranks: number): BatchPlan {
   const { flags, globalBatch: said, origins } = configured;
   const plan = (microBatch: number, accumulation: number): BatchPlan =>
     resolveBatch({ microBatch, accumulation, dataRanks: ranks });

@@ -1,7 +1,7 @@
 // The flags of gpt-ddp as a RunConfig: which field each of them is.
 
 import { readModel } from "@tessera/checkpoint";
-import type { Configured } from "@tessera/config";
+import type { ConfiguredFlags } from "@tessera/config";
 import { gptModel, type GptConfig, type GptParams } from "@tessera/gpt";
 import type { OptimizerConfig } from "@tessera/optim";
 import { openTokenizer, type Tokenizer } from "@tessera/tokenizer";
@@ -19,7 +19,7 @@ export interface ChosenRun {
 }
 
 /** @throws UserError for flags that contradict each other or what is on the disk. */
-export function chooseRun(configured: Configured<Flags>, ranks: number): ChosenRun {
+export function chooseRun(configured: ConfiguredFlags<Flags>, ranks: number): ChosenRun {
   const { flags } = configured;
   const tokenizer = openTokenizer(flags.tokenizer);
   const gpt = chooseConfig(flags, tokenizer.vocabularySize);

@@ -5,7 +5,7 @@
 import { availableParallelism } from "node:os";
 import { runRank, type World } from "@tessera/collectives";
 import { joinWorld } from "@tessera/collectives-mpi";
-import { endWith, EXIT, parseFlags, type Configured } from "@tessera/config";
+import { endWith, EXIT, parseFlags, type ConfiguredFlags } from "@tessera/config";
 import { chooseBackend, defaultBackend } from "@tessera/engines";
 import { trainingFlopsPerToken, type GptParams } from "@tessera/gpt";
 import { bind, CLUSTERS, resolveWorld } from "@tessera/launcher";
@@ -48,7 +48,7 @@ async function main(line: readonly string[]): Promise<number> {
   return runRank(world, () => trainHere(configured.flags, world, all));
 }
 
-function printConfig({ flags }: Configured<Flags>, notes: readonly string[]): number {
+function printConfig({ flags }: ConfiguredFlags<Flags>, notes: readonly string[]): number {
   const { preset, "world-size": asked } = flags;
   const { size } = resolveWorld(process.env);
   const usual = preset === undefined || size > 1 ? size : presetOf(preset).ranks;

@@ -10,18 +10,5 @@ export {
   type Program,
 } from "./parse.js";
 export { rampedBatch, type BatchRamp } from "./ramp.js";
-export {
-  ADAM_W_MODE,
-  item,
-  logical,
-  numeric,
-  optimizerKind,
-  powerOfTwo,
-  withDeepSpeed,
-  word,
-  type Configured,
-  type ConfigValue,
-  type Meaning,
-  type Meanings,
-  type Origin,
-} from "./deepspeed.js";
+export { applyDeepSpeedConfig, type ConfiguredFlags, type Origin } from "./deepspeed.js";
+export type { ConfigValue, DeepSpeedFlags, DeepSpeedSetting } from "./deepspeed_keys.js";
