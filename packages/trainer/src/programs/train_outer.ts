@@ -4,18 +4,13 @@ import { createHash } from "node:crypto";
 import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, memory, setBackend, type Tensor } from "@tensorflow/tfjs-core";
 import type { World } from "@tessera/collectives";
-import { feedOf, sequentialOrder, splitWindows } from "@tessera/data";
+import { createFeed, sequentialOrder } from "@tessera/data";
+import { splitWindows } from "@tessera/data/texts";
 import { gptConfig, gptModel } from "@tessera/gpt";
 import { disposeTree, leaves } from "@tessera/layers";
-import {
-  gatherFullState,
-  planRun,
-  silent,
-  trainRun,
-  type ParallelConfig,
-  type Run,
-  type TrainingState,
-} from "../index.js";
+import { planRun, trainRun, type ParallelConfig, type Run, type TrainingState } from "../index.js";
+import { gatherFullState } from "../loop.js";
+import { silent } from "../report.js";
 import { outerAxis } from "./outer_axis.js";
 
 export interface Job {
@@ -49,8 +44,8 @@ const planOf = (world: World, { outer, parallel, steps, folder, resume }: Job) =
   planRun(world, {
     model: gptModel(gptConfig(sizes)),
     data: {
-      train: feedOf(train, { order: sequentialOrder(train.count) }),
-      validation: feedOf(validation!),
+      train: createFeed(train, { order: sequentialOrder(train.count) }),
+      validation: createFeed(validation!),
     },
     batch: { micro: 1, global: GLOBAL_BATCH },
     duration: { steps },
