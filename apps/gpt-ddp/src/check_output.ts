@@ -21,7 +21,7 @@ export function checkOutput(flags: Flags): void {
   if (existing !== undefined) {
     throw new UserError(
       `--output_dir ${output_dir}: has ${existing} already; ` +
-        "add --resume_from_checkpoint to go on, or --overwrite_output_dir to train anew",
+        "add --resume_from_checkpoint to go on, or --overwrite_output_dir to start again",
     );
   }
 }

@@ -13,7 +13,7 @@ import { readTexts, splitWindows, tokenizeTexts } from "@tessera/data/texts";
 import type { Tokenizer } from "@tessera/tokenizer";
 import type { DataRequest, RunData } from "@tessera/trainer";
 import type { Flags } from "./flags.js";
-import { ownText } from "./own_text.js";
+import { defaultCorpus } from "./default_corpus.js";
 
 /** @throws UserError for data that cannot be trained on. */
 export async function openData(
@@ -44,7 +44,7 @@ const masksOf = (flags: Flags, { name, endOfText }: Tokenizer): MaskOptions | un
 function textData(flags: Flags, tokenizer: Tokenizer, masks: MaskOptions | undefined): RunData {
   const { max_len: length, validation_split, seed } = flags;
   const isNamed = flags.text.length > 0;
-  const texts = readTexts(isNamed ? flags.text : [ownText()]);
+  const texts = readTexts(isNamed ? flags.text : [defaultCorpus()]);
   const tokens = tokenizeTexts(texts.texts, tokenizer);
   const { train, validation } = splitWindows(tokens, { length, validation: validation_split });
   const skipped = texts.skipped.length === 0 ? "" : `, ${texts.skipped.length} skipped`;

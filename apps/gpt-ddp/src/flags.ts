@@ -42,7 +42,7 @@ const groups = {
     ),
     max_eval_samples: number("samples of a dataset to validate on; 0 for none", interval, 1000),
     eod_mask_loss: toggle("no loss for what follows the end of a document", false),
-    reset_position_ids: toggle("positions begin anew after it", false),
+    reset_position_ids: toggle("positions restart after it", false),
     reset_attention_mask: toggle("tokens see those of their own document alone", false),
   },
   Training: {
@@ -81,7 +81,7 @@ const groups = {
     deepspeed: text("a DeepSpeed configuration, whose values stand beside the flags", "FILE"),
     strict: toggle("refuse keys of it that mean nothing here; else they are named once", false),
     zero_stage: choice(
-      "what data-parallel ranks share out: 1 moments, 2 gradients too, 3 weights too",
+      "what data-parallel ranks shard: 1 optimizer state, 2 gradients too, 3 weights too",
       ["0", "1", "2", "3"],
       "0",
     ),
@@ -96,7 +96,7 @@ const groups = {
   },
   Output: {
     output_dir: text("where checkpoints and metrics.jsonl go", "FOLDER", "./outputs"),
-    overwrite_output_dir: toggle("train anew, and remove the checkpoints that are there", false),
+    overwrite_output_dir: toggle("start again, and remove the checkpoints that are there", false),
     resume_from_checkpoint: {
       ...text(
         "go on from this checkpoint, or from the latest in output_dir; auto: if there is one",

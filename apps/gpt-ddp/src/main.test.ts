@@ -40,7 +40,7 @@ const run = (line: string) => runNode([MAIN, ...words(line)]);
 const trained = (name: string, flags: string) =>
   `--text ${text} --output_dir ${at(name)} ${TINY} ${flags}`;
 
-/** What each logged step of training told. */
+/** Metrics of each logged step. */
 const metricsOf = (name: string) =>
   readFileSync(join(at(name), "metrics.jsonl"), "utf8")
     .trim()

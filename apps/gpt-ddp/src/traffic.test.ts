@@ -75,7 +75,7 @@ describe.each([2, 4])("%i tensor-parallel ranks", (ranks) => {
     }
   });
 
-  test("scatter and gather in place of that with tokens shared out, and gather inputs again", async () => {
+  test("scatter and gather in place of that with tokens sharded, and gather inputs again", async () => {
     const scattered = MICRO_BATCHES * (4 * layers + 2);
     const gathered = MICRO_BATCHES * (6 * layers + 2);
     // Norms, biases and positions see a rank's tokens alone.

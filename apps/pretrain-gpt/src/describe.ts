@@ -7,7 +7,7 @@ import { mostMemory } from "./memory.js";
 import type { PretrainRun } from "./run_config.js";
 import type { Vocabulary } from "./vocabulary.js";
 
-/** Lines for people. Throws a UserError where the model cannot be shared out so. */
+/** Lines for people. Throws a UserError where the model cannot be sharded so. */
 export function describe(run: PretrainRun, vocabulary: Vocabulary): string[] {
   const most = mostMemory(run, timelineOf(run).peakInFlight);
   return [
@@ -40,7 +40,7 @@ function ranksLine({ parallel }: PretrainRun): string {
   const { tensor, pipeline, data, sequence, zeroStage } = parallel;
   return (
     `ranks  ${tensor * pipeline * data}: tensor ${tensor} x pipeline ${pipeline} x data ${data}` +
-    `${sequence ? ", tokens shared out" : ""}; ZeRO ${zeroStage}`
+    `${sequence ? ", tokens sharded" : ""}; ZeRO ${zeroStage}`
   );
 }
 

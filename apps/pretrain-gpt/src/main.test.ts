@@ -107,7 +107,7 @@ describe("on several ranks", () => {
         8,
       );
       expect(eight.status).toBe(0);
-      expect(eight.stdout).toMatch(/8: tensor 2 x pipeline 2 x data 2, tokens shared out; ZeRO 1/);
+      expect(eight.stdout).toMatch(/8: tensor 2 x pipeline 2 x data 2, tokens sharded; ZeRO 1/);
       expectClose(lossesIn(eight.stdout), lossesIn(one.stdout));
       mkdirSync(at("from-eight"));
       const saved = "checkpoint-2";

@@ -21,7 +21,7 @@ export interface StageMemory {
 
 /**
  * Of the stage whose ranks need most, where `inFlight` micro-batches are in flight on each at once. Throws a
- * UserError where the model cannot be shared out so.
+ * UserError where the model cannot be sharded so.
  */
 export function mostMemory(run: PretrainRun, inFlight: readonly number[]): StageMemory {
   const totalOf = ({ kinds }: StageMemory): number =>

@@ -70,7 +70,7 @@ function sequenceParallelOf(flags: Flags): boolean {
   if (!flags["sequence-parallel"] || tensor === 1) return false;
   if (length % tensor === 0) return true;
   throw new UserError(
-    `--sequence-parallel: --seq-length ${length} cannot be shared out to ${tensor} tensor ranks`,
+    `--sequence-parallel: --seq-length ${length} cannot be sharded over ${tensor} tensor-parallel ranks; use a multiple of ${tensor}`,
   );
 }
 

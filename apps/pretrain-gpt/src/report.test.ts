@@ -3,7 +3,7 @@
 import { expect, test } from "@jest/globals";
 import { megatronReporter, type ReportOptions } from "./report.js";
 
-function told(options: Partial<ReportOptions> = {}) {
+function createRecorder(options: Partial<ReportOptions> = {}) {
   const lines: string[] = [];
   const scalars: (readonly [number, Readonly<Record<string, number>>])[] = [];
   let ms = 0;
@@ -33,7 +33,7 @@ const metrics = { loss: 10.8203125, learning_rate: 1.5e-4, grad_norm: 1.25, loss
 const ran = { steps: 5, samples: 40, seconds: 4 };
 
 test("a line has Megatron's cells in Megatron's order, and the time left", () => {
-  const { reporter, lines, pass } = told();
+  const { reporter, lines, pass } = createRecorder();
   pass(20_000);
   reporter.metrics(
     { step: 20, ...metrics, skipped_steps: 2 },
@@ -48,7 +48,7 @@ test("a line has Megatron's cells in Megatron's order, and the time left", () =>
 });
 
 test("scalars go by steps and by samples, oftener than lines where that is asked for", () => {
-  const { reporter, lines, scalars } = told();
+  const { reporter, lines, scalars } = createRecorder();
   const at = { consumedSamples: 40, globalBatch: 8, elapsed: ran };
   reporter.metrics({ step: 5, ...metrics }, at);
   reporter.metrics({ step: 7, ...metrics }, at);
@@ -69,7 +69,7 @@ test("scalars go by steps and by samples, oftener than lines where that is asked
 });
 
 test("validation has a line and scalars of its own; perplexity ends at e^20", () => {
-  const { reporter, lines, scalars } = told();
+  const { reporter, lines, scalars } = createRecorder();
   const at = { consumedSamples: 80, globalBatch: 8, elapsed: null };
   reporter.metrics({ step: 10, eval_loss: Math.log(50) }, at);
   reporter.metrics({ step: 20, eval_loss: 30 }, at);
@@ -81,7 +81,7 @@ test("validation has a line and scalars of its own; perplexity ends at e^20", ()
 });
 
 test("without a peak there is no utilization", () => {
-  const { reporter, scalars } = told({ peakTflops: null });
+  const { reporter, scalars } = createRecorder({ peakTflops: null });
   reporter.metrics({ step: 5, ...metrics }, { consumedSamples: 40, globalBatch: 8, elapsed: ran });
   expect(scalars[0]![1]).not.toHaveProperty("throughput/utilization");
 });

@@ -5,7 +5,13 @@ import { availableParallelism } from "node:os";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { EXIT, number, parseFlags, text, UserError } from "@tessera/config";
-import { findCause, parseMpiFamily, launchEnvironment, mpirunArguments, prefixRank } from "@tessera/launcher";
+import {
+  findCause,
+  parseMpiFamily,
+  launchEnvironment,
+  mpirunArguments,
+  prefixRank,
+} from "@tessera/launcher";
 import type { LaunchRequest, MpiFamily } from "@tessera/launcher";
 import type { Command } from "./command.js";
 

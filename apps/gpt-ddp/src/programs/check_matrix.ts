@@ -8,7 +8,7 @@ import { runLayouts } from "./run_layouts.js";
 /** Relative. */
 const TOLERANCE = 1e-5;
 /**
- * Of weights, taken as one vector, where products or layers are shared out: Adam makes whole steps of the smallest
+ * Of weights, taken as one vector, where layers or their matrices are sharded: Adam makes whole steps of the smallest
  * gradients, whose sums these ranks round in another order, and what starts at zero consists of such steps.
  */
 const WEIGHTS_TOLERANCE = 1e-4;

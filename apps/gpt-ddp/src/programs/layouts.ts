@@ -54,9 +54,9 @@ export interface Layout {
   readonly groups?: boolean;
   /** Rows of a step, over all ranks and micro-batches. */
   readonly rows?: number;
-  /** How fast it learns: 1e-3 after four steps, unless it is said. */
+  /** Learning rate. Default: 1e-3 after four steps of warm-up. */
   readonly rate?: { readonly peak: number; readonly warmup: number };
-  /** How a step grows to that; from the start as large, unless it is said. */
+  /** How the batch grows to `rows`. Default: it is full from the start. */
   readonly ramp?: Omit<BatchRamp, "full">;
   /** Whether losses are all that is compared: the model is then never brought together. */
   readonly lossesOnly?: boolean;
@@ -184,14 +184,14 @@ function optimizerFor(spec: TreeOf<ParamSpec>, { groups = false }: Layout): Opti
 const configOf = (folder: string, { dropout, changes }: Layout): GptConfig =>
   gptConfig({ ...readModelConfig(folder), dropout: uniformDropout(dropout), ...changes });
 
-/** The values of a tree, which it uses up. */
+/** The values of a tree. Consumes it. */
 function valuesOf(tree: Tree): ByPath {
   const named = leaves<Tensor>(tree).map(([path, x]) => [path, x.dataSync<"float32">()]);
   disposeTree(tree);
   return Object.fromEntries(named) as ByPath;
 }
 
-/** The gradients of the next step, whole. */
+/** Full gradients of the next step. */
 function gradientsAt(plan: Plan, state: State): ByPath {
   const { sums, gradients } = sumGradients(plan, state, batchAfter(plan, state.consumedSamples), 1);
   const { params, optimizer } = gatherFullState(plan, {
@@ -202,7 +202,7 @@ function gradientsAt(plan: Plan, state: State): ByPath {
   return valuesOf(optimizer["gradients"]!);
 }
 
-/** What this rank has of the golden weights. */
+/** This rank's shard of the golden weights. */
 function goldenWeights({ model: { spec }, weightShard }: Plan, folder: string): GptParams {
   const whole = readModel(folder, readModelConfig(folder));
   const ofStage: GptParams = mapTree(spec, (_leaf: ParamSpec, path) =>
@@ -247,7 +247,7 @@ function trained(world: World, job: Job, layout: Layout): Trained {
   return { losses, norms, consumed, gradients, traffic, peakBytes, leaked, ...end };
 }
 
-/** The whole weights, and whether ranks agree on them. */
+/** Full weights, and whether replicas agree on them. */
 function endOf(world: World, plan: Plan, state: State) {
   const { params, optimizer } = gatherFullState(plan, state);
   disposeTree(optimizer);

@@ -7,7 +7,7 @@ import { join, sep } from "node:path";
  * A glob of the English documentation that installed packages bring: real text that is there wherever
  * this program is, so that an example runs as it stands.
  */
-export function ownText(): string {
+export function defaultCorpus(): string {
   const installed = createRequire(import.meta.url).resolve("@tensorflow/tfjs-core/package.json");
   const folder = `${sep}node_modules${sep}`;
   const end = installed.lastIndexOf(folder) + folder.length;
