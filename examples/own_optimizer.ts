@@ -5,7 +5,8 @@
 import "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
 import { gpt, gptConfig, type GptParams } from "@tessera/gpt";
-import { accumulate, disposeTree, evalContext, materialize } from "@tessera/layers";
+import { evalContext } from "@tessera/layers";
+import { accumulate, disposeTree, materialize } from "@tessera/params";
 import {
   clipFactor,
   createOptimizer,

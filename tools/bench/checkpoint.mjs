@@ -17,7 +17,7 @@ import { singleWorld } from "@tessera/collectives";
 import { choice, endWith, number, parseFlags, text } from "@tessera/config";
 import { gptConfig, gptModel, noDropout } from "@tessera/gpt";
 import { chooseBackend } from "@tessera/engines";
-import { leaves } from "@tessera/layers";
+import { leaves } from "@tessera/params";
 import { planRun, startRun } from "@tessera/trainer";
 import { openCheckpoints } from "@tessera/trainer/loop";
 import { silent } from "@tessera/trainer/report";

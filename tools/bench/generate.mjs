@@ -10,7 +10,7 @@ import { choice, endWith, list, number, parseFlags, text } from "@tessera/config
 import { batcher, greedy, nativeEngine, onnxEngine } from "@tessera/generation";
 import { gpt, preset, presetNames } from "@tessera/gpt";
 import { loadNative } from "@tessera/kernels-native";
-import { leafAt, materialize } from "@tessera/layers";
+import { leafAt, materialize } from "@tessera/params";
 
 const program = {
   name: "bench generate",

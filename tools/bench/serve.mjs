@@ -13,7 +13,7 @@ import { enableProdMode, setBackend } from "@tensorflow/tfjs-core";
 import { writeModel, writingOnnx } from "@tessera/checkpoint";
 import { choice, endWith, number, parseFlags, text, UserError } from "@tessera/config";
 import { gpt, preset, presetNames } from "@tessera/gpt";
-import { leafAt, materialize } from "@tessera/layers";
+import { leafAt, materialize } from "@tessera/params";
 
 const program = {
   name: "bench serve",

@@ -11,7 +11,8 @@ import { openSafetensors, readModel, readModelConfig, writeModel } from "@tesser
 import { gpt, type GptParams } from "@tessera/gpt";
 import type { TokenBatch } from "@tessera/model";
 import { loadNative } from "@tessera/kernels-native";
-import { accumulate, disposeTree, evalContext } from "@tessera/layers";
+import { evalContext } from "@tessera/layers";
+import { accumulate, disposeTree } from "@tessera/params";
 import { adam, clipFactor, decayOf, globalNorm, initialState } from "@tessera/optim";
 
 const FOLDER = join(__dirname, "../../../fixtures/golden");

@@ -8,7 +8,7 @@ import {
   type ActivationOptions,
   type MicroBatch,
 } from "@tessera/gpt";
-import { checkPartition } from "@tessera/layers";
+import { checkPartition } from "@tessera/params";
 import { modelStage } from "@tessera/model";
 import { optimizerOf } from "@tessera/trainer";
 import type { PretrainRun } from "./run_config.js";

@@ -2,7 +2,7 @@
 
 import { UserError } from "@tessera/config";
 import { gpt, type GptConfig } from "@tessera/gpt";
-import { leaves, type ParamSpec, type TreeOf } from "@tessera/layers";
+import { leaves, type ParamSpec, type TreeOf } from "@tessera/params";
 import type { Range } from "@tessera/mesh";
 import {
   splitAsWritten,

@@ -6,7 +6,7 @@ import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, setBackend, type Tensor } from "@tensorflow/tfjs-core";
 import { UserError } from "@tessera/config";
 import { uniformDropout, gpt, gptConfig, type GptConfig, type GptParams } from "@tessera/gpt";
-import { leaves, materialize, type Tree } from "@tessera/layers";
+import { leaves, materialize, type Tree } from "@tessera/params";
 import {
   openSafetensors,
   readModel,

@@ -14,7 +14,8 @@ import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, setBackend, tensor, tidy } from "@tensorflow/tfjs-core";
 import { UserError } from "@tessera/config";
 import { gpt, gptConfig } from "@tessera/gpt";
-import { leaves, evalContext, type ParamSpec } from "@tessera/layers";
+import { evalContext } from "@tessera/layers";
+import { leaves, type ParamSpec } from "@tessera/params";
 import type { Dtype } from "./dtype.js";
 import { openModel, readModel, readModelConfig, writingModel } from "./index.js";
 

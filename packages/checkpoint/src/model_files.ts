@@ -3,7 +3,7 @@
 
 import { tensor, type Tensor } from "@tensorflow/tfjs-core";
 import { gpt, type GptConfig, type GptParams } from "@tessera/gpt";
-import { leafAt, mapTree, type ParamSpec } from "@tessera/layers";
+import { leafAt, mapTree, type ParamSpec } from "@tessera/params";
 import { openModel, readConfig } from "./hugging_face/open_model.js";
 import { writingModel } from "./hugging_face/write_model.js";
 import { savedGptConfig } from "./saved_gpt.js";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { beforeAll, expect, test } from "@jest/globals";
 import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, setBackend } from "@tensorflow/tfjs-core";
-import { disposeTree } from "@tessera/layers";
+import { disposeTree } from "@tessera/params";
 import { runOracle, scratchFolder } from "@tessera/testing";
 import {
   openModel,

@@ -8,7 +8,7 @@ import {
   type Gradient,
   type GradientSink,
   type Tree,
-} from "@tessera/layers";
+} from "@tessera/params";
 import type { Bucket } from "./buckets.js";
 import { pack } from "./flat_buffer.js";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import { matrix, vector, vocabularyPartition, type ParamSpec, type TreeOf } from "@tessera/layers";
+import { matrix, vector, vocabularyPartition, type ParamSpec, type TreeOf } from "@tessera/params";
 import { planBuckets } from "./index.js";
 
 const spec: TreeOf<ParamSpec> = {

@@ -1,6 +1,6 @@
 // Which gradients travel together. Pure arithmetic on shapes: every rank plans the same.
 
-import { bucketKey, leaves, shardSlice, type ParamSpec, type TreeOf } from "@tessera/layers";
+import { bucketKey, leaves, shardSlice, type ParamSpec, type TreeOf } from "@tessera/params";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 
 /** Where a parameter lies in a bucket's flat memory, in elements. */

@@ -11,7 +11,7 @@ import {
   matrix,
   type ParamSpec,
   type Tree,
-} from "@tessera/layers";
+} from "@tessera/params";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { fullyShard, replicate, type DataParallel } from "./index.js";

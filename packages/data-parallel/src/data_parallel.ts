@@ -2,7 +2,7 @@
 // four places in a step, and is otherwise the same on one rank and on many.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
-import type { GradientSink, ShardLayout, Tree, TreeOf } from "@tessera/layers";
+import type { GradientSink, ShardLayout, Tree, TreeOf } from "@tessera/params";
 import type { ParallelAxis } from "@tessera/parallel";
 
 /** Reduces the gradients of one step over ranks. */

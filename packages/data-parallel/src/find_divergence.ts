@@ -4,7 +4,7 @@
 import { concat, reshape, sum, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup } from "@tessera/collectives";
 import { callMultiTensor, sumOfSquares } from "@tessera/kernels";
-import { leaves, type Tree } from "@tessera/layers";
+import { leaves, type Tree } from "@tessera/params";
 
 /**
  * The path of the first leaf whose sum, or sum of squares, is not the same on all ranks, or null.

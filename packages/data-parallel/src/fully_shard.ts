@@ -3,29 +3,27 @@
 
 import { reshape, slice, tidy, zerosLike, type Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup, Work } from "@tessera/collectives";
+import { childContext, type AnyLayer, type Layer } from "@tessera/layers";
+import type { LayerWrapper } from "@tessera/layers/parallel";
 import {
   accumulateGradient,
   resolveGradient,
   clipRange,
   disposeTree,
   shardLayout,
-  childContext,
   leafAt,
   leaves,
   mapTensors,
   mapTree,
   shardSlice,
-  type AnyLayer,
   type Gradient,
   type DeferredGradient,
-  type Layer,
   type Like,
   type ParamSpec,
   type GradientSink,
   type Tree,
   type TreeOf,
-  type LayerWrapper,
-} from "@tessera/layers";
+} from "@tessera/params";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import { createSink } from "./bucket_reducer.js";
 import { flattenPadded, takeShard } from "./flat_buffer.js";

@@ -2,7 +2,7 @@
 // optimizer of k numbers each, in fp32, stage by stage.
 
 import { expect, test } from "@jest/globals";
-import { matrix, vector, type ParamSpec, type TreeOf } from "@tessera/layers";
+import { matrix, vector, type ParamSpec, type TreeOf } from "@tessera/params";
 import { peakBytes, rankMemory } from "./index.js";
 
 const columns = { dim: 1, units: 4, unitName: "columns", rule: "even" } as const;

@@ -1,6 +1,6 @@
 // What a rank's memory holds, from the specification alone.
 
-import { leaves, shardSlice, type ParamSpec, type TreeOf } from "@tessera/layers";
+import { leaves, shardSlice, type ParamSpec, type TreeOf } from "@tessera/params";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 
 /** Bytes of one rank, by kind. */

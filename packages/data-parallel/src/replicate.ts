@@ -17,7 +17,7 @@ import {
   type ParamSpec,
   type Tree,
   type TreeOf,
-} from "@tessera/layers";
+} from "@tessera/params";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import { planBuckets, type Bucket } from "./buckets.js";
 import { createBucketReducer, createSink } from "./bucket_reducer.js";

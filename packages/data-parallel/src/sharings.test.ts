@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { describe, expect, test } from "@jest/globals";
 import { runThreads } from "@tessera/collectives";
-import { leaves, matrix, vector, shardSlice, type ParamSpec, type TreeOf } from "@tessera/layers";
+import { leaves, matrix, vector, shardSlice, type ParamSpec, type TreeOf } from "@tessera/params";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import { planBuckets } from "./index.js";
 import type { Compared } from "./programs/sharded_model.js";

@@ -3,7 +3,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup } from "@tessera/collectives";
 import { callMultiTensor, sumOfSquares } from "@tessera/kernels";
-import { leaves, type Tree } from "@tessera/layers";
+import { leaves, type Tree } from "@tessera/params";
 
 /** The sum of squares of all leaves, each counted as `share` says, over the ranks of `group`, if any. */
 export function sumSquares(

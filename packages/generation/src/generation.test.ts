@@ -4,7 +4,8 @@ import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, memory, setBackend, tensor, tidy } from "@tensorflow/tfjs-core";
 import { readModel, readModelConfig } from "@tessera/checkpoint";
 import { gpt, gptConfig, type GptParams } from "@tessera/gpt";
-import { materialize, evalContext } from "@tessera/layers";
+import { evalContext } from "@tessera/layers";
+import { materialize } from "@tessera/params";
 import { byteTokenizer } from "@tessera/tokenizer";
 import {
   batcher,

@@ -2,7 +2,8 @@
 
 import { dispose, slice, tensor } from "@tensorflow/tfjs-core";
 import type { Gpt, GptParams } from "@tessera/gpt";
-import { createKvCache, evalContext } from "@tessera/layers";
+import { evalContext } from "@tessera/layers";
+import { createKvCache } from "@tessera/layers/cache";
 import { roomOf, type Engine, type EngineOptions } from "./engine.js";
 
 /** Borrows `params`; the cache is its own, and takes memory at the first call. */

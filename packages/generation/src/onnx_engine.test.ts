@@ -9,7 +9,8 @@ import { enableProdMode, setBackend, tensor, tidy, type Tensor } from "@tensorfl
 import { openSafetensors, readModel, readModelConfig, writingOnnx } from "@tessera/checkpoint";
 import { UserError } from "@tessera/config";
 import { gpt, gptConfig, type GptConfig, type GptParams } from "@tessera/gpt";
-import { leafAt, materialize, evalContext } from "@tessera/layers";
+import { evalContext } from "@tessera/layers";
+import { leafAt, materialize } from "@tessera/params";
 import { byteTokenizer } from "@tessera/tokenizer";
 import { generateAll, greedy, nativeEngine, onnxEngine, type Engine } from "./index.js";
 

@@ -10,14 +10,8 @@ import {
   tensor,
   type Tensor,
 } from "@tensorflow/tfjs-core";
-import {
-  accumulate,
-  disposeTree,
-  leaves,
-  materialize,
-  mapTensors,
-  evalContext,
-} from "@tessera/layers";
+import { evalContext } from "@tessera/layers";
+import { accumulate, disposeTree, leaves, materialize, mapTensors } from "@tessera/params";
 import type { TokenBatch } from "@tessera/model";
 import { gpt, gptConfig, type GptParams } from "./index.js";
 

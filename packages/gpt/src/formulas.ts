@@ -1,6 +1,6 @@
 // What a GPT costs, from its configuration alone.
 
-import { leaves, type ParamSpec } from "@tessera/layers";
+import { leaves, type ParamSpec } from "@tessera/params";
 import type { GptConfig } from "./config.js";
 import { gpt } from "./model.js";
 

@@ -9,14 +9,9 @@ import {
   tidy,
   type Tensor,
 } from "@tensorflow/tfjs-core";
-import {
-  accumulate,
-  disposeTree,
-  leaves,
-  materialize,
-  evalContext,
-  noTensorParallel,
-} from "@tessera/layers";
+import { evalContext } from "@tessera/layers";
+import { noTensorParallel } from "@tessera/layers/parallel";
+import { accumulate, disposeTree, leaves, materialize } from "@tessera/params";
 import { leaked, slopes } from "@tessera/layers/laws";
 import {
   block,

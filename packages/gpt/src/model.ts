@@ -5,10 +5,10 @@ import {
   dropout,
   embedding,
   type EmbeddingParams,
-  type LmHeadParams,
   type NoParams,
   type TokenParams,
 } from "@tessera/layers";
+import type { LmHeadParams } from "@tessera/layers/parallel";
 import {
   fullModel,
   transformer,

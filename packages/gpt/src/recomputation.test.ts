@@ -10,21 +10,9 @@ import {
   tensor,
   type Tensor,
 } from "@tensorflow/tfjs-core";
-import {
-  accumulate,
-  disposeTree,
-  leaves,
-  materialize,
-  evalContext,
-  type ForwardContext,
-} from "@tessera/layers";
-import {
-  uniformDropout,
-  gpt,
-  gptConfig,
-  savedActivationBytes,
-  type GptParams,
-} from "./index.js";
+import { evalContext, type ForwardContext } from "@tessera/layers";
+import { accumulate, disposeTree, leaves, materialize } from "@tessera/params";
+import { uniformDropout, gpt, gptConfig, savedActivationBytes, type GptParams } from "./index.js";
 import type { Recomputation } from "@tessera/model";
 
 const LAYERS = 4;

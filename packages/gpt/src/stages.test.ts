@@ -3,7 +3,8 @@
 import { beforeAll, describe, expect, test } from "@jest/globals";
 import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, memory, setBackend, tensor, type Tensor } from "@tensorflow/tfjs-core";
-import { accumulate, disposeTree, leaves, materialize, evalContext } from "@tessera/layers";
+import { evalContext } from "@tessera/layers";
+import { accumulate, disposeTree, leaves, materialize } from "@tessera/params";
 import { modelStage } from "@tessera/model";
 import { gpt, gptConfig, gptModel, type GptConfig, type GptParams } from "./index.js";
 
@@ -98,7 +99,9 @@ describe.each(models)("a model that is %s,", (_name, config) => {
 
   test("its parts have what they use, under the whole model's names", () => {
     const whole = gpt(config).spec;
-    const [first, last] = [0, 2].map((start) => modelStage(gptModel(config), {}, [{ start, size: 1 }]).spec);
+    const [first, last] = [0, 2].map(
+      (start) => modelStage(gptModel(config), {}, [{ start, size: 1 }]).spec,
+    );
     const names = (spec: object) => leaves(spec as GptParams).map(([path]) => path);
     const ofBlock = (block: number) =>
       names(whole).filter((path) => path.startsWith(`blocks.${block}.`));

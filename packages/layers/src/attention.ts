@@ -17,7 +17,7 @@ import type { Layer } from "./layer.js";
 import { linear, type LinearParams, type LinearSaved } from "./linear.js";
 import { childContext as under, rngKey, type ForwardContext } from "./forward_context.js";
 import { addAndDispose, reshapeAndDispose } from "./and_dispose.js";
-import type { GradientSink } from "./tree.js";
+import type { GradientSink } from "@tessera/params";
 
 export type AttentionParams = {
   readonly query: LinearParams;
@@ -113,7 +113,7 @@ function projectionsOf(options: AttentionOptions) {
   const columns = { inFeatures: width, std, bias, partition: "columns", shard } as const;
   const rows = { inFeatures: width, std: outputStd, bias, partition: "rows", shard } as const;
   const units = { units: heads, unitName: "heads" };
-  const keyUnits = { units: kvHeads, unitName: "key heads", rule: "shared" } as const;
+  const keyUnits = { units: kvHeads, unitName: "key heads", rule: "replicated" } as const;
   return {
     query: linear({ ...columns, outFeatures: width, units }),
     keyValue: linear({ ...columns, outFeatures: [2, (kvHeads * width) / heads], units: keyUnits }),

@@ -4,10 +4,10 @@
 import "@tensorflow/tfjs"; // registers the gradients of all ops
 import { grads, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import type { Layer } from "./layer.js";
-import type { Gradient } from "./gradient.js";
-import type { ParamSpec } from "./spec.js";
+import type { Gradient } from "@tessera/params";
+import type { ParamSpec } from "@tessera/params";
 import type { ForwardContext } from "./forward_context.js";
-import { leafAt, leaves, mapTensors, type Like, type Tree } from "./tree.js";
+import { leafAt, leaves, mapTensors, type Like, type Tree } from "@tessera/params";
 
 /** `f` must be made of tfjs ops only. */
 export function fromForward<P extends Tree>(

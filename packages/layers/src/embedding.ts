@@ -10,12 +10,12 @@ import {
   type VocabularyShard,
 } from "@tessera/kernels";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
-import { vocabularyPartition, vocabularyRange } from "./partition.js";
+import { vocabularyPartition, vocabularyRange } from "@tessera/params";
 import type { InputEmbedding } from "./lm_head.js";
-import type { DeferredGradient } from "./gradient.js";
+import type { DeferredGradient } from "@tessera/params";
 import type { KvCacheView } from "./kv_cache.js";
 import { noTensorParallel, type TensorParallel } from "./tensor_parallel.js";
-import { matrix } from "./spec.js";
+import { matrix } from "@tessera/params";
 import type { ForwardContext } from "./forward_context.js";
 
 export type TokenParams = { readonly token: Tensor };

@@ -4,7 +4,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { streamKey, type Key } from "@tessera/random";
 import type { KvCacheView } from "./kv_cache.js";
-import { joinPath } from "./tree.js";
+import { joinPath } from "@tessera/params";
 
 export interface ForwardContext {
   readonly seed: number;

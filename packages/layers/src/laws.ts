@@ -13,10 +13,10 @@ import {
   tidy,
   type Tensor,
 } from "@tensorflow/tfjs-core";
-import { accumulate } from "./accumulate.js";
+import { accumulate } from "@tessera/params";
 import type { AnyLayer } from "./layer.js";
 import { evalContext, type ForwardContext } from "./forward_context.js";
-import { disposeTree, leaves, mapTensors, type Tree } from "./tree.js";
+import { disposeTree, leaves, mapTensors, type Tree } from "@tessera/params";
 
 const noise = (like: Tensor, seed: number): Tensor =>
   randomNormal(like.shape, 0, 1, "float32", seed);

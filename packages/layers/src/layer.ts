@@ -6,10 +6,10 @@
 
 import { add, type Tensor } from "@tensorflow/tfjs-core";
 import { addAndDispose } from "./and_dispose.js";
-import type { ParamSpec } from "./spec.js";
+import type { ParamSpec } from "@tessera/params";
 import type { ForwardContext } from "./forward_context.js";
 import { childContext } from "./forward_context.js";
-import { disposeTree, type Like, type GradientSink, type Tree } from "./tree.js";
+import { disposeTree, type Like, type GradientSink, type Tree } from "@tessera/params";
 
 /** `P`: its parameters. `S`: what backward needs from forward. */
 export interface Layer<P extends Tree, S extends Tree> {

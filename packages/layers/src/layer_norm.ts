@@ -3,7 +3,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { call, layerNorm as layerNormKernel, layerNormGradient } from "@tessera/kernels";
 import type { Layer } from "./layer.js";
-import { vector } from "./spec.js";
+import { vector } from "@tessera/params";
 
 export type LayerNormParams = { readonly gain: Tensor; readonly bias: Tensor };
 export type LayerNormSaved = {

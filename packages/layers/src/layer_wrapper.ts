@@ -2,7 +2,7 @@
 
 import type { LmHead, InputEmbedding } from "./lm_head.js";
 import { sequence, type AnyLayer, type Layer, type SequenceOf } from "./layer.js";
-import type { Tree } from "./tree.js";
+import type { Tree } from "@tessera/params";
 
 export interface LayerWrapper {
   /** Around where ids become activations. */

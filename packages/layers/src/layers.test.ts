@@ -11,19 +11,15 @@ import {
   tensor,
   type Tensor,
 } from "@tensorflow/tfjs-core";
-import { UNSHARDED } from "@tessera/mesh";
 import { fromForward } from "./autodiff.js";
 import { autodiff, leaked, slopes } from "./laws.js";
 import {
-  disposeTree,
   dropout,
   gelu,
   identity,
   saveInput,
   layerNorm,
-  leaves,
   linear,
-  materialize,
   mlp,
   recompute,
   residual,
@@ -34,13 +30,17 @@ import {
   evalContext,
   swiglu,
   type ForwardContext,
-  vector,
-  shardSlice,
   type AnyLayer,
+} from "./index.js";
+import {
+  disposeTree,
+  leaves,
+  materialize,
+  vector,
   type ParamSpec,
   type Tree,
   type TreeOf,
-} from "./index.js";
+} from "@tessera/params";
 
 const WIDTH = 6;
 const training = { ...evalContext, training: true, rows: 8, firstRow: 3, seed: 5 };
@@ -51,7 +51,7 @@ const gptj = { base: 10_000, fraction: 2 / 3, pairs: "neighbours" } as const;
 const feed = { width: WIDTH, ffnWidth: 10, std: 0.5, outputStd: 0.5 };
 const square = { inFeatures: WIDTH, outFeatures: WIDTH, std: 0.5 };
 
-/** A gain of one's own, whose backward nobody wrote. */
+/** A user-defined scale layer whose backward comes from autodiff. */
 const scale = fromForward<{ gain: Tensor }>({ gain: vector([WIDTH], null, 1.5) }, ({ gain }, x) =>
   mul(x, gain),
 );
@@ -143,7 +143,7 @@ describe.each([
   });
 });
 
-/** The fewest ranks, but two, that can share a parameter. One unit is on one rank, or on both. */
+/** The fewest ranks, at least two, over which a parameter can be sharded. One unit is on one rank, or on both. */
 const sharers = ({ partition }: ParamSpec): number =>
   [2, 3, 5, 7].find((ranks) => (partition?.units ?? 2) % ranks === 0) ??
   (partition?.rule === "even" ? 1 : 2);
@@ -151,7 +151,7 @@ const sharers = ({ partition }: ParamSpec): number =>
 const withParameters = table.filter(([, layer]) => leaves(layer.spec).length > 0);
 
 test.each(withParameters)(
-  "%s: shards of its parameters are slices of the whole",
+  "%s: shards of its parameters are slices of the full ones",
   (_name, layer) => {
     const whole = new Map(leaves<Tensor>(materialize(layer.spec, 9)));
     const compared = leaves<ParamSpec>(layer.spec).map(([path, spec]) => {
@@ -170,40 +170,15 @@ test.each(withParameters)(
   },
 );
 
-test("the table has parameters that ranks share by either rule, and whole ones", () => {
+test("the table has parameters of either partition rule, and replicated ones", () => {
   const specs = table.flatMap(([, layer]) => leaves<ParamSpec>(layer.spec).map(([, spec]) => spec));
   const rules = specs
     .filter((spec) => sharers(spec) > 1)
-    .map(({ partition }) => partition?.rule ?? "whole");
-  expect(new Set(rules)).toEqual(new Set(["even", "shared", "whole"]));
+    .map(({ partition }) => partition?.rule ?? "none");
+  expect(new Set(rules)).toEqual(new Set(["even", "replicated", "none"]));
 });
 
-test("initial weights are a function of seed, name and global index", () => {
-  const spec = (dim: number | null): ParamSpec => ({
-    shape: [8, 6],
-    partition: dim === null ? null : { dim, units: 2, unitName: "halves", rule: "even" },
-    init: { kind: "normal", std: 1 },
-    decay: true,
-  });
-  const make = (seed: number, cut: number | null = null, shard = UNSHARDED) =>
-    materialize<{ a: Tensor; b: Tensor }>({ a: spec(cut), b: spec(cut) }, seed, shard);
-  const whole = make(1);
-  expect(whole.a.dataSync()).not.toEqual(whole.b.dataSync());
-  expect(make(2).a.dataSync()).not.toEqual(whole.a.dataSync());
-  for (const cut of [0, 1]) {
-    const shards = [0, 1].map((index) => make(1, cut, { index, count: 2 }).a);
-    expect(concat(shards, cut).dataSync()).toEqual(whole.a.dataSync());
-  }
-});
-
-test("a share that does not divide is refused by name", () => {
-  const { spec } = linear({ inFeatures: 4, outFeatures: 6, std: 1, partition: "columns" });
-  expect(() => shardSlice(spec.weight, { index: 0, count: 4 }, "up.weight")).toThrow(
-    "up.weight: 6 columns cannot be shared out to 4 tensor-parallel ranks, which must divide them",
-  );
-});
-
-test("dropout depends on the global row, not on how rows are shared out", () => {
+test("dropout depends on the global row, not on how rows are sharded", () => {
   const layer = dropout(0.5);
   const x = randomNormal([8, 3, 4], 0, 1, "float32", 22);
   const at = { ...training, firstRow: 0 };
@@ -218,7 +193,7 @@ test("dropout depends on the global row, not on how rows are shared out", () => 
   expect(layer.forward({}, x, { ...at, training: false })[0].dataSync()).toEqual(x.dataSync());
 });
 
-test("rows split by a region add up to the whole product, bias once", () => {
+test("row-parallel products add up to the full one, with one bias", () => {
   const options = { inFeatures: 4, outFeatures: 3, std: 1, partition: "rows" } as const;
   const x = randomNormal([1, 2, 4], 0, 1, "float32", 23);
   const whole = linear(options);

@@ -10,11 +10,11 @@ import {
   weightGradient,
 } from "@tessera/kernels";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
-import type { Partition } from "./partition.js";
-import type { DeferredGradient } from "./gradient.js";
+import type { Partition } from "@tessera/params";
+import type { DeferredGradient } from "@tessera/params";
 import type { Layer } from "./layer.js";
 import { reshapeAndDispose } from "./and_dispose.js";
-import { matrix, vector } from "./spec.js";
+import { matrix, vector } from "@tessera/params";
 
 // Types, not interfaces: only they are trees to the compiler.
 export type LinearParams = { readonly weight: Tensor; readonly bias?: Tensor };

@@ -8,12 +8,12 @@ import {
   exponentialBytes,
   product,
 } from "@tessera/kernels";
-import { vocabularyPartition } from "./partition.js";
+import { vocabularyPartition } from "@tessera/params";
 import { addAndDispose } from "./and_dispose.js";
-import type { ParamSpec } from "./spec.js";
-import { matrix, vector } from "./spec.js";
+import type { ParamSpec } from "@tessera/params";
+import { matrix, vector } from "@tessera/params";
 import type { ForwardContext } from "./forward_context.js";
-import type { Like, GradientSink, Tree } from "./tree.js";
+import type { Like, GradientSink, Tree } from "@tessera/params";
 
 /** Where ids [batch, time] (int32) become activations [batch, time, width]. Ids have no gradient. */
 export interface InputEmbedding<P extends Tree, S extends Tree> {

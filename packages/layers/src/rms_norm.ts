@@ -3,7 +3,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { call, rmsNorm as rmsNormKernel, rmsNormGradient } from "@tessera/kernels";
 import type { Layer } from "./layer.js";
-import { vector } from "./spec.js";
+import { vector } from "@tessera/params";
 
 export type RmsNormParams = { readonly gain: Tensor };
 export type RmsNormSaved = {

@@ -4,7 +4,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { Layer, NoParams } from "./layer.js";
 import type { LinearParams, LinearSaved } from "./linear.js";
-import { disposeTree, type Tree } from "./tree.js";
+import { disposeTree, type Tree } from "@tessera/params";
 
 /**
  * linear(cheap(x)). A linear layer's record is its input alone, so backward runs `cheap` once more,

@@ -10,7 +10,7 @@ import {
   type LmHeadParams,
 } from "./lm_head.js";
 import type { Layer } from "./layer.js";
-import type { Tree } from "./tree.js";
+import type { Tree } from "@tessera/params";
 
 export interface TensorParallel {
   /** The part of the heads, columns and vocabulary that this rank holds inside the stretches. */

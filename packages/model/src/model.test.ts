@@ -4,19 +4,15 @@ import "@tensorflow/tfjs-backend-cpu";
 import { beforeAll, describe, expect, test } from "@jest/globals";
 import { enableProdMode, memory, setBackend, tensor, type Tensor } from "@tensorflow/tfjs-core";
 import {
-  accumulate,
-  disposeTree,
   embedding,
   evalContext,
   gelu,
   identity,
-  leaves,
   linear,
-  materialize,
   residual,
   sequence,
-  type ParamSpec,
 } from "@tessera/layers";
+import { accumulate, disposeTree, leaves, materialize, type ParamSpec } from "@tessera/params";
 import { fullModel, modelStage, transformer, type Model, type TransformerParams } from "./index.js";
 
 beforeAll(async () => {

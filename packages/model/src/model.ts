@@ -3,17 +3,14 @@
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { FloatStorage } from "@tessera/kernels";
+import type { ForwardContext } from "@tessera/layers";
 import type {
-  ForwardContext,
-  GradientSink,
   LayerWrapper,
-  Like,
   LossAndGradient,
-  ParamSpec,
   Targets,
   TensorParallel,
-  Tree,
-} from "@tessera/layers";
+} from "@tessera/layers/parallel";
+import type { GradientSink, Like, ParamSpec, Tree } from "@tessera/params";
 import type { Range } from "@tessera/mesh";
 import type { Recomputation } from "./recomputation.js";
 

@@ -2,13 +2,9 @@
 // so they are the same again.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
-import {
-  recompute,
-  type AnyLayer,
-  type Layer,
-  type Tree,
-  type LayerWrapper,
-} from "@tessera/layers";
+import { recompute, type AnyLayer, type Layer } from "@tessera/layers";
+import type { LayerWrapper } from "@tessera/layers/parallel";
+import type { Tree } from "@tessera/params";
 
 /**
  * `attention`: all that attention makes inside. `uniform`: all blocks, in units of so many, of which the

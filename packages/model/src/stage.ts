@@ -1,15 +1,15 @@
 // What one rank holds of a model's layers: all of them, or the chunks of its pipeline stage.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
+import type { ForwardContext } from "@tessera/layers";
 import {
   disposeTree,
   mergeTrees,
-  type ForwardContext,
   type GradientSink,
   type Like,
   type ParamSpec,
   type Tree,
-} from "@tessera/layers";
+} from "@tessera/params";
 import type { Range } from "@tessera/mesh";
 import {
   contextOf,

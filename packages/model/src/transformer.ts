@@ -5,22 +5,21 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 import { call, convert, type FloatStorage } from "@tessera/kernels";
 import {
   childContext,
-  identityWrapper,
-  noTensorParallel,
   sequence,
   type AnyLayer,
-  type GradientSink,
-  type InputEmbedding,
   type Layer,
-  type Like,
+  type NoParams,
+  type TokenParams,
+} from "@tessera/layers";
+import {
+  identityWrapper,
+  noTensorParallel,
+  type InputEmbedding,
   type LmHead,
   type LmHeadParams,
-  type NoParams,
-  type ParamSpec,
   type TensorParallel,
-  type TokenParams,
-  type Tree,
-} from "@tessera/layers";
+} from "@tessera/layers/parallel";
+import type { GradientSink, Like, ParamSpec, Tree } from "@tessera/params";
 import type { Range } from "@tessera/mesh";
 import type { Model, ModelChunk, ModelHead, ModelOptions } from "./model.js";
 import { stackBlocks, type Recomputation } from "./recomputation.js";

@@ -1,7 +1,7 @@
 // Whether an optimizer is given what it needs of parameters.
 
 import { UserError } from "@tessera/config";
-import { leafAt, leaves, type ParamSpec, type ShardLayout, type TreeOf } from "@tessera/layers";
+import { leafAt, leaves, type ParamSpec, type ShardLayout, type TreeOf } from "@tessera/params";
 import { groupOf, type Optimizer } from "./optimizer.js";
 
 /**

@@ -3,7 +3,7 @@
 
 import { add, div, minimum, mul, sqrt, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import { callMultiTensor, sumOfSquares } from "@tessera/kernels";
-import { leaves, type Tree } from "@tessera/layers";
+import { leaves, type Tree } from "@tessera/params";
 
 /** The Euclidean norm of all leaves taken as one vector: a scalar. */
 export const globalNorm = (gradients: Tree): Tensor =>

@@ -1,6 +1,6 @@
 // Optimizers by name, as configurations and flags give them.
 
-import type { ParamSpec, TreeOf } from "@tessera/layers";
+import type { ParamSpec, TreeOf } from "@tessera/params";
 import { adam, type AdamOptions } from "./adam.js";
 import { decayOf, type Decays, type Optimizer } from "./optimizer.js";
 import { sgd, type SgdOptions } from "./sgd.js";

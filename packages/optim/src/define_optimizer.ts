@@ -1,7 +1,7 @@
 // Optimizers from a function over lists of tensors, which one call of a multi-tensor kernel may be.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { leaves, mapTensors, type Tree } from "@tessera/layers";
+import { leaves, mapTensors, type Tree } from "@tessera/params";
 import type { Optimizer, Update } from "./optimizer.js";
 
 /** Lists in one order, with an entry for each parameter. */

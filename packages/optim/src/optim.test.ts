@@ -8,7 +8,7 @@ import {
   tensor,
   type Tensor,
 } from "@tensorflow/tfjs-core";
-import { disposeTree, matrix, vector } from "@tessera/layers";
+import { disposeTree, matrix, vector } from "@tessera/params";
 import {
   adam,
   clipFactor,

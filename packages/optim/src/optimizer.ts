@@ -8,7 +8,7 @@ import {
   type ParamSpec,
   type Tree,
   type TreeOf,
-} from "@tessera/layers";
+} from "@tessera/params";
 
 /** For each slot a tree of tensors, with the leaves of those parameters that have the slot. */
 export type OptimizerState = Readonly<Record<string, Tree>>;

@@ -25,7 +25,7 @@ import {
   vector,
   type ParamSpec,
   type Tree,
-} from "@tessera/layers";
+} from "@tessera/params";
 import {
   adam,
   checkLayouts,

@@ -11,7 +11,7 @@ import {
   type ParamSpec,
   type Tree,
   type TreeOf,
-} from "@tessera/layers";
+} from "@tessera/params";
 import type { Optimizer, OptimizerState } from "./optimizer.js";
 
 export interface ParameterGroup {

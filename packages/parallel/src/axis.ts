@@ -2,7 +2,7 @@
 // checkpoints, evaluation and logging fold over a list of axes; none of them knows which there are.
 
 import type { ProcessGroup } from "@tessera/collectives";
-import type { Tree } from "@tessera/layers";
+import type { Tree } from "@tessera/params";
 import type { ShardIndex } from "@tessera/mesh";
 
 export interface ParallelAxis {

@@ -2,7 +2,7 @@
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { ReduceOp } from "@tessera/collectives";
-import type { Tree } from "@tessera/layers";
+import type { Tree } from "@tessera/params";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import type { ParallelAxis } from "./axis.js";
 

@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import { expect, test } from "@jest/globals";
 import { scalar } from "@tensorflow/tfjs-core";
 import { runThreads, singleGroup } from "@tessera/collectives";
-import { vector } from "@tessera/layers";
+import { vector } from "@tessera/params";
 import { UNSHARDED } from "@tessera/mesh";
 import { createSchedules, formatSchedule, pipelineAxis } from "./index.js";
 import type { Joined } from "./programs/axes.js";

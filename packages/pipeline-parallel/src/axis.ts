@@ -11,7 +11,7 @@ import {
   type ParamSpec,
   type Tree,
   type TreeOf,
-} from "@tessera/layers";
+} from "@tessera/params";
 import { UNSHARDED } from "@tessera/mesh";
 import type { ParallelAxis } from "@tessera/parallel";
 import type { PipelineSchedule } from "./action.js";

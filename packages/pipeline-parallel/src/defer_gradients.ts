@@ -1,7 +1,7 @@
 // A sink that keeps what it is given for later: how backward is split in two halves.
 
-import type { Gradient, GradientSink, Tree } from "@tessera/layers";
-import { leafAt, mapTree } from "@tessera/layers";
+import type { Gradient, GradientSink, Tree } from "@tessera/params";
+import { leafAt, mapTree } from "@tessera/params";
 
 export interface DeferredGradients<P extends Tree> {
   readonly sink: GradientSink<P>;

@@ -2,6 +2,7 @@
 
 import { concat, reshape, slice, sum, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup } from "@tessera/collectives";
+import type { TensorParallel } from "@tessera/layers/parallel";
 import {
   disposeTree,
   leafAt,
@@ -10,9 +11,8 @@ import {
   replicaCount,
   type Like,
   type ParamSpec,
-  type TensorParallel,
   type Tree,
-} from "@tessera/layers";
+} from "@tessera/params";
 import type { ParallelAxis } from "@tessera/parallel";
 import { unshardParams } from "./shard_params.js";
 

@@ -1,7 +1,7 @@
 // Gradients put off for as long as something is being sent, which passes while they are computed.
 
 import { Tensor } from "@tensorflow/tfjs-core";
-import { leafAt, mapTree, type Gradient, type GradientSink, type Tree } from "@tessera/layers";
+import { leafAt, mapTree, type Gradient, type GradientSink, type Tree } from "@tessera/params";
 
 /** How many are put off: those of a stretch's first product, or of its query and its keys and values. */
 const MAX_DEFERRED = 2;

@@ -1,6 +1,6 @@
 // Parameters inside a stretch, where what ranks compute are parts of a sum.
 
-import { mapTree, type Like, type ParamSpec, type Tree } from "@tessera/layers";
+import { mapTree, type Like, type ParamSpec, type Tree } from "@tessera/params";
 
 /** `spec`, with all of it marked as inside. */
 export const markTensorParallel = <P extends Tree>(spec: Like<P, ParamSpec>): Like<P, ParamSpec> =>

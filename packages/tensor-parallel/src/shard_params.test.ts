@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect, test } from "@jest/globals";
 import { runThreads, singleGroup } from "@tessera/collectives";
-import { noTensorParallel, vector } from "@tessera/layers";
+import { noTensorParallel } from "@tessera/layers/parallel";
+import { vector } from "@tessera/params";
 import { UNSHARDED } from "@tessera/mesh";
 import { tensorAxis } from "./index.js";
 import type { Shares } from "./programs/shares.js";
@@ -54,11 +55,7 @@ test("in a sum over ranks each parameter counts once", async () => {
 });
 
 test("one rank that holds everything is the first of one, and changes nothing", () => {
-  const axis = tensorAxis(
-    { gain: vector([], null, 1) },
-    noTensorParallel,
-    singleGroup(),
-  );
+  const axis = tensorAxis({ gain: vector([], null, 1) }, noTensorParallel, singleGroup());
   expect(axis.replica("gain")).toEqual(UNSHARDED);
   const gradients = {};
   expect(axis.completeGradients(gradients)).toBe(gradients);
@@ -66,6 +63,6 @@ test("one rank that holds everything is the first of one, and changes nothing", 
 
 test("a parameter that ranks cannot share is refused by name", async () => {
   await expect(run(3)).rejects.toThrow(
-    /columns: 4 heads cannot be shared out to 3 tensor-parallel/,
+    /columns: 4 heads cannot be sharded over 3 tensor-parallel ranks; use a degree that divides 4/,
   );
 });

@@ -10,7 +10,7 @@ import {
   type Like,
   type ParamSpec,
   type Tree,
-} from "@tessera/layers";
+} from "@tessera/params";
 import type { ShardIndex } from "@tessera/mesh";
 
 /** The share of `whole`, a tree as `spec` describes it, that `part` holds. Uses up `whole`. */

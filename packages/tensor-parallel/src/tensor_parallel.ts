@@ -3,14 +3,9 @@
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup } from "@tessera/collectives";
-import {
-  leaves,
-  mapTensors,
-  type Layer,
-  type TensorParallel,
-  type InputEmbedding,
-  type Tree,
-} from "@tessera/layers";
+import type { Layer } from "@tessera/layers";
+import type { TensorParallel, InputEmbedding } from "@tessera/layers/parallel";
+import { leaves, mapTensors, type Tree } from "@tessera/params";
 import type { ShardIndex } from "@tessera/mesh";
 import { shardedTokens, replicatedTokens, type RegionComm } from "./region_comm.js";
 import { markTensorParallel } from "./mark_tensor_parallel.js";

@@ -5,7 +5,7 @@ import "@tensorflow/tfjs-backend-cpu";
 import { beforeAll, expect, test } from "@jest/globals";
 import { enableProdMode, memory, setBackend, tensor, type Tensor } from "@tensorflow/tfjs-core";
 import { singleGroup, type ProcessGroup } from "@tessera/collectives";
-import { disposeTree } from "@tessera/layers";
+import { disposeTree } from "@tessera/params";
 import {
   computeLossAndGradients,
   computeLoss,

@@ -29,7 +29,8 @@ import {
   vocabularySliceGradient,
   weightGradient,
 } from "@tessera/kernels";
-import { accumulateGradient, type Targets } from "@tessera/layers";
+import type { Targets } from "@tessera/layers/parallel";
+import { accumulateGradient } from "@tessera/params";
 
 /** All positions of a batch, and what this rank holds of the vocabulary. */
 export interface VocabularyShard {

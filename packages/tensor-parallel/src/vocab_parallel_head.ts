@@ -4,12 +4,12 @@ import { add, pad, slice, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup } from "@tessera/collectives";
 import { call, product } from "@tessera/kernels";
 import {
-  vocabularyRange,
   lmHeadSpec,
   type LmHead,
   type LmHeadOptions,
   type LmHeadParams,
-} from "@tessera/layers";
+} from "@tessera/layers/parallel";
+import { vocabularyRange } from "@tessera/params";
 import type { RegionComm } from "./region_comm.js";
 import { markTensorParallel } from "./mark_tensor_parallel.js";
 import { computeLossAndGradients, computeLoss } from "./vocab_parallel_cross_entropy.js";

@@ -2,7 +2,7 @@
 
 import { UserError } from "@tessera/config";
 import { findDivergence } from "@tessera/data-parallel";
-import { disposeTree } from "@tessera/layers";
+import { disposeTree } from "@tessera/params";
 import type { TrainingPlan } from "./plan.js";
 import type { TrainingState } from "./state.js";
 

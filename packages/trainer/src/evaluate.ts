@@ -1,7 +1,8 @@
 // The mean loss over samples that training does not see.
 
 import type { Feed } from "@tessera/data";
-import { disposeTree, evalContext, type Tree } from "@tessera/layers";
+import { evalContext } from "@tessera/layers";
+import { disposeTree, type Tree } from "@tessera/params";
 import { contextOf, type ModelChunk } from "@tessera/model";
 import { allReduceScalar, lossAxes, sampleShard } from "@tessera/parallel";
 import { executeForward, type ForwardChunk } from "@tessera/pipeline-parallel";

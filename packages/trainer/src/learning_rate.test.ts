@@ -10,7 +10,7 @@ import { resolveBatch } from "@tessera/config";
 import { createFeed } from "@tessera/data";
 import { splitWindows } from "@tessera/data/texts";
 import { gptConfig, gptModel } from "@tessera/gpt";
-import { materialize, type Tree } from "@tessera/layers";
+import { materialize, type Tree } from "@tessera/params";
 import { constant, linear, sequence, sgd, warmup, type ScheduleConfig } from "@tessera/optim";
 import type { TrainingPlan, TrainingState } from "./index.js";
 import { initialTrainingState, parallelize, takeStep } from "./loop.js";

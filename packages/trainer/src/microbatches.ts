@@ -3,13 +3,9 @@
 import { stack, sum, tidy, zeros, type Tensor } from "@tensorflow/tfjs-core";
 import type { BatchPlan } from "@tessera/config";
 import type { GradientReducer } from "@tessera/data-parallel";
-import {
-  addAndDispose,
-  noTensorParallel,
-  type ForwardContext,
-  type GradientSink,
-  type Tree,
-} from "@tessera/layers";
+import { addAndDispose, type ForwardContext } from "@tessera/layers";
+import { noTensorParallel } from "@tessera/layers/parallel";
+import type { GradientSink, Tree } from "@tessera/params";
 import {
   contextOf,
   type ChunkSaved,

@@ -6,7 +6,7 @@ import { enableProdMode, memory, setBackend } from "@tensorflow/tfjs-core";
 import { singleGroup, singleWorld, type World } from "@tessera/collectives";
 import { UserError } from "@tessera/config";
 import { gptConfig, gptModel, type GptConfig } from "@tessera/gpt";
-import { leaves, shardSlice, type ParamSpec } from "@tessera/layers";
+import { leaves, shardSlice, type ParamSpec } from "@tessera/params";
 import { fullModel } from "@tessera/model";
 import { createOptimizer, defineOptimizer, partitioned } from "@tessera/optim";
 import { parallelize } from "./loop.js";
@@ -32,31 +32,31 @@ function laidOut(ranks: number, config: GptConfig, sequenceParallel = false) {
 
 const sizes = { layerCount: 24, hiddenSize: 2064, headCount: 24 };
 
-describe("tensor-parallel ranks cannot share, and say so by name:", () => {
+describe("tensor parallelism refuses by name what it cannot shard:", () => {
   test.each([
     [
       "heads",
       { ...sizes, headCount: 12 },
-      "blocks.0.attention.heads.query.weight: 12 heads cannot be shared out to 8 tensor-parallel ranks, " +
-        "which must divide them",
+      "blocks.0.attention.heads.query.weight: 12 heads cannot be sharded over 8 tensor-parallel ranks; " +
+        "use a degree that divides 12",
     ],
     [
       "key heads",
       { ...sizes, kvHeadCount: 3 },
-      "blocks.0.attention.heads.keyValue.weight: 3 key heads cannot be shared out to 8 tensor-parallel " +
-        "ranks, which must divide them, or be a multiple of them",
+      "blocks.0.attention.heads.keyValue.weight: 3 key heads cannot be sharded over 8 tensor-parallel " +
+        "ranks; use a degree that divides 3, or a multiple of it",
     ],
     [
       "columns of the feed-forward layer",
       { ...sizes, ffnHiddenSize: 1001 },
-      "blocks.0.mlp.feed.up.weight: 1001 columns cannot be shared out to 8 tensor-parallel ranks, " +
-        "which must divide them",
+      "blocks.0.mlp.feed.up.weight: 1001 columns cannot be sharded over 8 tensor-parallel ranks; " +
+        "use a degree that divides 1001",
     ],
     [
       "a vocabulary",
       { ...sizes, vocabularySize: 7 },
-      "vocabulary: 7 tokens of the vocabulary cannot be shared out to 8 tensor-parallel ranks, " +
-        "which must be fewer, so that each has some",
+      "vocabulary: 7 tokens of the vocabulary cannot be sharded over 8 tensor-parallel ranks; " +
+        "use a smaller degree, so that each rank has some",
     ],
   ])("%s", (_what, config, message) => {
     const { numTensors } = memory();
@@ -98,7 +98,7 @@ describe("an optimizer that needs whole matrices", () => {
   });
 });
 
-test("eight ranks share 24 heads of 86, a width of 2064 and GPT-2's vocabulary", () => {
+test("eight ranks shard 24 heads of 86, a hidden size of 2064 and GPT-2's vocabulary", () => {
   const { model, weightShard } = laidOut(8, gptConfig(sizes));
   const held = Object.fromEntries(
     leaves<ParamSpec>(model.spec).map(([path, leaf]) => [

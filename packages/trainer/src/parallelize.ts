@@ -3,7 +3,8 @@
 
 import { meshGroups, type World } from "@tessera/collectives";
 import type { DataParallel } from "@tessera/data-parallel";
-import { checkPartition, noTensorParallel, type Tree } from "@tessera/layers";
+import { noTensorParallel } from "@tessera/layers/parallel";
+import { checkPartition, type Tree } from "@tessera/params";
 import type { ShardIndex } from "@tessera/mesh";
 import { modelStage, type Model, type ModelOptions, type ModelStage } from "@tessera/model";
 import { checkLayouts, groupOf, type Optimizer } from "@tessera/optim";

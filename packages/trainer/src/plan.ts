@@ -2,7 +2,7 @@
 
 import { rampedBatch, type BatchPlan, type BatchRamp } from "@tessera/config";
 import type { Feed } from "@tessera/data";
-import type { Tree } from "@tessera/layers";
+import type { Tree } from "@tessera/params";
 import type {
   LearningRateSchedule,
   LossScaleOptions,

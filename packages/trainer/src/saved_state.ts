@@ -18,7 +18,7 @@ import {
   type ShardLayout,
   type FlatRange,
   type Tree,
-} from "@tessera/layers";
+} from "@tessera/params";
 import type { Model } from "@tessera/model";
 import { checkLayouts, hasSlot } from "@tessera/optim";
 import { rankAmong } from "@tessera/parallel";

@@ -10,7 +10,7 @@ import {
   shardSlice,
   type ParamSpec,
   type Tree,
-} from "@tessera/layers";
+} from "@tessera/params";
 import {
   checkLayouts,
   hasSlot,

@@ -2,7 +2,7 @@
 
 import { div, maximum, sqrt, tidy, unstack, type Tensor } from "@tensorflow/tfjs-core";
 import type { BatchPlan } from "@tessera/config";
-import type { Tree } from "@tessera/layers";
+import type { Tree } from "@tessera/params";
 import { clipFactor, createSchedule, initialLossScale, nextLossScale } from "@tessera/optim";
 import { allReduceOver, completeGradients, lossAxes, replicaCount } from "@tessera/parallel";
 import { runMicroBatches } from "./microbatches.js";

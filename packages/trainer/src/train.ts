@@ -1,7 +1,7 @@
 // The training loop: steps, and what is due between them.
 
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { disposeTree, type Tree } from "@tessera/layers";
+import { disposeTree, type Tree } from "@tessera/params";
 import { createStopSignal } from "@tessera/parallel";
 import type { Saver } from "./checkpoints.js";
 import { checkReplicasAgree } from "./check_replicas.js";

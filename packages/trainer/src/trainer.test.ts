@@ -10,7 +10,7 @@ import { singleWorld } from "@tessera/collectives";
 import { createFeed, shuffledOrder } from "@tessera/data";
 import { splitWindows } from "@tessera/data/texts";
 import { gptConfig, gptModel, uniformDropout } from "@tessera/gpt";
-import { disposeTree, leaves, mapTensors, materialize, type Tree } from "@tessera/layers";
+import { disposeTree, leaves, mapTensors, materialize, type Tree } from "@tessera/params";
 import { adam, constant, decayOf } from "@tessera/optim";
 import { evaluate, type TrainingPlan, type TrainingState } from "./index.js";
 import { initialTrainingState, parallelize, takeStep, train, type Saver } from "./loop.js";

@@ -2,14 +2,8 @@
 
 import { enableProdMode, randomNormal, setBackend } from "@tensorflow/tfjs-core";
 import { loadNative } from "@tessera/kernels-native";
-import {
-  accumulate,
-  disposeTree,
-  linear,
-  materialize,
-  sequence,
-  evalContext,
-} from "@tessera/layers";
+import { linear, sequence, evalContext } from "@tessera/layers";
+import { accumulate, disposeTree, materialize } from "@tessera/params";
 import { execute, deferGradients, createSchedules } from "@tessera/pipeline-parallel";
 
 const seconds = () => performance.now() / 1000;

@@ -7,7 +7,7 @@ import { enableProdMode, scalar, setBackend } from "@tensorflow/tfjs-core";
 import { joinWorld } from "@tessera/collectives-mpi";
 import { createFeed, sequentialOrder } from "@tessera/data";
 import { gptConfig, gptModel } from "@tessera/gpt";
-import { disposeTree } from "@tessera/layers";
+import { disposeTree } from "@tessera/params";
 import { planRun, startRun } from "@tessera/trainer";
 import { takeStep } from "@tessera/trainer/loop";
 import { profile } from "./profile.mjs";

@@ -11,7 +11,8 @@ import {
 } from "@tessera/gpt";
 import type { FloatStorage } from "@tessera/kernels";
 import { loadNative } from "@tessera/kernels-native";
-import { disposeTree, materialize, evalContext } from "@tessera/layers";
+import { evalContext } from "@tessera/layers";
+import { disposeTree, materialize } from "@tessera/params";
 import { tensorParallel, sequenceParallel } from "@tessera/tensor-parallel";
 
 export interface Case {

@@ -18,7 +18,7 @@ import {
   type ParamSpec,
   type Tree,
   type TreeOf,
-} from "@tessera/layers";
+} from "@tessera/params";
 import type { FloatStorage } from "@tessera/kernels";
 import { fullModel, type Recomputation } from "@tessera/model";
 import type { ScheduleKind } from "@tessera/pipeline-parallel";

@@ -6,7 +6,7 @@ import type { World } from "@tessera/collectives";
 import { joinWorld } from "@tessera/collectives-mpi";
 import type { GptParams } from "@tessera/gpt";
 import { loadNative, type CpuBackend } from "@tessera/kernels-native";
-import { disposeTree, materialize } from "@tessera/layers";
+import { disposeTree, materialize } from "@tessera/params";
 import { initialTrainingState, train } from "@tessera/trainer/loop";
 import type { Reporter } from "@tessera/trainer/report";
 import { planOf, type Job, type Layout } from "./layouts.js";

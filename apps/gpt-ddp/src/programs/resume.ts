@@ -8,7 +8,7 @@ import { latestCheckpoint } from "@tessera/checkpoint";
 import type { World } from "@tessera/collectives";
 import type { GptParams } from "@tessera/gpt";
 import { loadNative } from "@tessera/kernels-native";
-import { disposeTree, leaves, materialize } from "@tessera/layers";
+import { disposeTree, leaves, materialize } from "@tessera/params";
 import type { TrainingPlan, TrainingState } from "@tessera/trainer";
 import {
   initialTrainingState,

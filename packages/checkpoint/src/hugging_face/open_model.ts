@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { UserError } from "@tessera/config";
 import { readJson } from "@tessera/files";
 import { gpt, type GptConfig } from "@tessera/gpt";
-import { shardLayout, leafAt, leaves, type ParamSpec } from "@tessera/layers";
+import { shardLayout, leafAt, leaves, type ParamSpec } from "@tessera/params";
 import { UNSHARDED } from "@tessera/mesh";
 import type { SafetensorsFile } from "../safetensors.js";
 import { isSharded, openCheckpoint, WEIGHTS } from "../sharded/saved.js";

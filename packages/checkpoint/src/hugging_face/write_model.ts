@@ -3,7 +3,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gpt, type GptConfig } from "@tessera/gpt";
-import { leaves, type ParamSpec } from "@tessera/layers";
+import { leaves, type ParamSpec } from "@tessera/params";
 import type { Dtype } from "../dtype.js";
 import { bytesOf, writingSafetensors, type TensorToWrite } from "../safetensors_writer.js";
 import {

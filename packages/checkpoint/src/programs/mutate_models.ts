@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "@tessera/config";
 import { gpt } from "@tessera/gpt";
-import { leaves, type ParamSpec } from "@tessera/layers";
+import { leaves, type ParamSpec } from "@tessera/params";
 import { mutate, seededDraws } from "@tessera/testing";
 import { openModel } from "../index.js";
 

@@ -7,7 +7,7 @@ import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "@tessera/config";
 import { writeError, writeFileAtomic } from "@tessera/files";
-import type { FlatRange } from "@tessera/layers";
+import type { FlatRange } from "@tessera/params";
 import { partialFolder, prune, publish } from "./folder.js";
 import type { About, StoredPiece, StoredTensor } from "./index_format.js";
 import { checkFolderLock } from "./folder_lock.js";

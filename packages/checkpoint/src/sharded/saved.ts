@@ -4,7 +4,7 @@ import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { tensor, type Tensor } from "@tensorflow/tfjs-core";
 import { UserError } from "@tessera/config";
-import { mapTree, type ShardLayout, type FlatRange, type Tree, type TreeOf } from "@tessera/layers";
+import { mapTree, type ShardLayout, type FlatRange, type Tree, type TreeOf } from "@tessera/params";
 import type { ShardIndex } from "@tessera/mesh";
 import { openSafetensors, type SafetensorsFile } from "../safetensors.js";
 import { readIndex } from "./read_index.js";

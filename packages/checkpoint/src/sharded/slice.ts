@@ -1,6 +1,6 @@
 // Which elements two stretches of one parameter have in common. Pure arithmetic: this is all of resharding.
 
-import type { FlatRange } from "@tessera/layers";
+import type { FlatRange } from "@tessera/params";
 import { contiguousRuns, type TensorSlice } from "@tessera/random";
 
 /** Elements [first, first + size) of a window, in its order. */

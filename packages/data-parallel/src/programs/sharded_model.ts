@@ -15,23 +15,23 @@ import {
 } from "@tensorflow/tfjs-core";
 import type { World } from "@tessera/collectives";
 import {
-  accumulate,
-  identityWrapper,
-  disposeTree,
   layerNorm,
-  leaves,
   linear,
-  mapTensors,
-  materialize,
   residual,
   evalContext,
   tokenEmbedding,
-  lmHead,
   type ParamsOf,
+} from "@tessera/layers";
+import { identityWrapper, lmHead, type LayerWrapper } from "@tessera/layers/parallel";
+import {
+  accumulate,
+  disposeTree,
+  leaves,
+  mapTensors,
+  materialize,
   type GradientSink,
   type Tree,
-  type LayerWrapper,
-} from "@tessera/layers";
+} from "@tessera/params";
 import { fullyShard, fsdpWrapper } from "../index.js";
 
 type ByPath = Readonly<Record<string, readonly number[]>>;

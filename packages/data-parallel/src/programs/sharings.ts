@@ -11,22 +11,21 @@ import {
   type Tensor,
 } from "@tensorflow/tfjs-core";
 import type { Traffic, World } from "@tessera/collectives";
+import { evalContext, type Layer } from "@tessera/layers";
+import { identityWrapper } from "@tessera/layers/parallel";
 import {
   accumulateGradient,
-  identityWrapper,
   disposeTree,
   leafAt,
   leaves,
   mapTree,
-  evalContext,
   type Gradient,
   type ShardLayout,
-  type Layer,
   type ParamSpec,
   type GradientSink,
   type Tree,
   type TreeOf,
-} from "@tessera/layers";
+} from "@tessera/params";
 import type { ShardIndex } from "@tessera/mesh";
 import { fullyShard, replicate, fsdpWrapper, type DataParallel } from "../index.js";
 

@@ -3,7 +3,7 @@
 import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, fill, memory, setBackend, type Tensor } from "@tensorflow/tfjs-core";
 import type { World } from "@tessera/collectives";
-import { disposeTree, leaves, mapTree, vector, type ParamSpec, type TreeOf } from "@tessera/layers";
+import { disposeTree, leaves, mapTree, vector, type ParamSpec, type TreeOf } from "@tessera/params";
 import type { ShardIndex } from "@tessera/mesh";
 import { pipelineAxis, formatSchedule } from "../index.js";
 

@@ -9,16 +9,10 @@ import {
   type Tensor,
 } from "@tensorflow/tfjs-core";
 import type { World } from "@tessera/collectives";
-import {
-  accumulate,
-  disposeTree,
-  leaves,
-  linear,
-  materialize,
-  sequence,
-  evalContext,
-} from "@tessera/layers";
-import type { AnyLayer, GradientSink, Tree } from "@tessera/layers";
+import { linear, sequence, evalContext } from "@tessera/layers";
+import { accumulate, disposeTree, leaves, materialize } from "@tessera/params";
+import type { AnyLayer } from "@tessera/layers";
+import type { GradientSink, Tree } from "@tessera/params";
 import {
   execute,
   deferGradients,

@@ -15,28 +15,28 @@ import {
 } from "@tensorflow/tfjs-core";
 import type { World } from "@tessera/collectives";
 import {
-  accumulate,
-  disposeTree,
   embedding,
   layerNorm,
-  leaves,
-  mapTensors,
-  materialize,
   mlp,
   residual,
   sequence,
   evalContext,
-  noTensorParallel,
   type EmbeddingParams,
   type Layer,
-  type Like,
   type NoParams,
   type ParamsOf,
-  type ParamSpec,
-  type TensorParallel,
-  type Tree,
-  type LmHeadParams,
 } from "@tessera/layers";
+import { noTensorParallel, type TensorParallel, type LmHeadParams } from "@tessera/layers/parallel";
+import {
+  accumulate,
+  disposeTree,
+  leaves,
+  mapTensors,
+  materialize,
+  type Like,
+  type ParamSpec,
+  type Tree,
+} from "@tessera/params";
 import {
   shardParams,
   tensorParallel,

@@ -4,8 +4,8 @@
 import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, fill, memory, setBackend, type Tensor } from "@tensorflow/tfjs-core";
 import type { World } from "@tessera/collectives";
-import { disposeTree, leaves, mapTensors, materialize, matrix, vector } from "@tessera/layers";
-import { vocabularyPartition, type ParamSpec } from "@tessera/layers";
+import { disposeTree, leaves, mapTensors, materialize, matrix, vector } from "@tessera/params";
+import { vocabularyPartition, type ParamSpec } from "@tessera/params";
 import { shardParams, tensorParallel, tensorAxis, unshardParams } from "../index.js";
 
 type Params = Readonly<Record<"columns" | "keys" | "table" | "inner" | "gain", Tensor>>;
@@ -15,7 +15,9 @@ const inStretch = (leaf: ParamSpec): ParamSpec => ({ ...leaf, isTensorParallel: 
 
 const spec: Readonly<Record<keyof Params, ParamSpec>> = {
   columns: inStretch(matrix([3, 8], { dim: 1, units: 4, unitName: "heads", rule: "even" }, 1)),
-  keys: inStretch(matrix([2, 6], { dim: 1, units: 2, unitName: "key heads", rule: "shared" }, 1)),
+  keys: inStretch(
+    matrix([2, 6], { dim: 1, units: 2, unitName: "key heads", rule: "replicated" }, 1),
+  ),
   table: inStretch(matrix([11, 2], vocabularyPartition(11), 1)),
   inner: inStretch(vector([5], null, 1)),
   gain: vector([5], null, 1),

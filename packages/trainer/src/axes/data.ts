@@ -2,7 +2,8 @@
 
 import type { ProcessGroup } from "@tessera/collectives";
 import { fsdpWrapper, fullyShard, replicate, type DataParallel } from "@tessera/data-parallel";
-import { noTensorParallel, type Tree } from "@tessera/layers";
+import { noTensorParallel } from "@tessera/layers/parallel";
+import type { Tree } from "@tessera/params";
 import type { ModelOptions } from "@tessera/model";
 import type { ResolvedParallel } from "../parallel_config.js";
 import type { AxisDefinition } from "./definition.js";

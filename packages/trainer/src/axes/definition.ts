@@ -2,7 +2,7 @@
 // and the axis itself once the model's stages are known.
 
 import type { ProcessGroup, World } from "@tessera/collectives";
-import type { Tree } from "@tessera/layers";
+import type { Tree } from "@tessera/params";
 import type { Mesh } from "@tessera/mesh";
 import type { ModelOptions, ModelStage } from "@tessera/model";
 import type { ParallelAxis } from "@tessera/parallel";

@@ -1,7 +1,7 @@
 // Pipeline parallelism: stages of consecutive layers, which pass activations on.
 
 import type { ProcessGroup, World } from "@tessera/collectives";
-import type { Tree } from "@tessera/layers";
+import type { Tree } from "@tessera/params";
 import { coordinates, rankAt, type Mesh } from "@tessera/mesh";
 import { pipelineAxis, type PipelineAxis } from "@tessera/pipeline-parallel";
 import type { ResolvedParallel } from "../parallel_config.js";

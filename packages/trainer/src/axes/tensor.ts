@@ -1,6 +1,7 @@
 // Tensor parallelism: ranks that share each layer's matrices, and with sequence parallelism its tokens too.
 
-import { noTensorParallel, type Tree } from "@tessera/layers";
+import { noTensorParallel } from "@tessera/layers/parallel";
+import type { Tree } from "@tessera/params";
 import { sequenceParallel, tensorAxis, tensorParallel } from "@tessera/tensor-parallel";
 import type { ResolvedParallel } from "../parallel_config.js";
 import type { AxisDefinition } from "./definition.js";

@@ -1,7 +1,7 @@
 // A parallel axis that trainer and checkpoint know nothing of: outer replicas, as two data centres would be. Each
 // takes samples of its own, and holds all that the axes within it hold.
 
-import { mapTensors, type Tree } from "@tessera/layers";
+import { mapTensors, type Tree } from "@tessera/params";
 import { replicatedAxis } from "@tessera/parallel";
 import type { AxisDefinition } from "../index.js";
 

@@ -7,7 +7,7 @@ import type { World } from "@tessera/collectives";
 import { createFeed, sequentialOrder } from "@tessera/data";
 import { splitWindows } from "@tessera/data/texts";
 import { gptConfig, gptModel } from "@tessera/gpt";
-import { disposeTree, leaves } from "@tessera/layers";
+import { disposeTree, leaves } from "@tessera/params";
 import { planRun, trainRun, type ParallelConfig, type Run, type TrainingState } from "../index.js";
 import { gatherFullState } from "../loop.js";
 import { silent } from "../report.js";

@@ -4,7 +4,7 @@
 import { readProgress, type Progress } from "@tessera/checkpoint";
 import type { World } from "@tessera/collectives";
 import { orderLength } from "@tessera/data";
-import type { ParamSpec, Tree, TreeOf } from "@tessera/layers";
+import type { ParamSpec, Tree, TreeOf } from "@tessera/params";
 import { fullModel } from "@tessera/model";
 import { sampleShard } from "@tessera/parallel";
 import { createOptimizer, type Optimizer } from "@tessera/optim";

@@ -11,7 +11,7 @@ import { singleWorld } from "@tessera/collectives";
 import { createFeed, shuffledOrder } from "@tessera/data";
 import { splitWindows } from "@tessera/data/texts";
 import { gptConfig, gptModel, type GptParams } from "@tessera/gpt";
-import { disposeTree } from "@tessera/layers";
+import { disposeTree } from "@tessera/params";
 import { planRun, resolveRun, runExitCode, startRun, trainRun, type RunConfig } from "../index.js";
 import { silent, type Metrics } from "../report.js";
 

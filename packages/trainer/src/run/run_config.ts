@@ -5,7 +5,7 @@ import type { Progress } from "@tessera/checkpoint";
 import type { BatchRamp } from "@tessera/config";
 import type { Feed } from "@tessera/data";
 import type { FloatStorage } from "@tessera/kernels";
-import type { ParamSpec, Tree, TreeOf } from "@tessera/layers";
+import type { ParamSpec, Tree, TreeOf } from "@tessera/params";
 import type { ShardIndex } from "@tessera/mesh";
 import type { Model, Recomputation } from "@tessera/model";
 import type {

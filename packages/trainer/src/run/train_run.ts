@@ -1,7 +1,7 @@
 // Trains a planned run: from fresh weights, given ones or a checkpoint, to its end or a signal.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { disposeTree, leafAt, mapTree, materialize, type Tree } from "@tessera/layers";
+import { disposeTree, leafAt, mapTree, materialize, type Tree } from "@tessera/params";
 import { isFirstRank } from "@tessera/parallel";
 import { shardParams } from "@tessera/tensor-parallel";
 import { checkReplicasAgree } from "../check_replicas.js";

@@ -1,4 +1,4 @@
-// Parameters before they exist: what each will be, and how a rank makes its own share of it.
+// Parameter specs: shape, partition and initializer; and how a rank materializes its shard.
 
 import { tensor, type Tensor } from "@tensorflow/tfjs-core";
 import { call, randomNormal, randomSlice } from "@tessera/kernels";
@@ -7,41 +7,41 @@ import { streamKey, fullSlice, type TensorSlice } from "@tessera/random";
 import { partitionRange, type Partition } from "./partition.js";
 import { leaves, mapTree, type Like, type Tree, type TreeOf } from "./tree.js";
 
-/** How a parameter starts. The random one is a function of (seed, path, global index) alone. */
+/** Initial values. Random ones are a function of (seed, path, global index) alone, whatever the layout. */
 export type Initializer =
   | { readonly kind: "constant"; readonly value: number }
   | { readonly kind: "normal"; readonly std: number };
 
 export interface ParamSpec {
-  /** Of the whole parameter, over all ranks. */
+  /** Of the full parameter, over all ranks. */
   readonly shape: readonly number[];
-  /** How tensor parallelism splits it; null where every rank holds the whole. */
+  /** How tensor parallelism shards it; null where every rank holds all of it. */
   readonly partition: Partition | null;
   readonly init: Initializer;
-  /** Whether weight decay pulls it to zero: matrices yes, gains and biases no. */
+  /** Whether weight decay acts on it: on matrices, not on norm weights and biases. */
   readonly decay: boolean;
   /**
-   * Whether it is used inside a stretch that ranks share out. What they compute there are parts of a sum,
-   * and so are the gradients of a parameter that each of them holds whole. The stretch marks it.
+   * Whether it is used inside a tensor-parallel region, where activations are partial sums, and so are the gradients of
+   * parameters that are replicated there: they need an all-reduce. Set by `TensorParallel`. Default: false.
    */
   readonly isTensorParallel?: boolean;
-  /** How many gradients a backward pass gives it: one, unless it is said. */
+  /** Gradients that one backward pass produces for it. Default: 1. */
   readonly gradientCount?: number;
-  /** Whether both the first and the last stage of a pipeline hold it: their gradients are parts of a sum. */
+  /** Whether the first and the last pipeline stage both hold it, so that their gradients are summed. Default: false. */
   readonly isTiedAcrossStages?: boolean;
 }
 
 export const constant = (value: number): Initializer => ({ kind: "constant", value });
 export const normal = (std: number): Initializer => ({ kind: "normal", std });
 
-/** A matrix: random, decayed. */
+/** A matrix: normally distributed, with weight decay. */
 export const matrix = (
   shape: readonly number[],
   partition: Partition | null,
   std: number,
 ): ParamSpec => ({ shape, partition, init: normal(std), decay: true });
 
-/** A gain or bias: starts at `value`, not decayed. */
+/** A norm weight or bias: starts at `value`, without weight decay. */
 export const vector = (
   shape: readonly number[],
   partition: Partition | null,
@@ -53,7 +53,10 @@ export const vector = (
   decay: false,
 });
 
-/** What `part` holds of a parameter. Throws a UserError, naming it, where it cannot be shared out so. */
+/**
+ * The slice of a parameter that `shard` holds.
+ * @throws UserError that names the parameter where it cannot be sharded so.
+ */
 export function shardSlice(
   { shape, partition }: ParamSpec,
   shard: ShardIndex,
@@ -63,34 +66,34 @@ export function shardSlice(
   const { start, size } = partitionRange(shape[partition.dim]!, partition, shard, path);
   const zeros = shape.map(() => 0);
   return {
-    shape: shape,
+    shape,
     start: zeros.with(partition.dim, start),
     size: shape.with(partition.dim, size),
   };
 }
 
-/** Parameters of one kind may lie in one flat tensor: optimizers and ranks treat them alike. */
+/** Parameters with one key may share a flat bucket: optimizers and reductions treat them alike. */
 export function bucketKey({
   decay,
   isTensorParallel = false,
   isTiedAcrossStages = false,
   partition,
 }: ParamSpec): string {
-  const share =
+  const sharding =
     partition === null
-      ? "whole"
-      : partition.rule === "shared"
-        ? `shared ${partition.units}`
-        : "cut";
-  return `${share} ${isTensorParallel} ${isTiedAcrossStages} ${decay}`;
+      ? "replicated"
+      : partition.rule === "replicated"
+        ? `replicated ${partition.units}`
+        : "sharded";
+  return `${sharding} ${isTensorParallel} ${isTiedAcrossStages} ${decay}`;
 }
 
-/** Throws a UserError that names the first parameter that cannot be shared out to `count` ranks. */
+/** @throws UserError that names the first parameter that cannot be sharded over `count` ranks. */
 export function checkPartition(spec: TreeOf<ParamSpec>, count: number): void {
   for (const [path, leaf] of leaves<ParamSpec>(spec)) shardSlice(leaf, { index: 0, count }, path);
 }
 
-/** This rank's share of the parameters that `spec` describes. The caller owns them. */
+/** This rank's shard of the parameters that `spec` describes. The caller owns them. */
 export function materialize<P extends Tree>(
   spec: Like<P, ParamSpec>,
   seed: number,

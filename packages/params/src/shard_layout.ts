@@ -1,22 +1,22 @@
-// What a rank's tensors hold of parameters, whoever shared them out: so that states are saved and loaded
-// without knowing how.
+// Which elements of which parameters a rank's tensors hold, whatever strategy sharded them: checkpoints save and
+// load states by these alone.
 
 import type { ShardIndex } from "@tessera/mesh";
 import type { TensorSlice } from "@tessera/random";
 import { shardSlice, type ParamSpec } from "./spec.js";
 
-/** Some elements of a parameter, one after another both in a window of it and in a tensor. */
+/** Elements of a parameter that are contiguous both in a slice of it and in a tensor. */
 export interface FlatRange {
   readonly path: string;
   readonly slice: TensorSlice;
-  /** The place in the window, in its order, of the piece's first element. */
+  /** Offset of the first element in the slice, in row-major order. */
   readonly sliceOffset: number;
   readonly size: number;
-  /** Its place in the tensor. What no piece covers there is padding. */
+  /** Its offset in the tensor. Elements that no range covers are padding. */
   readonly tensorOffset: number;
 }
 
-/** A tensor before it exists, and what of which parameters it holds. */
+/** The shape of a tensor, and the ranges of parameters that it holds. */
 export interface ShardLayout {
   readonly shape: readonly number[];
   readonly ranges: readonly FlatRange[];
@@ -24,17 +24,14 @@ export interface ShardLayout {
 
 const elementCount = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
-/** A tensor that has all that `part` holds of a parameter. */
+/** The layout of a tensor that holds all that `shard` has of a parameter. */
 export function shardLayout(spec: ParamSpec, shard: ShardIndex, path: string): ShardLayout {
   const slice = shardSlice(spec, shard, path);
-  const whole = { path, slice, sliceOffset: 0, size: elementCount(slice.size), tensorOffset: 0 };
-  return { shape: slice.size, ranges: [whole] };
+  const all = { path, slice, sliceOffset: 0, size: elementCount(slice.size), tensorOffset: 0 };
+  return { shape: slice.size, ranges: [all] };
 }
 
-/**
- * What of `range` lies in part `index` of the tensor it is in, whose parts have `size` elements each: a
- * list of one piece, or of none.
- */
+/** What of `range` lies in chunk `index` of its tensor, in chunks of `size` elements: one range, or none. */
 export function clipRange(range: FlatRange, index: number, size: number): readonly FlatRange[] {
   const from = Math.max(range.tensorOffset, index * size);
   const to = Math.min(range.tensorOffset + range.size, (index + 1) * size);
@@ -43,7 +40,7 @@ export function clipRange(range: FlatRange, index: number, size: number): readon
   return [{ ...range, sliceOffset: first, size: to - from, tensorOffset: from - index * size }];
 }
 
-/** One of `count` shares of a piece, as even as can be: a list of one piece, or of none. */
+/** Shard `index` of `count` of a range, as even as can be: one range, or none. */
 export function splitRange(range: FlatRange, { index, count }: ShardIndex): readonly FlatRange[] {
   const [from, to] = [index, index + 1].map((i) => Math.floor((range.size * i) / count));
   const [start, size] = [from!, to! - from!];

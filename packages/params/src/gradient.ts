@@ -1,26 +1,26 @@
-// What backward hands to a sink: a gradient, or the promise of one.
+// What backward gives to a sink: a gradient, or one that is computed later.
 
 import { Tensor } from "@tensorflow/tfjs-core";
 import { accumulate, call } from "@tessera/kernels";
 
 /**
- * A gradient that is yet to be computed. The sink decides when: a schedule may put it off to where the
- * pipeline would idle. It is used exactly once, by one of the two calls, which frees what it held.
+ * A gradient that is not computed yet. The sink decides when: zero-bubble schedules defer weight gradients to where
+ * the pipeline would idle. Exactly one of the two is called, once, and frees what the gradient is computed from.
  */
 export interface DeferredGradient {
   /** The gradient, which the caller owns. */
   readonly compute: () => Tensor;
-  /** `sum` plus the gradient, without a tensor for the gradient where the backend can. Uses up `sum`. */
+  /** `sum` plus the gradient, without a tensor for the gradient where the backend can. Consumes `sum`. */
   readonly accumulateInto: (sum: Tensor) => Tensor;
 }
 
 export type Gradient = Tensor | DeferredGradient;
 
-/** The gradient itself. Uses up `gradient`. */
+/** The gradient, computed. Consumes `gradient`. */
 export const resolveGradient = (gradient: Gradient): Tensor =>
   gradient instanceof Tensor ? gradient : gradient.compute();
 
-/** sum + gradient. Uses up both. */
+/** sum + gradient. Consumes both. */
 export const accumulateGradient = (sum: Tensor, gradient: Gradient): Tensor =>
   gradient instanceof Tensor
     ? call(accumulate, { sum, gradient }, {}).total

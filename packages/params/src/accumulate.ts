@@ -1,4 +1,4 @@
-// Where gradients go. A backward pass only sees a sink; what the sink does is its maker's secret.
+// The simplest gradient sink: it sums what each parameter is given.
 
 import { zerosLike, type Tensor } from "@tensorflow/tfjs-core";
 import { accumulateGradient, resolveGradient, type Gradient } from "./gradient.js";
@@ -6,11 +6,11 @@ import { mapTensors, mapTree, type GradientSink, type Tree } from "./tree.js";
 
 export interface Accumulator<P extends Tree> {
   readonly sink: GradientSink<P>;
-  /** The sums so far, zeros where nothing came. The caller owns them; the next sums start anew. */
+  /** Takes the sums so far, zeros where no gradient came. The caller owns them; sums restart at zero. */
   readonly take: () => P;
 }
 
-/** Adds up what each parameter is given, over any number of backward passes. */
+/** Sums gradients by parameter, over any number of backward passes. */
 export function accumulate<P extends Tree>(params: P): Accumulator<P> {
   const sums = new Map<string, Tensor>();
   const sink = mapTree(params, (_leaf: Tensor, path) => (gradient: Gradient) => {
