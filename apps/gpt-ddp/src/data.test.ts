@@ -16,7 +16,8 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { isAvailable as isMpiAvailable } from "@tessera/collectives-mpi";
 import { createDatasetWriter } from "@tessera/data/megatron";
 import { launchRanks, runNode } from "@tessera/testing";
-import { countWords, trainBpe, writeTokenizerJson } from "@tessera/tokenizer";
+import { writeTokenizerJson } from "@tessera/tokenizer";
+import { countWords, trainBpe } from "@tessera/tokenizer/train";
 
 const MAIN = join(__dirname, "../dist/main.js");
 const END = 0; // special tokens have the first ids

@@ -1,19 +1,19 @@
-export { encodeBatch, encodeFile } from "./batch.js";
-export { bpeTokenizer, type BpeTokenizer } from "./bpe.js";
-export { byteModel, byteTokenizer } from "./bytes.js";
-export { openTokenizer, tokenizerByName, tokenizerNames, type TokenizerName } from "./by_name.js";
-export { countWords, type WordCounter } from "./count_words.js";
-export type { EncodedDocuments, EncodedLines, Fault, LineOptions } from "./documents.js";
-export { gpt2Model, gpt2Tokenizer } from "./gpt2.js";
-export type { BpeModel } from "./model.js";
-export type { IdList } from "./ids.js";
-export { tokenOffsets } from "./offsets.js";
-export { paddedVocabularySize } from "./padding.js";
-export type { Pattern } from "./pattern.js";
-export { encoderPool, type EncodedBatch, type EncoderPool, type Task } from "./pool.js";
-export { fileChunks, lastLine, type Cut } from "./text_chunks.js";
+export { bpeTokenizer, type BpeTokenizer } from "./bpe/bpe_tokenizer.js";
+export type { IdList } from "./bpe/id_list.js";
+export type { BpeModel } from "./bpe/model.js";
+export type { Merges } from "./bpe/pair_table.js";
+export type { Pattern } from "./bpe/pattern.js";
+export { tokenBytes, tokenCount, type TokenList } from "./bpe/token_list.js";
+export { byteModel, byteTokenizer } from "./byte_tokenizer.js";
+export { gpt2Model, gpt2Tokenizer } from "./formats/gpt2.js";
+export { readTokenizerJson, writeTokenizerJson } from "./formats/tokenizer_json.js";
+export { readTiktoken, readVocabMerges, type TiktokenOptions } from "./formats/vocabulary_files.js";
+export {
+  openTokenizer,
+  tokenizerByName,
+  tokenizerNames,
+  type TokenizerName,
+} from "./open_tokenizer.js";
+export { paddedVocabularySize } from "./padded_vocabulary.js";
+export { tokenOffsets } from "./token_offsets.js";
 export { decodeStream, type EncodeOptions, type TextStream, type Tokenizer } from "./tokenizer.js";
-export { readTokenizerJson, writeTokenizerJson } from "./tokenizer_json.js";
-export { tokenAt, tokenCount, type TokenList } from "./token_list.js";
-export { trainBpe, type TrainingOptions } from "./train.js";
-export { readTiktoken, readVocabMerges, type TiktokenOptions } from "./vocabulary_files.js";

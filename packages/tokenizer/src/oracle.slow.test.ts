@@ -2,7 +2,8 @@
 
 import { expect, test } from "@jest/globals";
 import { runOracle, scratchFolder, seededDraws } from "@tessera/testing";
-import { countWords, gpt2Model, openTokenizer, trainBpe, writeTokenizerJson } from "./index.js";
+import { gpt2Model, openTokenizer, writeTokenizerJson } from "./index.js";
+import { countWords, trainBpe } from "./train.js";
 
 const at = scratchFolder("tokenizer-oracle");
 

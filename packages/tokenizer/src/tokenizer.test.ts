@@ -10,9 +10,9 @@ import {
   tokenizerNames,
   tokenOffsets,
 } from "./index.js";
-import { lastCut } from "./cut.js";
-import { fewMerger, manyMerger } from "./merge.js";
-import { pairTable } from "./pair_table.js";
+import { findSplitPoint } from "./batch/split_point.js";
+import { createLinearMerge, createHeapMerge } from "./bpe/merge.js";
+import { createPairTable } from "./bpe/pair_table.js";
 
 const gpt2 = gpt2Tokenizer();
 const both = [byteTokenizer, gpt2].map((tokenizer) => [tokenizer.name, tokenizer] as const);
@@ -161,12 +161,12 @@ test("both ways to merge give the same, also where a merge makes a lower rank po
     const merges = Int32Array.from({ length: 3 * 40 }, (_, i) =>
       i % 3 === 2 ? 4 + (i - 2) / 3 : Math.floor(next() * 12),
     );
-    const pairs = pairTable(merges, false);
+    const pairs = createPairTable(merges, false);
     for (let length = 1; length < 60; length += 1) {
       const few = Int32Array.from({ length }, () => Math.floor(next() * 4));
       const many = few.slice();
-      const left = fewMerger(pairs)(few, length);
-      expect(manyMerger(pairs)(many, length)).toBe(left);
+      const left = createLinearMerge(pairs)(few, length);
+      expect(createHeapMerge(pairs)(many, length)).toBe(left);
       expect(many.slice(0, left)).toEqual(few.slice(0, left));
     }
   }
@@ -195,7 +195,7 @@ test("a text that is cut where it may be has the ids of the whole", () => {
       "",
     );
     const bytes = Buffer.from(text);
-    const cut = lastCut(bytes);
+    const cut = findSplitPoint(bytes);
     cuts += Number(cut > 0);
     const apart = [bytes.subarray(0, cut), bytes.subarray(cut)].flatMap((part) => [
       ...gpt2.encodeBytes(part),

@@ -3,12 +3,12 @@
 import { statSync } from "node:fs";
 import { EXIT, UserError } from "@tessera/config";
 import { createDatasetWriter, tokenDtype, type DatasetWriter } from "@tessera/data/megatron";
+import type { Tokenizer } from "@tessera/tokenizer";
 import {
-  encoderPool,
+  createEncoderPool,
   type EncodedBatch,
   type EncodedDocuments,
-  type Tokenizer,
-} from "@tessera/tokenizer";
+} from "@tessera/tokenizer/batch";
 import { progressOf } from "../progress.js";
 import { hasLines, tasksOf, type FileTask } from "./tasks.js";
 
@@ -43,7 +43,7 @@ export async function preprocess(options: PreprocessOptions): Promise<number> {
   const bytes = inputs.map(sizeOf).reduce((a, b) => a + b, 0);
   const dtype = tokenDtype(tokenizer.vocabularySize);
   const writers: DatasetWriter[] = [];
-  const pool = encoderPool(tokenizer, workers);
+  const pool = createEncoderPool(tokenizer, workers);
   try {
     for (const prefix of prefixesOf(options)) writers.push(createDatasetWriter(prefix, dtype));
     const collector = collectorOf(options, writers, bytes);
@@ -98,10 +98,10 @@ function collectorOf(
     if (count.faults <= TOLD_FAULTS) stream.write(`${where}: ${reason}, left out\n`);
   };
   return {
-    add(task: FileTask, { documents, faults, lines }: EncodedBatch) {
+    add(task: FileTask, { documents, errors, lines }: EncodedBatch) {
       if (task.path !== path) count.lines = 0;
       path = task.path;
-      for (const { line, reason } of faults)
+      for (const { line, reason } of errors)
         tell(`${path}: line ${count.lines + line + 1}`, reason);
       count.lines += lines;
       for (const [key, some] of documents.entries()) {

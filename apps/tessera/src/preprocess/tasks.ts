@@ -1,13 +1,13 @@
 // What is to be encoded, chunk by chunk.
 
-import { fileChunks, lastLine, type Task } from "@tessera/tokenizer";
+import { readChunks, splitAfterLine, type EncodeTask } from "@tessera/tokenizer/batch";
 import type { PreprocessOptions } from "./preprocess.js";
 
 export interface FileTask {
   readonly path: string;
   /** Of the file, in this task. */
   readonly bytes: number;
-  readonly task: Task;
+  readonly task: EncodeTask;
   /** False for a part of a text that goes on. */
   readonly endsDocument: boolean;
 }
@@ -20,9 +20,9 @@ export function* tasksOf(options: PreprocessOptions): Generator<FileTask> {
   const { inputs, format, keys, appendEnd, splitSentences, special } = options;
   for (const path of inputs) {
     if (hasLines(path, format)) {
-      for (const bytes of fileChunks(path, lastLine)) {
-        const lineOptions = { keys, appendEnd, splitSentences, special };
-        const task: Task = { kind: "lines", bytes, options: lineOptions };
+      for (const bytes of readChunks(path, splitAfterLine)) {
+        const lineOptions = { keys, appendEndOfText: appendEnd, splitSentences, special };
+        const task: EncodeTask = { kind: "lines", bytes, options: lineOptions };
         yield { path, bytes: bytes.length, task, endsDocument: true };
       }
     } else {
@@ -36,11 +36,11 @@ function* textTasks(path: string, { appendEnd, special }: PreprocessOptions): Ge
   const taskOf = (bytes: Uint8Array, isLast: boolean): FileTask => ({
     path,
     bytes: bytes.length,
-    task: { kind: "text", bytes, options: { appendEnd: appendEnd && isLast, special } },
+    task: { kind: "text", bytes, options: { appendEndOfText: appendEnd && isLast, special } },
     endsDocument: isLast,
   });
   let last: Uint8Array | undefined;
-  for (const bytes of fileChunks(path)) {
+  for (const bytes of readChunks(path)) {
     if (last !== undefined) yield taskOf(last, false);
     last = bytes;
   }

@@ -2,13 +2,9 @@
 
 import { statSync } from "node:fs";
 import { EXIT, list, number, text, UserError } from "@tessera/config";
-import {
-  countWords,
-  fileChunks,
-  tokenCount,
-  trainBpe,
-  writeTokenizerJson,
-} from "@tessera/tokenizer";
+import { tokenCount, writeTokenizerJson } from "@tessera/tokenizer";
+import { readChunks } from "@tessera/tokenizer/batch";
+import { countWords, trainBpe } from "@tessera/tokenizer/train";
 import { commandOf } from "../command.js";
 import { progressOf } from "../progress.js";
 
@@ -54,7 +50,7 @@ function train(paths: readonly string[], flags: TrainFlags): void {
   const words = countWords();
   let bytes = 0;
   for (const path of paths) {
-    for (const chunk of fileChunks(path)) {
+    for (const chunk of readChunks(path)) {
       words.add(chunk);
       bytes += chunk.length;
       reading.update(bytes);
