@@ -1,8 +1,8 @@
-// Samples side by side, as a model takes them.
+// Samples as batches of inputs and targets.
 
 import { maskDocuments, type MaskOptions, type Masks } from "./masks.js";
 
-/** Token ids [batch, time], row by row, in memory of their own, and what documents' ends change. */
+/** Token ids [batch, time], row by row, and the masks that ends of documents make. Owns its arrays. */
 export interface Batch extends Masks {
   readonly inputs: Int32Array;
   /** The token after each input. */
@@ -11,7 +11,7 @@ export interface Batch extends Masks {
   readonly time: number;
 }
 
-/** `rows` [batch, time + 1] as inputs and targets. */
+/** The batch of `rows` [batch, time + 1]: inputs, and targets shifted by one. */
 export function makeBatch(rows: Int32Array, time: number, masks?: MaskOptions): Batch {
   const batch = rows.length / (time + 1);
   const inputs = new Int32Array(batch * time); // [batch, time]

@@ -1,29 +1,31 @@
-// What training takes its batches from: samples in an order, read when they are asked for, or before
-// (`prefetch.ts`).
+// Where training gets its batches: samples in an order, read when a batch is asked for, or ahead of it
+// (`megatron/prefetch.ts`).
 
 import { makeBatch, type Batch } from "./batch.js";
 import type { MaskOptions } from "./masks.js";
 import type { SampleOrder, Samples } from "./samples.js";
 
-/** Samples in the order in which they are taken. */
+/** Samples in the order in which training takes them. */
 export interface Feed {
-  /** Samples of one pass. */
+  /** Samples of one epoch. */
   readonly count: number;
-  /** Inputs of a sample, in tokens. */
+  /** Sequence length: inputs of a sample, in tokens. */
   readonly length: number;
-  /** The samples from number `first` to `first + size - 1` of all that are taken, over all passes. */
+  /** The batch of samples [first, first + size) of the order, which goes on over all epochs. */
   batch(first: number, size: number): Batch;
 }
 
+/** How samples become a feed. */
 export interface FeedOptions {
-  /** By their numbers if there is none: for samples that are shuffled already, and end. */
+  /** Default: by index, for samples that are shuffled already; it ends with the last one. */
   readonly order?: SampleOrder;
-  /** What the ends of documents change. */
+  /** What ends of documents change. Default: nothing. */
   readonly masks?: MaskOptions | undefined;
 }
 
 const byNumber: SampleOrder = { at: (n) => n };
 
+/** The feed of `samples`. */
 export const createFeed = (
   samples: Samples,
   { order = byNumber, masks }: FeedOptions = {},

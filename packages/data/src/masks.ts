@@ -1,26 +1,33 @@
-// What a document's end inside a sample changes: Megatron's `--eod-mask-loss`,
-// `--reset-position-ids` and `--reset-attention-mask`.
+// What the end of a document within a sample changes: Megatron's `--eod-mask-loss`, `--reset-position-ids` and
+// `--reset-attention-mask`.
 
 import { UserError } from "@tessera/config";
 
+/** What ends of documents change. */
 export interface MaskOptions {
+  /** The id that ends a document. */
   readonly endOfDocument: number;
-  /** No loss where the input is the end of a document: what follows cannot be foretold. */
+  /** No loss where the input is the end of a document: what follows cannot be predicted. */
   readonly maskLoss: boolean;
-  /** Positions begin anew after it. */
+  /** Positions start again from 0 after it. */
   readonly resetPositions: boolean;
-  /** Tokens see those of their own document alone. */
+  /** Tokens attend only to tokens of their own document. */
   readonly resetAttention: boolean;
 }
 
-/** What flags ask for, by the names they have in Megatron. */
+/** The same as flags say it. */
 export interface MaskFlags extends Omit<MaskOptions, "endOfDocument"> {
-  /** Of the tokenizer called `tokenizer`; null where it has none. */
+  /** Of the tokenizer; null where it has none. */
   readonly endOfDocument: number | null;
+  /** Name of the tokenizer, for the error message. */
   readonly tokenizer: string;
 }
 
-/** Undefined where nothing is asked for. Throws a UserError where documents have no ends. */
+/**
+ * The options that flags ask for; undefined for none.
+ *
+ * @throws UserError where some are asked for, and the tokenizer has no end of document.
+ */
 export function resolveMasks({
   endOfDocument,
   tokenizer,
@@ -34,18 +41,19 @@ export function resolveMasks({
   );
 }
 
-/** All [batch, time], row by row; null for what stays as it is without documents. */
+/** Masks [batch, time], row by row; null for those that documents do not change. */
 export interface Masks {
-  /** 1 where the loss counts the target, 0 where it does not. */
+  /** 1 where the target counts in the loss, else 0. */
   readonly lossMask: Float32Array | null;
+  /** Position of each token in its document. */
   readonly positions: Int32Array | null;
-  /** The first token of its row that each token sees. */
+  /** The first token of the row that each token attends to. */
   readonly starts: Int32Array | null;
 }
 
 const none: Masks = { lossMask: null, positions: null, starts: null };
 
-/** For `inputs` [batch, time]. The end of a document still belongs to it. */
+/** The masks of `inputs` [batch, time]. The end of a document belongs to it. Default: no masks. */
 export function maskDocuments(inputs: Int32Array, time: number, options?: MaskOptions): Masks {
   if (options === undefined) return none;
   const lossMask = options.maskLoss ? new Float32Array(inputs.length) : null; // [batch, time]
@@ -53,13 +61,13 @@ export function maskDocuments(inputs: Int32Array, time: number, options?: MaskOp
   const starts = options.resetAttention ? new Int32Array(inputs.length) : null; // [batch, time]
   let start = 0; // of the document, in its row
   for (let i = 0; i < inputs.length; i += 1) {
-    const place = i % time;
-    if (place === 0) start = 0;
+    const position = i % time;
+    if (position === 0) start = 0;
     const isEnd = inputs[i] === options.endOfDocument;
     if (lossMask !== null) lossMask[i] = isEnd ? 0 : 1;
-    if (positions !== null) positions[i] = place - start;
+    if (positions !== null) positions[i] = position - start;
     if (starts !== null) starts[i] = start;
-    if (isEnd) start = place + 1;
+    if (isEnd) start = position + 1;
   }
   return { lossMask, positions, starts };
 }

@@ -1,11 +1,11 @@
-// In which order samples are taken, over all epochs.
+// The order of samples, over all epochs.
 
 import { permutation, streamKey } from "@tessera/random";
 import type { SampleOrder } from "./samples.js";
 
 /**
- * Every sample once per epoch, each epoch in an order of its own that is a function of (seed,
- * epoch, count). The order of one epoch is kept, 4 bytes per sample.
+ * Every sample once per epoch, in an order that is a function of (seed, epoch, count). Holds the order of one epoch,
+ * 4 bytes per sample.
  */
 export function shuffledOrder(count: number, seed: number): SampleOrder {
   let epoch = -1;
@@ -22,19 +22,19 @@ export function shuffledOrder(count: number, seed: number): SampleOrder {
   };
 }
 
-/** From the first sample to the last, and again: for evaluation. */
+/** By index, epoch after epoch: for evaluation. */
 export const sequentialOrder = (count: number): SampleOrder => ({ at: (n) => n % count });
 
+/** For how many samples an order is built. */
 export interface OrderLength {
-  /** Samples that a run needs until its end. */
   readonly samples: number;
-  /** What to tell where their order is not what it was. */
+  /** Lines for the log where the order changes. */
   readonly notes: readonly string[];
 }
 
 /**
- * How many samples to lay out for a run that needs `needed` and was `before` laid out for so many: as
- * many as then, so that their order stays what it was.
+ * For how many samples to build the order of a run that needs `needed` and had an order for `before`: for as many as
+ * before, so that it stays the same. Default of `before`: a new run.
  */
 export const orderLength = (needed: number, before = 0): OrderLength => ({
   samples: Math.max(needed, before),

@@ -1,9 +1,9 @@
-// How far the computations that take long are: for people, and as a sign of life.
+// Progress of long computations: for people, and as a heartbeat.
 
-/** Told now and then what is being done, and how much of how much is. */
+/** Called now and then with the stage and how much of `total` is done. */
 export type Progress = (stage: string, done: number, total: number) => void;
 
-/** The same within one stage. */
+/** The progress of one stage. */
 export type StageProgress = (done: number, total: number) => void;
 
 export const reportStage =
@@ -13,14 +13,14 @@ export const reportStage =
 
 const LINE_EVERY_MS = 2000;
 
-/** Writes a line every two seconds, and none of what takes less. */
+/** Writes a line every two seconds, and none for what takes less. */
 export function logProgress(write: (line: string) => void): Progress {
   let shown = performance.now();
   let last = shown;
   let current = { stage: "", began: shown };
   return (stage, done, total) => {
     const now = performance.now();
-    // A stage began when the one before was last heard of.
+    // A stage begins with the last report of the one before.
     if (stage !== current.stage) current = { stage, began: last };
     last = now;
     if (now - shown < LINE_EVERY_MS) return;

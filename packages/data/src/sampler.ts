@@ -1,22 +1,24 @@
-// Which samples a data-parallel rank takes. The order of samples is global, and a step takes the next
-// ones of it, so that a run may go on with another number of ranks.
+// Which samples a data-parallel rank takes. The order of samples is global and a step takes the next ones of it, so a
+// run can continue with another number of ranks.
 
 import { UserError } from "@tessera/config";
 
+/** Where a rank is in the order of samples. */
 export interface SamplerOptions {
-  /** Samples there are. */
+  /** Samples in all. */
   readonly count: number;
-  /** Samples that the run has taken so far, on all ranks together. */
+  /** Samples that all ranks together have taken so far. */
   readonly consumedSamples: number;
-  /** Samples per rank and micro-batch. */
+  /** Samples per rank and microbatch. */
   readonly microBatch: number;
   readonly dataRank: number;
   readonly dataRanks: number;
 }
 
 /**
- * The numbers of the samples in each micro-batch of this rank, until too few are left for every rank
- * to have one. Throws a UserError if there is none left.
+ * The indices of the samples of each microbatch of this rank, until too few are left for a microbatch on every rank.
+ *
+ * @throws UserError where too few are left for the first one.
  */
 export function* rankSamples(options: SamplerOptions): Generator<readonly number[]> {
   const { count, consumedSamples, microBatch, dataRank, dataRanks } = options;

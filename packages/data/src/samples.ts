@@ -1,16 +1,16 @@
-// What training reads from, whatever stands behind it: numbered samples of equal length.
+// The interface of a source of samples: numbered, of equal length.
 
 /** Samples of `length` inputs and, shifted by one, as many targets: length + 1 tokens each. */
 export interface Samples {
   readonly count: number;
-  /** In tokens. */
+  /** Sequence length, in tokens. */
   readonly length: number;
-  /** Writes the length + 1 tokens of sample `index` (0 to count - 1) to the start of `out`. */
+  /** Writes the length + 1 tokens of sample `index`, in [0, count), to the start of `out`. */
   read(index: number, out: Int32Array): void;
 }
 
-/** Which sample comes when. A pure function, so that a resumed run continues with the next one. */
+/** An order of samples. A pure function, so that a resumed run continues with the next one. */
 export interface SampleOrder {
-  /** The index of the sample that is taken n-th over all epochs, n from 0. */
+  /** The index of the n-th sample over all epochs, n from 0. */
   at(n: number): number;
 }

@@ -1,42 +1,47 @@
-// Several datasets as one, mixed by weights as Megatron mixes them.
+// Blends of datasets by weight, in the order of Megatron.
 
 import { UserError } from "@tessera/config";
 import type { Samples } from "../samples.js";
 
+/** The samples of a blend, in order. */
 export interface BlendIndices {
   /** Which dataset each sample comes from. */
   readonly dataset: Uint8Array;
-  /** Its number in that dataset. */
+  /** Its index in that dataset. */
   readonly sample: Uint32Array;
 }
 
-/** A byte numbers the datasets. */
+/** A dataset is one byte of `BlendIndices`. */
 const MAX_DATASETS = 255;
 
-/** Each sample comes from the dataset that lags the farthest behind its share. */
+/**
+ * The first `count` samples of a blend: each comes from the dataset that is furthest behind its weight.
+ *
+ * @throws UserError for weights that are negative, or all 0.
+ */
 export function blendIndices(weights: readonly number[], count: number): BlendIndices {
-  const shares = normalizeWeights(weights);
+  const fractions = normalizeWeights(weights);
   const dataset = new Uint8Array(count);
   const sample = new Uint32Array(count);
-  const taken = shares.map(() => 0);
+  const taken = fractions.map(() => 0);
   for (let i = 0; i < count; i += 1) {
-    let chosen = 0;
+    let next = 0;
     let lag = -Infinity;
-    for (let d = 0; d < shares.length; d += 1) {
-      const behind = shares[d]! * Math.max(i, 1) - taken[d]!;
+    for (let d = 0; d < fractions.length; d += 1) {
+      const behind = fractions[d]! * Math.max(i, 1) - taken[d]!;
       if (behind > lag) {
         lag = behind;
-        chosen = d;
+        next = d;
       }
     }
-    dataset[i] = chosen;
-    sample[i] = taken[chosen]!;
-    taken[chosen]! += 1;
+    dataset[i] = next;
+    sample[i] = taken[next]!;
+    taken[next]! += 1;
   }
   return { dataset, sample };
 }
 
-/** Weights as shares that add up to one. Throws a UserError for weights that cannot be. */
+/** Weights that add up to 1. Throws a UserError for weights that are negative, all 0, or too many. */
 export function normalizeWeights(weights: readonly number[]): readonly number[] {
   const sum = weights.reduce((a, b) => a + b, 0);
   if (!weights.every((weight) => weight >= 0) || !(sum > 0 && sum < Infinity)) {
@@ -50,16 +55,21 @@ export function normalizeWeights(weights: readonly number[]): readonly number[] 
   return weights.map((weight) => weight / sum);
 }
 
-/** How many samples each part of a blend of `count` must have: half a percent to spare. */
-export const blendCounts = (shares: readonly number[], count: number): readonly number[] =>
-  shares.map((share) => Math.ceil(count * share * 1.005));
+/** How many samples each dataset of a blend of `count` must have, with a margin of 0.5% as in Megatron. */
+export const blendCounts = (weights: readonly number[], count: number): readonly number[] =>
+  weights.map((weight) => Math.ceil(count * weight * 1.005));
 
+/** A dataset of a blend. */
 export interface DataPath {
   readonly weight: number;
   readonly prefix: string;
 }
 
-/** Reads `--data-path`: one prefix, several, or weights and prefixes in turn. */
+/**
+ * Parses `--data-path`: one prefix, several, or weights and prefixes alternately.
+ *
+ * @throws UserError where weights and prefixes do not alternate.
+ */
 export function parseDataPath(words: readonly string[]): readonly DataPath[] {
   if (words.length === 0) throw new UserError("--data-path: name at least one dataset");
   const isWeight = (word: string) => word.trim() !== "" && !Number.isNaN(Number(word));
@@ -69,7 +79,7 @@ export function parseDataPath(words: readonly string[]): readonly DataPath[] {
     const [weight, prefix] = [words[i]!, words[i + 1]];
     if (!isWeight(weight) || prefix === undefined || isWeight(prefix)) {
       throw new UserError(
-        `--data-path ${words.join(" ")}: weights and paths do not match, they must stand in turn ` +
+        `--data-path ${words.join(" ")}: weights and paths do not match, they must alternate ` +
           "as in 0.3 a 0.7 b",
       );
     }
@@ -79,7 +89,7 @@ export function parseDataPath(words: readonly string[]): readonly DataPath[] {
   return paths;
 }
 
-/** The blend of datasets of one length, `count` samples of it. */
+/** A blend of `count` samples, of datasets with the same sequence length. */
 export function blendSamples(
   parts: readonly { readonly samples: Samples; readonly weight: number }[],
   count: number,

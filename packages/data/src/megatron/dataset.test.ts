@@ -162,7 +162,7 @@ describe("data that cannot be trained on is refused in one sentence", () => {
   });
 
   test.each(["", "-1,2", "0,0,0", "a", "1,1,1,1", "1,,1"])("--split %p", async (split) => {
-    expect(await refusal(() => splitDocuments(split, 10))).toMatch(/must be one to three shares/);
+    expect(await refusal(() => splitDocuments(split, 10))).toMatch(/must be one to three weights/);
   });
 });
 

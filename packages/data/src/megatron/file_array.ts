@@ -1,9 +1,9 @@
-// Numbers in a file as an array that stays there. Blocks that were read are kept, up to a bound, so
-// that a small array is read once and a large one takes no more memory than the bound.
+// An array of numbers in a file, read in blocks. Blocks are cached up to a bound: a small array is read once, and a
+// large one takes no more memory than the bound.
 
 import { readFully, type OpenFile } from "@tessera/files";
 
-/** How numbers stand in a file: little-endian, and what they are read into. */
+/** Formats of numbers in a file, little-endian, and the arrays they are read into. */
 export const numberFormats = {
   u8: { bytes: 1, read: (b: ArrayBuffer) => new Uint8Array(b) },
   i8: { bytes: 1, read: (b: ArrayBuffer) => new Int8Array(b) },
@@ -15,10 +15,11 @@ export const numberFormats = {
 } as const;
 
 export type NumberFormat = keyof typeof numberFormats;
+/** Numbers in memory, in the type of their format; i64 as doubles. */
 export type Numbers =
   Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array | Float64Array;
 
-/** Whole numbers of 64 bits as doubles: exact up to 2^53, and never small where they are large. */
+/** i64 as doubles: exact up to 2^53, and still large beyond. */
 function toDoubles(buffer: ArrayBuffer): Float64Array {
   const low = new Uint32Array(buffer);
   const high = new Int32Array(buffer);
@@ -29,18 +30,19 @@ function toDoubles(buffer: ArrayBuffer): Float64Array {
   return doubles;
 }
 
-/** An array of numbers, wherever it stands. */
+/** A read-only array of numbers, in memory or in a file. */
 export interface NumberArray {
   readonly length: number;
   at(index: number): number;
-  /** A copy of the numbers from `start` to before `end`. */
+  /** A copy of the numbers [start, end). */
   slice(start: number, end: number): Numbers;
 }
 
-const BLOCK = 256; // numbers: few enough that one at random is read in no time
-const KEPT_BLOCKS = 8192;
+/** Numbers in a block; small, so that random access is fast. */
+const BLOCK = 256;
+const CACHED_BLOCKS = 8192;
 
-/** The `length` numbers from byte `offset` of `file` on, which must have them. */
+/** The `length` numbers from byte `offset` of `file` on. Reading throws a UserError where the file is shorter. */
 export function fileArray(
   file: OpenFile,
   { offset, length, format }: FileArrayOptions,
@@ -55,7 +57,7 @@ export function fileArray(
   const blockAt = (block: number): Numbers => {
     const kept = blocks.get(block);
     if (kept !== undefined) return kept;
-    if (blocks.size === KEPT_BLOCKS) blocks.clear();
+    if (blocks.size === CACHED_BLOCKS) blocks.clear();
     const start = block * BLOCK;
     const numbers = slice(start, Math.min(start + BLOCK, length));
     blocks.set(block, numbers);
@@ -71,7 +73,7 @@ export interface FileArrayOptions {
   readonly format: NumberFormat;
 }
 
-/** The numbers of `array`, in parts that fit in memory. */
+/** The numbers of `array`, `size` at a time. */
 export function* readChunks(array: NumberArray, size = 2 ** 18): Generator<Numbers> {
   for (let start = 0; start < array.length; start += size) {
     yield array.slice(start, Math.min(start + size, array.length));

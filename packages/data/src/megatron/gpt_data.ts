@@ -1,4 +1,4 @@
-// All that a run trains, validates and tests on: datasets split or given apart, blended by weights.
+// The train, valid and test samples of a run: datasets that are split, or separate ones, blended by weight.
 
 import { blendSamples, blendCounts, normalizeWeights, type DataPath } from "./blend.js";
 import { openGptDataset, type GptDataset, type GptDatasetOptions } from "./gpt_dataset.js";
@@ -6,48 +6,57 @@ import type { Progress } from "../progress.js";
 import type { Samples } from "../samples.js";
 import { splitNames, type SplitName } from "./splits.js";
 
+/** What a run reads. */
 export interface GptDataOptions extends Pick<
   GptDatasetOptions,
   "sequenceLength" | "seed" | "cacheFolder" | "vocabularySize" | "trustCache"
 > {
-  /** Datasets to be split, or those of each part. */
+  /** Datasets to be split, or the datasets of each split. */
   readonly paths: readonly DataPath[] | Readonly<Record<SplitName, readonly DataPath[]>>;
-  /** For datasets to be split. */
+  /** Megatron's `--split`, for datasets to be split. */
   readonly split: string;
+  /** Samples that are needed of each split; 0 opens nothing. */
   readonly sampleCounts: Readonly<Record<SplitName, number>>;
 }
 
+/** The samples of one split. */
 export interface SplitSamples extends Samples {
-  /** What the samples are of, wherever it stands: `0.3 of 1000 + 0.7 of 400 tokens, split 98,2,0`. */
+  /** Independent of paths: `0.3 of 1000 + 0.7 of 400 tokens, split 98,2,0`. */
   readonly description: string;
 }
 
+/** Open datasets. */
 export interface GptData {
-  /** Null where there is nothing for it. */
+  /** Null for a split without documents, or of which no samples are needed. */
   readonly splits: Readonly<Record<SplitName, SplitSamples | null>>;
   readonly close: () => void;
 }
 
-const whole: Readonly<Record<SplitName, string>> = {
+/** Splits that give all documents to one. */
+const undivided: Readonly<Record<SplitName, string>> = {
   train: "1,0,0",
   valid: "0,1,0",
   test: "0,0,1",
 };
 
-/** Opens all parts. Throws a UserError before it builds anything that a mistake would spoil. */
+/**
+ * Opens all splits.
+ *
+ * @throws UserError for datasets that cannot be trained on.
+ */
 export async function openGptData(options: GptDataOptions, progress?: Progress): Promise<GptData> {
   const opened: OpenSplit[] = [];
   const close = () => {
-    for (const part of opened) part.close();
+    for (const split of opened) split.close();
   };
   try {
-    const parts: Partial<Record<SplitName, SplitSamples | null>> = {};
+    const splits: Partial<Record<SplitName, SplitSamples | null>> = {};
     for (const name of splitNames) {
-      const part = await openSplit(options, name, progress);
-      if (part !== null) opened.push(part);
-      parts[name] = part?.samples ?? null;
+      const split = await openSplit(options, name, progress);
+      if (split !== null) opened.push(split);
+      splits[name] = split?.samples ?? null;
     }
-    return { splits: parts as GptData["splits"], close };
+    return { splits: splits as GptData["splits"], close };
   } catch (error) {
     close();
     throw error;
@@ -59,19 +68,19 @@ export interface OpenSplit {
   readonly close: () => void;
 }
 
-/** Opens the part called `name` alone; null where there is nothing for it. Throws a UserError. */
+/** Opens the split `name` alone; null where there is nothing for it. Throws a UserError. */
 export async function openSplit(
   options: GptDataOptions,
   name: SplitName,
   progress?: Progress,
 ): Promise<OpenSplit | null> {
   const { paths, split, sampleCounts } = options;
-  const isApart = "train" in paths;
-  const datasets = isApart ? paths[name] : paths;
+  const isSeparate = "train" in paths;
+  const datasets = isSeparate ? paths[name] : paths;
   const count = sampleCounts[name];
   if (datasets.length === 0 || count === 0) return null;
-  const shares = normalizeWeights(datasets.map(({ weight }) => weight));
-  const counts = datasets.length === 1 ? [count] : blendCounts(shares, count);
+  const weights = normalizeWeights(datasets.map(({ weight }) => weight));
+  const counts = datasets.length === 1 ? [count] : blendCounts(weights, count);
   const opened: GptDataset[] = [];
   const close = () => {
     for (const dataset of opened) dataset.close();
@@ -79,16 +88,16 @@ export async function openSplit(
   try {
     const blended: { samples: GptDataset; weight: number }[] = [];
     for (const [i, { prefix }] of datasets.entries()) {
-      const ofPart = { prefix, name, split: isApart ? whole[name] : split };
-      const dataset = { ...options, ...ofPart, sampleCount: counts[i]! };
+      const ofSplit = { prefix, name, split: isSeparate ? undivided[name] : split };
+      const dataset = { ...options, ...ofSplit, sampleCount: counts[i]! };
       const samples = await openGptDataset(dataset, progress);
       if (samples === null) continue;
       opened.push(samples);
-      blended.push({ samples, weight: shares[i]! });
+      blended.push({ samples, weight: weights[i]! });
     }
     if (blended.length === 0) return null;
     const samples = blended.length === 1 ? blended[0]!.samples : blendSamples(blended, count);
-    const description = describe(blended) + (isApart ? "" : `, split ${split}`);
+    const description = describe(blended) + (isSeparate ? "" : `, split ${split}`);
     return { samples: { ...samples, description }, close };
   } catch (error) {
     close();

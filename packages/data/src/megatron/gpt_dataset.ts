@@ -1,4 +1,4 @@
-// Samples for a GPT from an indexed dataset, in the order in which Megatron takes them.
+// Samples of an indexed dataset in the order of Megatron's GPTDataset.
 
 import { statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -11,37 +11,41 @@ import { reportStage, type Progress } from "../progress.js";
 import type { Samples } from "../samples.js";
 import { splitDocuments, splitNames, type SplitName } from "./splits.js";
 
+/** Which samples of which dataset. */
 export interface GptDatasetOptions {
+  /** Path of the dataset without .bin or .idx. */
   readonly prefix: string;
   readonly name: SplitName;
   /** Megatron's `--split`. */
   readonly split: string;
-  /** At least so many samples are wanted; there are more, up to the end of an epoch. */
+  /** Minimum number of samples; there are more, up to the end of an epoch. */
   readonly sampleCount: number;
   /** Inputs of a sample, in tokens. */
   readonly sequenceLength: number;
   readonly seed: number;
-  /** Where the indices are kept: beside the dataset where none is named. */
+  /** Folder of the index cache. Default: `index-cache` beside the dataset. */
   readonly cacheFolder?: string | undefined;
-  /** Ids must be below it. To know that, all tokens are read when the indices are built. */
+  /** Check that ids are below this, which reads all tokens when the indices are built. Default: no check. */
   readonly vocabularySize?: number | undefined;
-  /** The indices were opened, and so checked, a moment ago: their sums are not computed again. */
+  /** Skip the checksums of the cached indices, which were just checked. Default: false. */
   readonly trustCache?: boolean | undefined;
 }
 
+/** An open dataset. */
 export interface GptDataset extends Samples {
   readonly documentIndex: NumberArray;
   readonly sampleIndex: NumberArray;
   readonly shuffleIndex: NumberArray;
-  /** Of the whole dataset, all parts. */
+  /** Tokens of the dataset, all splits. */
   readonly tokenCount: number;
   close(): void;
 }
 
 /**
- * Opens a part of the dataset; its indices are built unless they are in the cache. Null where the
- * split leaves no document for it. `progress` is told of building. Throws a UserError for data that
- * cannot be trained on.
+ * Opens a split of the dataset, and builds its indices unless they are cached; `progress` is called meanwhile. Null
+ * where the split has no documents.
+ *
+ * @throws UserError for data that cannot be trained on.
  */
 export async function openGptDataset(
   options: GptDatasetOptions,
@@ -54,8 +58,8 @@ export async function openGptDataset(
   const tokens = openIndexedDataset(options.prefix);
   try {
     const bounds = splitDocuments(options.split, tokens.lengths.length);
-    const part = splitNames.indexOf(options.name);
-    const [first, end] = [bounds[part]!, bounds[part + 1]!];
+    const split = splitNames.indexOf(options.name);
+    const [first, end] = [bounds[split]!, bounds[split + 1]!];
     if (first === end) {
       tokens.close();
       return null;
@@ -126,7 +130,7 @@ function checkNotEmpty(prefix: string, name: SplitName, lengths: Iterable<number
   }
 }
 
-/** A dataset that was written again has other indices. */
+/** Size and time of both files: a dataset that was written again has other indices. */
 const fingerprintOf = (prefix: string): readonly (readonly [number, number])[] =>
   [".bin", ".idx"].map((ending) => {
     const { size, mtimeMs } = statSync(prefix + ending);
@@ -151,8 +155,8 @@ function datasetOf(tokens: IndexedDataset, files: IndexFiles, length: number): G
       const sample = order.at(index);
       let from = samples.at(2 * sample + 1);
       let done = 0;
-      for (let place = samples.at(2 * sample); done <= length; place += 1, from = 0) {
-        const document = documents.at(place);
+      for (let next = samples.at(2 * sample); done <= length; next += 1, from = 0) {
+        const document = documents.at(next);
         const count = Math.min(tokens.lengths.at(document) - from, length + 1 - done);
         tokens.read(document, from, count, out, done);
         done += count;

@@ -1,55 +1,60 @@
-// Megatron's three arrays. The document index is all documents of all epochs, shuffled. Laid end to
-// end they are cut into samples, of which the sample index has the borders. The shuffle index is the
-// order in which samples are taken.
+// Megatron's three indices. The document index has all documents of all epochs, shuffled. Concatenated, they are cut
+// into samples, whose boundaries are the sample index. The shuffle index is the order of the samples.
 
 import { UserError } from "@tessera/config";
 import { mt19937, shuffle, type RandomBits } from "./mt19937.js";
 import { reportStage, type Progress } from "../progress.js";
 
+/** The indices of a split. */
 export interface GptIndices {
   readonly documentIndex: Int32Array;
-  /** Of sample i: at 2i its first document's place in the document index, at 2i + 1 the token. */
+  /** Start of sample i: at 2i the entry of the document index, at 2i + 1 the token in that document. */
   readonly sampleIndex: Int32Array;
   readonly shuffleIndex: Uint32Array;
 }
 
+/** What the indices are a function of. */
 export interface IndicesOptions {
-  /** Of every document of the dataset, in tokens. */
+  /** Length of each document of the dataset, in tokens. */
   readonly lengths: Readonly<Record<number, number>>;
-  /** The documents of the split: from `first` to before `end`. */
+  /** The documents of the split are [first, end). */
   readonly first: number;
   readonly end: number;
-  /** At least so many are wanted. */
+  /** Minimum number of samples. */
   readonly sampleCount: number;
-  /** Inputs of a sample; it has one token more. */
+  /** Inputs of a sample, which has one token more. */
   readonly sequenceLength: number;
   readonly seed: number;
   readonly progress?: Progress;
 }
 
-/** Builds the indices. Throws a UserError if the documents have no token. */
+/**
+ * Builds the indices.
+ *
+ * @throws UserError where the documents cannot make so many samples.
+ */
 export function buildIndices(options: IndicesOptions): GptIndices {
   const { lengths, first, end, sequenceLength, seed, progress } = options;
   let tokensPerEpoch = 0;
   for (let document = first; document < end; document += 1) tokensPerEpoch += lengths[document]!;
   const epochs = planEpochs(options, tokensPerEpoch);
-  const draw = mt19937(seed);
-  const documentIndex = shuffleDocuments(options, epochs, draw);
+  const randomBits = mt19937(seed);
+  const documentIndex = shuffleDocuments(options, epochs, randomBits);
   const count = Math.floor((epochs.count * tokensPerEpoch - 1) / sequenceLength);
   const sampleIndex = buildSampleIndex(options, documentIndex, count);
   const shuffleIndex = Uint32Array.from({ length: count }, (_, i) => i);
-  const inFront = epochs.isLastSeparate ? epochs.samplesBefore : count;
+  const shuffledTogether = epochs.isLastSeparate ? epochs.samplesBefore : count;
   const shuffled = reportStage(progress, "shuffling samples");
-  shuffle(shuffleIndex.subarray(0, inFront), draw, shuffled);
-  shuffle(shuffleIndex.subarray(inFront), draw, shuffled);
+  shuffle(shuffleIndex.subarray(0, shuffledTogether), randomBits, shuffled);
+  shuffle(shuffleIndex.subarray(shuffledTogether), randomBits, shuffled);
   return { documentIndex, sampleIndex, shuffleIndex };
 }
 
 interface Epochs {
   readonly count: number;
-  /** The last epoch is shuffled by itself, because only a small part of it is wanted. */
+  /** Whether the last epoch is shuffled separately, as only a small part of it is needed. */
   readonly isLastSeparate: boolean;
-  /** Samples of all epochs but the last. */
+  /** Samples of all epochs except the last. */
   readonly samplesBefore: number;
 }
 
@@ -72,50 +77,50 @@ function planEpochs(options: IndicesOptions, tokensPerEpoch: number): Epochs {
   }
   const samplesBefore = Math.floor(((count - 1) * tokensPerEpoch - 1) / sequenceLength);
   const perEpoch = Math.floor((tokensPerEpoch - 1) / sequenceLength);
-  const wantedOfLast = sampleCount - samplesBefore;
-  const lastApart = count > 1 && wantedOfLast < Math.trunc(0.8 * perEpoch);
-  return { count, isLastSeparate: lastApart, samplesBefore };
+  const neededOfLast = sampleCount - samplesBefore;
+  const isLastSeparate = count > 1 && neededOfLast < Math.trunc(0.8 * perEpoch);
+  return { count, isLastSeparate, samplesBefore };
 }
 
 function shuffleDocuments(
   { first, end, progress }: IndicesOptions,
   { count, isLastSeparate }: Epochs,
-  draw: RandomBits,
+  randomBits: RandomBits,
 ): Int32Array {
   const perEpoch = end - first;
   const documents = new Int32Array(count * perEpoch);
   for (let i = 0; i < documents.length; i += 1) documents[i] = first + (i % perEpoch);
-  const inFront = (isLastSeparate ? count - 1 : count) * perEpoch;
+  const shuffledTogether = (isLastSeparate ? count - 1 : count) * perEpoch;
   const shuffled = reportStage(progress, "shuffling documents");
-  shuffle(documents.subarray(0, inFront), draw, shuffled);
-  shuffle(documents.subarray(inFront), draw, shuffled);
+  shuffle(documents.subarray(0, shuffledTogether), randomBits, shuffled);
+  shuffle(documents.subarray(shuffledTogether), randomBits, shuffled);
   return documents;
 }
 
 const REPORT_EVERY = 2 ** 18;
 
-/** A sample's last token is also the first of the next. */
+/** The last token of a sample is also the first of the next. */
 function buildSampleIndex(
   { lengths, sequenceLength, progress }: IndicesOptions,
   documents: Int32Array,
   count: number,
 ): Int32Array {
-  const borders = new Int32Array(2 * (count + 1));
-  let place = 0;
+  const bounds = new Int32Array(2 * (count + 1));
+  let entry = 0;
   let token = 0;
   for (let sample = 1; sample <= count; sample += 1) {
     let wanted = sequenceLength + 1;
     for (;;) {
-      const left = lengths[documents[place]!]! - token;
+      const left = lengths[documents[entry]!]! - token;
       if (left >= wanted) break;
       wanted -= left;
-      place += 1;
+      entry += 1;
       token = 0;
     }
     token += wanted - 1;
-    borders[2 * sample] = place;
-    borders[2 * sample + 1] = token;
+    bounds[2 * sample] = entry;
+    bounds[2 * sample + 1] = token;
     if (sample % REPORT_EVERY === 0) progress?.("cutting samples", sample, count);
   }
-  return borders;
+  return bounds;
 }

@@ -1,5 +1,5 @@
 // Megatron's `.idx` file (MMIDIDX, version 1), little-endian: 9 bytes of magic; u64 version; u8
-// dtype; u64 N sequences; u64 D document bounds; i32[N] lengths in tokens; i64[N] places in bytes;
+// dtype; u64 N sequences; u64 D document bounds; i32[N] lengths in tokens; i64[N] offsets in bytes;
 // i64[D] the first sequence of each document, and N.
 
 import { UserError } from "@tessera/config";
@@ -9,7 +9,7 @@ const MAGIC = "MMIDIDX\0\0";
 const VERSION = 1;
 export const HEADER_BYTES = 34;
 
-/** What a token may be stored as. */
+/** How tokens are stored. */
 export type TokenDtype = Exclude<NumberFormat, "u32">;
 
 const codes: Readonly<Record<TokenDtype, number>> = {
@@ -24,15 +24,15 @@ const codes: Readonly<Record<TokenDtype, number>> = {
 export interface IdxHeader {
   readonly dtype: TokenDtype;
   readonly sequenceCount: number;
-  /** One more than there are documents. */
+  /** Number of documents + 1. */
   readonly boundCount: number;
 }
 
-/** Where each array begins, and the length of the file, in bytes. */
+/** Offsets of the arrays and length of the file, in bytes. */
 export function idxOffsets({ sequenceCount, boundCount }: IdxHeader) {
-  const places = HEADER_BYTES + 4 * sequenceCount;
-  const bounds = places + 8 * sequenceCount;
-  return { lengths: HEADER_BYTES, places, bounds, end: bounds + 8 * boundCount };
+  const offsets = HEADER_BYTES + 4 * sequenceCount;
+  const bounds = offsets + 8 * sequenceCount;
+  return { lengths: HEADER_BYTES, offsets, bounds, end: bounds + 8 * boundCount };
 }
 
 export function encodeIdxHeader({ dtype, sequenceCount, boundCount }: IdxHeader): Uint8Array {
@@ -45,7 +45,7 @@ export function encodeIdxHeader({ dtype, sequenceCount, boundCount }: IdxHeader)
   return bytes;
 }
 
-/** Reads a header of a file of `fileBytes`. Throws a UserError for whatever cannot be. */
+/** Parses the header of a file of `fileBytes`. Throws a UserError where it is not valid. */
 export function parseIdxHeader(header: Buffer, fileBytes: number, path: string): IdxHeader {
   const refuse = (fault: string) => new UserError(`${path}: ${fault}`);
   if (header.toString("latin1", 0, MAGIC.length) !== MAGIC) {

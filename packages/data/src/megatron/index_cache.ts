@@ -28,9 +28,9 @@ const fileNames = {
 type IndexName = keyof typeof fileNames;
 const indexNames = Object.keys(fileNames) as IndexName[];
 
-/** The three indices, read where they are asked for. */
+/** The three indices, read from their files on access. */
 export type IndexFiles = Readonly<Record<IndexName, NpyFile>> & {
-  /** Of the dataset; null where nobody asked for it. */
+  /** Of the dataset; null where it was not computed. */
   readonly largestToken: number | null;
 };
 
@@ -40,26 +40,26 @@ export interface BuiltIndices extends GptIndices {
 
 export interface CacheOptions {
   readonly folder: string;
-  /** Everything that the indices are a function of. */
+  /** All that the indices are a function of: the key of the cache. */
   readonly description: string;
   readonly build: (progress: Progress) => BuiltIndices;
   readonly progress?: Progress | undefined;
-  /** Whether the files are taken as they are, without their sums. */
+  /** Skip the checksums. Default: false. */
   readonly trust?: boolean;
   /** Milliseconds without a heartbeat after which another process takes over from a builder. Default: 60,000. */
   readonly timeoutMs?: number;
 }
 
-/** How long a builder that shows no sign of life is waited for. */
+/** Time without a heartbeat after which a builder is taken for dead. */
 const TIMEOUT_MS = 60_000;
 
-/** Of a description, with the checksums. */
+/** Limit of the description with the checksums. */
 const MAX_DESCRIPTION_BYTES = 2 ** 20;
 
-/** Between two looks for a cache that another process builds. */
+/** Time between two looks at a cache that another process builds. */
 const POLL_MS = 20;
 
-/** Between signs of life of the process that builds. */
+/** Time between heartbeats of the builder. */
 const HEARTBEAT_MS = 1000;
 
 /** The indices from the cache, built first where they are missing, stale or damaged. */
@@ -126,7 +126,7 @@ function writeIndices(
   writeFileAtomic(`${stem}.json`, JSON.stringify({ description, checksums, largestToken }));
 }
 
-/** The indices that stand there whole; undefined where they must be built. */
+/** The cached indices; undefined where they must be built. */
 function openIndices(
   stem: string,
   { description, trust = false }: CacheOptions,

@@ -1,5 +1,5 @@
-// Reading Megatron's indexed dataset: PREFIX.bin has the tokens, PREFIX.idx says where each
-// sequence stands. Opening reads the header alone, whatever the size; memory does not grow with it.
+// Reads Megatron's indexed dataset: PREFIX.bin has the tokens, PREFIX.idx the offset of each sequence. Opening reads
+// only the header, whatever the size; memory does not grow with it.
 
 import { closeSync, fstatSync, openSync } from "node:fs";
 import { UserError } from "@tessera/config";
@@ -14,33 +14,38 @@ import {
 import type { StageProgress } from "../progress.js";
 import { HEADER_BYTES, idxOffsets, parseIdxHeader, type TokenDtype } from "./idx_format.js";
 
+/** An open dataset. */
 export interface IndexedDataset {
   /** The path without .bin or .idx. */
   readonly prefix: string;
   readonly dtype: TokenDtype;
-  /** Tokens in each sequence. */
+  /** Tokens of each sequence. */
   readonly lengths: NumberArray;
   /** The first sequence of each document, and the number of sequences. */
   readonly bounds: NumberArray;
-  /** By the size of the .bin file. */
+  /** Tokens of all sequences, by the size of the .bin file. */
   readonly tokenCount: number;
-  /** Reads `count` tokens of a sequence, from token `from` on, into `out` at `at`. */
+  /** Reads tokens [from, from + count) of a sequence into `out`, from `at` on. Default of `at`: 0. */
   read(sequence: number, from: number, count: number, out: Int32Array, at?: number): void;
-  /** The largest id there is; reads all tokens. Throws a UserError for one that is negative. */
+  /** The largest id. Reads all tokens. Throws a UserError for a negative one. */
   largestToken(progress?: StageProgress): number;
-  /** Reads all of the index, and throws a UserError if a sequence lies outside the tokens. */
+  /** Checks the whole index. Throws a UserError for a sequence outside the tokens. */
   verify(): void;
   close(): void;
 }
 
-/** What stands under `prefix`, which may end in .bin or .idx. Throws a UserError. */
+/**
+ * Opens the dataset at `prefix`, which may end in .bin or .idx.
+ *
+ * @throws UserError where a file is missing, cut short or damaged.
+ */
 export function openIndexedDataset(prefix: string): IndexedDataset {
   const plain = prefix.replace(/\.(bin|idx)$/, "");
   const bin = openFile(`${plain}.bin`);
   try {
     const idx = openFile(`${plain}.idx`);
     try {
-      return datasetOf(plain, idx, bin);
+      return openFiles(plain, idx, bin);
     } catch (error) {
       closeSync(idx.descriptor);
       throw error;
@@ -61,7 +66,7 @@ function openFile(path: string): OpenFile {
   }
 }
 
-function datasetOf(prefix: string, idx: OpenFile, bin: OpenFile): IndexedDataset {
+function openFiles(prefix: string, idx: OpenFile, bin: OpenFile): IndexedDataset {
   const { path } = idx;
   const idxBytes = fstatSync(idx.descriptor).size;
   if (idxBytes < HEADER_BYTES) {
@@ -72,17 +77,17 @@ function datasetOf(prefix: string, idx: OpenFile, bin: OpenFile): IndexedDataset
   const header = parseIdxHeader(head, idxBytes, path);
   const { sequenceCount, boundCount, dtype } = header;
   if (sequenceCount === 0) throw new UserError(`${prefix}: the dataset is empty, give another`);
-  const at = idxOffsets(header);
-  const lengths = fileArray(idx, { offset: at.lengths, length: sequenceCount, format: "i32" });
-  const places = fileArray(idx, { offset: at.places, length: sequenceCount, format: "i64" });
-  const bounds = fileArray(idx, { offset: at.bounds, length: boundCount, format: "i64" });
+  const arrays = idxOffsets(header);
+  const lengths = fileArray(idx, { offset: arrays.lengths, length: sequenceCount, format: "i32" });
+  const offsets = fileArray(idx, { offset: arrays.offsets, length: sequenceCount, format: "i64" });
+  const bounds = fileArray(idx, { offset: arrays.bounds, length: boundCount, format: "i64" });
   const binBytes = fstatSync(bin.descriptor).size;
-  const file: TokenFile = { prefix, dtype, binBytes, lengths, offsets: places };
+  const file: TokenFile = { prefix, dtype, binBytes, lengths, offsets: offsets };
   checkSequence(
     file,
     sequenceCount - 1,
     lengths.at(sequenceCount - 1),
-    places.at(sequenceCount - 1),
+    offsets.at(sequenceCount - 1),
   );
   return {
     prefix,
@@ -90,7 +95,7 @@ function datasetOf(prefix: string, idx: OpenFile, bin: OpenFile): IndexedDataset
     lengths,
     bounds,
     tokenCount: Math.floor(binBytes / numberFormats[dtype].bytes),
-    read: reader(bin, file),
+    read: createReader(bin, file),
     largestToken: (progress) => largestToken(bin, file, progress),
     verify() {
       verifySequences(file);
@@ -111,21 +116,21 @@ interface TokenFile {
   readonly offsets: NumberArray;
 }
 
-/** Throws unless the sequence lies within the tokens. */
-function checkSequence(file: TokenFile, sequence: number, length: number, place: number): void {
-  const end = place + length * numberFormats[file.dtype].bytes;
-  if (length >= 0 && place >= 0 && end <= file.binBytes) return;
+/** Throws a UserError unless the sequence is within the tokens. */
+function checkSequence(file: TokenFile, sequence: number, length: number, offset: number): void {
+  const end = offset + length * numberFormats[file.dtype].bytes;
+  if (length >= 0 && offset >= 0 && end <= file.binBytes) return;
   throw new UserError(
     `${file.prefix}.bin: has ${file.binBytes} bytes, but the index puts sequence ${sequence} at ` +
-      `bytes ${place} to ${end}: one of the two files is cut short or damaged`,
+      `bytes ${offset} to ${end}: one of the two files is cut short or damaged`,
   );
 }
 
 function verifySequences(file: TokenFile): void {
   let sequence = 0;
-  const places = readChunks(file.offsets);
+  const offsets = readChunks(file.offsets);
   for (const lengths of readChunks(file.lengths)) {
-    const { value: starts } = places.next() as IteratorYieldResult<Numbers>;
+    const { value: starts } = offsets.next() as IteratorYieldResult<Numbers>;
     for (let i = 0; i < lengths.length; i += 1, sequence += 1) {
       checkSequence(file, sequence, lengths[i]!, starts[i]!);
     }
@@ -147,25 +152,25 @@ function verifyBounds(bounds: NumberArray, sequenceCount: number, path: string):
   }
 }
 
-/** Reads through memory that is kept, with one `readSync` for each stretch of tokens. */
-function reader(bin: OpenFile, file: TokenFile): IndexedDataset["read"] {
+/** One read for each call; i32 tokens are read into `out` directly. */
+function createReader(bin: OpenFile, file: TokenFile): IndexedDataset["read"] {
   const { bytes, read } = numberFormats[file.dtype];
   return (sequence, from, count, out, at = 0) => {
     const length = file.lengths.at(sequence);
-    const place = file.offsets.at(sequence);
+    const offset = file.offsets.at(sequence);
     if (!(from >= 0 && count >= 0 && from + count <= length)) {
       throw new RangeError(
         `tokens ${from} to ${from + count} of sequence ${sequence}: it has ${length}`,
       );
     }
-    checkSequence(file, sequence, length, place);
+    checkSequence(file, sequence, length, offset);
     if (file.dtype === "i32") {
       const into = new Uint8Array(out.buffer, out.byteOffset + 4 * at, 4 * count);
-      readFully(bin, into, place + 4 * from);
+      readFully(bin, into, offset + 4 * from);
       return;
     }
     const buffer = new ArrayBuffer(count * bytes);
-    readFully(bin, new Uint8Array(buffer), place + from * bytes);
+    readFully(bin, new Uint8Array(buffer), offset + from * bytes);
     out.set(read(buffer), at);
   };
 }

@@ -1,17 +1,17 @@
-// A list of whole numbers of which nobody knows the length yet, four bytes each.
+// A growing list of integers, four bytes each.
 
 export interface IntList {
   readonly length: number;
   push(value: number): void;
   append(more: Int32Array): void;
-  /** What was pushed, borrowed. */
+  /** The numbers, borrowed until the next call. */
   all(): Int32Array;
 }
 
 export function createIntList(): IntList {
   let values = new Int32Array(1024);
   let used = 0;
-  const makeRoom = (count: number): void => {
+  const reserve = (count: number): void => {
     if (used + count <= values.length) return;
     const larger = new Int32Array(2 * (used + count));
     larger.set(values);
@@ -22,12 +22,12 @@ export function createIntList(): IntList {
       return used;
     },
     push(value) {
-      makeRoom(1);
+      reserve(1);
       values[used] = value;
       used += 1;
     },
     append(more) {
-      makeRoom(more.length);
+      reserve(more.length);
       values.set(more, used);
       used += more.length;
     },

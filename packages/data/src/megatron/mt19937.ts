@@ -1,15 +1,15 @@
-// The Mersenne Twister (Matsumoto and Nishimura, 1998) as numpy's RandomState seeds and uses it.
-// Megatron shuffles with it, so its order can only be had from the same numbers.
+// The Mersenne Twister (Matsumoto and Nishimura, 1998) as numpy's RandomState seeds and uses it, because Megatron
+// shuffles with that.
 
 import type { StageProgress } from "../progress.js";
 
 const SIZE = 624;
 const MIDDLE = 397;
 
-/** Draws 32 random bits, as an unsigned number. */
+/** The next 32 random bits, as an unsigned number. */
 export type RandomBits = () => number;
 
-/** The bits that `numpy.random.RandomState(seed)` draws. `seed` is from 0 to 2^32 - 1. */
+/** The bits of `numpy.random.RandomState(seed)`. `seed` is in [0, 2^32). */
 export function mt19937(seed: number): RandomBits {
   const state = new Uint32Array(SIZE);
   state[0] = seed;
@@ -42,18 +42,18 @@ function twist(state: Uint32Array): void {
 const REPORT_EVERY = 2 ** 20;
 
 /**
- * Shuffles in place as `RandomState.shuffle` does: from the end, each with one before it or itself,
- * drawn by masking bits and drawing again where they are too large. At most 2^32 values.
+ * Shuffles in place as `RandomState.shuffle` does: from the end, each with one before it or itself, sampled by masking
+ * bits and rejecting those that are too large. At most 2^32 values.
  */
 export function shuffle(
   values: Int32Array | Uint32Array,
-  draw: RandomBits,
+  randomBits: RandomBits,
   progress: StageProgress = () => undefined,
 ): void {
   for (let i = values.length - 1; i > 0; i -= 1) {
     const mask = i === 0xffffffff ? i : (2 ** (32 - Math.clz32(i)) - 1) >>> 0;
-    let j = (draw() & mask) >>> 0;
-    while (j > i) j = (draw() & mask) >>> 0;
+    let j = (randomBits() & mask) >>> 0;
+    while (j > i) j = (randomBits() & mask) >>> 0;
     const kept = values[i]!;
     values[i] = values[j]!;
     values[j] = kept;

@@ -1,4 +1,4 @@
-// numpy's .npy files of whole numbers, version 1.0: what Megatron keeps its indices in.
+// numpy's .npy files of integers, version 1.0, as Megatron stores its indices.
 
 import { closeSync, fstatSync, openSync } from "node:fs";
 import { UserError } from "@tessera/config";
@@ -12,7 +12,7 @@ const ALIGNMENT = 64;
 const dtypes = { i32: "<i4", u32: "<u4" } as const;
 type NpyLayout = keyof typeof dtypes;
 
-/** Writes `values` as an array of `columns` columns, or of one dimension where that is 1. */
+/** Writes `values` [rows, columns], or [rows] for one column, atomically. */
 export function writeNpy(path: string, values: Int32Array | Uint32Array, columns = 1): void {
   const layout: NpyLayout = values instanceof Int32Array ? "i32" : "u32";
   const rows = values.length / columns;
@@ -35,7 +35,7 @@ export interface NpyFile {
   close(): void;
 }
 
-/** Opens a file as `writeNpy` writes it; two dimensions are read row by row. Throws a UserError. */
+/** Opens a file of `writeNpy`; two dimensions are read row by row. Throws a UserError where it is not one. */
 export function openNpy(path: string): NpyFile {
   const descriptor = openSync(path, "r");
   const close = (): void => closeSync(descriptor);

@@ -1,6 +1,5 @@
-// A feed whose batches a thread reads ahead, through memory that both sides share. Waiting for it does
-// not give the event loop its turn, because a training step does not either. The thread only saves
-// time: a batch that it does not have is read here.
+// A feed whose batches a thread reads ahead, through shared memory. Waiting for it blocks the event loop, as a training
+// step does. The thread only saves time: a batch that it does not have is read here.
 
 import { Worker } from "node:worker_threads";
 import { UserError } from "@tessera/config";
@@ -10,27 +9,29 @@ import type { GptDataOptions } from "./gpt_data.js";
 import type { MaskOptions } from "../masks.js";
 import type { SplitName } from "./splits.js";
 
+/** What the thread reads. */
 export interface PrefetchOptions {
-  /** How `feed` was opened; the thread opens the same, in the order of its samples. */
+  /** How `feed` was opened: the thread opens the same. */
   readonly data: GptDataOptions;
   readonly split: SplitName;
   readonly masks?: MaskOptions | undefined;
   readonly dataRank: number;
   readonly dataRanks: number;
-  /** Batches that are read ahead. */
+  /** Batches that are read ahead. Default: 4. */
   readonly depth?: number;
-  /** Milliseconds in which the thread must show a sign of life. */
+  /** Milliseconds without a heartbeat after which the thread is taken for dead. Default: 10,000. */
   readonly timeoutMs?: number;
-  /** What the thread may take of the heap, in MB. */
+  /** Heap limit of the thread, in MB. Default: that of Node. */
   readonly heapMegabytes?: number;
 }
 
+/** A feed with a thread behind it. */
 export interface PrefetchedFeed extends Feed {
-  /** Ends the thread. One that is forgotten does not keep the process alive. */
+  /** Ends the thread, which does not keep the process alive otherwise either. */
   close(): Promise<void>;
 }
 
-/** Where the counters stand in the shared memory. `heartbeat` says that the thread is alive. */
+/** Indices of the shared counters. `heartbeat` grows while the thread lives. */
 export const COUNTERS = {
   produced: 0,
   consumed: 1,
@@ -42,17 +43,17 @@ export const STATES = { reading: 0, ended: 1, refused: 2, failed: 3 } as const;
 const COUNTER_COUNT = 5;
 const MESSAGE_BYTES = 4096;
 
-/** What both sides see. */
+/** Memory of both threads. */
 export interface SharedBuffers {
   readonly counters: Int32Array;
   readonly message: Uint8Array;
-  /** [depth, rows, time + 1]: batches, each at its number modulo `depth`. */
+  /** Ring buffer of batches [depth, rows, time + 1]. */
   readonly tokens: Int32Array;
 }
 
 export interface PrefetchStart {
   readonly options: PrefetchOptions;
-  /** The first sample that is taken, on all ranks together. */
+  /** Samples that all ranks together have taken. */
   readonly consumedSamples: number;
   readonly microBatch: number;
   readonly depth: number;
@@ -61,19 +62,19 @@ export interface PrefetchStart {
 
 const DEPTH = 4;
 const TIMEOUT_MS = 10_000;
-/** A thread that ends is noticed after this long. */
+/** Time after which the end of the thread is noticed. */
 const POLL_MS = 20;
 
 /**
- * `feed`, read ahead: micro-batch by micro-batch of this rank, from the first that is asked for. If
- * another is asked for, reading begins anew there. Throws what reading threw. A thread that dies or is
- * silent for too long is given up with a warning.
+ * `feed`, of which a thread reads the microbatches of this rank ahead, from the first that is asked for. If another one
+ * is asked for, reading starts again there. `batch` throws what reading threw. Without a living thread, `feed` is read
+ * directly, after a warning.
  */
 export function prefetch(feed: Feed, options: PrefetchOptions): PrefetchedFeed {
   const { masks, dataRank, dataRanks, timeoutMs = TIMEOUT_MS } = options;
   let thread: Thread | undefined;
   let isGivenUp = false;
-  let next = -1; // what the thread reads first of what was not taken
+  let next = -1; // first sample of the next batch of the thread
   const giveUp = (): void => {
     isGivenUp = true;
     void thread?.end();
@@ -124,13 +125,13 @@ function startThread(
   const start: PrefetchStart = { options, consumedSamples, microBatch, depth, shared };
   const worker = new Worker(new URL("./prefetch_worker.js", import.meta.url), {
     workerData: start,
-    execArgv: [], // those of a program given as text would keep the thread from starting
+    execArgv: [], // `node -e` would hand its own to the thread, which then does not start
     ...(heapMegabytes !== undefined && {
       resourceLimits: { maxOldGenerationSizeMb: heapMegabytes },
     }),
   });
   worker.unref();
-  let isDead = false; // known at once between steps; during one, by its silence
+  let isDead = false; // set between steps; within one, only the heartbeat tells
   worker.on("error", () => (isDead = true));
   let taken = 0;
   return {
@@ -148,7 +149,7 @@ function startThread(
   };
 }
 
-/** Waits until more than `taken` batches were read, and returns whether they were. */
+/** Waits until more than `taken` batches were read. Returns whether they were. */
 function awaitBatch({ counters }: SharedBuffers, taken: number, timeoutMs: number): boolean {
   let beats = -1;
   let since = 0;

@@ -16,12 +16,12 @@ function end(state: number): void {
 
 async function readAhead(): Promise<void> {
   const { data, split, dataRank, dataRanks } = options;
-  // Whoever started this thread has opened the same, and checked it.
+  // The thread that started this one has opened the same, and checked it.
   const opened = await openSplit({ ...data, trustCache: true }, split);
   if (opened === null) throw new UserError(`the split leaves no documents for ${split}`);
   const { samples } = opened;
   const stride = samples.length + 1;
-  const row = new Int32Array(stride); // files are not read into shared memory
+  const row = new Int32Array(stride); // readSync cannot fill shared memory
   const sampler = { consumedSamples, microBatch, dataRank, dataRanks, count: samples.count };
   let produced = 0;
   for (const numbers of rankSamples(sampler)) {

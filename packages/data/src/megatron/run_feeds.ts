@@ -1,4 +1,4 @@
-// What a run on Megatron's datasets trains, validates and tests on.
+// The feeds of a run on Megatron's datasets.
 
 import { UserError } from "@tessera/config";
 import { createFeed, type Feed } from "../feed.js";
@@ -7,28 +7,34 @@ import type { MaskOptions } from "../masks.js";
 import { prefetch } from "./prefetch.js";
 import type { Progress } from "../progress.js";
 
+/** What a run reads, and as which rank. */
 export interface RunFeedsOptions {
   readonly data: GptDataOptions;
   readonly masks?: MaskOptions | undefined;
-  /** Of the ranks that see different samples, which this is. */
+  /** Data-parallel rank. */
   readonly dataRank: number;
   readonly dataRanks: number;
-  /** Whether a thread reads the samples to train on ahead. */
+  /** Whether a thread reads training samples ahead. */
   readonly prefetches: boolean;
-  /** Told of building indices, on the rank that does. */
+  /** Called while indices are built, on the rank that builds them. */
   readonly progress?: Progress;
 }
 
+/** The feeds of a run. */
 export interface RunFeeds {
   readonly train: Feed;
-  /** No more samples than were asked for; null where there is nothing for it. */
+  /** At most as many samples as were asked for; null for none. */
   readonly validation: Feed | null;
   readonly test: Feed | null;
-  /** What is trained on, wherever it stands. */
+  /** Of the training samples, independent of paths. */
   readonly description: string;
 }
 
-/** Opens all parts. Throws a UserError where there is nothing to train on, or the data is no good. */
+/**
+ * Opens the feeds of all splits.
+ *
+ * @throws UserError where there is nothing to train on, or data cannot be read.
+ */
 export async function openRunFeeds(options: RunFeedsOptions): Promise<RunFeeds> {
   const { data, masks, dataRank, dataRanks, prefetches, progress } = options;
   const { train, valid, test } = (await openGptData(data, progress)).splits;

@@ -1,4 +1,4 @@
-// Writing Megatron's indexed dataset. Nothing stands under the final names until all of it does.
+// Writes Megatron's indexed dataset, atomically.
 
 import { UserError } from "@tessera/config";
 import { createFileAtomic, writeFileAtomic, writeFully, type AtomicFile } from "@tessera/files";
@@ -6,42 +6,48 @@ import { numberFormats } from "./file_array.js";
 import { createIntList } from "./int_list.js";
 import { encodeIdxHeader } from "./idx_format.js";
 
+/** How tokens are written. */
 export type WrittenDtype = "u16" | "i32";
 
-/** What Megatron stores ids below `vocabularySize` as. */
+/** The dtype that Megatron chooses for ids below `vocabularySize`. */
 export const tokenDtype = (vocabularySize: number): WrittenDtype =>
   vocabularySize < 65_500 ? "u16" : "i32";
 
+/** A dataset that is being written. It must be finished or aborted. */
 export interface DatasetWriter {
-  /** Adds to the sequence that is being written. */
+  /** Appends to the current sequence. */
   append(tokens: ArrayLike<number>): void;
-  /** Ends it where the document goes on with another. */
+  /** Ends the sequence; the document continues with another. */
   endSequence(): void;
-  /** Ends the document, and the sequence if it has begun. */
+  /** Ends the document, and its last sequence. */
   endDocument(): void;
-  /** Adds whole documents. */
-  appendDocuments(tokens: ArrayLike<number>, places: DocumentLengths): void;
-  /** Moves both files to their names. Throws a UserError if there is no document. */
+  /** Appends whole documents. */
+  appendDocuments(tokens: ArrayLike<number>, documents: DocumentLengths): void;
+  /** Gives both files their names. Throws a UserError where there is no document. */
   finish(): void;
-  /** Leaves nothing behind. */
+  /** Removes what was written. */
   abort(): void;
 }
 
-/** Where in a row of tokens documents stand. */
+/** How consecutive tokens are divided into documents. */
 export interface DocumentLengths {
-  /** Tokens of each sequence. */
+  /** Number of tokens of each sequence. */
   readonly lengths: Int32Array;
-  /** Sequences of each document; null for one each. */
+  /** Number of sequences of each document; null for one each. */
   readonly sequences: Int32Array | null;
 }
 
 const BUFFERED_BYTES = 2 ** 20;
 const MAX_LENGTH = 2 ** 31 - 1;
 
-/** Writes PREFIX.bin and PREFIX.idx by way of temporary files beside them. */
+/**
+ * Starts to write PREFIX.bin and PREFIX.idx.
+ *
+ * @throws UserError where the folder cannot be written.
+ */
 export function createDatasetWriter(prefix: string, dtype: WrittenDtype): DatasetWriter {
   const bin = createFileAtomic(`${prefix}.bin`);
-  const tokens = tokenBuffer(bin, dtype);
+  const tokens = createTokenBuffer(bin, dtype);
   const lengths = createIntList();
   const bounds = createIntList();
   bounds.push(0);
@@ -65,11 +71,11 @@ export function createDatasetWriter(prefix: string, dtype: WrittenDtype): Datase
       if (length > 0) endSequence();
       bounds.push(lengths.length);
     },
-    appendDocuments(some, { lengths: itsLengths, sequences }) {
+    appendDocuments(some, { lengths: theirLengths, sequences }) {
       let end = lengths.length;
-      for (const count of sequences ?? itsLengths.map(() => 1)) bounds.push((end += count));
+      for (const count of sequences ?? theirLengths.map(() => 1)) bounds.push((end += count));
       tokens.push(some);
-      lengths.append(itsLengths);
+      lengths.append(theirLengths);
     },
     abort: () => bin.abort(),
     finish() {
@@ -86,8 +92,8 @@ export function createDatasetWriter(prefix: string, dtype: WrittenDtype): Datase
   };
 }
 
-/** Gathers short sequences, because a write for each would cost more than its tokens. */
-function tokenBuffer({ descriptor: bin }: AtomicFile, dtype: WrittenDtype) {
+/** Buffers short sequences: a write for each would cost more than its tokens. */
+function createTokenBuffer({ descriptor: bin }: AtomicFile, dtype: WrittenDtype) {
   const array = (length: number) =>
     dtype === "u16" ? new Uint16Array(length) : new Int32Array(length);
   const buffer = array(BUFFERED_BYTES / numberFormats[dtype].bytes);
@@ -133,7 +139,7 @@ function writeIdx(
   writeLongs(file, bounds, (bound) => bound);
 }
 
-/** Writes what `map` makes of each value, none negative, as 64 bits, a part at a time. */
+/** Writes `map` of each value, which is not negative, as i64. */
 function writeLongs(file: number, values: Int32Array, map: (value: number) => number): void {
   const size = 2 ** 16;
   const halves = new Uint32Array(2 * size);
@@ -141,7 +147,7 @@ function writeLongs(file: number, values: Int32Array, map: (value: number) => nu
     const count = Math.min(size, values.length - start);
     for (let i = 0; i < count; i += 1) {
       const long = map(values[start + i]!);
-      halves[2 * i] = long; // what is beyond 32 bits falls away
+      halves[2 * i] = long; // its lower 32 bits
       halves[2 * i + 1] = long / 2 ** 32;
     }
     writeFully(file, halves.subarray(0, 2 * count));

@@ -1,4 +1,4 @@
-// Which files a list of names, folders and globs stands for. Nothing is read here.
+// The files that names, folders and globs stand for. Does not read them.
 
 import { UserError } from "@tessera/config";
 import { reasonOf } from "@tessera/files";
@@ -6,23 +6,25 @@ import { statSync, type Stats } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { globSync, isDynamicPattern } from "tinyglobby";
 
-/** What counts as text in a folder; a glob or a name may take any other file. */
+/** Endings of text files in folders; a name or a glob can select any file. */
 export const textEndings = ["txt", "text", "md", "markdown", "mdx", "rst", "adoc", "org", "tex"];
 
+/** A file that a pattern stands for. */
 export interface TextFile {
-  /** As the pattern gives it: relative to the working folder, or absolute. */
+  /** Relative to the working folder or absolute, as in the pattern. */
   readonly path: string;
   readonly bytes: number;
-  /** Asked for by its own name, not met in a folder or by a glob. */
+  /** Whether a pattern is its own name, and not a folder or a glob. */
   readonly isNamed: boolean;
-  /** The same for two paths to one file: device and inode. */
+  /** Device and inode: the same for two paths to one file. */
   readonly identity: string;
 }
 
 /**
- * The files that `patterns` stand for, sorted by path. A pattern is a file, a folder (all text
- * files below it, hidden folders left out) or a glob. Links are followed; a file to which several
- * patterns or links lead is there once. Throws a UserError for a pattern that stands for nothing.
+ * The files that `patterns` stand for, sorted by path. A pattern is a file, a folder (all text files below it, without
+ * hidden folders) or a glob. Links are followed; a file to which several patterns or links lead is listed once.
+ *
+ * @throws UserError for a pattern without files.
  */
 export function findTexts(patterns: readonly string[]): readonly TextFile[] {
   const found = new Map<string, TextFile>();
@@ -32,10 +34,10 @@ export function findTexts(patterns: readonly string[]): readonly TextFile[] {
   return [...found.values()].sort((a, b) => byText(a.path, b.path));
 }
 
-/** By code units, so that the order does not depend on the machine's language. */
+/** By code units: the order does not depend on the locale. */
 const byText = (a: string, b: string): number => (a < b ? -1 : Number(a > b));
 
-/** Of the paths to one file, the one that was named comes first, then the shortest. */
+/** Of several paths to one file, the named one comes first, then the shortest. */
 const byPlainness = (a: TextFile, b: TextFile): number =>
   Number(b.isNamed) - Number(a.isNamed) || a.path.length - b.path.length || byText(a.path, b.path);
 
@@ -43,7 +45,7 @@ function filesOf(pattern: string): readonly TextFile[] {
   const stats = statOf(pattern);
   if (stats?.isDirectory()) return filesBelow(pattern);
   if (stats !== undefined) {
-    // A pipe is welcome: `--text <(zcat ...)`.
+    // Pipes are allowed: `--text <(zcat ...)`.
     if (stats.isFile() || stats.isFIFO()) return [fileAt(pattern, stats, true)];
     throw new UserError(`${pattern}: is a device or a socket, a file or a folder is needed`);
   }
@@ -88,11 +90,11 @@ const fileAt = (path: string, { size, dev, ino }: Stats, named: boolean): TextFi
   identity: `${dev}:${ino}`,
 });
 
-/** What stands at `path`, links followed; undefined for nothing. */
+/** The file at `path`, with links followed; undefined for none. */
 function statOf(path: string): Stats | undefined {
   try {
     return statSync(path, { throwIfNoEntry: false });
   } catch (error) {
-    throw new UserError(`${path}: cannot be looked at (${reasonOf(error)}), check the path`);
+    throw new UserError(`${path}: cannot be examined (${reasonOf(error)}), check the path`);
   }
 }

@@ -1,4 +1,4 @@
-// Files of UTF-8 text into memory, checked before and while they are read.
+// Reads files of UTF-8 text into memory, and checks them.
 
 import { UserError } from "@tessera/config";
 import { reasonOf } from "@tessera/files";
@@ -7,24 +7,26 @@ import { readFileSync } from "node:fs";
 import { TextDecoder } from "node:util";
 import { findTexts, type TextFile } from "./find_texts.js";
 
+/** The text of a file. */
 export interface Text {
   readonly path: string;
-  /** Of the file. */
+  /** Size of the file. */
   readonly bytes: number;
   readonly text: string;
 }
 
-/** A file that a folder or a glob brought along and that holds no text. */
+/** A file in a folder or a glob that is not text. */
 export interface SkippedFile {
   readonly path: string;
   readonly reason: string;
 }
 
+/** Texts that were read. */
 export interface TextCollection {
   /** Sorted by path; at least one. */
   readonly texts: readonly Text[];
   readonly skipped: readonly SkippedFile[];
-  /** Of all texts. */
+  /** Size of all texts. */
   readonly bytes: number;
 }
 
@@ -32,13 +34,15 @@ const GIB = 2 ** 30;
 const TOTAL_LIMIT = 2 * GIB;
 const gib = (bytes: number): string => `${(bytes / GIB).toFixed(1)} GiB`;
 
-/** A JavaScript string has no more characters than this, about 512 MiB. */
+/** The longest JavaScript string, about 512 MiB. */
 const FILE_LIMIT = constants.MAX_STRING_LENGTH;
 
 /**
- * Reads all that `patterns` stand for (see `findTexts`). A file that is empty, cannot be read or
- * is not UTF-8 text is refused with a UserError if it was asked for by name, else skipped and
- * listed. Refuses more than 2 GiB in all, or 512 MiB in a file, before it reads anything.
+ * Reads the files that `patterns` stand for (see `findTexts`). In folders and globs, files that are empty, cannot be
+ * read or are not UTF-8 are skipped and listed.
+ *
+ * @throws UserError for such a file if it was named, and, before it reads anything, for more than 2 GiB in all or
+ * 512 MiB in a file.
  */
 export function readTexts(patterns: readonly string[]): TextCollection {
   if (patterns.length === 0) {
@@ -88,15 +92,15 @@ function readText({ path }: TextFile): Text | SkippedFile {
   } catch (error) {
     return { path, reason: `cannot be read (${reasonOf(error)}), check its permissions` };
   }
-  const reason = faultOf(content);
+  const reason = findFault(content);
   if (reason !== undefined) return { path, reason };
-  // A byte order mark at the start is dropped: it says how to read the text, and is not of it.
+  // TextDecoder drops a byte order mark, which is not part of the text.
   return { path, bytes: content.length, text: new TextDecoder().decode(content) };
 }
 
-function faultOf(content: Buffer): string | undefined {
+function findFault(content: Buffer): string | undefined {
   if (content.length === 0) return "is empty, text is needed";
-  // The size of a pipe is not known before.
+  // The size of a pipe is known only now.
   if (content.length > FILE_LIMIT) return `has more than ${gib(FILE_LIMIT)}, split it`;
   if (content.includes(0)) return "is binary (it has zero bytes), plain text in UTF-8 is needed";
   if (!isUtf8(content)) return "is not UTF-8, convert it (iconv -t UTF-8) or leave it out";

@@ -152,7 +152,7 @@ describe("what cannot be read is refused in one sentence", () => {
 
   test("a link that leads to itself", () => {
     symlinkSync(at("a.txt"), at("a.txt"));
-    expect(sentenceOf(at("a.txt"))).toBe("ROOT/a.txt: cannot be looked at (ELOOP), check the path");
+    expect(sentenceOf(at("a.txt"))).toBe("ROOT/a.txt: cannot be examined (ELOOP), check the path");
   });
 
   // Of the processor's memory where nothing is, Linux tells when it is read.

@@ -1,23 +1,23 @@
-// Texts to one long row of token ids, in the narrowest memory that holds them.
+// Tokenizes texts into one array of ids, of the smallest type that holds them.
 
-/** Token ids in memory: one, two or four bytes each. */
+/** Token ids in memory, of one, two or four bytes each. */
 export type TokenArray = Uint8Array | Uint16Array | Int32Array;
 
-/** What is needed of a tokenizer here; those of @tessera/tokenizer have it. */
+/** The part of a tokenizer that is used here; those of @tessera/tokenizer implement it. */
 export interface Encoder {
   readonly vocabularySize: number;
   readonly endOfText: number | null;
   encode(text: string): Int32Array;
 }
 
-/** Room for `count` ids below `vocabularySize`. */
+/** Allocates an array for `count` ids below `vocabularySize`. */
 export function createTokenArray(count: number, vocabularySize: number): TokenArray {
   if (vocabularySize <= 2 ** 8) return new Uint8Array(count);
   if (vocabularySize <= 2 ** 16) return new Uint16Array(count);
   return new Int32Array(count);
 }
 
-/** The ids of all texts in a row; each text ends with the tokenizer's endOfText, if it has one. */
+/** The ids of all texts, concatenated; each text ends with the tokenizer's endOfText, if it has one. */
 export function tokenizeTexts(
   texts: Iterable<{ readonly text: string }>,
   tokenizer: Encoder,

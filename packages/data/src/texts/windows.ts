@@ -1,19 +1,19 @@
-// A long row of tokens as samples: windows that lie side by side, of which each target is the
-// token after its input.
+// A long array of tokens as samples: consecutive windows, in which each target is the token after its input.
 
 import { UserError } from "@tessera/config";
 import type { Samples } from "../samples.js";
 import type { TokenArray } from "./tokenize_texts.js";
 
+/** Samples that are windows of one array. */
 export interface TokenWindows extends Samples {
   readonly tokens: TokenArray;
 }
 
 /**
- * The windows of `length` inputs in `tokens`, which is borrowed, not copied. Window i has the
- * length + 1 tokens from i x length on: its last target is the first input of the next window.
- * Tokens after the last whole window are left out. Throws a UserError, with `name` in it, if there
- * is no window.
+ * The windows of `length` inputs in `tokens`, which is borrowed. Window i has the length + 1 tokens from i x length on:
+ * its last target is the first input of the next window. Tokens after the last complete window are dropped.
+ *
+ * @throws UserError that says `name`, where there is no window.
  */
 export function tokenWindows(tokens: TokenArray, length: number, name = "the text"): TokenWindows {
   if (!Number.isSafeInteger(length) || length < 1) {
@@ -39,16 +39,18 @@ export function tokenWindows(tokens: TokenArray, length: number, name = "the tex
   };
 }
 
+/** Training and validation samples of one text. */
 export interface SplitWindows {
   readonly train: TokenWindows;
-  /** Null if the fraction is 0. */
+  /** Null where the fraction is 0. */
   readonly validation: TokenWindows | null;
 }
 
 /**
- * Windows to train on and, from the last part of the text, windows to validate on. `validation` is
- * that part's fraction of the tokens, from 0 to below 1. Throws a UserError if either part is
- * shorter than one window.
+ * Windows to train on and, from the end of the text, windows to validate on. `validation` is the fraction of tokens for
+ * validation, in [0, 1).
+ *
+ * @throws UserError where either part is shorter than one window.
  */
 export function splitWindows(
   tokens: TokenArray,
