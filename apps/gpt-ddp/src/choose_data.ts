@@ -1,6 +1,6 @@
 // What a run trains and validates on: text that is read into memory, or Megatron's datasets.
 
-import { UserError } from "@tessera/config";
+import { readFlags, UserError } from "@tessera/config";
 import {
   createFeed,
   resolveMasks,
@@ -12,6 +12,7 @@ import { chooseDataPaths, openRunFeeds, type GptDataOptions } from "@tessera/dat
 import { readTexts, splitWindows, tokenizeTexts } from "@tessera/data/texts";
 import type { Tokenizer } from "@tessera/tokenizer";
 import type { DataRequest, RunData } from "@tessera/trainer";
+import { DOCUMENTS } from "./flag_names.js";
 import type { Flags } from "./flags.js";
 import { defaultCorpus } from "./default_corpus.js";
 
@@ -34,9 +35,7 @@ export async function openData(
 /** What documents' ends change; undefined for nothing. */
 const masksOf = (flags: Flags, { name, endOfText }: Tokenizer): MaskOptions | undefined =>
   resolveMasks({
-    maskLoss: flags.eod_mask_loss,
-    resetPositions: flags.reset_position_ids,
-    resetAttention: flags.reset_attention_mask,
+    ...readFlags(flags, DOCUMENTS),
     endOfDocument: endOfText,
     tokenizer: name,
   });

@@ -4,6 +4,7 @@ import {
   choice,
   flag,
   list,
+  nameFlags,
   number,
   text,
   toggle,
@@ -12,7 +13,14 @@ import {
 } from "@tessera/config";
 import { presetNames } from "@tessera/gpt";
 import { backendNames } from "@tessera/engines";
+import {
+  checkpointFlags,
+  documentFlags,
+  optimizerFlags,
+  precisionFlags,
+} from "@tessera/trainer/flags";
 import { schedulerTypes } from "./choose_schedule.js";
+import { CHECKPOINTS, DOCUMENTS, OPTIMIZER, PRECISION } from "./flag_names.js";
 
 const count = { min: 1, whole: true } as const;
 const interval = { min: 0, whole: true } as const;
@@ -41,9 +49,7 @@ const groups = {
       0.1,
     ),
     max_eval_samples: number("samples of a dataset to validate on; 0 for none", interval, 1000),
-    eod_mask_loss: toggle("no loss for what follows the end of a document", false),
-    reset_position_ids: toggle("positions restart after it", false),
-    reset_attention_mask: toggle("tokens see those of their own document alone", false),
+    ...nameFlags(documentFlags, DOCUMENTS),
   },
   Training: {
     do_train: toggle("train; else only evaluate and sample", true),
@@ -63,20 +69,9 @@ const groups = {
       "JSON",
     ),
     warmup_steps: number("steps over which it rises from 0", interval, 100),
-    adam_beta1: number("decay of Adam's mean, or SGD's momentum", { min: 0, below: 1 }, 0.9),
-    adam_beta2: number("decay of Adam's square", { min: 0, below: 1 }, 0.99),
-    adam_epsilon: number("Adam's guard against division by 0", { above: 0 }, 1e-8),
-    weight_decay: number("pull of matrices to zero", { min: 0 }, 0.1),
-    max_grad_norm: number("limit of the gradients' norm; 0 for none", { min: 0 }, 1),
+    ...nameFlags(optimizerFlags({ beta2: 0.99, weightDecay: 0.1 }), OPTIMIZER),
   },
-  Precision: {
-    bf16: toggle("activations and products in bf16, fp32 weights (native backend)", false),
-    fp16: toggle("activations in fp16, fp32 weights, scaled losses (native backend)", false),
-    initial_loss_scale: number("the first loss scale of fp16", { min: 1 }, 2 ** 16),
-    min_loss_scale: number("the loss scale never falls below it", { above: 0 }, 1),
-    loss_scale_window: number("steps without overflow after which it doubles", count, 1000),
-    hysteresis: number("overflows borne before it is halved", count, 2),
-  },
+  Precision: nameFlags(precisionFlags, PRECISION),
   Ranks: {
     deepspeed: text("a DeepSpeed configuration, whose values stand beside the flags", "FILE"),
     strict: toggle("refuse keys of it that mean nothing here; else they are named once", false),
@@ -102,7 +97,7 @@ const groups = {
         "go on from this checkpoint, or from the latest in output_dir; auto: if there is one",
         "FOLDER",
       ),
-      bare: true,
+      valueOptional: true,
     },
     exit_signal_handler: toggle(
       "SIGTERM saves and ends with code 0, as a job that goes back into the queue wants",
@@ -111,11 +106,7 @@ const groups = {
     logging_steps: number("steps between lines of figures", interval, 50),
     eval_steps: number("steps between evaluations; 0 for the end only", interval, 500),
     save_steps: number("steps between checkpoints; 0 for the end only", interval, 1000),
-    keep: number("checkpoints that stay, the latest ones; 0 for all", interval, 0),
-    async_save: toggle(
-      "training goes on while a copy of its state is written, which takes that memory; else it waits",
-      true,
-    ),
+    ...nameFlags(checkpointFlags, CHECKPOINTS),
   },
   Sample: {
     sample_len: number("tokens to generate after training; 0 for none", interval, 400),

@@ -1,7 +1,7 @@
 // The flags of gpt-ddp as a RunConfig: which field each of them is.
 
 import { readModel } from "@tessera/checkpoint";
-import type { ConfiguredFlags } from "@tessera/config";
+import { readFlags, type ConfiguredFlags } from "@tessera/config";
 import { gptModel, type GptConfig, type GptParams } from "@tessera/gpt";
 import type { OptimizerConfig } from "@tessera/optim";
 import { openTokenizer, type Tokenizer } from "@tessera/tokenizer";
@@ -10,6 +10,7 @@ import { chooseBatch } from "./choose_batch.js";
 import { openData } from "./choose_data.js";
 import { chooseConfig, resumedFolder } from "./choose_model.js";
 import { chooseSchedule } from "./choose_schedule.js";
+import { CHECKPOINTS, OPTIMIZER, PRECISION } from "./flag_names.js";
 import type { Flags } from "./flags.js";
 
 export interface ChosenRun {
@@ -37,7 +38,7 @@ export function chooseRun(configured: ConfiguredFlags<Flags>, ranks: number): Ch
     optimizer: chooseOptimizer(flags),
     schedule: chooseSchedule(flags),
     clipNorm: flags.max_grad_norm,
-    precision: choosePrecision(flags),
+    precision: resolvePrecision(readFlags(flags, PRECISION)),
     seed: flags.seed,
     ...(folder !== undefined && { weights: () => readModel(folder, gpt) }),
     ...(flags.do_train && { checkpoints: chooseCheckpoints(flags) }),
@@ -52,28 +53,14 @@ export function chooseRun(configured: ConfiguredFlags<Flags>, ranks: number): Ch
 }
 
 function chooseOptimizer(flags: Flags): OptimizerConfig {
-  const { adam_beta1: beta1, adam_beta2: beta2, adam_epsilon: epsilon, weight_decay } = flags;
-  const weightDecay = weight_decay;
-  if (flags.optim === "sgd") return { kind: "sgd", momentum: beta1, weightDecay };
-  return { kind: flags.optim, beta1, beta2, epsilon, weightDecay };
+  const { clipNorm: _, ...adam } = readFlags(flags, OPTIMIZER);
+  if (flags.optim !== "sgd") return { kind: flags.optim, ...adam };
+  return { kind: "sgd", momentum: adam.beta1, weightDecay: adam.weightDecay };
 }
-
-const choosePrecision = (flags: Flags) =>
-  resolvePrecision({
-    bf16: flags.bf16,
-    fp16: flags.fp16,
-    scaling: {
-      initial: flags.initial_loss_scale,
-      minimum: flags.min_loss_scale,
-      window: flags.loss_scale_window,
-      hysteresis: flags.hysteresis,
-    },
-  });
 
 const chooseCheckpoints = (flags: Flags) => ({
   folder: flags.output_dir,
   interval: flags.save_steps,
-  keep: flags.keep,
-  async: flags.async_save,
+  ...readFlags(flags, CHECKPOINTS),
   timeoutSeconds: 60 * flags.distributed_timeout_minutes,
 });

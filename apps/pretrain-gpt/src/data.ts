@@ -1,8 +1,10 @@
 // What a run trains, validates and tests on.
 
+import { readFlags } from "@tessera/config";
 import { resolveMasks, logProgress } from "@tessera/data";
 import { chooseDataPaths, openRunFeeds } from "@tessera/data/megatron";
 import type { DataRequest, RunData } from "@tessera/trainer";
+import { DOCUMENTS } from "./flag_names.js";
 import type { Flags } from "./flags.js";
 import type { Vocabulary } from "./vocabulary.js";
 
@@ -30,9 +32,7 @@ export async function openData(
       vocabularySize: vocabulary.size,
     },
     masks: resolveMasks({
-      maskLoss: flags["eod-mask-loss"],
-      resetPositions: flags["reset-position-ids"],
-      resetAttention: flags["reset-attention-mask"],
+      ...readFlags(flags, DOCUMENTS),
       endOfDocument: vocabulary.endOfDocument,
       tokenizer: vocabulary.name,
     }),

@@ -1,6 +1,7 @@
 // Megatron's flags that stand for keys of a DeepSpeed configuration.
 
 import { applyDeepSpeedConfig, UserError, type ConfiguredFlags } from "@tessera/config";
+import { OPTIMIZER, PRECISION } from "./flag_names.js";
 import { program, type Flags } from "./flags.js";
 
 /**
@@ -25,22 +26,13 @@ export function configure(flags: Flags, given: ReadonlySet<string>): ConfiguredF
       globalBatch: "global-batch-size",
       microBatch: "micro-batch-size",
       accumulation: "gradient-accumulation-steps",
-      clipNorm: "clip-grad",
-      fp16: "fp16",
+      ...PRECISION,
+      ...OPTIMIZER,
       fixedLossScale: "loss-scale",
-      initialLossScale: "initial-loss-scale",
-      lossScaleWindow: "loss-scale-window",
-      hysteresis: "hysteresis",
-      minLossScale: "min-loss-scale",
-      bf16: "bf16",
       zeroStage: "zero-stage",
       optimizerFamily: "optimizer",
       decoupledDecay: "adam-w-mode",
       learningRate: "lr",
-      beta1: "adam-beta1",
-      beta2: "adam-beta2",
-      epsilon: "adam-eps",
-      weightDecay: "weight-decay",
     },
   });
 }

@@ -4,6 +4,7 @@
 import {
   choice,
   list,
+  nameFlags,
   number,
   text,
   toggle,
@@ -14,6 +15,13 @@ import { backendNames } from "@tessera/engines";
 import { clusterNames } from "@tessera/launcher";
 import { decayStyles, wsdDecayStyles } from "@tessera/optim";
 import { scheduleKinds } from "@tessera/pipeline-parallel";
+import {
+  checkpointFlags,
+  documentFlags,
+  optimizerFlags,
+  precisionFlags,
+} from "@tessera/trainer/flags";
+import { CHECKPOINTS, DOCUMENTS, OPTIMIZER, PRECISION } from "./flag_names.js";
 import { presetNames } from "./presets.js";
 
 const count = { min: 1, whole: true } as const;
@@ -77,27 +85,18 @@ const optimizer = {
   "lr-warmup-fraction": number("part of the decay's length over which it rises", probability),
   "lr-warmup-iters": number("steps over which it rises", interval, 0),
   "lr-warmup-samples": number("the same in samples", interval, 0),
-  "weight-decay": number("pull of matrices to zero", { min: 0 }, 0.01),
-  "clip-grad": number("limit of the gradients' norm; 0 for none", { min: 0 }, 1),
-  "adam-beta1": number("decay of Adam's mean", probability, 0.9),
-  "adam-beta2": number("decay of Adam's square", probability, 0.999),
-  "adam-eps": number("Adam's guard against division by 0", { above: 0 }, 1e-8),
+  ...nameFlags(optimizerFlags({ beta2: 0.999, weightDecay: 0.01 }), OPTIMIZER),
   "adam-w-mode": toggle("weight decay acts on the weights (AdamW), not on gradients", true),
   "sgd-momentum": number("SGD's momentum", probability, 0.9),
 };
 
 const precision = {
-  fp16: toggle("activations in fp16, fp32 weights, scaled losses", false),
-  bf16: toggle("activations in bf16, fp32 weights", false),
+  ...nameFlags(precisionFlags, PRECISION),
   "loss-scale": number(
     "a loss scale that does not change; 0 for one that follows overflows",
     { min: 0 },
     0,
   ),
-  "initial-loss-scale": number("the first loss scale", { min: 1 }, 2 ** 16),
-  "min-loss-scale": number("the loss scale never falls below it", { above: 0 }, 1),
-  "loss-scale-window": number("steps without overflow after which it doubles", count, 1000),
-  hysteresis: number("overflows borne before it is halved", count, 2),
 };
 
 const parallel = {
@@ -153,9 +152,7 @@ const data = {
   "merge-file": text("GPT-2's merges.txt", "FILE"),
   "tokenizer-model": text("a tokenizer.json, for HuggingFaceTokenizer", "FILE"),
   "vocab-size": number("ids there are, for NullTokenizer", count),
-  "reset-position-ids": toggle("positions restart after the end of a document", false),
-  "reset-attention-mask": toggle("tokens see their own document alone", false),
-  "eod-mask-loss": toggle("no loss at the end of a document", false),
+  ...nameFlags(documentFlags, DOCUMENTS),
   "num-workers": number("threads that read ahead; 0 reads between steps", interval, 2),
 };
 
@@ -163,11 +160,7 @@ const output = {
   save: text("where checkpoints go", "FOLDER"),
   load: text("where to go on from, if there is a checkpoint", "FOLDER"),
   "save-interval": number("steps between checkpoints", count),
-  keep: number("checkpoints that stay, the latest ones; 0 for all", interval, 0),
-  "async-save": toggle(
-    "training goes on while a copy of its state is written, which takes that memory; else it waits",
-    true,
-  ),
+  ...nameFlags(checkpointFlags, CHECKPOINTS),
   "exit-on-missing-checkpoint": toggle("end where --load has none, rather than start fresh", false),
   "eval-interval": number("steps between evaluations", count, 1000),
   "eval-iters": number("batches of an evaluation", interval, 100),

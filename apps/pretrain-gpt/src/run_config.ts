@@ -1,9 +1,9 @@
 // The flags of pretrain-gpt as a RunConfig: which field each of them is.
 
 import { latestCheckpoint } from "@tessera/checkpoint";
-import { UserError } from "@tessera/config";
+import { readFlags, UserError } from "@tessera/config";
 import { gptModel, type GptConfig, type GptParams } from "@tessera/gpt";
-import type { LossScaleOptions, OptimizerConfig, ScheduleConfig } from "@tessera/optim";
+import type { OptimizerConfig, ScheduleConfig } from "@tessera/optim";
 import {
   resolvePrecision,
   resolveRun,
@@ -12,6 +12,7 @@ import {
   type RunConfig,
 } from "@tessera/trainer";
 import { openData } from "./data.js";
+import { CHECKPOINTS, OPTIMIZER, PRECISION } from "./flag_names.js";
 import type { Flags } from "./flags.js";
 import { modelOf, needed } from "./model.js";
 import { parallelOf } from "./parallel.js";
@@ -45,9 +46,8 @@ export function chooseRun(flags: Flags, ranks: number, vocabulary: Vocabulary): 
     schedule,
     clipNorm: flags["clip-grad"],
     precision: resolvePrecision({
-      bf16: flags.bf16,
-      fp16: flags.fp16,
-      scaling: lossScalingOf(flags),
+      ...readFlags(flags, PRECISION),
+      fixedLossScale: flags["loss-scale"],
     }),
     ...(recompute !== undefined && { recompute }),
     seed: flags.seed,
@@ -80,33 +80,15 @@ function batchOf(flags: Flags): BatchConfig {
 }
 
 function optimizerOf(flags: Flags): OptimizerConfig {
-  const weightDecay = flags["weight-decay"];
-  if (flags.optimizer === "sgd") {
-    return { kind: "sgd", momentum: flags["sgd-momentum"], weightDecay };
-  }
-  return {
-    kind: flags["adam-w-mode"] ? "adamw" : "adam",
-    beta1: flags["adam-beta1"],
-    beta2: flags["adam-beta2"],
-    epsilon: flags["adam-eps"],
-    weightDecay,
-  };
+  const { clipNorm: _, ...adam } = readFlags(flags, OPTIMIZER);
+  if (flags.optimizer === "adam") return { kind: flags["adam-w-mode"] ? "adamw" : "adam", ...adam };
+  return { kind: "sgd", momentum: flags["sgd-momentum"], weightDecay: adam.weightDecay };
 }
-
-function lossScalingOf(flags: Flags): LossScaleOptions {
-  const { "initial-loss-scale": initial, "min-loss-scale": minimum, "loss-scale": fixed } = flags;
-  return fixed === 0
-    ? { initial, minimum, window: flags["loss-scale-window"], hysteresis: flags.hysteresis }
-    : { initial: fixed, minimum: 0, window: NEVER, hysteresis: NEVER };
-}
-
-const NEVER = Number.MAX_SAFE_INTEGER;
 
 const checkpointsOf = (flags: Flags, folder: string) => ({
   folder,
   interval: flags["save-interval"] ?? 0,
-  keep: flags.keep,
-  async: flags["async-save"],
+  ...readFlags(flags, CHECKPOINTS),
   timeoutSeconds: 60 * flags["distributed-timeout-minutes"],
 });
 

@@ -2,11 +2,11 @@
 
 import { UserError } from "./errors.js";
 
-/** How many samples one optimizer step takes, and how they are shared out. All in samples. */
+/** How many samples an optimizer step takes, and who takes them. */
 export interface BatchPlan {
-  /** What one rank takes through the model at once. */
+  /** Samples that a rank takes through the model at once. */
   readonly microBatch: number;
-  /** Micro-batches that a rank's gradients are summed over before a step. */
+  /** Microbatches over which a rank sums gradients before a step. */
   readonly accumulation: number;
   /** Ranks that train on different samples. */
   readonly dataRanks: number;
@@ -14,7 +14,10 @@ export interface BatchPlan {
   readonly globalBatch: number;
 }
 
-/** Multiplies the batch out; a stated `globalBatch` that differs is refused with all numbers. */
+/**
+ * Multiplies the batch out.
+ * @throws UserError, with all numbers, where a given `globalBatch` is not the product.
+ */
 export function resolveBatch(
   given: Omit<BatchPlan, "globalBatch"> & { readonly globalBatch?: number },
 ): BatchPlan {

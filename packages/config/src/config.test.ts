@@ -2,8 +2,10 @@ import { describe, expect, test } from "@jest/globals";
 import {
   choice,
   list,
+  nameFlags,
   number,
   parseFlags,
+  readFlags,
   resolveBatch,
   text,
   toggle,
@@ -125,4 +127,15 @@ test("a batch is multiplied once, and a contradiction shows both numbers", () =>
   expect(resolveBatch(parts).globalBatch).toBe(24);
   expect(resolveBatch({ ...parts, globalBatch: 24 }).globalBatch).toBe(24);
   expect(() => resolveBatch({ ...parts, globalBatch: 32 })).toThrow(/32.*24/);
+});
+
+test("a dialect names shared flags, and reads them under their own names", () => {
+  const shared = { steps: number("steps", { min: 1 }, 5), fast: toggle("hurry", false) };
+  const names = { steps: "train-iters", fast: "fast_mode" } as const;
+  const groups = { Run: nameFlags(shared, names) };
+  const parsed = parseFlags({ name: "demo", summary: "Demo.", groups }, ["--train-iters", "7"]);
+  if ("help" in parsed) throw new Error("help was shown");
+  expect(parsed.values).toEqual({ "train-iters": 7, fast_mode: false });
+  const read: { readonly steps: number; readonly fast: boolean } = readFlags(parsed.values, names);
+  expect(read).toEqual({ steps: 7, fast: false });
 });

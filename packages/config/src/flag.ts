@@ -1,32 +1,36 @@
-// What one command-line flag takes: how its text becomes a value, and what it says of itself.
+// Command-line flags as typed data: help, default, and how text becomes a value.
 
 import { UserError } from "./errors.js";
 
-/** A flag whose value has type `T`. Without a default it may be left out, and is then undefined. */
+/** A flag whose value has type `T`; undefined is in `T` where the flag has no default. */
 export interface Flag<T> {
   readonly help: string;
   /** How the value is shown in the help: `N`, `FOLDER`. */
   readonly placeholder: string;
   readonly fallback: T;
-  /** May stand without a value, as `--do_train` does. */
-  readonly bare: boolean;
-  /** Takes several values. */
+  /** Whether the flag may be given without a value, as `--do_train` is. */
+  readonly valueOptional: boolean;
+  /** Whether it takes several values. */
   readonly many: boolean;
   readonly choices?: readonly string[];
-  /** Throws a UserError that ends the sentence "--flag VALUE: ...". */
+  /**
+   * The value of `texts`, which are one or, with `many`, several.
+   * @throws UserError whose message ends the sentence "--flag VALUE: ...".
+   */
   readonly parse: (texts: readonly string[]) => T;
 }
 
-/** Which numbers a flag takes; the bounds belong to them unless they are said to be open. */
+/** Which numbers a flag takes. `min` and `max` are among them, `above` and `below` are not. Default: any. */
 export interface NumberRange {
   readonly min?: number;
   readonly max?: number;
   readonly above?: number;
   readonly below?: number;
+  /** Default: false. */
   readonly whole?: boolean;
 }
 
-/** The common parts of a flag that takes one value. */
+/** A flag that takes one value. `parse` throws a UserError as `Flag` says. */
 export function flag<T>(
   help: string,
   placeholder: string,
@@ -37,12 +41,13 @@ export function flag<T>(
     help,
     placeholder,
     fallback,
-    bare: false,
+    valueOptional: false,
     many: false,
     parse: ([value]) => parse(value ?? ""),
   };
 }
 
+/** A flag that takes text, which is not empty. */
 export function text(help: string, placeholder: string): Flag<string | undefined>;
 export function text(help: string, placeholder: string, fallback: string): Flag<string>;
 export function text(help: string, placeholder: string, fallback?: string) {
@@ -52,6 +57,7 @@ export function text(help: string, placeholder: string, fallback?: string) {
   });
 }
 
+/** A flag that takes a number. */
 export function number(help: string, range: NumberRange): Flag<number | undefined>;
 export function number(help: string, range: NumberRange, fallback: number): Flag<number>;
 export function number(help: string, range: NumberRange, fallback?: number) {
@@ -83,6 +89,7 @@ function describe({ min, max, above, below, whole }: NumberRange): string {
   return bounds.length === 0 ? kind : `${kind}, ${bounds.join(" and ")}`;
 }
 
+/** A flag that takes one of several names. */
 export function choice<const C extends string>(
   help: string,
   choices: readonly C[],
@@ -120,5 +127,5 @@ export const toggle = (help: string, fallback: boolean): Flag<boolean> => ({
     if (["false", "0", "no", "off"].includes(lower)) return false;
     throw new UserError("must be true or false");
   }),
-  bare: true,
+  valueOptional: true,
 });

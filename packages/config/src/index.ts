@@ -1,4 +1,5 @@
 export { resolveBatch, type BatchPlan } from "./batch.js";
+export { nameFlags, readFlags, type FlagNames } from "./dialect.js";
 export { endWith, EXIT, exitCodeOf, UserError } from "./errors.js";
 export { choice, flag, list, number, text, toggle, type Flag, type NumberRange } from "./flag.js";
 export {

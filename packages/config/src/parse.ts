@@ -4,7 +4,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import { UserError } from "./errors.js";
 import type { Flag } from "./flag.js";
 
-/** Flags by the heading they stand under in the help, then by name. */
+/** Flags by their heading in the help, then by name. */
 export type FlagGroups = Readonly<Record<string, Readonly<Record<string, Flag<unknown>>>>>;
 
 type ValueOf<F> = F extends Flag<infer T> ? T : never;
@@ -19,33 +19,33 @@ export type FlagValues<G extends FlagGroups> = Readonly<Merge<Union<G>>>;
 export interface Program<G extends FlagGroups> {
   readonly name: string;
   readonly summary: string;
-  /** Printed under the flags: examples. */
+  /** Printed under the flags: examples. Default: nothing. */
   readonly epilogue?: string;
   readonly groups: G;
-  /** What stands without a flag's name, in order; the last may stand for several. */
+  /** Positional arguments, in order; only the last may be several words. Default: none. */
   readonly operands?: readonly Operand[];
 }
 
-/** A word that is told by its place. */
+/** A positional argument. */
 export interface Operand {
   /** As the help shows it: `PREFIX`. */
   readonly name: string;
   readonly help: string;
-  /** One or more words. */
+  /** Whether it is one or more words. Default: false. */
   readonly many?: boolean;
 }
 
-/** What a command line says. */
+/** A parsed command line. */
 export interface Parsed<G extends FlagGroups> {
   readonly values: FlagValues<G>;
   readonly operands: readonly string[];
-  /** The flags that are named; the others have their defaults. */
+  /** Names of the flags that were given; the others have their defaults. */
   readonly given: ReadonlySet<string>;
 }
 
 /**
- * The values that `argv` gives (without the program's name), or what to print for `--help`. Throws a
- * UserError for an unknown flag, a missing value or operand, or one out of range.
+ * Parses `argv`, which is without the program's name: its values, or what to print for `--help`.
+ * @throws UserError for an unknown flag, a missing value or operand, or one out of range.
  */
 export function parseFlags<G extends FlagGroups>(
   program: Program<G>,
@@ -90,7 +90,10 @@ function commandOf<G extends FlagGroups>(program: Program<G>): Command {
 
 function optionOf(name: string, flag: Flag<unknown>): Option {
   const value = `${flag.placeholder}${flag.many ? "..." : ""}`;
-  const option = new Option(`--${name} ${flag.bare ? `[${value}]` : `<${value}>`}`, helpOf(flag));
+  const option = new Option(
+    `--${name} ${flag.valueOptional ? `[${value}]` : `<${value}>`}`,
+    helpOf(flag),
+  );
   const given: string[] = [];
   option.argParser((text: string) => {
     given.push(text);
@@ -101,7 +104,7 @@ function optionOf(name: string, flag: Flag<unknown>): Option {
       throw error;
     }
   });
-  if (flag.bare) option.preset("true");
+  if (flag.valueOptional) option.preset("true");
   // The attribute keeps the flag's own spelling; commander would turn dashes into capitals.
   option.attributeName = () => name;
   option.default(flag.fallback, shownDefault(flag.fallback));

@@ -3,7 +3,7 @@
 export interface BatchRamp {
   /** Samples of the first steps. */
   readonly start: number;
-  /** What is added at a time, until the batch is full. */
+  /** Samples that are added at a time, until the batch is full. */
   readonly increment: number;
   /** Samples over which it grows, evenly. */
   readonly samples: number;

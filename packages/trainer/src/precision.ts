@@ -6,17 +6,36 @@ import { supportsStorage, type FloatStorage } from "@tessera/kernels";
 import type { LossScaleOptions } from "@tessera/optim";
 import type { PrecisionConfig } from "./run/run_config.js";
 
+/** The values of `precisionFlags`. */
 export interface PrecisionFlags {
   readonly bf16: boolean;
   readonly fp16: boolean;
-  /** For fp16. */
-  readonly scaling: LossScaleOptions;
+  readonly initialLossScale: number;
+  readonly minLossScale: number;
+  readonly lossScaleWindow: number;
+  readonly hysteresis: number;
+  /** A loss scale that stays; 0 for a dynamic one. Default: 0. */
+  readonly fixedLossScale?: number;
 }
 
+const NEVER = Number.MAX_SAFE_INTEGER;
+
+const lossScaling = (flags: PrecisionFlags): LossScaleOptions =>
+  flags.fixedLossScale
+    ? { initial: flags.fixedLossScale, minimum: 0, window: NEVER, hysteresis: NEVER }
+    : {
+        initial: flags.initialLossScale,
+        minimum: flags.minLossScale,
+        window: flags.lossScaleWindow,
+        hysteresis: flags.hysteresis,
+      };
+
 /** @throws UserError where the flags contradict each other. */
-export function resolvePrecision({ bf16, fp16, scaling }: PrecisionFlags): PrecisionConfig {
+export function resolvePrecision(flags: PrecisionFlags): PrecisionConfig {
+  const { bf16, fp16 } = flags;
   if (bf16 && fp16) throw new UserError("--bf16 --fp16: choose one of them");
   if (!fp16) return { storage: bf16 ? "bf16" : "fp32" };
+  const scaling = lossScaling(flags);
   const { initial, minimum } = scaling;
   if (initial < minimum) {
     throw new UserError(`the first loss scale, ${initial}: is below the smallest, ${minimum}`);
