@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { enableProdMode, setBackend } from "@tensorflow/tfjs-core";
 import { writingOnnx } from "@tessera/checkpoint";
 import { choice, endWith, list, number, parseFlags, text } from "@tessera/config";
-import { batcher, greedy, nativeEngine, onnxEngine } from "@tessera/generation";
+import { createBatcher, greedy, modelEngine, onnxEngine } from "@tessera/generation";
 import { gpt, preset, presetNames } from "@tessera/gpt";
 import { loadNative } from "@tessera/kernels-native";
 import { leafAt, materialize } from "@tessera/params";
@@ -32,7 +32,7 @@ const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.l
 
 /** Tokens per second behind the prompts, all texts together. */
 async function speedOf(engine, { batch, prompt, tokens }) {
-  const together = batcher(engine, { chunk: prompt });
+  const together = createBatcher(engine, { chunk: prompt });
   let [begun, written, start] = [0, 0, 0];
   for (let row = 0; row < batch; row += 1) {
     const ids = Array.from({ length: prompt }, (_, i) => (31 * i + row) % engine.vocabularySize);
@@ -85,7 +85,7 @@ async function main(argv) {
     for (const rows of sizes) {
       const engines = [
         await onnxEngine(folder, config, { rows }),
-        nativeEngine(model, params, { rows }),
+        modelEngine(model, params, { ...model.config, rows }),
       ];
       const [onnx, native] = await measure(engines, { ...settings, batch: rows });
       for (const engine of engines) await engine.close();

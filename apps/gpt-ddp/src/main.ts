@@ -10,7 +10,7 @@ import { runRank, type World } from "@tessera/collectives";
 import { joinWorld } from "@tessera/collectives-mpi";
 import { endWith, EXIT, parseFlags } from "@tessera/config";
 import { chooseBackend, defaultBackend } from "@tessera/engines";
-import { generate, greedy, nativeEngine } from "@tessera/generation";
+import { generate, greedy, modelEngine } from "@tessera/generation";
 import { gpt, type GptParams } from "@tessera/gpt";
 import { threadCount } from "@tessera/kernels-native";
 import { bind } from "@tessera/launcher";
@@ -150,7 +150,7 @@ async function sample(
   const { prompt, temperature, top_k: topK, seed, sample_len: maxTokens } = flags;
   const sampling = { ...greedy, temperature, topK, seed };
   const request = { prompt, maxTokens, sampling, ignoreEnd: true };
-  const engine = nativeEngine(gpt(config, plan.model.options), params);
+  const engine = modelEngine(gpt(config, plan.model.options), params, config);
   write(`\n--- a sample ---\n${prompt}`);
   for await (const text of generate(engine, tokenizer, request)) write(text);
   await engine.close();

@@ -1,16 +1,16 @@
-// Sequences that an engine continues together. Each joins and leaves when it likes: a prompt is read in
-// chunks between the steps of the others, which all get one more token at each step.
+// Continuous batching: sequences that an engine continues together, and that join and leave between steps. A
+// prompt is read in chunks between the steps of the others, which get one more token at each step.
 
 import { streamKey, uniformAt, type Key } from "@tessera/random";
 import type { Engine } from "./engine.js";
-import { rowsOf } from "./rows.js";
-import { choose, type Sampling } from "./sample.js";
+import { createRows } from "./rows.js";
+import { sampleToken, type Sampling } from "./sample.js";
 
 export interface SequenceRequest {
   /** At least one id. */
   readonly prompt: readonly number[];
   readonly sampling: Sampling;
-  /** Takes the next token and the logits that it was drawn by, and says whether the sequence goes on. */
+  /** Takes the next token and the logits that it was sampled from. Returns whether the sequence continues. */
   take(id: number, logits: Float32Array): boolean;
 }
 
@@ -21,7 +21,7 @@ export interface Batcher {
   readonly free: number;
   /** The sequence's first token comes with some later step. */
   add(request: SequenceRequest): { leave(): void };
-  /** Reads a part of a prompt, if one is to be read, and gives every sequence that is read a token. */
+  /** Reads a chunk of a prompt, if there is one to read, and gives every sequence that is read a token. */
   step(): Promise<void>;
 }
 
@@ -34,8 +34,9 @@ interface Row {
   start: number;
   /** Ids from `start` on that the engine's row holds. */
   held: number;
-  drawn: number;
-  left: boolean;
+  /** Tokens sampled so far. */
+  sampled: number;
+  isLeaving: boolean;
 }
 
 function rowOf(request: SequenceRequest, maxPositions: number): Row {
@@ -46,28 +47,28 @@ function rowOf(request: SequenceRequest, maxPositions: number): Row {
     ids,
     start: Math.max(0, ids.length - maxPositions),
     held: 0,
-    drawn: 0,
-    left: false,
+    sampled: 0,
+    isLeaving: false,
   };
 }
 
-/** Gives the row its next token; says whether it goes on. */
-function draw(row: Row, logits: Float32Array): boolean {
+/** Samples the row's next token. Returns whether it continues. */
+function continueRow(row: Row, logits: Float32Array): boolean {
   const { request, key, ids, start } = row;
-  const id = choose(logits, request.sampling, uniformAt(key, row.drawn), ids.slice(start));
-  row.drawn += 1;
+  const id = sampleToken(logits, request.sampling, uniformAt(key, row.sampled), ids.slice(start));
+  row.sampled += 1;
   ids.push(id);
-  return request.take(id, logits) && !row.left;
+  return request.take(id, logits) && !row.isLeaving;
 }
 
 export interface BatcherOptions {
-  /** Tokens of a prompt that are read at once: the longest that others wait. */
+  /** Tokens of a prompt that are read at once, for which other sequences wait. Default: 128. */
   readonly chunk?: number;
 }
 
-export function batcher(engine: Engine, { chunk = 128 }: BatcherOptions = {}): Batcher {
+export function createBatcher(engine: Engine, { chunk = 128 }: BatcherOptions = {}): Batcher {
   const { maxPositions, vocabularySize } = engine;
-  const rows = rowsOf<Row>(engine);
+  const rows = createRows<Row>(engine);
 
   const readPrompt = async (): Promise<void> => {
     const at = rows.readyCount;
@@ -78,7 +79,7 @@ export function batcher(engine: Engine, { chunk = 128 }: BatcherOptions = {}): B
     row.held += ids.length;
     if (row.start + row.held < row.ids.length) return;
     rows.admit();
-    if (!draw(row, logits)) rows.remove(at);
+    if (!continueRow(row, logits)) rows.remove(at);
   };
 
   /** A row that is full goes on from the second half of what it holds, which is read again. */
@@ -98,7 +99,7 @@ export function batcher(engine: Engine, { chunk = 128 }: BatcherOptions = {}): B
     // From the last to the first: a row that leaves is replaced by one that had its turn.
     for (let at = taking.length - 1; at >= 0; at -= 1) {
       const own = logits.subarray(at * vocabularySize, (at + 1) * vocabularySize);
-      if (!draw(taking[at]!, own)) rows.remove(at);
+      if (!continueRow(taking[at]!, own)) rows.remove(at);
     }
   };
 
@@ -118,12 +119,12 @@ export function batcher(engine: Engine, { chunk = 128 }: BatcherOptions = {}): B
       if (rows.all.length === engine.rows) throw new Error("no row of the engine is free");
       const row = rowOf(request, maxPositions);
       rows.add(row);
-      return { leave: () => void (row.left = true) };
+      return { leave: () => void (row.isLeaving = true) };
     },
     async step() {
       where(
         rows.all.length,
-        ({ left }) => left,
+        ({ isLeaving }) => isLeaving,
         (at) => rows.remove(at),
       );
       if (rows.all.length > rows.readyCount) await readPrompt();

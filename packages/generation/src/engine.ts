@@ -1,7 +1,5 @@
-// What continues token sequences: a model with a cache of keys and values, a row for each sequence.
-// An engine has no opinion on what a row holds: whoever calls it keeps count.
-
-import type { GptConfig } from "@tessera/gpt";
+// What continues token sequences: a model with a KV cache, which has a row for each sequence. An engine does not
+// remember how many tokens a row holds: its caller does.
 
 export interface Engine {
   readonly name: "native" | "onnx";
@@ -11,11 +9,11 @@ export interface Engine {
   /** Sequences that can be continued at once. */
   readonly rows: number;
   /**
-   * Runs tokens through the model, each row's after those it holds, and keeps their keys and values.
-   * Gives the logits [rows, keep, vocabulary] of what follows the last `keep` tokens of each row.
+   * Runs tokens through the model, each row's behind those that it holds, and caches their keys and values.
+   * Returns the logits [rows, keep, vocabulary] of the last `keep` tokens of each row.
    */
   run(call: EngineCall): Promise<Float32Array>;
-  /** Gives row `to` what row `from` holds. */
+  /** Copies what row `from` holds to row `to`. */
   copyRow(from: number, to: number): void;
   close(): Promise<void>;
 }
@@ -23,7 +21,7 @@ export interface Engine {
 export interface EngineCall {
   /** The rows firstRow to firstRow + lengths.length take part. */
   readonly firstRow: number;
-  /** Tokens that each holds already. Fewer than were run means that the last are forgotten. */
+  /** Tokens that each row holds already. Fewer than were run before means that the last ones are dropped. */
   readonly lengths: readonly number[];
   /** New tokens [rows, time], as many for each row. */
   readonly ids: Int32Array;
@@ -31,16 +29,22 @@ export interface EngineCall {
   readonly keep: number;
 }
 
+/** What an engine must know of its model's configuration. */
+export interface ModelSizes {
+  readonly vocabularySize: number;
+  readonly maxPositions: number;
+}
+
 export interface EngineOptions {
-  /** Sequences that can be continued at once; 1 unless it is said. */
+  /** Sequences that can be continued at once. Default: 1. */
   readonly rows?: number;
-  /** The most tokens that a row can hold: as many as the model has positions, unless it is fewer. */
+  /** The most tokens that a row can hold. Default and limit: the model's positions. */
   readonly maxTokens?: number;
 }
 
-/** What engines of such a model have room for. */
-export const roomOf = (
-  { maxPositions }: GptConfig,
+/** The sizes of an engine for a model. */
+export const engineSizes = (
+  { maxPositions }: Pick<ModelSizes, "maxPositions">,
   { rows = 1, maxTokens = maxPositions }: EngineOptions,
 ): Pick<Engine, "rows" | "maxPositions"> => ({
   rows,

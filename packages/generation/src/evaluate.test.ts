@@ -1,10 +1,10 @@
 import { describe, expect, test } from "@jest/globals";
 import { byteTokenizer } from "@tessera/tokenizer";
 import {
-  lastWordsOf,
-  partedPassage,
-  perplexityOf,
-  surprise,
+  evaluateLambada,
+  splitPassage,
+  evaluatePerplexity,
+  tokenNll,
   tokensInMemory,
   type Engine,
 } from "./index.js";
@@ -33,7 +33,10 @@ const counting = (count: number) =>
 
 describe("perplexity", () => {
   test("of a model that knows nothing is the size of its vocabulary", async () => {
-    const found = await perplexityOf(successor(0, 10), counting(100), { window: 8, stride: 8 });
+    const found = await evaluatePerplexity(successor(0, 10), counting(100), {
+      window: 8,
+      stride: 8,
+    });
     expect(found.perplexity).toBeCloseTo(10, 6);
   });
 
@@ -44,7 +47,7 @@ describe("perplexity", () => {
   ])(
     "in windows of %s, %s apart: every token that has one before it counts once",
     async (window, stride) => {
-      const found = await perplexityOf(successor(5, 10), counting(100), { window, stride });
+      const found = await evaluatePerplexity(successor(5, 10), counting(100), { window, stride });
       const starts = window === stride ? Math.ceil(100 / window) : 1;
       expect(found.tokens).toBe(100 - starts);
       // Each is what the model says, at the softmax of one logit of 5 among nine of 0.
@@ -54,14 +57,14 @@ describe("perplexity", () => {
 
   test("is refused for a token that the model has not, and for one token", async () => {
     const windows = { window: 8, stride: 8 };
-    await expect(perplexityOf(successor(1, 9), counting(20), windows)).rejects.toThrow(
+    await expect(evaluatePerplexity(successor(1, 9), counting(20), windows)).rejects.toThrow(
       "a token is 9",
     );
-    await expect(perplexityOf(successor(1), counting(1), windows)).rejects.toThrow("too few");
+    await expect(evaluatePerplexity(successor(1), counting(1), windows)).rejects.toThrow("too few");
   });
 
   test("does not overflow with large logits", () => {
-    expect(surprise(Float32Array.of(3e38, 3e38), 0)).toBeCloseTo(Math.log(2), 6);
+    expect(tokenNll(Float32Array.of(3e38, 3e38), 0)).toBeCloseTo(Math.log(2), 6);
   });
 });
 
@@ -69,7 +72,7 @@ describe("last words", () => {
   test("are right where the model would write all of their tokens", async () => {
     // Of bytes: U+001F is followed by a space, that by "!", and that by a quotation mark.
     const passages = ["a\u001f !", 'a\u001f !"\n', "a\u001f a", "x !"];
-    const found = await lastWordsOf(successor(9), byteTokenizer, passages);
+    const found = await evaluateLambada(successor(9), byteTokenizer, passages);
     expect(found).toMatchObject({ passages: 4, correct: 2, accuracy: 0.5 });
     const [right, wrong] = [Math.log(1 + 255 * Math.exp(-9)), 9 + Math.log(1 + 255 * Math.exp(-9))];
     const nats = 2 * right + 3 * right + (right + wrong) + (wrong + right);
@@ -77,7 +80,7 @@ describe("last words", () => {
   });
 
   test("are what stands behind the last space", () => {
-    expect(partedPassage("a b  c\n")).toEqual(["a b", " c"]);
-    expect(() => partedPassage("one ")).toThrow("fewer than two words");
+    expect(splitPassage("a b  c\n")).toEqual(["a b", " c"]);
+    expect(() => splitPassage("one ")).toThrow("fewer than two words");
   });
 });

@@ -1,11 +1,11 @@
-// How well a model knows texts: the surprise of every token, and the last words of passages (LAMBADA; Paperno
-// et al., 2016). Everything is computed from logits, so that it is the same for every engine.
+// Perplexity, and the accuracy of last words (LAMBADA; Paperno et al., 2016). Both are computed from logits, so
+// they are the same for every engine.
 
 import { UserError } from "@tessera/config";
 import type { Tokenizer } from "@tessera/tokenizer";
 import type { Engine } from "./engine.js";
 
-/** Where tokens come from, in order. */
+/** A sequence of tokens. */
 export interface TokenSource {
   readonly count: number;
   /** Fills `out` with the tokens from `first` on. */
@@ -28,26 +28,29 @@ export interface Perplexity {
 export interface PerplexityOptions {
   /** Tokens of a window, each of which but the first is predicted from those before it. */
   readonly window: number;
-  /** From the start of one window to that of the next; tokens that were counted before are not again. */
+  /** Tokens from the start of one window to that of the next. A token in two windows counts once. */
   readonly stride: number;
   readonly progress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
 }
 
-/** Logits of so many positions are held at a time. */
+/** Positions whose logits are held at a time. */
 const CHUNK = 64;
 
-/** Nats by which `logits` were surprised by `id`: the logarithm of the sum of exponentials, less its logit. */
-export function surprise(logits: Float32Array, id: number): number {
-  let most = -Infinity;
-  for (const logit of logits) most = Math.max(most, logit);
+/** Negative log-likelihood of `id` under `logits` [vocabulary], in nats. */
+export function tokenNll(logits: Float32Array, id: number): number {
+  let max = -Infinity;
+  for (const logit of logits) max = Math.max(max, logit);
   let sum = 0;
-  for (const logit of logits) sum += Math.exp(logit - most);
-  return most - logits[id]! + Math.log(sum);
+  for (const logit of logits) sum += Math.exp(logit - max);
+  return max - logits[id]! + Math.log(sum);
 }
 
-/** Throws a UserError where `source` has fewer than two tokens, or one that the model has not. */
-export async function perplexityOf(
+/**
+ * The perplexity of `source` in windows.
+ * @throws UserError where it has fewer than two tokens, or one that the model does not have.
+ */
+export async function evaluatePerplexity(
   engine: Engine,
   source: TokenSource,
   { window, stride, progress, signal }: PerplexityOptions,
@@ -60,9 +63,9 @@ export async function perplexityOf(
     const ids = new Int32Array(Math.min(window, source.count - first));
     source.read(first, ids);
     checkIds(ids, engine.vocabularySize);
-    await eachSurprise(engine, ids, (at, lost) => {
+    await eachTokenNll(engine, ids, (at, nll) => {
       if (first + at < counted) return;
-      nats += lost;
+      nats += nll;
       tokens += 1;
     });
     counted = first + ids.length;
@@ -80,8 +83,8 @@ function checkIds(ids: Int32Array, vocabularySize: number): void {
   );
 }
 
-/** Gives each token of `ids` but the first to `take`, with the nats by which it was a surprise. */
-async function eachSurprise(
+/** Calls `take` with the negative log-likelihood of each token of `ids` but the first. */
+async function eachTokenNll(
   engine: Engine,
   ids: Int32Array,
   take: (at: number, nats: number) => void,
@@ -92,59 +95,62 @@ async function eachSurprise(
     const call = { firstRow: 0, lengths: [at], ids: piece, keep: piece.length };
     const logits = await engine.run(call);
     for (let i = 0; i < piece.length; i += 1) {
-      take(at + i + 1, surprise(logits.subarray(i * size, (i + 1) * size), ids[at + i + 1]!));
+      take(at + i + 1, tokenNll(logits.subarray(i * size, (i + 1) * size), ids[at + i + 1]!));
     }
   }
 }
 
-export interface LastWords {
+export interface LambadaResult {
   readonly passages: number;
-  /** Of those, whose last word is what the model would have written. */
+  /** Passages whose last word is what the model continues them with. */
   readonly correct: number;
   readonly accuracy: number;
-  /** e to the mean surprise of a last word, over all its tokens. */
+  /** e to the mean negative log-likelihood of a last word, over all its tokens. */
   readonly perplexity: number;
 }
 
-/** A passage parted before its last word, which keeps the space before it. */
-export function partedPassage(text: string): readonly [context: string, word: string] {
+/**
+ * A passage without its last word, and that word with the space before it.
+ * @throws UserError where the passage has fewer than two words.
+ */
+export function splitPassage(text: string): readonly [context: string, word: string] {
   const [, context, word] = /^([^]*\S)(\s+\S+)\s*$/.exec(text) ?? [];
   if (context !== undefined && word !== undefined) return [context, word.replace(/^\s+/, " ")];
   throw new UserError(`a passage has fewer than two words: ${JSON.stringify(text.slice(0, 60))}`);
 }
 
-/** Whether the model, always taking the likeliest token, ends each passage with its last word. */
-export async function lastWordsOf(
+/** How often greedy decoding continues a passage with its last word. */
+export async function evaluateLambada(
   engine: Engine,
   tokenizer: Tokenizer,
   passages: readonly string[],
   { progress, signal }: Pick<PerplexityOptions, "progress" | "signal"> = {},
-): Promise<LastWords> {
+): Promise<LambadaResult> {
   let [correct, nats, done] = [0, 0, 0];
   for (const passage of passages) {
     if (signal?.aborted) break;
-    const [context, word] = partedPassage(passage);
+    const [context, word] = splitPassage(passage);
     const target = tokenizer.encode(word);
     const before = tokenizer.encode(context).slice(-(engine.maxPositions - target.length + 1));
-    const { isRight, lost } = await lastWord(engine, before, target);
+    const { isRight, nll } = await evaluateLastWord(engine, before, target);
     correct += isRight ? 1 : 0;
-    nats += lost;
+    nats += nll;
     done += 1;
     progress?.(done, passages.length);
   }
   return { passages: done, correct, accuracy: correct / done, perplexity: Math.exp(nats / done) };
 }
 
-async function lastWord(engine: Engine, context: Int32Array, target: Int32Array) {
+async function evaluateLastWord(engine: Engine, context: Int32Array, target: Int32Array) {
   const ids = Int32Array.from([...context, ...target.subarray(0, -1)]);
   const size = engine.vocabularySize;
   const keep = target.length;
   const logits = await engine.run({ firstRow: 0, lengths: [0], ids, keep });
-  let [isRight, lost] = [true, 0];
+  let [isRight, nll] = [true, 0];
   target.forEach((id, i) => {
     const own = logits.subarray(i * size, (i + 1) * size);
-    lost += surprise(own, id);
+    nll += tokenNll(own, id);
     isRight &&= own.every((logit, other) => logit < own[id]! || other === id);
   });
-  return { isRight, lost };
+  return { isRight, nll };
 }

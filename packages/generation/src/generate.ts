@@ -1,68 +1,71 @@
-// Text from text: prompts become sequences, and tokens what may be shown.
+// Generation of text: prompts become sequences of a batcher, and their tokens text.
 
 import { UserError } from "@tessera/config";
 import type { Tokenizer } from "@tessera/tokenizer";
-import { batcher, type SequenceRequest } from "./batcher.js";
+import { createBatcher, type SequenceRequest } from "./batcher.js";
 import type { Engine } from "./engine.js";
 import type { Sampling } from "./sample.js";
-import { shownText } from "./stop.js";
+import { createTextStream } from "./stop.js";
 
 export interface TextRequest {
-  /** Where it is empty, the text starts as a document does. */
+  /** Empty for text from the start of a document. */
   readonly prompt: string;
   readonly maxTokens: number;
   readonly sampling: Sampling;
-  /** The text ends before the first of these. */
+  /** The text ends before the first of these. Default: none. */
   readonly stop?: readonly string[];
-  /** Whether the text goes on after the token that ends a document. */
+  /** Whether the text continues after the token that ends a document. Default: false. */
   readonly ignoreEnd?: boolean;
 }
 
-/** Why a text ended: it came to its end or to a stop text, or to the most tokens that it may have. */
+/** Why a text ended: `stop` at the end of a document or a stop text, `length` at `maxTokens`. */
 export type Finish = "stop" | "length";
 
 export interface TextEvents {
-  /** More of the text; never a part of a character. `id` is the token that brought it. */
+  /** More of the text, in whole characters; `id` is the token that completed it. */
   text(more: string, id: number, logits: Float32Array): void;
   /** `tokens` were written, the last of which may have ended the text. */
   end(finish: Finish, tokens: number): void;
 }
 
-/** The ids of a prompt. Throws a UserError where it is empty and nothing stands for that. */
-export function promptIds(tokenizer: Tokenizer, prompt: string): readonly number[] {
+/**
+ * The ids of a prompt; of an empty one, the id that ends a document.
+ * @throws UserError where it is empty and the tokenizer has no such id.
+ */
+export function encodePrompt(tokenizer: Tokenizer, prompt: string): readonly number[] {
   const ids = [...tokenizer.encode(prompt)];
   if (ids.length > 0) return ids;
   if (tokenizer.endOfText !== null) return [tokenizer.endOfText];
   throw new UserError("the prompt is empty: give the text that is to be continued");
 }
 
-/** What a batcher continues, with what it makes of it going to `events`. */
-export function textSequence(
+/** A request as a batcher takes it; its text goes to `events`. */
+export function createSequence(
   tokenizer: Tokenizer,
   request: TextRequest,
   events: TextEvents,
 ): SequenceRequest {
   const { maxTokens, sampling, stop, ignoreEnd = false } = request;
-  const shown = shownText(tokenizer, stop);
+  const stream = createTextStream(tokenizer, stop);
   let count = 0;
   return {
-    prompt: promptIds(tokenizer, request.prompt),
+    prompt: encodePrompt(tokenizer, request.prompt),
     sampling,
     take(id, logits) {
       count += 1;
       const isEnd = id === tokenizer.endOfText && !ignoreEnd;
       const isLast = isEnd || count === maxTokens;
-      let more = isEnd ? "" : shown.push(id);
-      if (isLast) more += shown.end();
+      let more = isEnd ? "" : stream.push(id);
+      if (isLast) more += stream.end();
       if (more !== "" || !isEnd) events.text(more, id, logits);
-      const isStopped = isEnd || shown.stopped;
+      const isStopped = isEnd || stream.isStopped;
       if (isStopped || isLast) events.end(isStopped ? "stop" : "length", count);
       return !isStopped && !isLast;
     },
   };
 }
 
-/** Yields the text that continues the prompt, piece by piece. A function of the request alone. */
+/** Yields the text that continues the prompt, piece by piece. Depends on the request alone. */
 export async function* generate(
   engine: Engine,
   tokenizer: Tokenizer,
@@ -70,9 +73,9 @@ export async function* generate(
 ): AsyncGenerator<string, Finish> {
   const pieces: string[] = [];
   const finishes: Finish[] = [];
-  const one = batcher(engine);
+  const one = createBatcher(engine);
   one.add(
-    textSequence(tokenizer, request, {
+    createSequence(tokenizer, request, {
       text: (more) => void pieces.push(more),
       end: (finish) => void finishes.push(finish),
     }),
@@ -84,27 +87,27 @@ export async function* generate(
   return finishes[0]!;
 }
 
-export interface Written {
+export interface Completion {
   readonly text: string;
   readonly finish: Finish;
 }
 
 /**
  * Continues all prompts, as many at once as the engine has rows, and gives each text to `done` as soon
- * as it is whole. A text does not depend on the others, but for the last bits of its logits. Ends early
- * where `signal` is aborted.
+ * as it is complete. A text does not depend on the others, apart from the last bits of its logits. Ends early
+ * when `signal` is aborted.
  */
 export async function generateAll(
   engine: Engine,
   tokenizer: Tokenizer,
   requests: readonly TextRequest[],
-  done: (written: Written, index: number) => void,
+  done: (completion: Completion, index: number) => void,
   signal?: AbortSignal,
 ): Promise<void> {
-  const together = batcher(engine);
+  const together = createBatcher(engine);
   const sequences = requests.map((request, index) => {
     let text = "";
-    return textSequence(tokenizer, request, {
+    return createSequence(tokenizer, request, {
       text: (more) => void (text += more),
       end: (finish) => done({ text, finish }, index),
     });

@@ -8,11 +8,11 @@ import { evalContext } from "@tessera/layers";
 import { materialize } from "@tessera/params";
 import { byteTokenizer } from "@tessera/tokenizer";
 import {
-  batcher,
+  createBatcher,
   generate,
   generateAll,
   greedy,
-  nativeEngine,
+  modelEngine,
   type Engine,
   type Sampling,
 } from "./index.js";
@@ -60,7 +60,7 @@ describe("a cache", () => {
     const before = memory().numTensors;
     const ids = someIds(20, config.vocabularySize);
     const expected = uncached(model, params, ids);
-    const engine = nativeEngine(model, params, { rows: 3 });
+    const engine = modelEngine(model, params, { ...model.config, rows: 3 });
     for (const sizes of [[1], [5, 1, 3], [ids.length]]) {
       const parts: Float32Array[] = [];
       for (let at = 0, i = 0; at < ids.length; i += 1) {
@@ -76,7 +76,7 @@ describe("a cache", () => {
   });
 
   test("holds rows of different lengths, which can be copied and cut", async () => {
-    const engine = nativeEngine(model, params, { rows: 4 });
+    const engine = modelEngine(model, params, { ...model.config, rows: 4 });
     const texts = [3, 9, 1].map((count) => someIds(count, config.vocabularySize));
     for (const [i, ids] of texts.entries()) {
       const call = { firstRow: i, lengths: [0], ids: Int32Array.from(ids), keep: 1 };
@@ -114,7 +114,7 @@ describe("generation", () => {
   });
 
   const sampling: Sampling = { ...greedy, temperature: 1, topK: 100, topP: 0.9, seed: 3 };
-  const engineOf = (rows: number): Engine => nativeEngine(model, params, { rows });
+  const engineOf = (rows: number): Engine => modelEngine(model, params, { ...model.config, rows });
   const written = async (prompt: string, changes: Partial<Sampling> = {}, maxTokens = 24) => {
     const engine = engineOf(1);
     const request = { prompt, maxTokens, sampling: { ...sampling, ...changes } };
@@ -181,7 +181,7 @@ describe("generation", () => {
 
   test("lets sequences leave and join between steps", async () => {
     const engine = engineOf(3);
-    const together = batcher(engine, { chunk: 2 });
+    const together = createBatcher(engine, { chunk: 2 });
     const taken: number[][] = [];
     const join = (length: number) => {
       const ids: number[] = [];

@@ -1,28 +1,37 @@
-export { batcher, type Batcher, type BatcherOptions, type SequenceRequest } from "./batcher.js";
 export {
-  lastWordsOf,
-  partedPassage,
-  perplexityOf,
-  surprise,
+  createBatcher,
+  type Batcher,
+  type BatcherOptions,
+  type SequenceRequest,
+} from "./batcher.js";
+export {
+  evaluateLambada,
+  splitPassage,
+  evaluatePerplexity,
+  tokenNll,
   tokensInMemory,
-  type LastWords,
+  type LambadaResult,
   type Perplexity,
   type PerplexityOptions,
   type TokenSource,
 } from "./evaluate.js";
-export { textServer, type ServerLimits, type TextServerOptions } from "./server/text_server.js";
-export type { Engine, EngineCall, EngineOptions } from "./engine.js";
+export {
+  createTextServer,
+  type ServerLimits,
+  type TextServerOptions,
+} from "./server/text_server.js";
+export type { Engine, EngineCall, EngineOptions, ModelSizes } from "./engine.js";
 export {
   generate,
   generateAll,
-  promptIds,
-  textSequence,
+  encodePrompt,
+  createSequence,
   type Finish,
   type TextEvents,
   type TextRequest,
-  type Written,
+  type Completion,
 } from "./generate.js";
-export { nativeEngine } from "./native_engine.js";
+export { modelEngine } from "./model_engine.js";
 export { onnxEngine, type OnnxEngineOptions } from "./onnx_engine.js";
-export { choose, greedy, type Sampling } from "./sample.js";
-export { shownText, type ShownText } from "./stop.js";
+export { sampleToken, greedy, type Sampling } from "./sample.js";
+export { createTextStream, type TextStream } from "./stop.js";

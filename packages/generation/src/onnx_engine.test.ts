@@ -12,7 +12,7 @@ import { gpt, gptConfig, type GptConfig, type GptParams } from "@tessera/gpt";
 import { evalContext } from "@tessera/layers";
 import { leafAt, materialize } from "@tessera/params";
 import { byteTokenizer } from "@tessera/tokenizer";
-import { generateAll, greedy, nativeEngine, onnxEngine, type Engine } from "./index.js";
+import { generateAll, greedy, modelEngine, onnxEngine, type Engine } from "./index.js";
 
 const GOLDEN = join(__dirname, "../../../fixtures/golden");
 
@@ -211,7 +211,7 @@ test("writes the text that the training model writes, with the same prompt and s
   const params = materialize<GptParams>(model.spec, 11);
   write(config, params, "fp32");
   const engines = [
-    nativeEngine(model, params, { rows: 2 }),
+    modelEngine(model, params, { ...model.config, rows: 2 }),
     await onnxEngine(folder, config, { rows: 2, threads: 1 }),
   ];
   const sampling = { temperature: 1, topK: 80, topP: 0.95, repetitionPenalty: 1.1, seed: 5 };

@@ -4,15 +4,15 @@ import { findOnnx, onnxNames as NAMES } from "@tessera/checkpoint";
 import { UserError } from "@tessera/config";
 import type { GptConfig } from "@tessera/gpt";
 import type * as Runtime from "onnxruntime-node";
-import { roomOf, type Engine, type EngineOptions } from "./engine.js";
-import { rowCache, type Elements, type RowCache } from "./row_cache.js";
+import { engineSizes, type Engine, type EngineOptions } from "./engine.js";
+import { createRowCache, type Elements, type RowCache } from "./row_cache.js";
 
 export interface OnnxEngineOptions extends EngineOptions {
-  /** That compute; as many as there are cores unless it is said. */
+  /** Default: one per core. */
   readonly threads?: number;
 }
 
-/** onnxruntime-node; a UserError says how to get it, where it is not installed. */
+/** @throws UserError that says how to get onnxruntime-node, where it is not installed. */
 async function loadRuntime(): Promise<typeof Runtime> {
   try {
     return await import("onnxruntime-node");
@@ -32,7 +32,10 @@ interface CacheOfLayer {
   readonly cache: RowCache;
 }
 
-/** The ONNX model in `folder`, which has `config`. Throws a UserError where it is not ours. */
+/**
+ * The ONNX model in `folder`, which has `config`.
+ * @throws UserError where `tessera convert` has not written it, or onnxruntime-node is not installed.
+ */
 export async function onnxEngine(
   folder: string,
   config: GptConfig,
@@ -46,11 +49,11 @@ export async function onnxEngine(
     logSeverityLevel: 3,
   });
   const { vocabularySize, kvHeadCount: heads } = config;
-  const { rows, maxPositions } = roomOf(config, options);
+  const { rows, maxPositions } = engineSizes(config, options);
   const depth = config.hiddenSize / config.headCount;
   const type = precision === "fp16" ? "float16" : "float32";
   const caches = cachesOf({ ...config, maxPositions }, rows, type);
-  const whole = (values: readonly number[] | Int32Array, dims: readonly number[]): Runtime.Tensor =>
+  const int64 = (values: readonly number[] | Int32Array, dims: readonly number[]): Runtime.Tensor =>
     new Tensor("int64", BigInt64Array.from(values, BigInt), dims);
   const wanted = [NAMES.logits, ...caches.map(({ added }) => added)];
 
@@ -68,9 +71,9 @@ export async function onnxEngine(
         return [past, new Tensor(type, cache.view(firstRow, batch), dims)] as const;
       });
       const feeds = {
-        [NAMES.ids]: whole(ids, [batch, time]),
-        [NAMES.lengths]: whole(lengths, [batch]),
-        [NAMES.keep]: whole([keep], []),
+        [NAMES.ids]: int64(ids, [batch, time]),
+        [NAMES.lengths]: int64(lengths, [batch]),
+        [NAMES.keep]: int64([keep], []),
         ...Object.fromEntries(held),
       };
       const made = await session.run(feeds, wanted);
@@ -101,7 +104,7 @@ function cachesOf(config: GptConfig, rows: number, type: FloatType): readonly Ca
     (["key", "value"] as const).map((part) => ({
       past: NAMES.past(layer, part),
       added: NAMES.added(layer, part),
-      cache: rowCache({ rows, heads, depth, maxTokens, make }),
+      cache: createRowCache({ rows, heads, depth, maxTokens, make }),
     })),
   );
 }

@@ -27,7 +27,7 @@ export interface RowCache {
 /** Room grows by this many tokens at least: growing copies everything. */
 const LEAST_GROWTH = 64;
 
-export function rowCache({ rows, heads, depth, maxTokens, make }: RowCacheOptions): RowCache {
+export function createRowCache({ rows, heads, depth, maxTokens, make }: RowCacheOptions): RowCache {
   let capacity = 0;
   let elements = make(0);
   const rowSize = (): number => heads * capacity * depth;

@@ -17,7 +17,7 @@ export interface Rows<R> {
   remove(at: number): void;
 }
 
-export function rowsOf<R>(engine: Engine): Rows<R> {
+export function createRows<R>(engine: Engine): Rows<R> {
   const all: R[] = [];
   let readyCount = 0;
 

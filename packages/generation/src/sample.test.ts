@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { streamKey, uniformAt } from "@tessera/random";
 import { byteTokenizer, gpt2Tokenizer, type Tokenizer } from "@tessera/tokenizer";
-import { choose, greedy, shownText } from "./index.js";
+import { sampleToken, greedy, createTextStream } from "./index.js";
 
 const logits = Float32Array.from([0, 2, 1, -1, 1.5]);
 const key = streamKey(1, "draws");
@@ -11,7 +11,7 @@ function shares(changes: Partial<typeof greedy>, seen: readonly number[] = []): 
   const counts = [0, 0, 0, 0, 0];
   const draws = 4000;
   for (let n = 0; n < draws; n += 1) {
-    counts[choose(logits, { ...greedy, ...changes }, uniformAt(key, n), seen)]! += 1;
+    counts[sampleToken(logits, { ...greedy, ...changes }, uniformAt(key, n), seen)]! += 1;
   }
   return counts.map((count) => count / draws);
 }
@@ -49,20 +49,20 @@ describe("a choice", () => {
     const other = near.map((value, i) => value + (i % 2 === 0 ? 1e-6 : -1e-6));
     for (let n = 0; n < 200; n += 1) {
       const uniform = uniformAt(key, n);
-      expect(choose(near, sampling, uniform)).toBe(choose(other, sampling, uniform));
+      expect(sampleToken(near, sampling, uniform)).toBe(sampleToken(other, sampling, uniform));
     }
   });
 
   test("is refused where logits are no numbers", () => {
-    expect(() => choose(Float32Array.from([NaN, NaN]), greedy, 0.5)).toThrow(/logit of NaN/);
+    expect(() => sampleToken(Float32Array.from([NaN, NaN]), greedy, 0.5)).toThrow(/logit of NaN/);
   });
 });
 
 describe("shown text", () => {
   const push = (ids: Iterable<number>, stops: string[], tokenizer: Tokenizer = byteTokenizer) => {
-    const shown = shownText(tokenizer, stops);
+    const shown = createTextStream(tokenizer, stops);
     const pieces = [...ids].map((id) => shown.push(id));
-    return { pieces: [...pieces, shown.end()], stopped: shown.stopped };
+    return { pieces: [...pieces, shown.end()], stopped: shown.isStopped };
   };
 
   test("holds back what may begin a stop text, and gives it when it does not", () => {

@@ -1,16 +1,16 @@
-// The one place where logits become a token. Engines differ in the last bits of their logits, so that a
-// choice must not hang on the order of nearly equal ones: tokens are drawn in the order of their ids.
+// Sampling of a token from logits. Engines differ in the last bits of their logits, so a sample must not depend on
+// the order of nearly equal ones: probabilities are summed in the order of ids.
 
 export interface Sampling {
-  /** Divides the logits: below 1 sharpens the choice; 0 takes the likeliest. */
+  /** Divides the logits: below 1 sharpens the distribution; 0 takes the likeliest token. */
   readonly temperature: number;
-  /** How many of the likeliest tokens are drawn from; 0 for all. */
+  /** How many of the likeliest tokens are sampled from; 0 for all. */
   readonly topK: number;
-  /** The likeliest tokens are drawn from, as many as have this probability together; 1 for all. */
+  /** Samples from the fewest likeliest tokens that have this probability together; 1 for all. */
   readonly topP: number;
-  /** Divides the positive logits of tokens that were there before, and multiplies the others. */
+  /** Divides the positive logits of tokens that occurred before, and multiplies their negative ones. */
   readonly repetitionPenalty: number;
-  /** Token n is drawn with number n of the stream of this seed. */
+  /** Token n is sampled with number n of this seed's stream. */
   readonly seed: number;
 }
 
@@ -24,34 +24,34 @@ export const greedy: Sampling = {
 };
 
 /**
- * Chooses by `logits` [vocabulary] with `uniform`, a number in (0, 1). `seen` are the tokens that the
+ * Samples an id by `logits` [vocabulary] with `uniform`, a number in (0, 1). `seen` are the tokens that the
  * repetition penalty is for. Order of steps: penalty (Keskar et al., 2019), temperature, top-k, top-p
  * (Holtzman et al., 2020).
  */
-export function choose(
+export function sampleToken(
   logits: Float32Array,
   sampling: Sampling,
   uniform: number,
   seen: Iterable<number> = [],
 ): number {
-  const scores = penalized(logits, sampling.repetitionPenalty, seen);
-  const best = likeliest(scores);
-  const most = scores[best]!;
-  if (!Number.isFinite(most)) throw new Error(`the model gave a logit of ${most}`);
+  const scores = applyPenalty(logits, sampling.repetitionPenalty, seen);
+  const best = argmax(scores);
+  const max = scores[best]!;
+  if (!Number.isFinite(max)) throw new Error(`the model gave a logit of ${max}`);
   if (sampling.temperature === 0) return best;
   const least = sampling.topK > 0 ? largest(scores, sampling.topK) : -Infinity;
   const weights = new Float64Array(scores.length);
   let total = 0;
   scores.forEach((score, id) => {
     if (!(score >= least)) return;
-    weights[id] = Math.exp((score - most) / sampling.temperature);
+    weights[id] = Math.exp((score - max) / sampling.temperature);
     total += weights[id];
   });
   if (sampling.topP < 1) total = keepNucleus(weights, total, sampling.topP);
-  return drawn(weights, total * uniform, best);
+  return pickToken(weights, total * uniform, best);
 }
 
-function penalized(logits: Float32Array, penalty: number, seen: Iterable<number>): Float64Array {
+function applyPenalty(logits: Float32Array, penalty: number, seen: Iterable<number>): Float64Array {
   const scores = Float64Array.from(logits);
   if (penalty === 1) return scores;
   for (const id of new Set(seen)) {
@@ -61,7 +61,7 @@ function penalized(logits: Float32Array, penalty: number, seen: Iterable<number>
   return scores;
 }
 
-function likeliest(scores: Float64Array): number {
+function argmax(scores: Float64Array): number {
   let best = 0;
   scores.forEach((score, id) => {
     if (score > scores[best]! || Number.isNaN(scores[best])) best = id;
@@ -92,7 +92,7 @@ function largest(scores: Float64Array, k: number): number {
   return values[place]!;
 }
 
-/** Leaves the largest weights that make up `share` of the total, and gives their sum. */
+/** Zeroes all but the largest weights, which make up `share` of the total together. Returns their sum. */
 function keepNucleus(weights: Float64Array, total: number, share: number): number {
   // All weights below this together are less than what may be left out.
   const certain = ((1 - share) * total) / weights.length;
@@ -111,7 +111,7 @@ function keepNucleus(weights: Float64Array, total: number, share: number): numbe
   return sum;
 }
 
-function drawn(weights: Float64Array, target: number, best: number): number {
+function pickToken(weights: Float64Array, target: number, best: number): number {
   let left = target;
   for (let id = 0; id < weights.length; id += 1) {
     left -= weights[id]!;

@@ -1,30 +1,30 @@
-// Text as it may be shown: whole characters, up to the first stop text.
+// Token ids as a stream of text: whole characters, up to the first stop text.
 
 import { decodeStream, type Tokenizer } from "@tessera/tokenizer";
 
-export interface ShownText {
-  /** What becomes certain with `id`: what may be the start of a stop text is held back. */
+export interface TextStream {
+  /** The text that `id` completes. What may be the start of a stop text is held back. */
   push(id: number): string;
-  /** What was held back, once nothing more comes. */
+  /** The text that was held back. Ends the stream. */
   end(): string;
-  /** Whether a stop text has come; then there is no more text. */
-  readonly stopped: boolean;
+  /** Whether a stop text was found; then there is no more text. */
+  readonly isStopped: boolean;
 }
 
 /** The text of ids up to, and without, the first of `stops`. */
-export function shownText(
+export function createTextStream(
   tokenizer: Pick<Tokenizer, "bytesOf">,
   stops: readonly string[] = [],
-): ShownText {
+): TextStream {
   const stream = decodeStream(tokenizer);
   let held = "";
-  let stopped = false;
+  let isStopped = false;
   const take = (text: string, isLast: boolean): string => {
-    if (stopped) return "";
+    if (isStopped) return "";
     held += text;
     const at = firstOf(held, stops);
     if (at >= 0) {
-      stopped = true;
+      isStopped = true;
       return held.slice(0, at);
     }
     const certain = isLast ? held.length : held.length - couldBegin(held, stops);
@@ -35,8 +35,8 @@ export function shownText(
   return {
     push: (id) => take(stream.push(id), false),
     end: () => take(stream.end(), true),
-    get stopped() {
-      return stopped;
+    get isStopped() {
+      return isStopped;
     },
   };
 }

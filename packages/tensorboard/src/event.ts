@@ -40,33 +40,34 @@ function float(value: number): Uint8Array {
   return bytes;
 }
 
-const joined = (parts: readonly Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(parts));
+const concatBytes = (parts: readonly Uint8Array[]): Uint8Array =>
+  new Uint8Array(Buffer.concat(parts));
 
 const message = (field: number, content: Uint8Array): Uint8Array =>
-  joined([key(field, "bytes"), varint(content.length), content]);
+  concatBytes([key(field, "bytes"), varint(content.length), content]);
 
 const text = (field: number, content: string): Uint8Array =>
   message(field, new TextEncoder().encode(content));
 
-const time = (wallTime: number): Uint8Array => joined([key(1, "fixed64"), double(wallTime)]);
+const time = (wallTime: number): Uint8Array => concatBytes([key(1, "fixed64"), double(wallTime)]);
 
 /** What every file starts with. */
 export const versionEvent = (wallTime: number): Uint8Array =>
-  joined([time(wallTime), text(3, "brain.Event:2")]);
+  concatBytes([time(wallTime), text(3, "brain.Event:2")]);
 
 export function scalarsEvent({ wallTime, step, values }: Scalars): Uint8Array {
   const summaries = Object.entries(values).map(([tag, value]) =>
-    message(1, joined([text(1, tag), key(2, "fixed32"), float(value)])),
+    message(1, concatBytes([text(1, tag), key(2, "fixed32"), float(value)])),
   );
-  return joined([
+  return concatBytes([
     time(wallTime),
     ...(step === 0 ? [] : [key(2, "varint"), varint(step)]), // zeros are left out
-    message(5, joined(summaries)),
+    message(5, concatBytes(summaries)),
   ]);
 }
 
 /** Checksums are rotated and shifted, as checksums of data that holds checksums are weak. */
-function masked(bytes: Uint8Array): Uint8Array {
+function maskedCrc(bytes: Uint8Array): Uint8Array {
   const crc = crc32c(bytes);
   const rotated = ((crc >>> 15) | (crc << 17)) >>> 0;
   const word = new Uint8Array(4);
@@ -78,5 +79,5 @@ function masked(bytes: Uint8Array): Uint8Array {
 export function record(data: Uint8Array): Uint8Array {
   const length = new Uint8Array(8);
   new DataView(length.buffer).setBigUint64(0, BigInt(data.length), true);
-  return joined([length, masked(length), data, masked(data)]);
+  return concatBytes([length, maskedCrc(length), data, maskedCrc(data)]);
 }

@@ -4,10 +4,10 @@ import { readFileSync, statSync } from "node:fs";
 import { EXIT, number, text, toggle, UserError } from "@tessera/config";
 import { openIndexedDataset } from "@tessera/data/megatron";
 import {
-  lastWordsOf,
-  perplexityOf,
+  evaluateLambada,
+  evaluatePerplexity,
   tokensInMemory,
-  type LastWords,
+  type LambadaResult,
   type Perplexity,
   type TokenSource,
 } from "@tessera/generation";
@@ -47,7 +47,7 @@ const program = {
 
 interface Task {
   readonly unit: "tokens" | "passages";
-  run(opened: OpenedModel, watch: Watch): Promise<Perplexity | LastWords>;
+  run(opened: OpenedModel, watch: Watch): Promise<Perplexity | LambadaResult>;
 }
 
 interface Watch {
@@ -89,7 +89,7 @@ function taskOf({ text: file, data, lambada, stride, limit = Infinity }: TaskFla
     if (passages.length === 0) throw new UserError(`${lambada}: has no passages`);
     return {
       unit: "passages",
-      run: ({ engine, tokenizer }, watch) => lastWordsOf(engine, tokenizer, passages, watch),
+      run: ({ engine, tokenizer }, watch) => evaluateLambada(engine, tokenizer, passages, watch),
     };
   }
   return {
@@ -101,7 +101,7 @@ function taskOf({ text: file, data, lambada, stride, limit = Infinity }: TaskFla
         throw new UserError(`--stride ${stride}: must be below the ${window} tokens of a window`);
       }
       const limited = { ...source, count: Math.min(source.count, limit) };
-      return perplexityOf(engine, limited, { window, stride: stride ?? window, ...watch });
+      return evaluatePerplexity(engine, limited, { window, stride: stride ?? window, ...watch });
     },
   };
 }
@@ -143,7 +143,7 @@ function datasetTokens(prefix: string): TokenSource {
   };
 }
 
-function told(found: Perplexity | LastWords): string {
+function told(found: Perplexity | LambadaResult): string {
   const perplexity = `perplexity  ${found.perplexity.toFixed(3)}\n`;
   if ("loss" in found) {
     return `tokens      ${found.tokens}\nloss        ${found.loss.toFixed(4)} nats per token\n${perplexity}`;

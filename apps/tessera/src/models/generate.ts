@@ -2,7 +2,7 @@
 
 import { createWriteStream } from "node:fs";
 import { EXIT, number, text, UserError } from "@tessera/config";
-import { generate, generateAll, type TextRequest, type Written } from "@tessera/generation";
+import { generate, generateAll, type TextRequest, type Completion } from "@tessera/generation";
 import { commandOf } from "../command.js";
 import { interruptible } from "../interrupt.js";
 import { progressOf } from "../progress.js";
@@ -83,10 +83,10 @@ async function writeAll(
   const settings = { stream: process.stderr, total: requests.length, scale: 1, unit: "texts" };
   const progress = progressOf(settings);
   // Texts are done in any order, and are given in that of their prompts.
-  const waiting = new Map<number, Written>();
+  const waiting = new Map<number, Completion>();
   let [next, done] = [0, 0];
-  const take = (written: Written, index: number): void => {
-    waiting.set(index, written);
+  const take = (completion: Completion, index: number): void => {
+    waiting.set(index, completion);
     progress.update((done += 1));
     for (let ready = waiting.get(next); ready !== undefined; ready = waiting.get(next)) {
       waiting.delete(next);

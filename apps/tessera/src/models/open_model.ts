@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { readModel, readModelConfig } from "@tessera/checkpoint";
 import { choice, number, text, UserError } from "@tessera/config";
 import { backendNames, chooseBackend, defaultBackend } from "@tessera/engines";
-import { nativeEngine, onnxEngine, type Engine } from "@tessera/generation";
+import { modelEngine, onnxEngine, type Engine } from "@tessera/generation";
 import { gpt, type GptConfig } from "@tessera/gpt";
 import { threadCount, type ThreadEnvironment } from "@tessera/kernels-native";
 import { openTokenizer, type Tokenizer } from "@tessera/tokenizer";
@@ -55,7 +55,11 @@ export async function openForText(
     return { engine, tokenizer, folder };
   }
   await chooseBackend(name, environment, "--engine");
-  const engine = nativeEngine(gpt(config), readModel(folder, config), { rows, maxTokens });
+  const engine = modelEngine(gpt(config), readModel(folder, config), {
+    ...config,
+    rows,
+    maxTokens,
+  });
   return { engine, tokenizer, folder };
 }
 

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import { EXIT, number, text, UserError } from "@tessera/config";
-import { textServer } from "@tessera/generation";
+import { createTextServer } from "@tessera/generation";
 import { commandOf } from "../command.js";
 import { interruptible } from "../interrupt.js";
 import { modelFlags, openForText } from "./open_model.js";
@@ -52,7 +52,7 @@ export const serveCommand = commandOf(program, async ({ values }) => {
     );
   }
   const { engine, tokenizer, folder } = await openForText(values, values.batch, process.env);
-  const server = textServer({
+  const server = createTextServer({
     engine,
     tokenizer,
     apiKey,
@@ -75,7 +75,7 @@ export const serveCommand = commandOf(program, async ({ values }) => {
 
 /** Listens until `signal` is aborted, and lets no connection outlive that. */
 function untilAborted(
-  server: ReturnType<typeof textServer>,
+  server: ReturnType<typeof createTextServer>,
   { host, port }: { readonly host: string; readonly port: number },
   signal: AbortSignal,
 ): Promise<void> {

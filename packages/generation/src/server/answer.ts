@@ -44,7 +44,7 @@ function writeAll(
     for (const [index, request] of texts.entries()) {
       const answer: Answer = { text: "", finish: null, promptTokens: 0, tokens: 0 };
       answers.push(answer);
-      const place = queue.add(request, {
+      const ticket = queue.add(request, {
         text(more) {
           answer.text += more;
           if (more !== "" && !isGone) range(index, more, null);
@@ -56,8 +56,8 @@ function writeAll(
         },
         failed: reject,
       });
-      answer.promptTokens = place.promptTokens;
-      leaveAll.push(() => place.leave());
+      answer.promptTokens = ticket.promptTokens;
+      leaveAll.push(() => ticket.leave());
     }
   });
 }

@@ -1,15 +1,15 @@
 // Texts that wait for a row of the engine, and the loop that has all rows continue.
 
 import type { Tokenizer } from "@tessera/tokenizer";
-import { batcher, type SequenceRequest } from "../batcher.js";
+import { createBatcher, type SequenceRequest } from "../batcher.js";
 import type { Engine } from "../engine.js";
-import { textSequence, type TextEvents, type TextRequest } from "../generate.js";
+import { createSequence, type TextEvents, type TextRequest } from "../generate.js";
 
-/** A text's place, in the queue or at the engine. */
-export interface Place {
+/** A text that waits or is being written. */
+export interface QueueTicket {
   /** Of the prompt, in tokens. */
   readonly promptTokens: number;
-  /** Gives the place to another at once. */
+  /** Drops the text; the next one takes its row. */
   leave(): void;
 }
 
@@ -17,8 +17,8 @@ export interface TextQueue {
   /** Texts that are being written, and that wait. */
   readonly running: number;
   readonly waiting: number;
-  /** Writes a text once there is a row for it. Throws a UserError where its prompt is none. */
-  add(request: TextRequest, events: QueueEvents): Place;
+  /** Writes a text once there is a row for it. @throws UserError where its prompt is empty. */
+  add(request: TextRequest, events: QueueEvents): QueueTicket;
 }
 
 export interface QueueEvents extends TextEvents {
@@ -34,8 +34,8 @@ interface Entry {
 }
 
 /** Texts are written in the order in which they come, as many at once as `engine` has rows. */
-export function textQueue(engine: Engine, tokenizer: Tokenizer): TextQueue {
-  let together = batcher(engine);
+export function createTextQueue(engine: Engine, tokenizer: Tokenizer): TextQueue {
+  let together = createBatcher(engine);
   const waiting: Entry[] = [];
   const running = new Set<Entry>();
   let isTurning = false;
@@ -44,8 +44,8 @@ export function textQueue(engine: Engine, tokenizer: Tokenizer): TextQueue {
   const admit = (): number => {
     while (together.free > 0 && waiting.length > 0) {
       const entry = waiting.shift()!;
-      const place = together.add(entry.sequence);
-      entry.leave = () => place.leave();
+      const sequence = together.add(entry.sequence);
+      entry.leave = () => sequence.leave();
       running.add(entry);
     }
     return together.size;
@@ -62,7 +62,7 @@ export function textQueue(engine: Engine, tokenizer: Tokenizer): TextQueue {
     } catch (error) {
       const lost = [...running, ...waiting.splice(0)];
       running.clear();
-      together = batcher(engine);
+      together = createBatcher(engine);
       for (const one of lost) one.failed(error);
     } finally {
       isTurning = false;
@@ -77,7 +77,7 @@ export function textQueue(engine: Engine, tokenizer: Tokenizer): TextQueue {
       return waiting.length;
     },
     add(request, events) {
-      const sequence = textSequence(tokenizer, request, {
+      const sequence = createSequence(tokenizer, request, {
         ...events,
         end(finish, tokens) {
           running.delete(entry);

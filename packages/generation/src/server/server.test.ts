@@ -4,7 +4,7 @@ import type { Server } from "node:http";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { byteTokenizer } from "@tessera/tokenizer";
 import type { Engine } from "../engine.js";
-import { textServer, type TextServerOptions } from "./text_server.js";
+import { createTextServer, type TextServerOptions } from "./text_server.js";
 
 /** Continues every text with the next byte of the alphabet, and takes a turn of the event loop for a step. */
 function alphabet(rows: number, fails: () => boolean | Promise<boolean> = () => false): Engine {
@@ -44,7 +44,7 @@ const reported: unknown[] = [];
 async function start(engine: Engine, changes: Partial<TextServerOptions> = {}): Promise<void> {
   const report = (error: unknown) => void reported.push(error);
   const common = { tokenizer: byteTokenizer, model: "letters", apiKey: null, report, limits };
-  server = textServer({ engine, ...common, ...changes }).listen(0, "127.0.0.1");
+  server = createTextServer({ engine, ...common, ...changes }).listen(0, "127.0.0.1");
   await once(server, "listening");
   address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }

@@ -10,7 +10,7 @@ import { answerCompletion, answerMegatron, sendJson } from "./answer.js";
 import { readBody } from "./body.js";
 import { HttpError } from "./http_error.js";
 import { PAGE, PAGE_SCRIPT } from "./page.js";
-import { textQueue, type TextQueue } from "./queue.js";
+import { createTextQueue, type TextQueue } from "./queue.js";
 import { completionOf, megatronOf, type Limits, type TextsRequest } from "./request.js";
 
 export interface ServerLimits extends Limits {
@@ -40,8 +40,8 @@ const bodyBytes = ({ maxPromptLength, maxTexts }: Limits): number =>
   Math.min(2 ** 26, 2 ** 16 + 6 * maxPromptLength * maxTexts);
 
 /** A server that does not listen yet. */
-export function textServer(options: TextServerOptions): Server {
-  const served = { ...options, queue: textQueue(options.engine, options.tokenizer) };
+export function createTextServer(options: TextServerOptions): Server {
+  const served = { ...options, queue: createTextQueue(options.engine, options.tokenizer) };
   const server = createServer((request, response) => {
     answer(served, request, response).catch((error: unknown) => refuse(served, response, error));
   });

@@ -1,19 +1,28 @@
-// The training model as an engine, on the tfjs backend that computes.
+// A model of Tessera as an engine, on the tfjs backend that computes.
 
 import { dispose, slice, tensor } from "@tensorflow/tfjs-core";
-import type { Gpt, GptParams } from "@tessera/gpt";
 import { evalContext } from "@tessera/layers";
 import { createKvCache } from "@tessera/layers/cache";
-import { roomOf, type Engine, type EngineOptions } from "./engine.js";
+import type { Tree } from "@tessera/params";
+import type { FullModel } from "@tessera/model";
+import { engineSizes, type Engine, type EngineOptions, type ModelSizes } from "./engine.js";
 
-/** Borrows `params`; the cache is its own, and takes memory at the first call. */
-export function nativeEngine(model: Gpt, params: GptParams, options: EngineOptions = {}): Engine {
-  const { vocabularySize, hiddenSize } = model.config;
-  const { rows, maxPositions } = roomOf(model.config, options);
+/**
+ * An engine over a causal model of any family. Borrows `params`; the cache of keys and values is its own, and takes
+ * memory at the first call.
+ * @param options sizes of the model, such as its configuration has, and of the engine.
+ */
+export function modelEngine<P extends Tree>(
+  model: FullModel<P>,
+  params: P,
+  options: ModelSizes & EngineOptions,
+): Engine {
+  const { hiddenSize } = model.model;
+  const { rows, maxPositions } = engineSizes(options, options);
   const cache = createKvCache(rows, maxPositions);
   return {
     name: "native",
-    vocabularySize,
+    vocabularySize: options.vocabularySize,
     maxPositions,
     rows,
     run({ firstRow, lengths, ids, keep }) {
