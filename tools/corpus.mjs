@@ -22,7 +22,8 @@ try {
     `${FILE}: ${text.length} characters; npm run train -- --text corpus/shakespeare.txt\n`,
   );
 } catch (error) {
+  const { message, cause } = /** @type {Error & { cause?: { code?: string } }} */ (error);
   stop(
-    `the corpus cannot be fetched (${error.cause?.code ?? error.message}); try again with a network, or train on a text of yours with --text`,
+    `the corpus cannot be fetched (${cause?.code ?? message}); try again with a network, or train on a text of yours with --text`,
   );
 }

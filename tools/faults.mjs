@@ -9,6 +9,9 @@ import { createInterface } from "node:readline";
 import { faults } from "./faults/planted.mjs";
 import { ROOT, run, setUp, stop } from "./setup.mjs";
 
+/** @typedef {{ project: string | undefined, file: string }} Failure A test file that failed. */
+
+/** @param {number} began */
 const minutesSince = (began) => ((performance.now() - began) / 60_000).toFixed(1);
 
 /** A copy with everything that is installed and known, so that only what a fault changes is built and tested anew. */
@@ -21,33 +24,54 @@ function copyWorkspace() {
   return copy;
 }
 
-/** Which project's tests a line of Nx begins to show, or undefined. */
+/**
+ * The project whose tests follow a line of Nx, or undefined.
+ * @param {string} line
+ */
 const projectIn = (line) => /^> nx run @tessera\/([\w-]+):test$/.exec(line)?.[1];
 
-/** The test file that a line of Jest says has failed, or undefined. */
+/**
+ * The test file that failed according to a line of Jest, or undefined.
+ * @param {string} line
+ */
 const failedIn = (line) => /^ *FAIL +(src\/\S+\.test\.ts)/.exec(line)?.[1];
 
-/** Reads what `npm test` says, line by line, and calls `tell` with each file that failed and its project. */
-function failureReader(tell) {
+/**
+ * Reads the output of `npm test` line by line, and calls `onFailure` with each file that failed.
+ * @param {(failure: Failure) => void} onFailure
+ * @returns {(line: string) => void}
+ */
+function failureReader(onFailure) {
+  /** @type {string | undefined} */
   let project;
   return (line) => {
     project = projectIn(line) ?? project;
     const file = failedIn(line);
     // The test of planted faults misses the one that is planted, which proves nothing.
-    if (file !== undefined && file !== "src/faults.test.ts") tell({ project, file });
+    if (file !== undefined && file !== "src/faults.test.ts") onFailure({ project, file });
   };
 }
 
 /**
  * Runs `npm test` in `folder`, to its end or until a test of `seenBy` fails. Resolves with the files that failed and
  * whether it passed.
+ * @param {string} folder
+ * @param {readonly (string | undefined)[]} seenBy
+ * @returns {Promise<{ isGreen: boolean, failures: readonly Failure[] }>}
  */
 function test(folder, seenBy = []) {
   const env = { ...process.env, FORCE_COLOR: "0", NO_COLOR: "1" };
-  const options = { cwd: folder, stdio: ["ignore", "pipe", "inherit"], env, detached: true };
-  const child = spawn("npm", ["test"], options);
-  const end = () => process.kill(-child.pid, "SIGKILL");
+  const child = spawn("npm", ["test"], {
+    cwd: folder,
+    stdio: ["ignore", "pipe", "inherit"],
+    env,
+    detached: true,
+  });
+  const { pid } = child;
+  if (pid === undefined) stop("npm cannot be started");
+  const end = () => void process.kill(-pid, "SIGKILL");
   process.once("exit", end);
+  /** @type {Failure[]} */
   const failures = [];
   const read = failureReader((failure) => {
     failures.push(failure);
@@ -64,10 +88,15 @@ function test(folder, seenBy = []) {
   );
 }
 
+/** @param {readonly Failure[]} failures */
 const namesOf = (failures) =>
   failures.map(({ project, file }) => `${project} ${file}`).join(", ") || "nothing failed";
 
-/** Plants `fault` for as long as `npm test` runs. Returns whether a test that must see it does. */
+/**
+ * Plants a fault for as long as `npm test` runs. Returns whether a test that must see it does.
+ * @param {string} folder
+ * @param {import("./faults/planted.mjs").Fault} fault
+ */
 async function plant(folder, { name, file, from, to, seenBy }) {
   const path = join(folder, file);
   const source = readFileSync(path, "utf8");
@@ -79,20 +108,24 @@ async function plant(folder, { name, file, from, to, seenBy }) {
   const began = performance.now();
   const { failures } = await test(folder, seenBy);
   writeFileSync(path, source);
-  const isSeen = failures.some(({ project }) => seenBy.includes(project));
+  const isSeen = failures.some(({ project }) => project !== undefined && seenBy.includes(project));
   const verdict = isSeen ? "seen" : "MISSED";
   process.stdout.write(`${verdict} in ${minutesSince(began)} min: ${name}: ${namesOf(failures)}\n`);
   return isSeen;
 }
 
+/** @param {string} word */
+const faultNumbered = (word) =>
+  faults[Number(word) - 1] ?? stop(`faults have numbers from 1 to ${faults.length}`);
+
+/** @param {readonly string[]} words */
 async function main(words) {
   if (words.includes("--help")) {
     process.stdout.write("Usage: npm run faults -- [NUMBER...]\n\n");
     faults.forEach(({ name, file }, i) => process.stdout.write(`${i + 1}  ${name} (${file})\n`));
     return 0;
   }
-  const chosen = words.length === 0 ? faults : words.map((word) => faults[Number(word) - 1]);
-  if (chosen.includes(undefined)) stop(`faults have numbers from 1 to ${faults.length}`);
+  const chosen = words.length === 0 ? faults : words.map(faultNumbered);
   setUp();
   const folder = copyWorkspace();
   const remove = () => rmSync(folder, { recursive: true, force: true });

@@ -8,14 +8,18 @@ const graph = await createProjectGraphAsync({ exitOnError: true });
 const inspector = new HashPlanInspector(graph);
 await inspector.init();
 
+/**
+ * @param {string} project
+ * @param {string} target
+ */
 const inputsOf = (project, target) => {
   const tasks = inspector.inspectTaskInputs({ project, target });
-  const { files, depOutputs } = tasks[`${project}:${target}`];
+  const { files = [], depOutputs = [] } = tasks[`${project}:${target}`] ?? {};
   return [target, { files: [...files, ...depOutputs], tasks: Object.keys(tasks) }];
 };
 const projects = Object.entries(graph.nodes).map(([name, { data }]) => {
-  const targets = Object.keys(data.targets).filter((target) => data.targets[target].cache);
-  const inputs = Object.fromEntries(targets.map((target) => inputsOf(name, target)));
+  const cached = Object.entries(data.targets ?? {}).filter(([, { cache }]) => cache);
+  const inputs = Object.fromEntries(cached.map(([target]) => inputsOf(name, target)));
   return { name, root: data.root, inputs };
 });
 process.stdout.write(JSON.stringify(projects));

@@ -5,6 +5,11 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT, setUp, stop } from "./setup.mjs";
 
+/** @typedef {import("./mutate/sample.mjs").Mutant} Mutant */
+/** @typedef {Mutant & { by: string | null }} Result A mutant, and what killed it; null if nothing did. */
+/** @typedef {Pick<Mutant, "file" | "was" | "now">} Change */
+/** @typedef {{ of: number, mutants: readonly Mutant[] }} Sample */
+
 const words = process.argv.slice(2);
 const flagsFrom = words.findIndex((word) => word.startsWith("-"));
 const names = flagsFrom === -1 ? words : words.slice(0, flagsFrom);
@@ -12,7 +17,7 @@ if (!words.includes("--help")) setUp();
 
 const { endWith, number, parseFlags, text } = await import("@tessera/config");
 const { PACKAGES } = await import("./mutate/users.mjs");
-const { sampleOf } = await import("./mutate/sample.mjs");
+const { sampleMutants } = await import("./mutate/sample.mjs");
 const { tryAll } = await import("./mutate/session.mjs");
 
 /** The part of its mutants that a package's tests must kill. */
@@ -42,32 +47,50 @@ const program = {
   },
 };
 
+/** @type {readonly (Change & { why: string })[]} */
 const explained = JSON.parse(readFileSync(join(ROOT, "tools/mutate/survivors.json"), "utf8"));
+/** @param {Change} change */
 const whyOf = ({ file, was, now }) =>
   explained.find((one) => one.file === file && one.was === was && one.now === now)?.why;
 
-const share = (killed, tried) => `${((100 * killed) / tried).toFixed(1)}%`;
+/**
+ * @param {number} killed
+ * @param {number} tried
+ */
+const percentage = (killed, tried) => `${((100 * killed) / tried).toFixed(1)}%`;
+/** @param {Result} result */
 const isAlive = ({ by }) => by === null;
 
-/** What is tried of each package. */
-function chosen({ count, seed, again }) {
-  const samples = (names.length > 0 ? names : PACKAGES).map((name) => [
-    name,
-    sampleOf(ROOT, name, again === undefined ? { count, seed } : { count: Infinity, seed }),
-  ]);
+/**
+ * The mutants to try of each package.
+ * @param {{ count: number, seed: number, again: string | undefined }} flags
+ * @returns {readonly (readonly [name: string, sample: Sample])[]}
+ */
+function choose({ count, seed, again }) {
+  const samples = (names.length > 0 ? names : PACKAGES).map((name) => {
+    const options = again === undefined ? { count, seed } : { count: Infinity, seed };
+    return /** @type {const} */ ([name, sampleMutants(ROOT, name, options)]);
+  });
   if (again === undefined) return samples;
+  /** @param {Change} change */
   const keyOf = ({ file, was, now }) => `${file} ${was} ${now}`;
   const survivors = new Set(JSON.parse(readFileSync(again, "utf8")).filter(isAlive).map(keyOf));
   return samples
-    .map(([name, { of, mutants }]) => [
-      name,
-      { of, mutants: mutants.filter((mutant) => survivors.has(keyOf(mutant))) },
-    ])
+    .map(([name, { of, mutants }]) => {
+      const again = mutants.filter((mutant) => survivors.has(keyOf(mutant)));
+      return /** @type {const} */ ([name, { of, mutants: again }]);
+    })
     .filter(([, { mutants }]) => mutants.length > 0);
 }
 
-/** Says what became of each mutant, and how long the rest will take. */
-function teller(total, results, json) {
+/**
+ * Prints what became of each mutant and how long the rest will take, and appends it to `results`.
+ * @param {number} total
+ * @param {Result[]} results
+ * @param {string | undefined} json
+ * @returns {(mutant: Mutant, by: string | null) => void}
+ */
+function reporter(total, results, json) {
   const began = performance.now();
   return (mutant, by) => {
     results.push({ ...mutant, by });
@@ -82,13 +105,19 @@ function teller(total, results, json) {
   };
 }
 
-function tellPackage(name, of, results) {
+/**
+ * Prints the survivors of a package. Returns whether enough were killed.
+ * @param {string} name
+ * @param {number} of
+ * @param {readonly Result[]} results
+ */
+function reportPackage(name, of, results) {
   const survivors = results.filter(isAlive);
   const killed = results.length - survivors.length;
   const late = results.filter(({ by }) => by === "time").length;
   process.stdout.write(
     `\n${name}: ${killed} of ${results.length} mutants killed, ${late} of them by time: ` +
-      `${share(killed, results.length)} (of ${of} that there are)\n`,
+      `${percentage(killed, results.length)} (of ${of} that there are)\n`,
   );
   for (const survivor of survivors) {
     const { file, line, was, now } = survivor;
@@ -98,6 +127,7 @@ function tellPackage(name, of, results) {
   return killed / results.length >= NEEDED;
 }
 
+/** @param {readonly string[]} argv */
 async function main(argv) {
   const parsed = parseFlags(program, argv);
   if ("help" in parsed) {
@@ -107,12 +137,13 @@ async function main(argv) {
   const { json, workers } = parsed.values;
   const unknown = names.find((name) => !PACKAGES.includes(name));
   if (unknown !== undefined) stop(`${unknown}: is none of the packages ${PACKAGES.join(", ")}`);
-  const samples = chosen(parsed.values);
+  const samples = choose(parsed.values);
   const mutants = samples.flatMap(([, sample]) => sample.mutants);
+  /** @type {Result[]} */
   const results = [];
-  await tryAll(ROOT, mutants, { workers, tell: teller(mutants.length, results, json) });
+  await tryAll(ROOT, mutants, { workers, report: reporter(mutants.length, results, json) });
   const isEnough = samples.map(([name, { of }]) =>
-    tellPackage(
+    reportPackage(
       name,
       of,
       results.filter((result) => result.package === name),

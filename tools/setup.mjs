@@ -23,22 +23,32 @@ const STAMP = join(ROOT, "node_modules", ".tessera-lock");
 const { engines } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 const OLDEST_NODE = engines.node.replace(">=", "");
 
-/** Ends the process with one line that says what is missing. */
+/**
+ * Ends the process with one line that says what is missing.
+ * @param {string} message
+ * @returns {never}
+ */
 export function stop(message) {
   process.stderr.write(`tessera: ${message}\n`);
   process.exit(1);
 }
 
-/** Runs a command in the root, its output shown; ends the process where it fails. */
+/**
+ * Runs a command in the root with its output shown. Ends the process with `failure` if the command fails.
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {string} failure
+ */
 export function run(command, args, failure, env = process.env) {
   const { status, error } = spawnSync(command, args, { cwd: ROOT, stdio: "inherit", env });
-  if (error?.code === "ENOENT") stop(`${command} is missing: install it and run this again`);
+  if (error !== undefined && "code" in error && error.code === "ENOENT")
+    stop(`${command} is missing: install it and run this again`);
   if (status !== 0) stop(failure);
 }
 
 function checkNode() {
-  const [major, minor] = process.versions.node.split(".").map(Number);
-  const [needMajor, needMinor] = OLDEST_NODE.split(".").map(Number);
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  const [needMajor = 0, needMinor = 0] = OLDEST_NODE.split(".").map(Number);
   if (major < needMajor || (major === needMajor && minor < needMinor)) {
     stop(`Node ${process.versions.node} is too old: install Node ${OLDEST_NODE} or later`);
   }
@@ -80,6 +90,7 @@ const TEST_PACKAGES = {
 
 /** What the tests of launching run on. Where it cannot be had, those tests say that they are skipped. */
 export function installForTests() {
+  /** @param {string} probe */
   const isMissing = (probe) => spawnSync("sh", ["-c", probe]).status !== 0;
   const missing = Object.entries(TEST_PACKAGES).filter(([, probe]) => isMissing(probe));
   install(
@@ -92,11 +103,15 @@ export function installForTests() {
 /**
  * Installs Debian packages as root on Debian or Ubuntu. Elsewhere the packages' own builds say what to do,
  * and everything works without them.
+ * @param {readonly string[]} missing
+ * @param {string} purpose
+ * @param {string} otherwise
  */
 function install(missing, purpose, otherwise) {
   const mayInstall = process.getuid?.() === 0 && existsSync("/usr/bin/apt-get");
   if (missing.length === 0 || !mayInstall) return;
   process.stdout.write(`installing ${missing.join(", ")} for ${purpose}\n`);
+  /** @param {string[]} args */
   const apt = (...args) =>
     spawnSync("apt-get", ["-qq", "-o", "DPkg::Lock::Timeout=300", ...args], {
       stdio: ["ignore", "ignore", "inherit"],
@@ -108,11 +123,18 @@ function install(missing, purpose, otherwise) {
   }
 }
 
+/**
+ * @param {readonly string[]} args
+ * @param {string} failure
+ */
 export function nx(args, failure) {
   run(process.execPath, [join(ROOT, "node_modules/nx/dist/bin/nx.js"), ...args], failure);
 }
 
-/** Whether `npx NAME` finds a file that it may run. */
+/**
+ * Whether `npx NAME` finds a file that it may run.
+ * @param {string} name
+ */
 function isLinked(name) {
   try {
     accessSync(join(ROOT, "node_modules/.bin", name), constants.X_OK);
@@ -134,7 +156,10 @@ function linkCommands() {
   run("npm", ["rebuild", "--ignore-scripts", "--silent", ...names], "npm rebuild failed");
 }
 
-/** Dependencies, the build and the commands; `project` limits the build to what that app needs. */
+/**
+ * Dependencies, the build and the commands.
+ * @param {string} [project] An app, to build only what it needs. Default: everything.
+ */
 export function setUp(project) {
   checkNode();
   installDependencies();

@@ -8,8 +8,13 @@ import { join, relative } from "node:path";
 import { toolchain } from "../packages/kernels-native/native/toolchain.mjs";
 import { installForTests, ROOT, setUp, stop } from "./setup.mjs";
 
+/** @param {string} path */
 const bin = (path) => join(ROOT, "node_modules", path);
 
+/**
+ * @param {string} target
+ * @param {string[]} args
+ */
 const nx = (target, ...args) => [
   bin("nx/dist/bin/nx.js"),
   ...["run-many", "-t", target, "--outputStyle=static", ...args],
@@ -17,10 +22,13 @@ const nx = (target, ...args) => [
 /** As many projects at once as there are processors. */
 const spread = `--parallel=${Math.min(availableParallelism(), 4)}`;
 
+/** @typedef {"test" | "slow" | "soak"} Tier */
+/** @type {readonly Tier[]} */
 const TIERS = ["test", "slow", "soak"];
-const tiers = process.argv.length > 2 ? process.argv.slice(2) : ["test"];
-const unknown = tiers.find((tier) => !TIERS.includes(tier));
-if (unknown !== undefined) stop(`${unknown}: is none of the tiers ${TIERS.join(", ")}`);
+/** @param {string} word */
+const tierNamed = (word) =>
+  TIERS.find((tier) => tier === word) ?? stop(`${word}: is none of the tiers ${TIERS.join(", ")}`);
+const tiers = process.argv.length > 2 ? process.argv.slice(2).map(tierNamed) : [tierNamed("test")];
 setUp();
 installForTests();
 const hasCompiler = toolchain().missing.length === 0;
@@ -28,6 +36,7 @@ const hasCompiler = toolchain().missing.length === 0;
 /**
  * The checks of each tier, in their order: CONTRIBUTING.md says what belongs where. In a quick project one file's
  * tests come after another's, so that no tail waits for one worker; a slow one takes two at once.
+ * @type {Record<Tier, readonly (readonly [name: string, args: readonly string[], workers?: number])[]>}
  */
 const CHECKS = {
   test: [
@@ -53,13 +62,18 @@ const resultFiles = ["packages", "apps", "tools"]
   .flatMap((project) => tiers.map((tier) => join(ROOT, project, `test-results.${tier}.json`)));
 for (const file of resultFiles) rmSync(file, { force: true });
 
-/** Says again, where they are not missed, which tests of a file failed and why. */
-const tellFailures = (suite) => {
+/**
+ * Repeats at the end of the output which tests of a file failed and why.
+ * @param {{ name: string, message: string, assertionResults: readonly TestResult[] }} suite
+ */
+const reportFailures = (suite) => {
   process.stdout.write(`\nfailed: ${relative(ROOT, suite.name)}\n`);
   const failures = suite.assertionResults.filter(({ status }) => status === "failed");
   const messages = failures.flatMap((test) => [test.fullName, ...test.failureMessages]);
   process.stdout.write(`${(messages.length > 0 ? messages : [suite.message]).join("\n")}\n`);
 };
+
+/** @typedef {{ status: string, fullName: string, failureMessages: readonly string[] }} TestResult */
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
 if (tiers.includes("slow") && !hasCompiler) {
@@ -84,10 +98,10 @@ for (const file of resultFiles.filter(existsSync)) {
   counts.passed += results.numPassedTests;
   counts.failed += results.numFailedTests + results.numRuntimeErrorTestSuites;
   counts.skipped += results.numPendingTests;
-  for (const suite of results.testResults) if (suite.status === "failed") tellFailures(suite);
+  for (const suite of results.testResults) if (suite.status === "failed") reportFailures(suite);
 }
 const { passed, failed, skipped } = counts;
 const count = `${passed} passed, ${failed} failed`;
 process.stdout.write(skipped === 0 ? `${count}\n` : `${count}, ${skipped} skipped\n`);
 // A user's machine may lack a compiler; continuous integration must not.
-process.exitCode = failed > 0 || (skipped > 0 && process.env.CI) ? 1 : 0;
+process.exitCode = failed > 0 || (skipped > 0 && process.env["CI"]) ? 1 : 0;

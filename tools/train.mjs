@@ -10,6 +10,7 @@ setUp("@tessera/gpt-ddp");
 const { isAvailable } = await import("../packages/kernels-native/dist/index.js");
 
 const given = process.argv.slice(2);
+/** @type {readonly (readonly [flag: string, value: string])[]} */
 const defaults = [
   ["--text", "node_modules/**/*.md"],
   ["--output_dir", "outputs/train"],
@@ -19,6 +20,7 @@ const defaults = [
   ["--validation_split", "0.01"],
   ["--prompt", "## "],
 ];
+/** @param {string} flag */
 const isGiven = (flag) => given.some((arg) => arg === flag || arg.startsWith(`${flag}=`));
 const flags = defaults.filter(([flag]) => !isGiven(flag)).flat();
 // The default folder is this command's own; another may hold what its owner wants to keep.
@@ -29,5 +31,7 @@ if (!isGiven("--output_dir") && !isGiven("--resume_from_checkpoint")) {
 const app = join(ROOT, "apps/gpt-ddp/dist/main.js");
 const child = spawn(process.execPath, [app, ...flags, ...given], { cwd: ROOT, stdio: "inherit" });
 // Ctrl-C reaches the child as well; it saves, and its exit code is this command's.
-for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
+for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM"])) {
+  process.on(signal, () => child.kill(signal));
+}
 child.on("exit", (code) => (process.exitCode = code ?? 1));

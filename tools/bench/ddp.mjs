@@ -1,13 +1,11 @@
 // The data-parallel suite: two ranks of one thread beside one rank of one thread, at 30M, and beside
-// PyTorch's DDP over gloo if that is asked for. All take steps in turn.
+// PyTorch's DDP over gloo if that is asked for. Their steps are interleaved.
 
-import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { fileURLToPath } from "node:url";
-import { choice, endWith, number, parseFlags, text } from "@tessera/config";
-import { cases } from "./training/cases.mjs";
-import { inTurn, ranksOf } from "./training/sides.mjs";
-import { stepper } from "./training/stepper.mjs";
+import { choice, number } from "@tessera/config";
+import { output, suite, writeResults } from "./shared/suite.mjs";
+import { small } from "./training/cases.mjs";
+import { interleave, startOurs, startTorch } from "./training/sides.mjs";
 
 const program = {
   name: "bench ddp",
@@ -15,56 +13,65 @@ const program = {
   groups: {
     Cases: {
       ranks: number("how many ranks", { min: 2, whole: true }, 2),
-      zero_stage: choice("what they share out", ["0", "1", "2", "3"], "0"),
+      zero_stage: choice("what they shard", ["0", "1", "2", "3"], "0"),
       precision: choice("how activations are stored", ["fp32", "bf16"], "fp32"),
       steps: number("timed steps of each side, after two that are not", { min: 1, whole: true }, 5),
     },
     Peer: {
       peer: choice("what to compare with; TESSERA_PEER_PYTHON names its interpreter", ["torch"]),
     },
-    Output: { json: text("writes the results as JSON", "FILE") },
+    Output: output,
   },
 };
 
-const [SMALL] = cases.filter(({ name }) => name === "gpt-30M");
+/** @typedef {import("./training/stepper.mjs").Settings} Settings */
+/** @typedef {Awaited<ReturnType<typeof measure>>} Result */
 
-const script = (name) => fileURLToPath(new URL(`./training/${name}`, import.meta.url));
-
-const peerOf = (settings) =>
-  stepper(process.env.TESSERA_PEER_PYTHON ?? "python3", [script("peer_torch.py")], settings);
-
-/** A port that nobody listens on. */
-const freePort = () =>
+/**
+ * A port that nobody listens on.
+ * @returns {Promise<number>}
+ */
+const findFreePort = () =>
   new Promise((resolve) => {
     const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
+      const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
       server.close(() => resolve(port));
     });
   });
 
-async function main(argv) {
-  const parsed = parseFlags(program, argv);
-  if ("help" in parsed) {
-    process.stdout.write(parsed.help);
-    return 0;
-  }
-  const { ranks, precision, steps, peer, json, zero_stage } = parsed.values;
-  const { name, ...sizes } = SMALL;
-  const backend = "native";
+const STAGES = /** @type {const} */ ({ 0: 0, 1: 1, 2: 2, 3: 3 });
+
+/**
+ * @param {object} flags
+ * @param {number} flags.ranks
+ * @param {"fp32" | "bf16"} flags.precision
+ * @param {number} flags.steps
+ * @param {"torch" | undefined} flags.peer
+ * @param {"0" | "1" | "2" | "3"} flags.zero_stage
+ */
+async function measure({ ranks, precision, steps, peer, zero_stage }) {
+  const { name, ...sizes } = small;
+  /** @type {Settings} */
   const common = {
     ...sizes,
     case: name,
-    backend,
+    backend: "native",
     precision,
     threads: 1,
-    stage: Number(zero_stage),
+    stage: STAGES[zero_stage],
   };
-  const sides = [ranksOf({ ...common, ranks: 1 }), ranksOf({ ...common, ranks })];
-  if (peer !== undefined) sides.push(peerOf({ ...common, ranks, port: await freePort() }));
-  const [one, many, theirs] = await inTurn(sides, steps);
+  const sides = [startOurs({ ...common, ranks: 1 }), startOurs({ ...common, ranks })];
+  if (peer !== undefined) {
+    sides.push(startTorch({ ...common, ranks, port: await findFreePort() }));
+  }
+  const [one, many, theirs] = await interleave(sides, steps);
   const tokens = sizes.batch * sizes.time;
+  /**
+   * @param {{ seconds: number }} of
+   * @param {number} count
+   */
   const speed = (of, count) => (count * tokens) / of.seconds;
-  const result = {
+  return {
     case: name,
     precision,
     ranks,
@@ -72,7 +79,7 @@ async function main(argv) {
     tokensPerSecond: speed(many, ranks),
     oneRankTokensPerSecond: speed(one, 1),
     scaling: speed(many, ranks) / (ranks * speed(one, 1)),
-    hiddenCommunication: many.hidden,
+    hiddenCommunication: many.hidden ?? 0,
     ...(theirs && {
       peer: {
         name: theirs.name,
@@ -82,12 +89,10 @@ async function main(argv) {
       },
     }),
   };
-  process.stdout.write(`${told(result)}\n`);
-  if (json !== undefined) writeFileSync(json, `${JSON.stringify([result], null, 2)}\n`);
-  return 0;
 }
 
-function told({ case: name, precision, ranks, zeroStage, peer, ...of }) {
+/** @param {Result} result */
+function describe({ case: name, precision, ranks, zeroStage, peer, ...of }) {
   const lines = [
     `${name} ${precision}, ZeRO ${zeroStage}: ${of.tokensPerSecond.toFixed(0)} tokens/s on ${ranks} ` +
       `ranks of one thread, ${of.oneRankTokensPerSecond.toFixed(0)} on one`,
@@ -103,4 +108,8 @@ function told({ case: name, precision, ranks, zeroStage, peer, ...of }) {
   return lines.join("\n");
 }
 
-export const run = (argv) => endWith("bench", () => main(argv));
+export const run = suite(program, async (flags) => {
+  const result = await measure(flags);
+  process.stdout.write(`${describe(result)}\n`);
+  writeResults(flags.json, [result]);
+});

@@ -1,16 +1,20 @@
 // The generation suite: tokens per second on onnxruntime beside the training backend, of the same model with
-// random weights, by turns.
+// random weights, interleaved.
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { enableProdMode, setBackend } from "@tensorflow/tfjs-core";
 import { writingOnnx } from "@tessera/checkpoint";
-import { choice, endWith, list, number, parseFlags, text } from "@tessera/config";
+import { choice, list, number } from "@tessera/config";
+import { chooseBackend } from "@tessera/engines";
 import { createBatcher, greedy, modelEngine, onnxEngine } from "@tessera/generation";
-import { gpt, preset, presetNames } from "@tessera/gpt";
-import { loadNative } from "@tessera/kernels-native";
-import { leafAt, materialize } from "@tessera/params";
+import { preset, presetNames } from "@tessera/gpt";
+import { medianOf } from "./shared/median.mjs";
+import { randomModel } from "./shared/random_model.mjs";
+import { output, suite, writeResults } from "./shared/suite.mjs";
+
+/** @typedef {import("@tessera/generation").Engine} Engine */
+/** @typedef {{ prompt: number, tokens: number }} Lengths */
 
 const program = {
   name: "bench generate",
@@ -24,14 +28,16 @@ const program = {
       tokens: number("tokens that are written", { min: 2, whole: true }, 32),
       rounds: number("of each engine, after one that is not timed", { min: 1, whole: true }, 3),
     },
-    Output: { json: text("writes the results as JSON", "FILE") },
+    Output: output,
   },
 };
 
-const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
-
-/** Tokens per second behind the prompts, all texts together. */
-async function speedOf(engine, { batch, prompt, tokens }) {
+/**
+ * Tokens per second after the prompts, all texts together.
+ * @param {Engine} engine
+ * @param {Lengths & { batch: number }} settings
+ */
+async function measureSpeed(engine, { batch, prompt, tokens }) {
   const together = createBatcher(engine, { chunk: prompt });
   let [begun, written, start] = [0, 0, 0];
   for (let row = 0; row < batch; row += 1) {
@@ -52,42 +58,38 @@ async function speedOf(engine, { batch, prompt, tokens }) {
   return speed;
 }
 
-async function measure(engines, { rounds, ...settings }) {
-  const speeds = engines.map(() => []);
+/**
+ * The median speed of each engine.
+ * @param {readonly Engine[]} engines
+ * @param {Lengths & { batch: number, rounds: number }} settings
+ */
+async function interleave(engines, { rounds, ...settings }) {
+  const sides = engines.map((engine) => ({ engine, speeds: /** @type {number[]} */ ([]) }));
   for (let round = 0; round <= rounds; round += 1) {
-    for (const [i, engine] of engines.entries()) {
-      const speed = await speedOf(engine, settings);
-      if (round > 0) speeds[i].push(speed);
+    for (const { engine, speeds } of sides) {
+      const speed = await measureSpeed(engine, settings);
+      if (round > 0) speeds.push(speed);
     }
   }
-  return speeds.map(median);
+  return sides.map(({ speeds }) => medianOf(speeds));
 }
 
-async function main(argv) {
-  const parsed = parseFlags(program, argv);
-  if ("help" in parsed) {
-    process.stdout.write(parsed.help);
-    return 0;
-  }
-  const { model: name, precision, batches, json, ...settings } = parsed.values;
+export const run = suite(program, async (flags) => {
+  const { model: name, precision, batches, json, ...settings } = flags;
   const sizes = batches.length === 0 ? [1, 8] : batches.map(Number);
   const config = preset(name);
-  enableProdMode();
-  loadNative(process.env);
-  await setBackend("native");
-  const model = gpt(config);
-  const params = materialize(model.spec, 1);
+  await chooseBackend("native", process.env);
+  const { model, params, valuesAt } = randomModel(config);
   const folder = mkdtempSync(join(tmpdir(), "tessera-bench-"));
   const results = [];
   try {
-    const valuesAt = (path) => leafAt(params, path).dataSync();
     for (const _step of writingOnnx(folder, config, valuesAt, precision));
     for (const rows of sizes) {
       const engines = [
         await onnxEngine(folder, config, { rows }),
         modelEngine(model, params, { ...model.config, rows }),
       ];
-      const [onnx, native] = await measure(engines, { ...settings, batch: rows });
+      const [onnx, native] = await interleave(engines, { ...settings, batch: rows });
       for (const engine of engines) await engine.close();
       results.push({ model: name, precision, batch: rows, onnx, native, ratio: onnx / native });
       process.stdout.write(
@@ -98,8 +100,5 @@ async function main(argv) {
   } finally {
     rmSync(folder, { recursive: true });
   }
-  if (json !== undefined) writeFileSync(json, `${JSON.stringify(results, null, 2)}\n`);
-  return 0;
-}
-
-export const run = (argv) => endWith("bench", () => main(argv));
+  writeResults(json, results);
+});

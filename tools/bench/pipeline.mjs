@@ -1,12 +1,16 @@
 // The pipeline suite: the part of their time in which equal stages of one thread wait, beside what the
-// schedule foretells of actions that take as long as these did.
+// schedule predicts of actions that take as long as these did.
 
-import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { runThreads } from "@tessera/collectives";
-import { endWith, number, parseFlags, text, UserError } from "@tessera/config";
+import { number, UserError } from "@tessera/config";
 import { scheduleKinds, createSchedules, simulate } from "@tessera/pipeline-parallel";
-import { medianOf } from "./training/median.mjs";
+import { medianOf } from "./shared/median.mjs";
+import { output, suite, writeResults } from "./shared/suite.mjs";
+
+/** @typedef {import("./pipeline/stage.mjs").Job} Job */
+/** @typedef {import("./pipeline/stage.mjs").Timing} Timing */
+/** @typedef {ReturnType<typeof resultOf>} Result */
 
 const count = { min: 1, whole: true };
 const program = {
@@ -15,18 +19,23 @@ const program = {
   groups: {
     Cases: {
       stages: number("stages, each on a processor of its own", { min: 2, whole: true }, 2),
-      micros: number("micro-batches of a step; a multiple of the stages", count, 8),
+      micros: number("microbatches of a step; a multiple of the stages", count, 8),
       layers: number("linear layers of each stage; an even number", count, 4),
       width: number("of each layer", count, 768),
-      rows: number("of a micro-batch", count, 1024),
+      rows: number("of a microbatch", count, 1024),
       steps: number("timed steps, after one that is not", count, 5),
     },
-    Output: { json: text("writes the results as JSON", "FILE") },
+    Output: output,
   },
 };
 
+/** @param {readonly number[]} values */
 const sum = (values) => values.reduce((a, b) => a + b, 0);
 
+/**
+ * @param {Job} job
+ * @param {readonly Timing[]} ranks
+ */
 function resultOf({ kind, chunks, micros, steps }, ranks) {
   const stages = ranks.length;
   const lengths = Array.from({ length: steps }, (_, i) =>
@@ -34,6 +43,10 @@ function resultOf({ kind, chunks, micros, steps }, ranks) {
   );
   const busy = sum(ranks.map(({ spent }) => sum(Object.values(spent).flat())));
   const measured = 1 - busy / (sum(lengths) * stages);
+  /**
+   * @param {import("@tessera/pipeline-parallel").Action} action
+   * @param {number} stage
+   */
   const took = (action, stage) => medianOf(ranks[stage].spent[action.kind]);
   const { bubble } = simulate(
     createSchedules(kind, { stages, microbatches: micros, chunks }),
@@ -42,13 +55,8 @@ function resultOf({ kind, chunks, micros, steps }, ranks) {
   return { kind, chunks, secondsPerStep: medianOf(lengths), measured, predicted: bubble };
 }
 
-async function main(argv) {
-  const parsed = parseFlags(program, argv);
-  if ("help" in parsed) {
-    process.stdout.write(parsed.help);
-    return 0;
-  }
-  const { json, stages, ...sizes } = parsed.values;
+export const run = suite(program, async (flags) => {
+  const { json, stages, ...sizes } = flags;
   if (stages > availableParallelism()) {
     throw new UserError(
       `--stages ${stages}: this machine has ${availableParallelism()} processors, and stages that share ` +
@@ -69,14 +77,12 @@ async function main(argv) {
       ranks.map((rank) => rank[i]),
     ),
   );
-  for (const one of results) process.stdout.write(`${told(one)}\n`);
-  if (json !== undefined) writeFileSync(json, `${JSON.stringify(results, null, 2)}\n`);
-  return 0;
-}
+  for (const one of results) process.stdout.write(`${describe(one)}\n`);
+  writeResults(json, results);
+});
 
-const told = ({ kind, secondsPerStep, measured, predicted }) =>
+/** @param {Result} result */
+const describe = ({ kind, secondsPerStep, measured, predicted }) =>
   `${kind.padEnd(12)} ${(1000 * secondsPerStep).toFixed(1)} ms a step, waits ` +
-  `${(100 * measured).toFixed(1)}% of it, foretold ${(100 * predicted).toFixed(1)}%: ` +
+  `${(100 * measured).toFixed(1)}% of it, predicted ${(100 * predicted).toFixed(1)}%: ` +
   `${(measured / predicted).toFixed(2)} of that`;
-
-export const run = (argv) => endWith("bench", () => main(argv));

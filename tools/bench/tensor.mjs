@@ -1,23 +1,21 @@
 // The tensor-parallel suite: ranks of one thread that share each layer, beside one rank of as many
 // threads, at 124M.
 
-import { writeFileSync } from "node:fs";
-import { choice, endWith, number, parseFlags, text, toggle } from "@tessera/config";
-import { cases } from "./training/cases.mjs";
-import { eachAlone, ranksOf } from "./training/sides.mjs";
+import { choice, number, toggle } from "@tessera/config";
+import { output, suite, writeResults } from "./shared/suite.mjs";
+import { caseNamed, caseNames, gpt2 } from "./training/cases.mjs";
+import { runAlone, startOurs } from "./training/sides.mjs";
+
+/** @typedef {Awaited<ReturnType<typeof measure>>} Result */
 
 const program = {
   name: "bench tensor",
   summary: "Times tensor-parallel training steps: ranks of one thread on this machine.",
   groups: {
     Cases: {
-      case: choice(
-        "which model",
-        cases.map(({ name }) => name),
-        "gpt2-124M",
-      ),
+      case: choice("which model", caseNames, gpt2.name),
       ranks: number("how many ranks share each layer", { min: 2, whole: true }, 2),
-      sequence_parallel: toggle("share the tokens too, outside of the products", false),
+      sequence_parallel: toggle("shard the tokens too, outside of the products", false),
       precision: choice("how activations are stored", ["fp32", "bf16"], "fp32"),
       steps: number(
         "timed steps of each side, after two that are not, twice",
@@ -25,25 +23,27 @@ const program = {
         3,
       ),
     },
-    Output: { json: text("writes the results as JSON", "FILE") },
+    Output: output,
   },
 };
 
-async function main(argv) {
-  const parsed = parseFlags(program, argv);
-  if ("help" in parsed) {
-    process.stdout.write(parsed.help);
-    return 0;
-  }
-  const { ranks, precision, steps, json, sequence_parallel: sequence } = parsed.values;
-  const { name, ...sizes } = cases.find((one) => one.name === parsed.values.case);
-  const common = { ...sizes, case: name, backend: "native", precision };
+/**
+ * @param {object} flags
+ * @param {string} flags.case
+ * @param {number} flags.ranks
+ * @param {"fp32" | "bf16"} flags.precision
+ * @param {number} flags.steps
+ * @param {boolean} flags.sequence_parallel
+ */
+async function measure({ case: name, ranks, precision, steps, sequence_parallel: sequence }) {
+  const { batch, time, model } = caseNamed(name);
+  const common = { batch, time, model, case: name, precision };
   const sides = [
-    () => ranksOf({ ...common, ranks: 1, threads: ranks }),
-    () => ranksOf({ ...common, ranks, threads: 1, tensor: ranks, sequence }),
+    () => startOurs({ ...common, ranks: 1, threads: ranks }),
+    () => startOurs({ ...common, ranks, threads: 1, tensor: ranks, sequence }),
   ];
-  const [one, many] = await eachAlone(sides, steps);
-  const result = {
+  const [one, many] = await runAlone(sides, steps);
+  return {
     case: name,
     precision,
     ranks,
@@ -51,22 +51,25 @@ async function main(argv) {
     secondsPerStep: many.seconds,
     oneRankSecondsPerStep: one.seconds,
     ofOneRank: one.seconds / many.seconds,
-    hiddenCommunication: many.hidden,
+    hiddenCommunication: many.hidden ?? 0,
     peakBytes: many.peakBytes,
     oneRankPeakBytes: one.peakBytes,
   };
-  process.stdout.write(`${told(result)}\n`);
-  if (json !== undefined) writeFileSync(json, `${JSON.stringify([result], null, 2)}\n`);
-  return 0;
 }
 
+/** @param {number} bytes */
 const gigabytes = (bytes) => `${(bytes / 2 ** 30).toFixed(2)} GB`;
 
-const told = ({ case: name, precision, ranks, sequenceParallel, ...of }) =>
+/** @param {Result} result */
+const describe = ({ case: name, precision, ranks, sequenceParallel, ...of }) =>
   `${name} ${precision}, tensor parallel ${ranks}${sequenceParallel ? " with sequence parallel" : ""}: ` +
   `${of.secondsPerStep.toFixed(2)} s a step (${gigabytes(of.peakBytes)} a rank), one rank of ${ranks} ` +
   `threads ${of.oneRankSecondsPerStep.toFixed(2)} s (${gigabytes(of.oneRankPeakBytes)})\n` +
   `${of.ofOneRank.toFixed(3)} of its speed; ` +
   `${(100 * of.hiddenCommunication).toFixed(0)}% of communication passed behind computation`;
 
-export const run = (argv) => endWith("bench", () => main(argv));
+export const run = suite(program, async (flags) => {
+  const result = await measure(flags);
+  process.stdout.write(`${describe(result)}\n`);
+  writeResults(flags.json, [result]);
+});

@@ -2,15 +2,22 @@
 // the commands that take a corpus.
 
 import { execFileSync } from "node:child_process";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { endWith, list, number, parseFlags, text, UserError } from "@tessera/config";
+import { list, number, text, UserError } from "@tessera/config";
 import { ROOT } from "../setup.mjs";
+import { output, suite, writeResults } from "./shared/suite.mjs";
+import { table } from "./shared/table.mjs";
 import { measureCommands } from "./tokenizer/commands.mjs";
 import { measureHardTexts } from "./tokenizer/hard_texts.mjs";
 import { encoders } from "./tokenizer/passes.mjs";
-import { table } from "./training/table.mjs";
+
+/** @typedef {import("./tokenizer/passes.mjs").EncoderName} EncoderName */
+/** @typedef {import("./tokenizer/passes.mjs").Passes} Passes */
+/** @typedef {ReturnType<typeof comparePeers>[number]} Peer */
+/** @typedef {ReturnType<typeof measureHardTexts>[number]} HardText */
+/** @typedef {ReturnType<typeof measureCommands>} CommandTimes */
 
 const PARTS = ["peers", "hard", "commands"];
 const count = { min: 1, whole: true };
@@ -22,21 +29,25 @@ const program = {
     Cases: {
       part: list(`which of ${PARTS.join(", ")}; all, unless named`, "NAME"),
       text: text("what is encoded; npm run corpus fetches the default", "FILE"),
-      rounds: number("processes of each side, in turn; the best counts", count, 3),
+      rounds: number("processes of each side, interleaved; the best counts", count, 3),
       passes: number("times that each process encodes the text", { min: 2, whole: true }, 10),
       "hard-bytes": number("of each text that makes some slow", count, 1e6),
       megabytes: number("of the corpus, which is the text repeated", { min: 0.001 }, 100),
       "preprocess-megabytes": number("of its lines", { min: 0.001 }, 500),
     },
-    Output: { json: text("writes the results as JSON", "FILE") },
+    Output: output,
   },
 };
 
 const PASSES = fileURLToPath(new URL("./tokenizer/passes.mjs", import.meta.url));
 
-/** What else the machine does only ever takes speed away: so the best of several counts. */
+/**
+ * Other load on the machine only ever takes speed away, so the best of several runs counts.
+ * @param {string} path
+ * @param {{ rounds: number, passes: number }} flags
+ */
 function comparePeers(path, { rounds, passes }) {
-  const sides = Object.keys(encoders).map((name) => ({ name, runs: [] }));
+  const sides = Object.keys(encoders).map((name) => ({ name, runs: /** @type {Passes[]} */ ([]) }));
   for (let round = 0; round < rounds; round += 1) {
     for (const { name, runs } of sides) {
       const args = [PASSES, name, path, String(passes)];
@@ -52,9 +63,12 @@ function comparePeers(path, { rounds, passes }) {
   }));
 }
 
+/** @param {number} megabytesPerSecond */
 const speed = (megabytesPerSecond) => `${megabytesPerSecond.toFixed(1)} MB/s`;
 
+/** @param {readonly Peer[]} peers */
 function peersTable([own, ...others]) {
+  /** @param {"first" | "repeated"} key */
   const ratio = (key) => (own[key] / Math.max(...others.map((other) => other[key]))).toFixed(2);
   return table([
     ["tokenizer", "load", "first pass", "repeated", "ids"],
@@ -69,9 +83,11 @@ function peersTable([own, ...others]) {
   ]);
 }
 
+/** @param {readonly HardText[]} texts */
 const hardTable = (texts) =>
   table([["text", "speed"], ...texts.map(({ name, speed: its }) => [name, speed(its)])]);
 
+/** @param {CommandTimes} times */
 const commandsTable = ({ preprocess: [one, two], training }) =>
   table([
     ["command", "measured"],
@@ -80,33 +96,28 @@ const commandsTable = ({ preprocess: [one, two], training }) =>
     ["tokenizer train", `${training.megabytes.toFixed(0)} MB in ${training.seconds.toFixed(1)} s`],
   ]);
 
-async function main(argv) {
-  const parsed = parseFlags(program, argv);
-  if ("help" in parsed) {
-    process.stdout.write(parsed.help);
-    return 0;
-  }
-  const flags = parsed.values;
+/** @typedef {{ peers?: readonly Peer[], hard?: readonly HardText[], commands?: CommandTimes }} Results */
+
+export const run = suite(program, async (flags) => {
   const path = flags.text ?? join(ROOT, "corpus/shakespeare.txt");
   if (!existsSync(path)) throw new UserError(`${path}: there is no such text; npm run corpus`);
-  const foreign = flags.part.find((part) => !PARTS.includes(part));
-  if (foreign !== undefined) {
-    throw new UserError(`--part ${foreign}: must be one of ${PARTS.join(", ")}`);
+  const unknown = flags.part.find((part) => !PARTS.includes(part));
+  if (unknown !== undefined) {
+    throw new UserError(`--part ${unknown}: must be one of ${PARTS.join(", ")}`);
   }
+  /** @param {string} part */
   const isAsked = (part) => flags.part.length === 0 || flags.part.includes(part);
+  /** @type {Results} */
   const results = {};
+  /** @param {string} shown */
   const show = (shown) => process.stdout.write(`${shown}\n\n`);
   if (isAsked("peers")) show(peersTable((results.peers = comparePeers(path, flags))));
   if (isAsked("hard")) {
-    show(hardTable((results.hard = await measureHardTexts(flags["hard-bytes"], flags.rounds))));
+    show(hardTable((results.hard = measureHardTexts(flags["hard-bytes"], flags.rounds))));
   }
   if (isAsked("commands")) {
     show(commandsTable((results.commands = measureCommands(path, flags))));
   }
-  if (flags.json !== undefined) {
-    writeFileSync(flags.json, `${JSON.stringify(results, null, 2)}\n`);
-  }
+  writeResults(flags.json, results);
   return results.peers?.some(({ equal }) => !equal) ? 1 : 0;
-}
-
-export const run = (argv) => endWith("bench", () => main(argv));
+});

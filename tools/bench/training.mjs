@@ -1,22 +1,26 @@
 // The training suite: whole training steps of two models, in fp32 and bf16, beside a peer's if one is
-// asked for. Ours and the peer's take steps in turn, each in a process of its own, so that whatever
-// else the machine does falls on both.
+// asked for. Ours and the peer's steps are interleaved, each in a process of its own.
 
-import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { fileURLToPath } from "node:url";
-import { choice, endWith, list, number, parseFlags, text, UserError } from "@tessera/config";
-import { stepper } from "./training/stepper.mjs";
-import { cases } from "./training/cases.mjs";
-import { medianOf } from "./training/median.mjs";
-import { table } from "./training/table.mjs";
+import { choice, list, number, UserError } from "@tessera/config";
+import { output, suite, writeResults } from "./shared/suite.mjs";
+import { table } from "./shared/table.mjs";
+import { caseNames, cases } from "./training/cases.mjs";
+import { interleave, startOurs, startTorch } from "./training/sides.mjs";
+
+/** @typedef {import("./training/stepper.mjs").Settings} Settings */
+/** @typedef {import("./training/sides.mjs").Measured} Measured */
+/** @typedef {ReturnType<typeof resultOf>} Result */
+
+/** @type {readonly ("fp32" | "bf16")[]} */
+const PRECISIONS = ["fp32", "bf16"];
 
 const program = {
   name: "bench training",
   summary: "Times whole training steps: forward, backward, clipping, AdamW.",
   groups: {
     Cases: {
-      case: list(`which of ${cases.map(({ name }) => name).join(", ")}; all, unless named`, "NAME"),
+      case: list(`which of ${caseNames.join(", ")}; all, unless named`, "NAME"),
       precision: list("fp32, bf16; both, unless named", "NAME"),
       backend: choice("what computes", ["native", "wasm"], "native"),
       threads: number("threads of each side", { min: 1, whole: true }, availableParallelism()),
@@ -25,56 +29,33 @@ const program = {
     Peer: {
       peer: choice("what to compare with; TESSERA_PEER_PYTHON names its interpreter", ["torch"]),
     },
-    Output: { json: text("writes the results as JSON", "FILE") },
+    Output: output,
   },
 };
 
-const PRECISIONS = ["fp32", "bf16"];
-const WARM_UP = 2;
-
-/** Those of `known` that are asked for. */
-function chosen(asked, known, flag) {
-  for (const name of asked) {
-    if (!known.includes(name)) {
-      throw new UserError(`--${flag} ${name}: must be one of ${known.join(", ")}`);
-    }
+/**
+ * Those of `known` that a flag names; all where it names none.
+ * @template {string} T
+ * @param {readonly string[]} asked
+ * @param {readonly T[]} known
+ * @param {string} flag
+ */
+function select(asked, known, flag) {
+  const unknown = asked.find((name) => !known.some((one) => one === name));
+  if (unknown !== undefined) {
+    throw new UserError(`--${flag} ${unknown}: must be one of ${known.join(", ")}`);
   }
   return known.filter((name) => asked.length === 0 || asked.includes(name));
 }
 
-const script = (name) => fileURLToPath(new URL(`./training/${name}`, import.meta.url));
-
-const oursOf = (settings) => stepper(process.execPath, [script("worker.mjs")], settings);
-
-const peerOf = (settings) =>
-  stepper(process.env.TESSERA_PEER_PYTHON ?? "python3", [script("peer_torch.py")], settings);
-
-/** Steps of both sides in turn; their medians and what each says at its end. */
-async function measure(settings, { steps, peer }) {
-  const sides = [oursOf(settings)];
-  try {
-    if (peer !== undefined) sides.push(peerOf(settings));
-    const tell = progress(`${settings.case} ${settings.precision}`, steps + WARM_UP);
-    const times = sides.map(() => []);
-    for (let round = 0; round < steps + WARM_UP; round += 1) {
-      for (const [i, side] of sides.entries()) {
-        const { seconds } = await side.ask("step");
-        if (round >= WARM_UP) times[i].push(seconds);
-      }
-      tell(round + 1);
-    }
-    const ends = [];
-    for (const side of sides) ends.push(await side.ask("end"));
-    return ends.map((end, i) => ({ ...end, seconds: medianOf(times[i]) }));
-  } finally {
-    for (const side of sides) side.stop();
-  }
-}
-
-/** A line on the terminal that says how far a case is. */
-function progress(name, rounds) {
+/**
+ * Shows on a terminal how far a case is.
+ * @param {string} name
+ * @returns {(round: number, rounds: number) => void}
+ */
+function showProgress(name) {
   const began = performance.now();
-  return (round) => {
+  return (round, rounds) => {
     const left = ((performance.now() - began) / round) * (rounds - round);
     if (!process.stderr.isTTY) return;
     const state = round < rounds ? `${round}/${rounds}, ${Math.ceil(left / 1000)} s left` : "";
@@ -82,8 +63,12 @@ function progress(name, rounds) {
   };
 }
 
-function resultOf(settings, [ours, peer]) {
-  const { name, version, peakBytes, seconds } = peer ?? {};
+/**
+ * @param {Settings} settings
+ * @param {Measured} ours
+ * @param {Measured} [peer]
+ */
+function resultOf(settings, ours, peer) {
   const tokens = settings.batch * settings.time;
   return {
     case: settings.case,
@@ -94,30 +79,32 @@ function resultOf(settings, [ours, peer]) {
     gflops: ours.flops && ours.flops / ours.seconds / 1e9,
     matmulFraction: ours.matmulFraction,
     peakBytes: ours.peakBytes,
-    parts: ours.parts,
+    parts: ours.parts ?? {},
     ...(peer && {
       peer: {
-        name,
-        version,
-        tokensPerSecond: tokens / seconds,
-        peakBytes,
-        ratio: seconds / ours.seconds,
+        name: peer.name,
+        version: peer.version,
+        tokensPerSecond: tokens / peer.seconds,
+        peakBytes: peer.peakBytes,
+        ratio: peer.seconds / ours.seconds,
       },
     }),
   };
 }
 
+/** @param {number} bytes */
 const gigabytes = (bytes) => `${(bytes / 1e9).toFixed(2)} GB`;
 
 const HEADINGS = ["case", "tokens/s", "GFLOP/s", "of products", "peak", "peer", "ratio", "peak"];
 
+/** @param {Result} result */
 function rowOf(result) {
-  const { peer } = result;
+  const { peer, matmulFraction } = result;
   return [
     `${result.case} ${result.precision}`,
     result.tokensPerSecond.toFixed(0),
     result.gflops?.toFixed(0) ?? "",
-    result.matmulFraction === null ? "" : `${(100 * result.matmulFraction).toFixed(0)}%`,
+    matmulFraction == null ? "" : `${(100 * matmulFraction).toFixed(0)}%`,
     gigabytes(result.peakBytes),
     peer ? `${peer.tokensPerSecond.toFixed(0)} ${peer.name} ${peer.version}` : "",
     peer ? peer.ratio.toFixed(2) : "",
@@ -125,7 +112,10 @@ function rowOf(result) {
   ];
 }
 
-/** Where the time of a step goes, in milliseconds. */
+/**
+ * Where the time of a step goes, in milliseconds.
+ * @param {readonly Result[]} results
+ */
 function partsTable(results) {
   const names = Object.keys(results[0].parts);
   const rows = results.map(({ case: name, precision, parts }) => [
@@ -135,32 +125,19 @@ function partsTable(results) {
   return table([["part of a step", ...names], ...rows]);
 }
 
-async function main(argv) {
-  const parsed = parseFlags(program, argv);
-  if ("help" in parsed) {
-    process.stdout.write(parsed.help);
-    return 0;
-  }
-  const flags = parsed.values;
-  const names = chosen(
-    flags.case,
-    cases.map(({ name }) => name),
-    "case",
-  );
-  const precisions = chosen(flags.precision, PRECISIONS, "precision");
+export const run = suite(program, async (flags) => {
+  const names = select(flags.case, caseNames, "case");
+  const precisions = select(flags.precision, PRECISIONS, "precision");
+  const { backend, threads, steps, peer } = flags;
   const results = [];
   for (const { name, ...sizes } of cases.filter((one) => names.includes(one.name))) {
     for (const precision of precisions) {
-      const { backend, threads } = flags;
       const settings = { case: name, ...sizes, backend, precision, threads, profile: true };
-      results.push(resultOf(settings, await measure(settings, flags)));
+      const sides = [startOurs(settings), ...(peer === undefined ? [] : [startTorch(settings)])];
+      const [ours, theirs] = await interleave(sides, steps, showProgress(`${name} ${precision}`));
+      results.push(resultOf(settings, ours, theirs));
     }
   }
   process.stdout.write(`${table([HEADINGS, ...results.map(rowOf)])}\n\n${partsTable(results)}\n`);
-  if (flags.json !== undefined) {
-    writeFileSync(flags.json, `${JSON.stringify(results, null, 2)}\n`);
-  }
-  return 0;
-}
-
-export const run = (argv) => endWith("bench", () => main(argv));
+  writeResults(flags.json, results);
+});

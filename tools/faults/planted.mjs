@@ -1,5 +1,15 @@
 // Faults of the kinds that training code has, each a change of one place, and the projects whose tests must see it.
 
+/**
+ * @typedef {object} Fault
+ * @property {string} name
+ * @property {string} file Below the root.
+ * @property {string} from What the file has exactly once.
+ * @property {string} to What replaces it.
+ * @property {readonly string[]} seenBy Projects, without their scope, of which at least one must fail.
+ */
+
+/** @type {readonly Fault[]} */
 export const faults = [
   {
     name: "a sign in a backward",
@@ -45,9 +55,9 @@ export const faults = [
   },
   {
     name: "a step too many in Adam's bias correction",
-    file: "packages/optim/src/optimizer.ts",
-    from: "step: update.step,",
-    to: "step: update.step + 1,",
+    file: "packages/optim/src/adam.ts",
+    from: "const attributes = { ...options, weightDecay, learningRate, step };",
+    to: "const attributes = { ...options, weightDecay, learningRate, step: step + 1 };",
     seenBy: ["optim", "gpt-ddp"],
   },
   {
@@ -58,15 +68,15 @@ export const faults = [
     seenBy: ["generation"],
   },
   {
-    name: "a pipeline stage that keeps a micro-batch too many",
+    name: "a pipeline stage that keeps a microbatch too many",
     file: "packages/pipeline-parallel/src/schedules.ts",
-    from: "const warmup = Math.min(stages - stage - 1, micros);\n  return [",
-    to: "const warmup = Math.min(stages - stage, micros);\n  return [",
+    from: "const warmup = Math.min(stages - stage - 1, microbatches);\n  return [",
+    to: "const warmup = Math.min(stages - stage, microbatches);\n  return [",
     seenBy: ["pipeline-parallel"],
   },
   {
-    name: "gradients that are sent before the last micro-batch",
-    file: "packages/data-parallel/src/collect.ts",
+    name: "gradients that are sent before the last microbatch",
+    file: "packages/data-parallel/src/bucket_reducer.ts",
     from: "if (isHandingOn && left.get(bucket) === 0)",
     to: "if (isHandingOn || left.get(bucket) === 0)",
     seenBy: ["data-parallel", "gpt-ddp"],

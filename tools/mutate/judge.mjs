@@ -6,6 +6,10 @@ import { join, relative } from "node:path";
 
 const PARTS = "tools/mutate";
 
+/** @typedef {import("node:child_process").ChildProcess} ChildProcess */
+/** @typedef {import("./users.mjs").Tests} Tests */
+
+/** @type {Set<ChildProcess>} */
 const running = new Set();
 
 /** Ends what runs, with all that it started. */
@@ -13,7 +17,9 @@ export function endAll() {
   for (const child of running) endGroup(child);
 }
 
+/** @param {ChildProcess} leader */
 function endGroup({ pid }) {
+  if (pid === undefined) return;
   try {
     process.kill(-pid, "SIGKILL");
   } catch {
@@ -24,12 +30,16 @@ function endGroup({ pid }) {
 /**
  * One run of Jest, until its first failure: the file that failed, "time" where the limit passed, null where all
  * tests pass.
+ * @param {string} folder
+ * @param {Tests} tests
+ * @param {{ order: readonly string[], limitMs: number }} options
  */
 export async function firstFailure(folder, { project, files = [], only }, { order, limitMs }) {
   const cwd = join(folder, project);
   const failed = join(folder, "tmp/failed");
   rmSync(failed, { force: true });
   const jest = join(folder, "node_modules/jest/bin/jest.js");
+  /** @param {string} name */
   const part = (name) => join(folder, PARTS, name);
   const child = spawn(
     process.execPath,
@@ -54,7 +64,7 @@ export async function firstFailure(folder, { project, files = [], only }, { orde
     },
   );
   running.add(child);
-  const code = await ended(child, limitMs);
+  const code = await waitFor(child, limitMs);
   endGroup(child); // what a test started and did not end
   running.delete(child);
   if (code === 0) return null;
@@ -63,8 +73,13 @@ export async function firstFailure(folder, { project, files = [], only }, { orde
   return existsSync(failed) ? relative(folder, readFileSync(failed, "utf8")) : "crash";
 }
 
-/** The exit code, or null where the time passed. */
-const ended = (child, limitMs) =>
+/**
+ * The exit code, or null where the time passed.
+ * @param {ChildProcess} child
+ * @param {number} limitMs
+ * @returns {Promise<number | null>}
+ */
+const waitFor = (child, limitMs) =>
   new Promise((resolve) => {
     let isLate = false;
     const timer = setTimeout(() => {

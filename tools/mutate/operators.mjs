@@ -2,7 +2,14 @@
 
 import ts from "typescript";
 
-/** Each operator, and what takes its place: of comparisons the border, and the opposite. */
+/** @typedef {{ start: number, end: number, text: string }} Replacement Of source from `start` to `end`. */
+/** @typedef {Replacement & { line: number, was: string, now: string }} SourceMutant */
+/** @typedef {readonly (readonly [gone: ts.Node, text: string])[]} NodeReplacements */
+
+/**
+ * Each operator, and what takes its place: of comparisons the border, and the opposite.
+ * @type {Readonly<Record<string, readonly string[] | undefined>>}
+ */
 const OPERATORS = {
   "+": ["-"],
   "-": ["+"],
@@ -32,6 +39,7 @@ const OPERATORS = {
 
 /** Calls that are answered by what they are called on, and functions that take another's place. */
 const REMOVED_METHODS = ["reverse", "toReversed", "sort", "toSorted", "filter", "slice"];
+/** @type {Readonly<Record<string, string | undefined>>} */
 const SWAPPED_FUNCTIONS = {
   min: "max",
   max: "min",
@@ -40,12 +48,19 @@ const SWAPPED_FUNCTIONS = {
   ceil: "floor",
 };
 
+/**
+ * @param {ts.Node} node
+ * @returns {boolean}
+ */
 const isText = (node) =>
   ts.isStringLiteralLike(node) ||
   ts.isTemplateExpression(node) ||
   (ts.isBinaryExpression(node) && (isText(node.left) || isText(node.right)));
 
-/** Types are no code; what an error says is not what a test should look at to the letter. */
+/**
+ * Types are no code, and tests need not compare the messages of errors word by word.
+ * @param {ts.Node} node
+ */
 const isSkipped = (node) =>
   ts.isTypeNode(node) ||
   ts.isImportDeclaration(node) ||
@@ -55,9 +70,14 @@ const isSkipped = (node) =>
   ts.isThrowStatement(node) ||
   (ts.isNewExpression(node) && /Error$/.test(node.expression.getText()));
 
+/** @param {ts.Expression} node */
 const isCall = (node) => ts.isCallExpression(ts.isAwaitExpression(node) ? node.expression : node);
 
-/** What stands for `node`: pairs of the node or token that goes, and the text in its place. */
+/**
+ * What can replace `node`: pairs of the node or token that goes, and the text in its place.
+ * @param {ts.Node} node
+ * @returns {NodeReplacements}
+ */
 function replacementsOf(node) {
   if (ts.isBinaryExpression(node)) {
     const { operatorToken } = node;
@@ -74,51 +94,70 @@ function replacementsOf(node) {
     const value = Number(node.text);
     return [value + 1, value - 1].map((other) => [node, other < 0 ? `(${other})` : `${other}`]);
   }
-  if (ts.isConditionalExpression(node)) return forced(node.condition);
-  if (ts.isIfStatement(node)) return forced(node.expression);
+  if (ts.isConditionalExpression(node)) return replaceCondition(node.condition);
+  if (ts.isIfStatement(node)) return replaceCondition(node.expression);
   if (ts.isWhileStatement(node)) return [[node.expression, "false"]];
   if (ts.isPrefixUnaryExpression(node)) {
-    const isSign = [ts.SyntaxKind.MinusToken, ts.SyntaxKind.ExclamationToken].includes(
-      node.operator,
-    );
+    const { operator } = node;
+    const isSign =
+      operator === ts.SyntaxKind.MinusToken || operator === ts.SyntaxKind.ExclamationToken;
     return isSign ? [[node, `(${node.operand.getText()})`]] : [];
   }
   if (ts.isExpressionStatement(node)) return isCall(node.expression) ? [[node, ";"]] : [];
   if (ts.isSpreadElement(node)) return [[node, "...[]"]];
   if (ts.isSpreadAssignment(node)) return [[node, "...{}"]];
-  if (ts.isCallExpression(node)) return ofCall(node);
+  if (ts.isCallExpression(node)) return replaceCall(node);
   if (ts.isBlock(node)) {
-    const isThrow = node.statements.length === 1 && ts.isThrowStatement(node.statements[0]);
+    const [first] = node.statements;
+    const isThrow =
+      node.statements.length === 1 && first !== undefined && ts.isThrowStatement(first);
     return node.statements.length === 0 || isThrow ? [] : [[node, "{}"]];
   }
   return [];
 }
 
-const forced = (condition) =>
+/**
+ * @param {ts.Expression} condition
+ * @returns {NodeReplacements}
+ */
+const replaceCondition = (condition) =>
   ["true", "false"].filter((text) => condition.getText() !== text).map((text) => [condition, text]);
 
-function ofCall({ expression, parent }) {
+/**
+ * @param {ts.CallExpression} call
+ * @returns {NodeReplacements}
+ */
+function replaceCall({ expression, parent }) {
   const name = ts.isPropertyAccessExpression(expression) ? expression.name : expression;
+  /** @type {(readonly [ts.Node, string])[]} */
   const found = [];
   const other = ts.isIdentifier(name) ? SWAPPED_FUNCTIONS[name.text] : undefined;
   if (other !== undefined && ts.isPropertyAccessExpression(expression)) found.push([name, other]);
-  if (ts.isPropertyAccessExpression(expression) && REMOVED_METHODS.includes(name.text)) {
+  if (ts.isPropertyAccessExpression(expression) && REMOVED_METHODS.includes(expression.name.text)) {
     if (!ts.isExpressionStatement(parent))
-      found.push([name.parent.parent, expression.expression.getText()]);
+      found.push([expression.parent, expression.expression.getText()]);
   }
   return found;
 }
 
-/** A line of code, or of several as one, short enough to read in a list. */
-const shortened = (text) => {
+/**
+ * Code on one line, short enough to read in a list.
+ * @param {string} text
+ */
+const shorten = (text) => {
   const line = text.replace(/\s+/g, " ").trim();
   return line.length > 120 ? `${line.slice(0, 80)} … ${line.slice(-37)}` : line;
 };
 
-/** `{ start, end, text }` of each mutant, with its line as it was and as it is `now`. */
+/**
+ * All mutants of a source, each with its line as it `was` and as it is `now`.
+ * @param {string} source
+ */
 export function mutantsOf(source) {
   const file = ts.createSourceFile("source.ts", source, ts.ScriptTarget.ES2023, true);
+  /** @type {SourceMutant[]} */
   const mutants = [];
+  /** @param {ts.Node} node */
   const visit = (node) => {
     if (isSkipped(node)) return;
     for (const [gone, text] of replacementsOf(node)) {
@@ -133,8 +172,8 @@ export function mutantsOf(source) {
         end,
         text,
         line,
-        was: shortened(source.slice(from, to)),
-        now: shortened(now),
+        was: shorten(source.slice(from, to)),
+        now: shorten(now),
       });
     }
     ts.forEachChild(node, visit);
@@ -143,6 +182,10 @@ export function mutantsOf(source) {
   return mutants;
 }
 
+/**
+ * @param {string} source
+ * @param {Replacement} replacement
+ */
 export const apply = (source, { start, end, text }) =>
   source.slice(0, start) + text + source.slice(end);
 
@@ -152,5 +195,8 @@ const compilerOptions = {
   verbatimModuleSyntax: true,
 };
 
-/** What the compiler makes of a source, types left aside. */
-export const built = (source) => ts.transpileModule(source, { compilerOptions }).outputText;
+/**
+ * The JavaScript of a source. Types are not checked.
+ * @param {string} source
+ */
+export const transpile = (source) => ts.transpileModule(source, { compilerOptions }).outputText;

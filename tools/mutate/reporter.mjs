@@ -3,8 +3,12 @@
 import { writeFileSync } from "node:fs";
 
 export default class {
+  /**
+   * @param {import("@jest/test-result").Test} test
+   * @param {import("@jest/test-result").TestResult} result
+   */
   onTestResult({ path }, { numFailingTests, testExecError }) {
     if (numFailingTests === 0 && !testExecError) return;
-    writeFileSync(process.env.TESSERA_MUTATE_FAILED, path, { flag: "a" });
+    writeFileSync(process.env["TESSERA_MUTATE_FAILED"] ?? "", path, { flag: "a" });
   }
 }

@@ -14,15 +14,19 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { apply, built } from "./operators.mjs";
+import { apply, transpile } from "./operators.mjs";
 
 const LEFT_OUT = new Set(["node_modules", ".git", ".nx", ".ci", "corpus", "outputs"]);
 
-/** Copies `root`; what it depends on is linked, but its own packages, which the copy has for itself. */
+/**
+ * Copies `root`. Its dependencies are linked, but its own packages are the copy's.
+ * @param {string} root
+ */
 export function copyWorkspace(root) {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "tessera-mutate-")));
   for (const name of readdirSync(root)) {
     if (LEFT_OUT.has(name)) continue;
+    /** @param {string} path */
     const isKept = (path) => basename(path) !== "node_modules";
     cpSync(join(root, name), join(folder, name), { recursive: true, filter: isKept });
   }
@@ -39,17 +43,23 @@ export function copyWorkspace(root) {
   return folder;
 }
 
+/** @param {string} folder */
 export const removeWorkspace = (folder) => rmSync(folder, { recursive: true, force: true });
 
-/** Plants a mutant in a copy, as a source and as built. Returns what takes it out again. */
-export function plant(folder, { file, ...mutant }) {
+/**
+ * Plants a mutant in a copy, in its source and in its build. Returns a function that removes it again.
+ * @param {string} folder
+ * @param {import("./sample.mjs").Mutant} mutant
+ */
+export function plant(folder, mutant) {
+  const { file } = mutant;
   const sourcePath = join(folder, file);
   const builtPath = sourcePath.replace("/src/", "/dist/").replace(/\.ts$/, ".js");
-  const before = [sourcePath, builtPath].map((path) => [path, readFileSync(path)]);
+  const before = [sourcePath, builtPath].map((path) => ({ path, content: readFileSync(path) }));
   const source = apply(readFileSync(sourcePath, "utf8"), mutant);
   writeFileSync(sourcePath, source);
-  writeFileSync(builtPath, built(source));
+  writeFileSync(builtPath, transpile(source));
   return () => {
-    for (const [path, content] of before) writeFileSync(path, content);
+    for (const { path, content } of before) writeFileSync(path, content);
   };
 }

@@ -1,14 +1,24 @@
 // Which tests judge the mutants of a package that its own tests leave alive: those of its users.
 
-/** In their order; `only` is a pattern of names of tests, where a file has more than are needed. */
+/**
+ * @typedef {object} Tests Tests of one project.
+ * @property {string} project
+ * @property {readonly string[]} [files] Default: all.
+ * @property {string} [only] A pattern of names of tests. Default: all.
+ */
+
+/**
+ * By package, in their order.
+ * @type {Readonly<Record<string, readonly Tests[]>>}
+ */
 export const USERS = {
   optim: [{ project: "packages/trainer", files: ["trainer.test"] }],
   mesh: [
     { project: "packages/layers", files: ["layers.test"] },
-    { project: "packages/trainer", files: ["lay_out.test"] },
+    { project: "packages/trainer", files: ["parallelize.test"] },
   ],
   "pipeline-parallel": [
-    { project: "packages/trainer", files: ["lay_out.test"] },
+    { project: "packages/trainer", files: ["parallelize.test"] },
     { project: "apps/tessera", files: ["schedule.test"] },
   ],
   "tensor-parallel": [{ project: "apps/gpt-ddp", files: ["traffic.test"], only: "^2 " }],

@@ -14,12 +14,21 @@ import {
 } from "node:fs";
 import { hostname, availableParallelism } from "node:os";
 import { join } from "node:path";
-import { HOST_ADDRESS, makeNetwork, nodes, onNode, removeNetwork, setLink } from "./nodes.mjs";
+import {
+  HOST_ADDRESS,
+  makeNetwork,
+  nodeAt,
+  nodes,
+  onNode,
+  removeNetwork,
+  setLink,
+} from "./nodes.mjs";
 
 const FOLDER = "/run/tessera-slurm";
 const STATE = join(FOLDER, "state.json");
 const PATIENCE_MS = 30_000;
 
+/** @param {number} ms */
 const sleep = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 
 /** Why no cluster can be started here; null where one can. */
@@ -40,6 +49,7 @@ export function obstacle() {
  */
 const CREDENTIAL_SECONDS = 20;
 
+/** @param {readonly import("./nodes.mjs").Node[]} all */
 function slurmConf(all) {
   // As many as the largest job has ranks, which must also fit one node.
   const processors = Math.max(16, availableParallelism());
@@ -86,14 +96,20 @@ PartitionName=test Nodes=ALL Default=YES MaxTime=INFINITE State=UP OverSubscribe
  */
 const MPI_CONF = "PMIxCollFence=ring\n";
 
-function startDaemon(name, [command, ...args], env = {}) {
+/**
+ * Starts a daemon whose output goes to a file. Returns its process id.
+ * @param {string} name
+ * @param {readonly [string, ...string[]]} command
+ */
+function startDaemon(name, [command, ...args]) {
   const log = openSync(join(FOLDER, `${name}.out`), "a");
   const child = spawn(command, args, {
     detached: true,
     stdio: ["ignore", log, log],
-    env: { ...process.env, SLURM_CONF: join(FOLDER, "slurm.conf"), ...env },
+    env: clusterEnvironment(),
   });
   child.unref();
+  if (child.pid === undefined) throw new Error(`${command} cannot be started`);
   return child.pid;
 }
 
@@ -102,10 +118,18 @@ export const clusterEnvironment = () => ({
   SLURM_CONF: join(FOLDER, "slurm.conf"),
 });
 
-/** Runs one of Slurm's commands against the cluster. */
+/**
+ * Runs one of Slurm's commands against the cluster.
+ * @param {string} command
+ * @param {string[]} args
+ */
 export const slurm = (command, ...args) =>
   spawnSync(command, args, { encoding: "utf8", env: clusterEnvironment() });
 
+/**
+ * @param {string} what
+ * @param {() => boolean} isTrue
+ */
 function waitUntil(what, isTrue) {
   const deadline = Date.now() + PATIENCE_MS;
   while (!isTrue()) {
@@ -136,6 +160,7 @@ export function start(count = 2) {
   );
   writeFileSync(join(FOLDER, "slurm.conf"), slurmConf(all));
   writeFileSync(join(FOLDER, "mpi.conf"), MPI_CONF);
+  /** @type {number[]} */
   const pids = [];
   const remember = () => writeFileSync(STATE, JSON.stringify({ count, pids }));
   remember();
@@ -169,6 +194,7 @@ export function start(count = 2) {
 /** Ends all daemons and jobs, and removes network and files. Harmless where nothing runs. */
 export function stop() {
   if (!existsSync(STATE)) return;
+  /** @type {{ count: number, pids: number[] }} */
   const { count, pids } = JSON.parse(readFileSync(STATE, "utf8"));
   // Nodes first: the end of a node's first process is the end of all its processes.
   for (const pid of pids.reverse()) endGroup(pid);
@@ -176,6 +202,7 @@ export function stop() {
   rmSync(FOLDER, { recursive: true, force: true });
 }
 
+/** @param {number} pid */
 function endGroup(pid) {
   const isAlive = () => existsSync(`/proc/${pid}`) && !/\nState:\s+Z/.test(readStatus(pid));
   if (!isAlive()) return;
@@ -184,6 +211,7 @@ function endGroup(pid) {
   if (isAlive()) process.kill(-pid, "SIGKILL");
 }
 
+/** @param {number} pid */
 function readStatus(pid) {
   try {
     return readFileSync(`/proc/${pid}/status`, "utf8");
@@ -208,5 +236,9 @@ export const logs = () =>
     .map((file) => `--- ${file}\n${readFileSync(file, "utf8")}`)
     .join("\n");
 
-/** Pulls out (`down`) or puts back (`up`) the cable of node `index`. */
-export const link = (index, state) => setLink(nodes(index + 1)[index], state);
+/**
+ * Disconnects node `index` ("down"), or connects it again ("up").
+ * @param {number} index
+ * @param {"up" | "down"} state
+ */
+export const link = (index, state) => setLink(nodeAt(index), state);

@@ -3,22 +3,32 @@
 
 import { execFileSync, spawnSync } from "node:child_process";
 
+/** @typedef {{ name: string, namespace: string, link: string, address: string }} Node */
+
 export const BRIDGE = "tessera-br";
 const SUBNET = "10.213.77";
 
-/** One node per index: name, namespace, link on the bridge's side, address. */
-export const nodes = (count) =>
-  Array.from({ length: count }, (_, index) => ({
-    name: `n${index}`,
-    namespace: `tessera-n${index}`,
-    link: `tessera-v${index}`,
-    address: `${SUBNET}.${index + 10}`,
-  }));
+/**
+ * Node `index`: its name, network namespace, link on the bridge's side and address.
+ * @param {number} index
+ * @returns {Node}
+ */
+export const nodeAt = (index) => ({
+  name: `n${index}`,
+  namespace: `tessera-n${index}`,
+  link: `tessera-v${index}`,
+  address: `${SUBNET}.${index + 10}`,
+});
+
+/** @param {number} count */
+export const nodes = (count) => Array.from({ length: count }, (_, index) => nodeAt(index));
 
 export const HOST_ADDRESS = `${SUBNET}.1`;
 
+/** @param {string[]} args */
 const ip = (...args) => execFileSync("ip", args, { stdio: ["ignore", "pipe", "pipe"] });
 
+/** @param {readonly Node[]} all */
 export function makeNetwork(all) {
   ip("link", "add", BRIDGE, "type", "bridge");
   ip("address", "add", `${HOST_ADDRESS}/24`, "dev", BRIDGE);
@@ -33,7 +43,10 @@ export function makeNetwork(all) {
   }
 }
 
-/** Takes down whatever is there of it. */
+/**
+ * Removes what exists of the network.
+ * @param {readonly Node[]} all
+ */
 export function removeNetwork(all) {
   for (const { namespace, link } of all) {
     spawnSync("ip", ["netns", "delete", namespace]);
@@ -42,12 +55,20 @@ export function removeNetwork(all) {
   spawnSync("ip", ["link", "delete", BRIDGE]);
 }
 
-/** Pulls a node's cable out, or puts it back. */
+/**
+ * Disconnects a node, or connects it again.
+ * @param {Node} node
+ * @param {"up" | "down"} state
+ */
 export const setLink = ({ link }, state) => void ip("link", "set", link, state);
 
 /**
  * The command line of `command` on a node: in its network, with mounts, a hostname and a /tmp and
  * /dev/shm of its own. Its processes share its process namespace, and so all end with it.
+ * @param {Node} node
+ * @param {{ hosts: string, scratch: string }} paths
+ * @param {readonly string[]} command
+ * @returns {readonly [string, ...string[]]}
  */
 export function onNode({ namespace, name }, { hosts, scratch }, command) {
   const script = [
@@ -70,6 +91,18 @@ export function onNode({ namespace, name }, { hosts, scratch }, command) {
     "--mount-proc",
   ];
   // Not `ip netns exec`, which hides /sys/fs/cgroup from slurmd.
-  const enter = ["nsenter", `--net=/run/netns/${namespace}`];
-  return [...enter, ...isolate, "bash", "-c", script, "node", name, hosts, scratch, ...command];
+  const enter = `--net=/run/netns/${namespace}`;
+  return [
+    "nsenter",
+    enter,
+    ...isolate,
+    "bash",
+    "-c",
+    script,
+    "node",
+    name,
+    hosts,
+    scratch,
+    ...command,
+  ];
 }

@@ -2,17 +2,24 @@
 
 import { expect, test } from "@jest/globals";
 import { runNode, scratchFolder } from "@tessera/testing";
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 const ROOT = join(__dirname, "../..");
 const at = scratchFolder("mutate");
 
-/** What a module says whose variables are the parts of the command. */
-function said(script: string): unknown {
+/** The JSON that `script` prints, whose variables are the modules of the command. */
+function evaluate(script: string): unknown {
   const of = (name: string) => JSON.stringify(pathToFileURL(join(ROOT, "tools/mutate", name)).href);
-  const imports = ["operators", "sample", "scratch", "session"].map(
+  const imports = ["operators", "sample", "scratch", "session", "users"].map(
     (name) => `import * as ${name} from ${of(`${name}.mjs`)};`,
   );
   const words = ["--input-type=module", "-e", `${imports.join("\n")}\n${script}`];
@@ -44,7 +51,7 @@ const SLIPS: readonly (readonly [source: string, mutants: readonly string[]])[] 
 ];
 
 test("each operator is replaced as a slip of the hand would, and types and messages are left alone", () => {
-  const made = said(
+  const made = evaluate(
     `const sources = ${JSON.stringify(SLIPS.map(([source]) => source))};
      const mutantsOf = (source) => operators.mutantsOf(source).map((one) => operators.apply(source, one));
      console.log(JSON.stringify(sources.map((source) => [source, mutantsOf(source)])));`,
@@ -69,7 +76,7 @@ function plantWorkspace(): void {
     "packages/mesh/src/size.test.ts": TEST,
     "packages/mesh/dist/size.js": "export const old = 0;\n",
     "packages/layers/src/layers.test.ts": 'test("nothing", () => undefined);\n',
-    "packages/trainer/src/lay_out.test.ts": 'test("nothing", () => undefined);\n',
+    "packages/trainer/src/parallelize.test.ts": 'test("nothing", () => undefined);\n',
   };
   for (const [path, content] of Object.entries(files)) {
     mkdirSync(join(at("workspace"), path, ".."), { recursive: true });
@@ -88,16 +95,16 @@ function plantWorkspace(): void {
 test("a fault that a test finds is killed, another survives, and the tree stays as it was", () => {
   plantWorkspace();
   mkdirSync(at("tmp"));
-  const told = said(
+  const judged = evaluate(
     `process.env.TMPDIR = ${JSON.stringify(at("tmp"))};
      const root = ${JSON.stringify(at("workspace"))};
-     const { mutants } = sample.sampleOf(root, "mesh", { count: 100, seed: 1 });
+     const { mutants } = sample.sampleMutants(root, "mesh", { count: 100, seed: 1 });
      const tried = mutants.filter(({ now }) => / x (>=|!==) /.test(now));
-     const told = [];
-     await session.tryAll(root, tried, { workers: 2, tell: ({ now }, by) => told.push([now, by]) });
-     console.log(JSON.stringify(told));`,
+     const judged = [];
+     await session.tryAll(root, tried, { workers: 2, report: ({ now }, by) => judged.push([now, by]) });
+     console.log(JSON.stringify(judged));`,
   ) as [string, string | null][];
-  expect(new Map(told)).toEqual(
+  expect(new Map(judged)).toEqual(
     new Map([
       ["export const isLarge = (x: number): boolean => x >= 5;", "packages/mesh/src/size.test.ts"],
       ["export const isNone = (x: number): boolean => x !== 7 - 7;", null],
@@ -109,13 +116,37 @@ test("a fault that a test finds is killed, another survives, and the tree stays 
 });
 
 test("the same seed takes the same mutants of all that there are", () => {
-  const drawn = said(
-    `const drawn = (seed) => sample.sampleOf(${JSON.stringify(ROOT)}, "mesh", { count: 10, seed });
-     console.log(JSON.stringify([drawn(1), drawn(1), drawn(2)]));`,
+  const sampled = evaluate(
+    `const sampled = (seed) => sample.sampleMutants(${JSON.stringify(ROOT)}, "mesh", { count: 10, seed });
+     console.log(JSON.stringify([sampled(1), sampled(1), sampled(2)]));`,
   ) as { of: number; mutants: { file: string }[] }[];
-  expect(drawn[0]).toEqual(drawn[1]);
-  expect(drawn[0]).not.toEqual(drawn[2]);
-  expect(drawn[0]!.mutants).toHaveLength(10);
-  expect(drawn[0]!.of).toBeGreaterThan(10);
-  for (const { file } of drawn[0]!.mutants) expect(file).toMatch(/^packages\/mesh\/src\/\w+\.ts$/);
+  expect(sampled[0]).toEqual(sampled[1]);
+  expect(sampled[0]).not.toEqual(sampled[2]);
+  expect(sampled[0]!.mutants).toHaveLength(10);
+  expect(sampled[0]!.of).toBeGreaterThan(10);
+  for (const { file } of sampled[0]!.mutants)
+    expect(file).toMatch(/^packages\/mesh\/src\/\w+\.ts$/);
+});
+
+test("every survivor that is explained is a mutant that there is", () => {
+  const gone = evaluate(
+    `import { readFileSync } from "node:fs";
+     const read = (path) => readFileSync(${JSON.stringify(`${ROOT}/`)} + path, "utf8");
+     const isThere = ({ file, was, now }) =>
+       operators.mutantsOf(read(file)).some((one) => one.was === was && one.now === now);
+     const survivors = JSON.parse(read("tools/mutate/survivors.json"));
+     console.log(JSON.stringify(survivors.filter((one) => !isThere(one))));`,
+  );
+  expect(gone).toEqual([]);
+});
+
+test("every test that judges mutants of another package is there", () => {
+  const named = evaluate(`console.log(JSON.stringify(Object.values(users.USERS).flat()));`) as {
+    project: string;
+    files: string[];
+  }[];
+  const paths = named.flatMap(({ project, files }) =>
+    files.map((file) => join(ROOT, project, "src", `${file}.ts`)),
+  );
+  expect(paths.filter((path) => !existsSync(path))).toEqual([]);
 });

@@ -4,7 +4,11 @@
 import { execFileSync } from "node:child_process";
 import { pathToFileURL } from "node:url";
 
-/** The first line of what a command prints, or null where there is no such command. */
+/**
+ * The first line of what a command prints, or null where there is no such command.
+ * @param {string} command
+ * @param {string[]} args
+ */
 function ask(command, ...args) {
   try {
     return execFileSync(command, args, { stdio: ["ignore", "pipe", "ignore"] })
@@ -17,7 +21,7 @@ function ask(command, ...args) {
 
 /** The site's wrapper around its compiler: MPICXX, or mpicxx, or Cray's CC. */
 export function toolchain(env = process.env) {
-  const wrapper = (env.MPICXX ? [env.MPICXX] : ["mpicxx", "CC"]).find((name) =>
+  const wrapper = (env["MPICXX"] ? [env["MPICXX"]] : ["mpicxx", "CC"]).find((name) =>
     ask(name, "--version"),
   );
   const cmake = ask("cmake", "--version");

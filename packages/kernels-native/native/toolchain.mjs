@@ -7,7 +7,10 @@ import { pathToFileURL } from "node:url";
 
 const INCLUDES = ["/usr/include", "/usr/local/include", "/opt/homebrew/include"];
 
-/** The first line that `command --version` prints, or null where there is no such command. */
+/**
+ * The first line that `command --version` prints, or null where there is no such command.
+ * @param {string} command
+ */
 function version(command) {
   try {
     return execFileSync(command, ["--version"], { stdio: ["ignore", "pipe", "ignore"] })
@@ -22,6 +25,7 @@ function version(command) {
 export function cpuLevel(cpuinfo = "/proc/cpuinfo") {
   if (process.arch !== "x64" || !existsSync(cpuinfo)) return "baseline";
   const flags = new Set(/^flags\s*:(.*)$/m.exec(readFileSync(cpuinfo, "utf8"))?.[1]?.split(" "));
+  /** @param {string[]} names */
   const has = (...names) => names.every((name) => flags.has(name));
   if (!has("avx2", "fma", "f16c", "bmi2", "movbe")) return "baseline";
   return has("avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl") ? "v4" : "v3";
@@ -29,9 +33,9 @@ export function cpuLevel(cpuinfo = "/proc/cpuinfo") {
 
 /** `missing` names what has to be installed before the addon can be built. */
 export function toolchain(env = process.env) {
-  const compiler = version(env.CXX ?? "c++");
+  const compiler = version(env["CXX"] ?? "c++");
   const cmake = version("cmake");
-  const includes = [...(env.CPATH?.split(":") ?? []), ...INCLUDES];
+  const includes = [...(env["CPATH"]?.split(":") ?? []), ...INCLUDES];
   const dnnl = includes.find((directory) => existsSync(`${directory}/dnnl.hpp`)) ?? null;
   const missing = [
     ...(compiler === null ? ["g++"] : []),

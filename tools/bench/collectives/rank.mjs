@@ -6,6 +6,8 @@ import { runRank } from "@tessera/collectives";
 import { joinWorld } from "@tessera/collectives-mpi";
 import { loadNative } from "@tessera/kernels-native";
 
+/** @typedef {Record<"reduce" | "multiply" | "both", number[]>} Timing Seconds of each repetition. */
+
 const [count, repeats, width] = process.argv.slice(2).map(Number);
 loadNative(process.env);
 await setBackend("native");
@@ -20,16 +22,17 @@ process.exitCode = await runRank(joinWorld(process.env), ({ all, rank }) => {
     multiply();
     work.wait().dispose();
   };
+  /** @param {() => void} step */
   const timed = (step) => {
     all.barrier();
     const began = performance.now();
     step();
     return (performance.now() - began) / 1000;
   };
-  const seconds = {};
-  for (const [name, step] of Object.entries({ reduce, multiply, both })) {
-    seconds[name] = Array.from({ length: repeats }, () => timed(step));
-  }
+  /** @param {() => void} step */
+  const repeat = (step) => Array.from({ length: repeats }, () => timed(step));
+  /** @type {Timing} */
+  const seconds = { reduce: repeat(reduce), multiply: repeat(multiply), both: repeat(both) };
   if (rank === 0) process.stdout.write(`${JSON.stringify(seconds)}\n`);
   x.dispose();
   a.dispose();

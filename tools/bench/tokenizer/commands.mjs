@@ -14,15 +14,27 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ROOT } from "../../setup.mjs";
 
-function seconds(...args) {
+/**
+ * Runs a command of the tool. Returns how long it took, and its last line.
+ * @param {string[]} args
+ */
+function run(...args) {
   const start = performance.now();
   const main = join(ROOT, "apps/tessera/dist/main.js");
   const { status, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: "utf8" });
   if (status !== 0) throw new Error(stderr);
-  return { seconds: (performance.now() - start) / 1000, told: stderr.trim().split("\n").at(-1) };
+  return {
+    seconds: (performance.now() - start) / 1000,
+    lastLine: stderr.trim().split("\n").at(-1),
+  };
 }
 
-/** Writes `part` again and again until the file has `bytes`. */
+/**
+ * Writes `part` again and again until the file has `bytes`. Returns its size.
+ * @param {string} path
+ * @param {Buffer} part
+ * @param {number} bytes
+ */
 function repeat(path, part, bytes) {
   const file = openSync(path, "w");
   for (let written = 0; written < bytes; written += part.length) writeSync(file, part);
@@ -30,6 +42,10 @@ function repeat(path, part, bytes) {
   return statSync(path).size;
 }
 
+/**
+ * A text's paragraphs as JSON lines.
+ * @param {string} text
+ */
 const linesOf = (text) =>
   Buffer.from(
     text
@@ -38,7 +54,11 @@ const linesOf = (text) =>
       .join(""),
   );
 
-/** Of the text in `path`, repeated until it has as many megabytes as asked for. */
+/**
+ * On the text in `path`, repeated until it has as many megabytes as asked for.
+ * @param {string} path
+ * @param {{ megabytes: number, "preprocess-megabytes": number, rounds: number }} flags
+ */
 export function measureCommands(path, { megabytes, "preprocess-megabytes": ofLines, rounds }) {
   const folder = mkdtempSync(join(tmpdir(), "tessera-bench-"));
   try {
@@ -51,13 +71,13 @@ export function measureCommands(path, { megabytes, "preprocess-megabytes": ofLin
     for (let round = 0; round < rounds; round += 1) {
       for (const one of workers) {
         const flags = `--append-eod --workers ${one.count} --output-prefix ${join(folder, "set")}`;
-        const took = seconds("preprocess", "--input", lines, ...flags.split(" "));
+        const took = run("preprocess", "--input", lines, ...flags.split(" "));
         one.seconds = Math.min(one.seconds, took.seconds);
       }
     }
     const output = join(folder, "tokenizer.json");
     const size = String(32_000 + 257);
-    const training = seconds("tokenizer", "train", plain, "--vocab-size", size, "--output", output);
+    const training = run("tokenizer", "train", plain, "--vocab-size", size, "--output", output);
     return {
       preprocess: workers.map(({ count, seconds: took }) => ({
         workers: count,

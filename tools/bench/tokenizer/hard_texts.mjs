@@ -1,8 +1,8 @@
 // Texts that make some tokenizers slow, and how fast ours takes them.
 
-import { join } from "node:path";
-import { ROOT } from "../../setup.mjs";
+import { gpt2Tokenizer } from "@tessera/tokenizer";
 
+/** @param {number} count */
 function randomBytes(count) {
   const bytes = Buffer.alloc(count);
   let state = 1;
@@ -13,6 +13,7 @@ function randomBytes(count) {
   return bytes;
 }
 
+/** @param {number} count */
 function hardTexts(count) {
   const random = randomBytes(count);
   return {
@@ -24,9 +25,12 @@ function hardTexts(count) {
   };
 }
 
-/** Megabytes per second of each text of `count` bytes, the best of some rounds of new tokenizers. */
-export async function measureHardTexts(count, rounds) {
-  const { gpt2Tokenizer } = await import(join(ROOT, "packages/tokenizer/dist/index.js"));
+/**
+ * Megabytes per second of each text of `count` bytes, the best of `rounds` new tokenizers.
+ * @param {number} count
+ * @param {number} rounds
+ */
+export function measureHardTexts(count, rounds) {
   const results = Object.entries(hardTexts(count)).map(([name, bytes]) => ({
     name,
     bytes,

@@ -1,16 +1,27 @@
-// What the training suite trains: a model's sizes, and the rows and tokens of a step.
+// What the training suites train: a model's sizes, and the rows and tokens of a step.
 
-export const cases = [
-  {
-    name: "gpt2-124M",
-    batch: 2,
-    time: 512,
-    model: { layers: 12, width: 768, heads: 12, vocabulary: 50257, positions: 1024 },
-  },
-  {
-    name: "gpt-30M",
-    batch: 8,
-    time: 256,
-    model: { layers: 6, width: 384, heads: 6, vocabulary: 50304, positions: 1024 },
-  },
-];
+/** @typedef {{ layers: number, width: number, heads: number, vocabulary: number, positions: number }} Sizes */
+/** @typedef {{ name: string, batch: number, time: number, model: Sizes }} Case */
+
+/** @type {Case} */
+export const gpt2 = {
+  name: "gpt2-124M",
+  batch: 2,
+  time: 512,
+  model: { layers: 12, width: 768, heads: 12, vocabulary: 50257, positions: 1024 },
+};
+
+/** @type {Case} */
+export const small = {
+  name: "gpt-30M",
+  batch: 8,
+  time: 256,
+  model: { layers: 6, width: 384, heads: 6, vocabulary: 50304, positions: 1024 },
+};
+
+export const cases = [gpt2, small];
+
+export const caseNames = cases.map(({ name }) => name);
+
+/** @param {string} name */
+export const caseNamed = (name) => cases.find((one) => one.name === name) ?? gpt2;

@@ -1,40 +1,63 @@
 // Which kernels a step calls, and how long each takes.
 
 import { backend } from "@tensorflow/tfjs-core";
+import { NativeBackend } from "@tessera/native-backend";
 
-const PART_OF = [
-  ["attention", /CausalAttention|Rotary/],
-  ["products", /^Tessera(Linear|Product|(Add)?WeightGradient)$/],
-  ["head", /CrossEntropy/],
-  ["optimizer", /AdamStep|SgdStep|SumOfSquares/],
-];
-
-const partOf = (kernel) => PART_OF.find(([, pattern]) => pattern.test(kernel))?.[0] ?? "rest";
+/** @typedef {Record<"attention" | "products" | "head" | "optimizer" | "rest", number>} Parts Seconds. */
+/** @typedef {import("@tessera/kernels").FloatStorage} FloatStorage */
 
 /**
- * The kernels of one call of `step`, with the shapes of their inputs; and seconds by part of the
- * step, where `rest` has everything that is in no other. Only the native backend tells.
+ * @typedef {object} KernelCall
+ * @property {string} name
+ * @property {Readonly<Record<string, readonly number[]>>} shapes Of its inputs, without lists and absent ones.
+ * @property {Readonly<Record<string, unknown>>} attributes
+ * @property {FloatStorage} storage Of the activations.
+ */
+
+/** @type {readonly { part: keyof Parts, kernels: RegExp }[]} */
+const PARTS = [
+  { part: "attention", kernels: /CausalAttention|Rotary/ },
+  { part: "products", kernels: /^Tessera(Linear|Product|(Add)?WeightGradient)$/ },
+  { part: "head", kernels: /CrossEntropy/ },
+  { part: "optimizer", kernels: /AdamStep|SgdStep|SumOfSquares/ },
+];
+
+/** @param {string} name */
+const partOf = (name) => PARTS.find(({ kernels }) => kernels.test(name))?.part ?? "rest";
+
+/**
+ * The kernels of one call of `step`, and seconds by part of it, where `rest` has everything that is in no other.
+ * Only the native backend tells.
+ * @param {() => { seconds: number }} step
+ * @returns {{ calls: readonly KernelCall[], parts: Parts }}
  */
 export function profile(step) {
-  const engine = backend();
-  const calls = [];
+  const native = backend();
   const parts = { attention: 0, products: 0, head: 0, optimizer: 0, rest: 0 };
-  if (typeof engine.storageOf !== "function") return { calls, parts };
-  const run = engine.run.bind(engine);
-  engine.run = (name, inputs, outputs, attributes) => {
+  if (!(native instanceof NativeBackend)) return { calls: [], parts };
+  /** @type {KernelCall[]} */
+  const calls = [];
+  const run = native.run.bind(native);
+  native.run = (name, inputs, outputs, attributes = {}) => {
     const began = performance.now();
-    const made = run(name, inputs, outputs, attributes);
+    const results = run(name, inputs, outputs, attributes);
     parts[partOf(name)] += (performance.now() - began) / 1000;
-    // Of single tensors: kernels over lists have no products.
-    const shapes = Object.fromEntries(
-      Object.entries(inputs).map(([k, input]) => [k, input?.shape]),
+    const shapes = Object.entries(inputs).flatMap(([key, input]) =>
+      input !== undefined && "shape" in input ? [[key, input.shape]] : [],
     );
-    calls.push({ name, shapes, attributes, storage: inputs.x && engine.storageOf(inputs.x) });
-    return made;
+    const x = inputs["x"];
+    const storage = x !== undefined && "dataId" in x ? native.storageOf(x) : null;
+    calls.push({
+      name,
+      shapes: Object.fromEntries(shapes),
+      attributes,
+      storage: storage === "bf16" || storage === "fp16" ? storage : "fp32",
+    });
+    return results;
   };
   const { seconds } = step();
-  delete engine.run;
-  const { rest: _small, ...named } = parts;
-  parts.rest = seconds - Object.values(named).reduce((a, b) => a + b, 0);
+  native.run = run;
+  const { attention, products, head, optimizer } = parts;
+  parts.rest = seconds - attention - products - head - optimizer;
   return { calls, parts };
 }

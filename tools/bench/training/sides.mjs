@@ -1,59 +1,94 @@
-// Sides of a comparison: processes of one or several ranks, which take their steps in turn, so that all
-// meet the same machine.
+// Sides of a comparison: processes of one or several ranks. Their steps are interleaved, so that whatever
+// else the machine does falls on all of them.
 
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { parseMpiFamily, mpirunArguments } from "@tessera/launcher";
-import { medianOf } from "./median.mjs";
-import { stepper } from "./stepper.mjs";
+import { mpirunArguments, parseMpiFamily } from "@tessera/launcher";
+import { medianOf } from "../shared/median.mjs";
+import { startStepper } from "./stepper.mjs";
+
+/** @typedef {import("./stepper.mjs").Settings} Settings */
+/** @typedef {import("./stepper.mjs").Stepper} Stepper */
+/** @typedef {import("./stepper.mjs").End & { seconds: number }} Measured A side's end, and its median step. */
 
 const WARM_UP = 2;
 
-const WORKER = fileURLToPath(new URL("./worker.mjs", import.meta.url));
+/** @param {string} name */
+const script = (name) => fileURLToPath(new URL(name, import.meta.url));
 
-/** The worker, as `settings.ranks` ranks. */
-export function ranksOf(settings) {
-  const { ranks } = settings;
-  const args = [process.execPath, WORKER];
-  if (ranks === 1) return stepper(args[0], args.slice(1), settings);
+/**
+ * Our trainer, as `settings.ranks` ranks. Default: 1.
+ * @param {Settings} settings
+ */
+export function startOurs(settings) {
+  const { ranks = 1 } = settings;
+  const program = [process.execPath, script("worker.mjs")];
+  if (ranks === 1) return startStepper(process.execPath, program.slice(1), settings);
   const { stdout } = spawnSync("mpirun", ["--version"], { encoding: "utf8" });
+  const family = parseMpiFamily(stdout ?? "");
+  if (family === null) throw new Error("mpirun is missing, or of an unknown MPI");
   const asRoot = process.getuid?.() === 0;
-  const request = { program: args, ranks, processors: ranks, asRoot };
-  const launched = mpirunArguments(parseMpiFamily(stdout ?? ""), request).filter(isPlain);
-  return stepper("mpirun", launched, settings);
+  const launched = mpirunArguments(family, { program, ranks, processors: ranks, asRoot });
+  return startStepper("mpirun", launched.filter(isPlain), settings);
 }
 
-/** Lines marked with their rank are for people. */
+/**
+ * Lines marked with their rank are for people.
+ * @param {string} argument
+ */
 const isPlain = (argument) => argument !== "--tag-output" && argument !== "-prepend-rank";
 
-/** `rounds` steps of all sides in turn; what each says at the end, and its steps' median seconds. */
-export async function inTurn(sides, rounds) {
+/**
+ * PyTorch on the same model; TESSERA_PEER_PYTHON names its interpreter.
+ * @param {Settings} settings
+ */
+export const startTorch = (settings) =>
+  startStepper(
+    process.env["TESSERA_PEER_PYTHON"] ?? "python3",
+    [script("peer_torch.py")],
+    settings,
+  );
+
+/**
+ * Takes `rounds` timed steps of each side, interleaved, after two that are not timed. Stops the sides.
+ * @param {readonly Stepper[]} sides
+ * @param {number} rounds
+ * @param {(round: number, rounds: number) => void} [onRound]
+ * @returns {Promise<readonly Measured[]>}
+ */
+export async function interleave(sides, rounds, onRound) {
   try {
-    const times = sides.map(() => []);
+    const measured = sides.map((side) => ({ side, times: /** @type {number[]} */ ([]) }));
     for (let round = 0; round < rounds + WARM_UP; round += 1) {
-      for (const [i, side] of sides.entries()) {
-        const { seconds } = await side.ask("step");
-        if (round >= WARM_UP) times[i].push(seconds);
+      for (const { side, times } of measured) {
+        const { seconds } = await side.step();
+        if (round >= WARM_UP) times.push(seconds);
       }
+      onRound?.(round + 1, rounds + WARM_UP);
     }
     const ends = [];
-    for (const side of sides) ends.push(await side.ask("end"));
-    return ends.map((end, i) => ({ ...end, seconds: medianOf(times[i]) }));
+    for (const { side, times } of measured) {
+      ends.push({ ...(await side.end()), seconds: medianOf(times) });
+    }
+    return ends;
   } finally {
     for (const side of sides) side.stop();
   }
 }
 
 /**
- * The same of sides that need all cores: each runs alone, for ranks that wait to be told disturb. They
- * are started by `makers`, one after the other and then the other way around.
+ * The same of sides that need all cores: each runs alone, because waiting ranks disturb. They run one after the
+ * other, and then the other way around.
+ * @param {readonly (() => Stepper)[]} starts
+ * @param {number} rounds
+ * @returns {Promise<readonly Measured[]>}
  */
-export async function eachAlone(makers, rounds) {
-  const runs = makers.map(() => []);
-  for (const order of [[...makers.keys()], [...makers.keys()].reverse()]) {
-    for (const i of order) runs[i].push(...(await inTurn([makers[i]()], rounds)));
+export async function runAlone(starts, rounds) {
+  const sides = starts.map((start) => ({ start, passes: /** @type {Measured[]} */ ([]) }));
+  for (const { start, passes } of [...sides, ...sides.toReversed()]) {
+    passes.push(...(await interleave([start()], rounds)));
   }
-  return runs.map((passes) => ({
+  return sides.map(({ passes }) => ({
     ...passes[0],
     seconds: medianOf(passes.map(({ seconds }) => seconds)),
   }));

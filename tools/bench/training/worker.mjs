@@ -1,31 +1,29 @@
-// Our side of the training suites: takes a training step each time it is told to, and tells at the
-// end where the time went and how fast its matrix products are on their own. Started as several ranks,
-// the first one listens and the others follow it.
+// Our side of the training suites: takes a training step each time it is asked to, and reports at the
+// end where the time went and how fast its matrix products are on their own. Of several ranks, the first one
+// reads requests and broadcasts them.
 
 import { createInterface } from "node:readline";
-import { enableProdMode, scalar, setBackend } from "@tensorflow/tfjs-core";
+import { scalar } from "@tensorflow/tfjs-core";
 import { joinWorld } from "@tessera/collectives-mpi";
+import { chooseBackend } from "@tessera/engines";
 import { createFeed, sequentialOrder } from "@tessera/data";
 import { gptConfig, gptModel } from "@tessera/gpt";
 import { disposeTree } from "@tessera/params";
 import { planRun, startRun } from "@tessera/trainer";
 import { takeStep } from "@tessera/trainer/loop";
 import { profile } from "./profile.mjs";
-import { medianOf } from "./median.mjs";
+import { medianOf } from "../shared/median.mjs";
 import { flopsOf, productsAlone } from "./products.mjs";
 
+/** @typedef {import("./stepper.mjs").Settings} Settings */
+/** @typedef {import("./stepper.mjs").End} End */
+
+/** @type {Settings} */
 const settings = JSON.parse(process.argv[2]);
 const { model: sizes, batch, time, precision, stage = 0, tensor = 1, sequence } = settings;
 const world = joinWorld(process.env);
 
-enableProdMode();
-if (settings.backend === "native") {
-  const { loadNative } = await import("@tessera/kernels-native");
-  if (!loadNative(process.env)) throw new Error("the native engine is not built");
-} else {
-  await import("@tensorflow/tfjs-backend-wasm");
-}
-await setBackend(settings.backend);
+await chooseBackend(settings.backend ?? "native", process.env);
 
 const config = gptConfig({
   layerCount: sizes.layers,
@@ -38,6 +36,10 @@ const config = gptConfig({
 const samples = {
   count: 64,
   length: time,
+  /**
+   * @param {number} index
+   * @param {Int32Array} target
+   */
   read: (index, target) => {
     for (let i = 0; i < target.length; i += 1) {
       target[i] = Math.imul(index * (time + 1) + i + 1, 0x9e3779b1) >>> 8;
@@ -73,7 +75,10 @@ function step() {
 
 const ROUNDS = 5;
 
-/** Steps and their products alone in turn, so that both meet the same machine. */
+/**
+ * Steps and their products alone, interleaved.
+ * @returns {End}
+ */
 function end() {
   const peakBytes = process.resourceUsage().maxRSS * 1024;
   if (!settings.profile) return { peakBytes };
@@ -81,21 +86,22 @@ function end() {
   if (calls.length === 0) return { peakBytes, parts, flops: null, matmulFraction: null };
   const flops = calls.reduce((sum, call) => sum + flopsOf(call), 0);
   const products = productsAlone(calls);
-  const [whole, alone] = [[], []];
-  for (let round = 0; round <= ROUNDS; round += 1) {
-    const seconds = [step().seconds, products.seconds()];
-    if (round > 0) [whole, alone].forEach((list, i) => list.push(seconds[i]));
-  }
-  const speed = (operations, seconds) => operations / medianOf(seconds);
-  const matmulFraction = speed(flops, whole) / speed(products.flops, alone);
+  const rounds = Array.from({ length: ROUNDS + 1 }, () => ({
+    step: step().seconds,
+    products: products.seconds(),
+  })).slice(1);
+  const stepSeconds = medianOf(rounds.map((round) => round.step));
+  const productSeconds = medianOf(rounds.map((round) => round.products));
+  const matmulFraction = flops / stepSeconds / (products.flops / productSeconds);
   return { peakBytes, parts, flops, matmulFraction };
 }
 
 /** Steps taken, the two that warm up among them. */
 let steps = 0;
 
-/** What of the time of communication passed behind computation, and what of a step it held up. */
+/** The fraction of communication that computation hid, and how long it held up a step. */
 function communication() {
+  /** @param {(traffic: import("@tessera/collectives").Traffic) => number} of */
   const total = (of) => plan.axes.reduce((sum, { group }) => sum + of(group.traffic), 0);
   const [busy, waited] = [total((t) => t.busySeconds), total((t) => t.waitedSeconds)];
   return { hidden: busy === 0 ? 1 : 1 - waited / busy, waitedSeconds: waited / steps };
@@ -103,25 +109,31 @@ function communication() {
 
 const WORDS = ["step", "end"];
 
-/** What the first rank was told, on every rank. */
-function shared(word) {
+/**
+ * The request that the first rank read, on every rank.
+ * @param {string} word
+ */
+function broadcastWord(word) {
   const number = scalar(WORDS.indexOf(word));
-  const [told] = world.all.broadcast(number, 0).wait().dataSync();
-  return WORDS[told];
+  const [index] = world.all.broadcast(number, 0).wait().dataSync();
+  return WORDS[index];
 }
 
-/** What the first rank answers. */
+/**
+ * What the first rank answers.
+ * @param {string} word
+ */
 const answer = (word) => (word === "step" ? step() : { ...end(), ...communication() });
 
 if (world.rank === 0) {
   for await (const word of createInterface({ input: process.stdin })) {
-    shared(word);
+    broadcastWord(word);
     process.stdout.write(`${JSON.stringify(answer(word))}\n`);
     if (word === "end") break;
   }
 } else {
   for (let word = ""; word !== "end";) {
-    word = shared("");
+    word = broadcastWord("");
     answer(word);
   }
 }
