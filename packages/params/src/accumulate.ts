@@ -1,6 +1,7 @@
 // The simplest gradient sink: it sums what each parameter is given.
 
-import { zerosLike, type Tensor } from "@tensorflow/tfjs-core";
+import { Tensor, zerosLike } from "@tensorflow/tfjs-core";
+import { accumulateAll, callMultiTensor } from "@tessera/kernels";
 import { accumulateGradient, resolveGradient, type Gradient } from "./gradient.js";
 import { mapTensors, mapTree, type GradientSink, type Tree } from "./tree.js";
 
@@ -10,16 +11,39 @@ export interface Accumulator<P extends Tree> {
   readonly take: () => P;
 }
 
+/** Gradients of at most this many elements, biases and norms, wait to be added in one call. */
+const MAX_SMALL_ELEMENTS = 2 ** 16;
+const MAX_WAITING = 64;
+
 /** Sums gradients by parameter, over any number of backward passes. */
 export function accumulate<P extends Tree>(params: P): Accumulator<P> {
   const sums = new Map<string, Tensor>();
+  const waiting = new Map<string, Tensor>();
+  const flush = (): void => {
+    if (waiting.size === 0) return;
+    const paths = [...waiting.keys()];
+    const inputs = { sums: paths.map((path) => sums.get(path)!), gradients: [...waiting.values()] };
+    const { totals } = callMultiTensor(accumulateAll, inputs, {});
+    paths.forEach((path, i) => sums.set(path, totals[i]!));
+    waiting.clear();
+  };
+  const add = (path: string, sum: Tensor, gradient: Gradient): void => {
+    if (gradient instanceof Tensor && gradient.size <= MAX_SMALL_ELEMENTS) {
+      waiting.set(path, gradient);
+    } else {
+      sums.set(path, accumulateGradient(sum, gradient));
+    }
+  };
   const sink = mapTree(params, (_leaf: Tensor, path) => (gradient: Gradient) => {
+    if (waiting.has(path) || waiting.size === MAX_WAITING) flush();
     const sum = sums.get(path);
-    sums.set(path, sum ? accumulateGradient(sum, gradient) : resolveGradient(gradient));
+    if (sum === undefined) sums.set(path, resolveGradient(gradient));
+    else add(path, sum, gradient);
   });
   return {
     sink: sink as unknown as GradientSink<P>,
     take() {
+      flush();
       const taken = mapTensors(params, (leaf, path) => sums.get(path) ?? zerosLike(leaf));
       sums.clear();
       return taken;
