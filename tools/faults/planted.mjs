@@ -56,8 +56,8 @@ export const faults = [
   {
     name: "a step too many in Adam's bias correction",
     file: "packages/optim/src/adam.ts",
-    from: "const attributes = { ...options, weightDecay, learningRate, step };",
-    to: "const attributes = { ...options, weightDecay, learningRate, step: step + 1 };",
+    from: "{ ...options, weightDecay, learningRate, step };",
+    to: "{ ...options, weightDecay, learningRate, step: step + 1 };",
     seenBy: ["optim", "gpt-ddp"],
   },
   {
