@@ -2,7 +2,7 @@
 // may be stored in 16 bits, and is brought back to 32 when JavaScript reads it.
 
 import type { DataType } from "@tensorflow/tfjs-core";
-import type { FloatStorage, Storage } from "@tessera/kernels";
+import type { FloatStorage, Storage } from "@tessera/kernels/memory";
 
 /** In the order of `Type` in native/kernel.h. */
 export const STORAGES: readonly Storage[] = ["fp32", "int32", "bool", "bf16", "fp16"];

@@ -1,7 +1,7 @@
 // How the learning rate goes, by Hugging Face's names.
 
 import { UserError } from "@tessera/config";
-import type { DecayStyle, ScheduleConfig, WsdDecayStyle } from "@tessera/optim";
+import type { DecayStyle, ScheduleConfig, WsdDecayStyle } from "@tessera/optim/schedules";
 import type { Flags } from "./flags.js";
 
 /** Values of --lr_scheduler_type, each behind a linear warm-up. */

@@ -13,7 +13,7 @@ import {
 } from "@tessera/config";
 import { backendNames } from "@tessera/engines";
 import { clusterNames } from "@tessera/launcher";
-import { decayStyles, wsdDecayStyles } from "@tessera/optim";
+import { decayStyles, wsdDecayStyles } from "@tessera/optim/schedules";
 import { scheduleKinds } from "@tessera/pipeline-parallel";
 import {
   checkpointFlags,

@@ -3,7 +3,8 @@
 import { latestCheckpoint } from "@tessera/checkpoint";
 import { readFlags, UserError } from "@tessera/config";
 import { gptModel, type GptConfig, type GptParams } from "@tessera/gpt";
-import type { OptimizerConfig, ScheduleConfig } from "@tessera/optim";
+import type { OptimizerConfig } from "@tessera/optim";
+import type { ScheduleConfig } from "@tessera/optim/schedules";
 import {
   resolvePrecision,
   resolveRun,

@@ -1,7 +1,7 @@
 // How long a run is and how its learning rate follows, in steps or in samples, as the flags say.
 
 import { UserError } from "@tessera/config";
-import type { ScheduleConfig } from "@tessera/optim";
+import type { ScheduleConfig } from "@tessera/optim/schedules";
 import type { Duration } from "@tessera/trainer";
 import type { Flags } from "./flags.js";
 import { needed } from "./model.js";

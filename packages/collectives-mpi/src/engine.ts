@@ -1,7 +1,7 @@
 // An Engine over the addon. Addresses and arrays pass as they are: MPI reads and writes them in place.
 
 import type { Call, Elements, Engine, Pending } from "@tessera/collectives";
-import { STORAGES } from "@tessera/kernels";
+import { STORAGES } from "@tessera/kernels/memory";
 import { KINDS, OPS, type Addon } from "./addon.js";
 
 const NOTHING: Elements = { storage: "bool", size: 0, memory: 0 };

@@ -1,7 +1,7 @@
 // What moves elements between ranks. An engine knows no tensors: it is given memory, and every
 // group of tensors (tensor_group.ts) is built over one.
 
-import { storageBytes, type Storage } from "@tessera/kernels";
+import { storageBytes, type Storage } from "@tessera/kernels/memory";
 import type { ReduceOp } from "./group.js";
 
 export type Values = Float32Array | Int32Array | Uint8Array;

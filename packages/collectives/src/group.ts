@@ -1,7 +1,7 @@
 // Ranks that act together: the whole contract. Every engine that passes `checkLaws` keeps it.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
-import type { Storage } from "@tessera/kernels";
+import type { Storage } from "@tessera/kernels/memory";
 
 /** How elements of several ranks become one. Sums of 16-bit floats are taken in fp32. */
 export type ReduceOp = "sum" | "mean" | "max" | "min";

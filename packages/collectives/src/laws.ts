@@ -2,7 +2,8 @@
 // reduction and size against plain arithmetic; sends in any order; groups; no tensor left behind.
 
 import { memory, tensor, type Tensor } from "@tensorflow/tfjs-core";
-import { call, convert, dtypeOf, type Storage } from "@tessera/kernels";
+import { call, convert } from "@tessera/kernels";
+import { dtypeOf, type Storage } from "@tessera/kernels/memory";
 import type { ProcessGroup, ReduceOp } from "./group.js";
 import { storageOf } from "./staging.js";
 import type { World } from "./world.js";

@@ -2,15 +2,14 @@
 // engine are native, through arrays of JavaScript elsewhere.
 
 import { engine, keep, tensor, type Tensor } from "@tensorflow/tfjs-core";
+import { call, convert } from "@tessera/kernels";
+import type { Shape } from "@tessera/kernels/contract";
 import {
-  call,
-  convert,
   dtypeOf,
   hostMemory,
   storageOf as storageOnBackend,
-  type Shape,
   type Storage,
-} from "@tessera/kernels";
+} from "@tessera/kernels/memory";
 import type { Elements, Values } from "./engine.js";
 
 /** Memory lent to an engine until `release`. */

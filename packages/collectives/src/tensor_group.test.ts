@@ -1,7 +1,7 @@
 import "@tensorflow/tfjs-backend-cpu";
 import { beforeAll, expect, test } from "@jest/globals";
 import { enableProdMode, engine, memory, ones, setBackend } from "@tensorflow/tfjs-core";
-import { hostMemory, type HostMemory } from "@tessera/kernels";
+import { hostMemory, type HostMemory } from "@tessera/kernels/memory";
 import { MOST_TAG } from "./group.js";
 import { tensorGroup } from "./tensor_group.js";
 

@@ -2,7 +2,7 @@
 // is under way.
 
 import { reshape, tidy, transpose, type Tensor } from "@tensorflow/tfjs-core";
-import type { Storage } from "@tessera/kernels";
+import type { Storage } from "@tessera/kernels/memory";
 import { bytesOf, type Call, type Elements, type Engine, type Pending } from "./engine.js";
 import { MOST_TAG, newTraffic, type ProcessGroup, type ReceiveOptions } from "./group.js";
 import type { ReduceOp, Work } from "./group.js";

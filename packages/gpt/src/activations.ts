@@ -1,6 +1,6 @@
 // What a rank keeps of a micro-batch between forward and backward, from the configuration alone.
 
-import { crossEntropyWorkspaceBytes, MAX_SLICE_LOGIT_BYTES } from "@tessera/kernels";
+import { crossEntropyWorkspaceBytes, MAX_SLICE_LOGIT_BYTES } from "@tessera/kernels/memory";
 import type { GptConfig } from "./config.js";
 import type { Recomputation } from "@tessera/model";
 

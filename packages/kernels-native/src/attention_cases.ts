@@ -1,6 +1,6 @@
 // What the tests run attention on.
 
-import type { Shape } from "@tessera/kernels";
+import type { Shape } from "@tessera/kernels/contract";
 import { key, type Case } from "./case.js";
 
 interface AttentionExtents {

@@ -1,7 +1,7 @@
 // The tfjs backend `native`: kernels for CPUs, on memory of this process.
 
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import type { HostMemory } from "@tessera/kernels";
+import type { HostMemory } from "@tessera/kernels/memory";
 import { NativeBackend, registerNativeBackend, type Addon } from "@tessera/native-backend";
 import { findAddon, loadAddon } from "./addon.js";
 import type { ThreadEnvironment } from "./threads.js";

@@ -1,7 +1,7 @@
 // The inputs of one run of a kernel.
 
 import { streamKey } from "@tessera/random";
-import type { Attributes, Shape } from "@tessera/kernels";
+import type { Attributes, Shape } from "@tessera/kernels/contract";
 
 /** How an input's values are sampled. */
 export type Values =

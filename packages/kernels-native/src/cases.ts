@@ -1,6 +1,6 @@
 // What the tests run each kernel on: shapes that are odd, of one row, and empty where that is legal.
 
-import type { Shape } from "@tessera/kernels";
+import type { Shape } from "@tessera/kernels/contract";
 import { attention, continued } from "./attention_cases.js";
 import { key, type Case, type CaseInput, type Values } from "./case.js";
 

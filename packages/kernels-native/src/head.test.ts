@@ -15,13 +15,8 @@ import {
   tidy,
   type Tensor,
 } from "@tensorflow/tfjs-core";
-import {
-  call,
-  convert,
-  crossEntropyGradient,
-  exponentialBytes,
-  type FloatStorage,
-} from "@tessera/kernels";
+import { call, convert, crossEntropyGradient } from "@tessera/kernels";
+import { exponentialBytes, type FloatStorage } from "@tessera/kernels/memory";
 import { fillNormal, streamKey } from "@tessera/random";
 import { isAvailable, loadNative } from "./index.js";
 

@@ -11,14 +11,9 @@ import {
   tensor,
   tidy,
 } from "@tensorflow/tfjs-core";
-import {
-  call,
-  callMultiTensor,
-  convert,
-  type Attributes,
-  type FloatStorage,
-  type sumOfSquares,
-} from "@tessera/kernels";
+import { call, callMultiTensor, convert, type sumOfSquares } from "@tessera/kernels";
+import type { Attributes } from "@tessera/kernels/contract";
+import type { FloatStorage } from "@tessera/kernels/memory";
 import { fillNormal, fillUniform, streamKey } from "@tessera/random";
 import { defined, standard, type NativeContract } from "@tessera/native-backend";
 import { findAddon, loadAddon } from "./addon.js";

@@ -17,7 +17,8 @@ import {
   tidy,
   type Tensor,
 } from "@tensorflow/tfjs-core";
-import { call, convert, hostMemory, storageOf, supportsStorage } from "@tessera/kernels";
+import { call, convert } from "@tessera/kernels";
+import { hostMemory, storageOf, supportsStorage } from "@tessera/kernels/memory";
 import { fillUniform, streamKey } from "@tessera/random";
 import type { MemoryFigures } from "@tessera/native-backend";
 import { isAvailable, loadNative, type CpuBackend } from "./index.js";

@@ -1,14 +1,8 @@
 // The token embedding, with or without one of positions: where ids become activations.
 
 import { add, range, reshape, slice, tensor, tidy, type Tensor } from "@tensorflow/tfjs-core";
-import {
-  addEmbedGradient,
-  call,
-  embed,
-  embedGradient,
-  sumRows,
-  type VocabularyShard,
-} from "@tessera/kernels";
+import { addEmbedGradient, call, embed, embedGradient, sumRows } from "@tessera/kernels";
+import type { VocabularyShard } from "@tessera/kernels/contract";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import { vocabularyPartition, vocabularyRange } from "@tessera/params";
 import type { InputEmbedding } from "./lm_head.js";

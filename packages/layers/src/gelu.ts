@@ -1,7 +1,8 @@
 // The GELU activation.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { call, gelu as geluKernel, geluGradient, type GeluForm } from "@tessera/kernels";
+import { call, gelu as geluKernel, geluGradient } from "@tessera/kernels";
+import type { GeluForm } from "@tessera/kernels/contract";
 import type { Layer, NoParams } from "./layer.js";
 
 /** Elementwise; `tanh` is the form that GPT-2 was trained with. */

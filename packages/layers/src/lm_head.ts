@@ -1,13 +1,8 @@
 // The two ends of a model, which know the vocabulary: ids become activations, activations a loss.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
-import {
-  call,
-  crossEntropy,
-  crossEntropyGradient,
-  exponentialBytes,
-  product,
-} from "@tessera/kernels";
+import { call, crossEntropy, crossEntropyGradient, product } from "@tessera/kernels";
+import { exponentialBytes } from "@tessera/kernels/memory";
 import { vocabularyPartition } from "@tessera/params";
 import { addAndDispose } from "./and_dispose.js";
 import type { ParamSpec } from "@tessera/params";

@@ -2,7 +2,7 @@
 // your own) implements `Model`; nothing else in Tessera names a family.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
-import type { FloatStorage } from "@tessera/kernels";
+import type { FloatStorage } from "@tessera/kernels/memory";
 import type { ForwardContext } from "@tessera/layers";
 import type {
   LayerWrapper,

@@ -2,7 +2,8 @@
 // is given as parts; how a pipeline cuts them, and how the embedding's table is tied to the head, is written here.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { call, convert, type FloatStorage } from "@tessera/kernels";
+import { call, convert } from "@tessera/kernels";
+import type { FloatStorage } from "@tessera/kernels/memory";
 import {
   childContext,
   sequence,

@@ -9,16 +9,15 @@ import {
   type DataType,
   type TensorInfo,
 } from "@tensorflow/tfjs-core";
+import type { Attributes, Shape } from "@tessera/kernels/contract";
 import {
   dtypeOf,
   isFloatStorage,
   storageOfDtype,
-  type Attributes,
   type FloatStorage,
-  type Shape,
   type Storage,
   type StorageBackend,
-} from "@tessera/kernels";
+} from "@tessera/kernels/memory";
 import type { Addon, MemoryFigures } from "./addon.js";
 import { indexContracts, type IndexedContract } from "./indexed_contract.js";
 import { NativeMemory } from "./native_memory.js";

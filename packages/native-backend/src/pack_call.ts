@@ -8,7 +8,7 @@
 //
 // Releases go along with the next call, so that they cost none of their own.
 
-import type { Attribute, Shape } from "@tessera/kernels";
+import type { Attribute, Shape } from "@tessera/kernels/contract";
 
 export const NO_SLOT = -1;
 

@@ -1,7 +1,7 @@
 // How a kernel of tfjs is served natively: what native code gets to see of a call.
 
 import type { DataType, TensorInfo } from "@tensorflow/tfjs-core";
-import type { Attributes, Shape } from "@tessera/kernels";
+import type { Attributes, Shape } from "@tessera/kernels/contract";
 import type { Inputs } from "./backend.js";
 
 /** What to run natively: views of the inputs, the output, and the kernel's own attributes. */

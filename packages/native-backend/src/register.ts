@@ -16,7 +16,7 @@ import {
   type AnyMultiTensorKernel,
   type Attributes,
   type Shape,
-} from "@tessera/kernels";
+} from "@tessera/kernels/contract";
 import type { NativeBackend, OutputInfo } from "./backend.js";
 import type { Plan, PlannedInputs, Planner } from "./plan.js";
 import { standard } from "./standard.js";

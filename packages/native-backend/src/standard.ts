@@ -2,7 +2,7 @@
 // and how; where it cannot (other dtypes, rare forms), the kernel of tfjs's CPU backend runs.
 
 import { backend_util, slice_util, util, type TensorInfo } from "@tensorflow/tfjs-core";
-import type { Shape } from "@tessera/kernels";
+import type { Shape } from "@tessera/kernels/contract";
 import { areFloats, viewAs, type Plan, type PlannedInputs, type Planner } from "./plan.js";
 import { products } from "./standard_products.js";
 

@@ -10,7 +10,7 @@ import {
   type KernelBackend,
   type TensorInfo,
 } from "@tensorflow/tfjs-core";
-import { STORAGES, storageBytes, type Storage } from "@tessera/kernels";
+import { STORAGES, storageBytes, type Storage } from "@tessera/kernels/memory";
 import type { NativeMemory } from "./native_memory.js";
 
 type Values = backend_util.BackendValues;

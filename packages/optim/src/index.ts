@@ -31,29 +31,4 @@ export {
   type Update,
 } from "./optimizer.js";
 export { partitioned, type ParameterGroup } from "./partitioned.js";
-export {
-  createSchedule,
-  decayStyles,
-  type DecayConfig,
-  type DecayStyle,
-  type ScheduleConfig,
-} from "./schedules/create_schedule.js";
-export { cosine, exponential, linear, minusSqrt, type DecayOptions } from "./schedules/decay.js";
-export {
-  inverseSquareRoot,
-  type InverseSquareRootOptions,
-} from "./schedules/inverse_square_root.js";
-export {
-  constant,
-  sequence,
-  warmup,
-  type LearningRateSchedule,
-  type Phase,
-} from "./schedules/schedule.js";
-export {
-  stableDecay,
-  wsdDecayStyles,
-  type WsdDecayStyle,
-  type WsdOptions,
-} from "./schedules/wsd.js";
 export { sgd, type SgdOptions } from "./sgd.js";

@@ -20,15 +20,14 @@ import {
   addWeightGradient,
   call,
   convert,
-  MAX_SLICE_LOGIT_BYTES,
   product,
   put,
-  storageOf,
   sumRows,
   vocabularySlice,
   vocabularySliceGradient,
   weightGradient,
 } from "@tessera/kernels";
+import { MAX_SLICE_LOGIT_BYTES, storageOf } from "@tessera/kernels/memory";
 import type { Targets } from "@tessera/layers/parallel";
 import { accumulateGradient } from "@tessera/params";
 

@@ -11,7 +11,8 @@ import { createFeed } from "@tessera/data";
 import { splitWindows } from "@tessera/data/texts";
 import { gptConfig, gptModel } from "@tessera/gpt";
 import { materialize, type Tree } from "@tessera/params";
-import { constant, linear, sequence, sgd, warmup, type ScheduleConfig } from "@tessera/optim";
+import { sgd } from "@tessera/optim";
+import { constant, linear, sequence, warmup, type ScheduleConfig } from "@tessera/optim/schedules";
 import type { TrainingPlan, TrainingState } from "./index.js";
 import { initialTrainingState, parallelize, takeStep } from "./loop.js";
 

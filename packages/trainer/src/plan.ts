@@ -3,12 +3,8 @@
 import { rampedBatch, type BatchPlan, type BatchRamp } from "@tessera/config";
 import type { Feed } from "@tessera/data";
 import type { Tree } from "@tessera/params";
-import type {
-  LearningRateSchedule,
-  LossScaleOptions,
-  Optimizer,
-  ScheduleConfig,
-} from "@tessera/optim";
+import type { LossScaleOptions, Optimizer } from "@tessera/optim";
+import type { LearningRateSchedule, ScheduleConfig } from "@tessera/optim/schedules";
 import type { Parallelized } from "./parallelize.js";
 
 export interface TrainingPlan<P extends Tree = Tree> extends Parallelized<P> {

@@ -2,7 +2,7 @@
 
 import { getBackend } from "@tensorflow/tfjs-core";
 import { UserError } from "@tessera/config";
-import { supportsStorage, type FloatStorage } from "@tessera/kernels";
+import { supportsStorage, type FloatStorage } from "@tessera/kernels/memory";
 import type { LossScaleOptions } from "@tessera/optim";
 import type { PrecisionConfig } from "./run/run_config.js";
 

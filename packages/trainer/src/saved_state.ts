@@ -9,7 +9,7 @@ import {
   type Source,
 } from "@tessera/checkpoint";
 import { UserError } from "@tessera/config";
-import { hostMemory } from "@tessera/kernels";
+import { hostMemory } from "@tessera/kernels/memory";
 import {
   disposeTree,
   filterTree,

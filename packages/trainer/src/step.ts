@@ -3,7 +3,8 @@
 import { div, maximum, sqrt, tidy, unstack, type Tensor } from "@tensorflow/tfjs-core";
 import type { BatchPlan } from "@tessera/config";
 import type { Tree } from "@tessera/params";
-import { clipFactor, createSchedule, initialLossScale, nextLossScale } from "@tessera/optim";
+import { clipFactor, initialLossScale, nextLossScale } from "@tessera/optim";
+import { createSchedule } from "@tessera/optim/schedules";
 import { allReduceOver, completeGradients, lossAxes, replicaCount } from "@tessera/parallel";
 import { runMicroBatches } from "./microbatches.js";
 import { batchAfter, type TrainingPlan } from "./plan.js";

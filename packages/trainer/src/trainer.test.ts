@@ -11,7 +11,8 @@ import { createFeed, shuffledOrder } from "@tessera/data";
 import { splitWindows } from "@tessera/data/texts";
 import { gptConfig, gptModel, uniformDropout } from "@tessera/gpt";
 import { disposeTree, leaves, mapTensors, materialize, type Tree } from "@tessera/params";
-import { adam, constant, decayOf } from "@tessera/optim";
+import { adam, decayOf } from "@tessera/optim";
+import { constant } from "@tessera/optim/schedules";
 import { evaluate, type TrainingPlan, type TrainingState } from "./index.js";
 import { initialTrainingState, parallelize, takeStep, train, type Saver } from "./loop.js";
 import {

@@ -9,7 +9,7 @@ import {
   type GptSizes,
   type ActivationOptions,
 } from "@tessera/gpt";
-import type { FloatStorage } from "@tessera/kernels";
+import type { FloatStorage } from "@tessera/kernels/memory";
 import { loadNative } from "@tessera/kernels-native";
 import { evalContext } from "@tessera/layers";
 import { disposeTree, materialize } from "@tessera/params";

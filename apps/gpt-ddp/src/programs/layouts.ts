@@ -19,7 +19,7 @@ import {
   type Tree,
   type TreeOf,
 } from "@tessera/params";
-import type { FloatStorage } from "@tessera/kernels";
+import type { FloatStorage } from "@tessera/kernels/memory";
 import { fullModel, type Recomputation } from "@tessera/model";
 import type { ScheduleKind } from "@tessera/pipeline-parallel";
 import { shardParams } from "@tessera/tensor-parallel";

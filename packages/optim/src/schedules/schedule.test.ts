@@ -13,7 +13,7 @@ import {
   warmup,
   wsdDecayStyles,
   type ScheduleConfig,
-} from "../index.js";
+} from "../schedules.js";
 
 interface Case {
   readonly schedule: ScheduleConfig;

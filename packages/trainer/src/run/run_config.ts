@@ -4,17 +4,12 @@
 import type { Progress } from "@tessera/checkpoint";
 import type { BatchRamp } from "@tessera/config";
 import type { Feed } from "@tessera/data";
-import type { FloatStorage } from "@tessera/kernels";
+import type { FloatStorage } from "@tessera/kernels/memory";
 import type { ParamSpec, Tree, TreeOf } from "@tessera/params";
 import type { ShardIndex } from "@tessera/mesh";
 import type { Model, Recomputation } from "@tessera/model";
-import type {
-  LearningRateSchedule,
-  LossScaleOptions,
-  Optimizer,
-  OptimizerConfig,
-  ScheduleConfig,
-} from "@tessera/optim";
+import type { LossScaleOptions, Optimizer, OptimizerConfig } from "@tessera/optim";
+import type { LearningRateSchedule, ScheduleConfig } from "@tessera/optim/schedules";
 import type { ParallelConfig } from "../parallel_config.js";
 import type { Identity } from "../saved_state.js";
 

@@ -1,0 +1,18 @@
+// `@tessera/kernels/contract`: what a kernel is, for those who write kernels and for engines that implement them.
+
+export type { CachedAttentionAttributes } from "./cached_attention.js";
+export type { VocabularyShard } from "./embedding.js";
+export type { GeluForm } from "./gelu.js";
+export {
+  kernel,
+  presentOutputs,
+  shapesOf,
+  type AnyKernel,
+  type Attribute,
+  type Attributes,
+  type Kernel,
+  type Shape,
+} from "./kernel.js";
+export { listShapes, type AnyMultiTensorKernel, type MultiTensorKernel } from "./multi_tensor.js";
+export type { AdamAttributes, SgdAttributes } from "./optimizer.js";
+export type { RotaryAttributes } from "./rotary.js";

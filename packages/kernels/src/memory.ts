@@ -1,0 +1,17 @@
+// `@tessera/kernels/memory`: how a backend stores elements, where they lie, and how much memory kernels work with.
+
+export { crossEntropyWorkspaceBytes, exponentialBytes, type HeadSizes } from "./cross_entropy.js";
+export { hostMemory, type HostMemory } from "./host_memory.js";
+export {
+  dtypeOf,
+  isFloatStorage,
+  storageBytes,
+  storageOf,
+  storageOfDtype,
+  STORAGES,
+  supportsStorage,
+  type FloatStorage,
+  type Storage,
+  type StorageBackend,
+} from "./storage.js";
+export { MAX_SLICE_LOGIT_BYTES } from "./vocabulary_slice.js";
