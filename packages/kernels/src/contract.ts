@@ -1,6 +1,8 @@
 // `@tessera/kernels/contract`: what a kernel is, for those who write kernels and for engines that implement them.
 
+export type { AttentionAttributes } from "./attention.js";
 export type { CachedAttentionAttributes } from "./cached_attention.js";
+export type { RandomSlice } from "./dropout.js";
 export type { VocabularyShard } from "./embedding.js";
 export type { GeluForm } from "./gelu.js";
 export {

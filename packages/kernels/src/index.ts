@@ -1,11 +1,11 @@
 // Kernels that training needs beyond tfjs, each a contract with a composite of tfjs ops that defines its numbers. What
 // engines implement them with is in `@tessera/kernels/contract`.
 
-export { causalAttention, causalAttentionGradient, type AttentionAttributes } from "./attention.js";
+export { causalAttention, causalAttentionGradient } from "./attention.js";
 export { cachedAttention } from "./cached_attention.js";
 export { convert } from "./convert.js";
 export { crossEntropy, crossEntropyGradient } from "./cross_entropy.js";
-export { dropout, randomNormal, randomSlice, type RandomSlice } from "./dropout.js";
+export { dropout, randomNormal, randomSlice } from "./dropout.js";
 export { addEmbedGradient, embed, embedGradient } from "./embedding.js";
 export { gelu, geluGradient } from "./gelu.js";
 export { call } from "./kernel.js";

@@ -8,10 +8,9 @@ import {
   causalAttentionGradient,
   randomSlice,
   rotary as rotaryKernel,
-  type AttentionAttributes,
-  type RandomSlice,
   type RotaryPairs,
 } from "@tessera/kernels";
+import type { AttentionAttributes, RandomSlice } from "@tessera/kernels/contract";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import type { Layer } from "./layer.js";
 import { linear, type LinearParams, type LinearSaved } from "./linear.js";

@@ -1,7 +1,8 @@
 // Dropout whose mask is a function of (seed, step, layer, global position).
 
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { call, dropout as dropoutKernel, randomSlice, type RandomSlice } from "@tessera/kernels";
+import { call, dropout as dropoutKernel, randomSlice } from "@tessera/kernels";
+import type { RandomSlice } from "@tessera/kernels/contract";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import type { Layer, NoParams } from "./layer.js";
 import { rngKey, type ForwardContext } from "./forward_context.js";

@@ -50,7 +50,7 @@ const samples = new Map();
 /**
  * A tensor of `shape` and `storage` with random values, created once.
  * @param {readonly number[]} shape
- * @param {import("@tessera/kernels").FloatStorage} storage
+ * @param {import("@tessera/kernels/memory").FloatStorage} storage
  */
 function sample(shape, storage) {
   const key = `${shape.join()} ${storage}`;

@@ -4,7 +4,7 @@ import { backend } from "@tensorflow/tfjs-core";
 import { NativeBackend } from "@tessera/native-backend";
 
 /** @typedef {Record<"attention" | "products" | "head" | "optimizer" | "rest", number>} Parts Seconds. */
-/** @typedef {import("@tessera/kernels").FloatStorage} FloatStorage */
+/** @typedef {import("@tessera/kernels/memory").FloatStorage} FloatStorage */
 
 /**
  * @typedef {object} KernelCall
