@@ -1,40 +1,41 @@
-// Dynamic loss scaling (Micikevicius et al., 2018), by the rule of Megatron and DeepSpeed. Gradients of
-// fp16 activations may be too small for fp16, so the loss is multiplied by as much as they can bear:
-// the scale is doubled after a while without overflow, and halved after overflows.
+// Dynamic loss scaling (Micikevicius et al., 2018), by the rule of Megatron-LM and DeepSpeed. Gradients of fp16
+// activations underflow in fp16, so the loss is multiplied by the largest scale that does not overflow: it is doubled
+// after a window without overflow, and halved after overflows.
 
 export interface LossScaleOptions {
   /** The first scale. */
   readonly initial: number;
-  /** The scale never falls below it. */
+  /** The smallest scale. */
   readonly minimum: number;
   /** Steps without overflow after which the scale is doubled. */
   readonly window: number;
-  /** Overflows that are borne, between two doublings, before each further one halves the scale. */
+  /** Overflows since the scale was last doubled, from which on each one halves it. */
   readonly hysteresis: number;
 }
 
-/** Where scaling stands: plain numbers, saved with a checkpoint. */
+/** State of dynamic loss scaling, which checkpoints have. */
 export interface LossScale {
   readonly scale: number;
   /** Steps since the last overflow or doubling. */
   readonly steadySteps: number;
-  /** Overflows that are still borne before the scale is halved. */
+  /** What is left of the hysteresis: at 0 an overflow halves the scale. Checkpoints have it under this name. */
   readonly patience: number;
-  /** Steps left out because of overflow, in all. */
+  /** Steps that were skipped because of overflow. */
   readonly skippedSteps: number;
-  /** Samples of those steps. */
+  /** Samples of the skipped steps. */
   readonly skippedSamples: number;
 }
 
-/** What a step did. */
+/** A step that was taken at a scale. */
 export interface ScaledStep {
   readonly samples: number;
-  /** Whether its gradients overflowed, so that it was left out. */
+  /** Whether its gradients overflowed, so that it changed nothing. */
   readonly overflowed: boolean;
 }
 
 const FACTOR = 2;
 
+/** The state before the first step. */
 export const initialLossScale = ({ initial, hysteresis }: LossScaleOptions): LossScale => ({
   scale: initial,
   steadySteps: 0,
