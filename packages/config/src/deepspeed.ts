@@ -9,6 +9,7 @@ import type { FlagGroups } from "./parse.js";
 /** The product of batch sizes: checked by its user, once the factors are known. */
 const PRODUCT = "train_batch_size";
 
+/** A configuration file to read beside a program's flags. */
 export interface DeepSpeedRequest<F> {
   /** The file; undefined for none. */
   readonly path: string | undefined;

@@ -16,6 +16,7 @@ type Merge<U> = (U extends unknown ? (u: U) => void : never) extends (m: infer M
 /** The values of all groups, by flag name. */
 export type FlagValues<G extends FlagGroups> = Readonly<Merge<Union<G>>>;
 
+/** A command-line program: its name, flags and operands. */
 export interface Program<G extends FlagGroups> {
   readonly name: string;
   readonly summary: string;

@@ -1,5 +1,6 @@
 // A global batch that grows with training.
 
+/** Megatron-LM's --rampup-batch-size. All in samples. */
 export interface BatchRamp {
   /** Samples of the first steps. */
   readonly start: number;

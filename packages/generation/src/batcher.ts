@@ -6,6 +6,7 @@ import type { Engine } from "./engine.js";
 import { createRows } from "./rows.js";
 import { sampleToken, type Sampling } from "./sample.js";
 
+/** A sequence to continue. */
 export interface SequenceRequest {
   /** At least one id. */
   readonly prompt: readonly number[];
@@ -14,6 +15,7 @@ export interface SequenceRequest {
   take(id: number, logits: Float32Array): boolean;
 }
 
+/** Sequences that share an engine. */
 export interface Batcher {
   /** Sequences that are being continued. */
   readonly size: number;
@@ -61,11 +63,13 @@ function continueRow(row: Row, logits: Float32Array): boolean {
   return request.take(id, logits) && !row.isLeaving;
 }
 
+/** How prompts are read. */
 export interface BatcherOptions {
   /** Tokens of a prompt that are read at once, for which other sequences wait. Default: 128. */
   readonly chunk?: number;
 }
 
+/** A batcher over all rows of `engine`, which nobody else may use meanwhile. */
 export function createBatcher(engine: Engine, { chunk = 128 }: BatcherOptions = {}): Batcher {
   const { maxPositions, vocabularySize } = engine;
   const rows = createRows<Row>(engine);

@@ -1,6 +1,7 @@
 // What continues token sequences: a model with a KV cache, which has a row for each sequence. An engine does not
 // remember how many tokens a row holds: its caller does.
 
+/** A causal language model that continues several sequences at once. */
 export interface Engine {
   readonly name: "native" | "onnx";
   readonly vocabularySize: number;
@@ -18,6 +19,7 @@ export interface Engine {
   close(): Promise<void>;
 }
 
+/** Tokens for some consecutive rows. */
 export interface EngineCall {
   /** The rows firstRow to firstRow + lengths.length take part. */
   readonly firstRow: number;
@@ -35,6 +37,7 @@ export interface ModelSizes {
   readonly maxPositions: number;
 }
 
+/** Sizes of an engine, for which it allocates its cache. */
 export interface EngineOptions {
   /** Sequences that can be continued at once. Default: 1. */
   readonly rows?: number;

@@ -12,11 +12,13 @@ export interface TokenSource {
   read(first: number, out: Int32Array): void;
 }
 
+/** `ids` as a source. */
 export const tokensInMemory = (ids: Int32Array): TokenSource => ({
   count: ids.length,
   read: (first, out) => out.set(ids.subarray(first, first + out.length)),
 });
 
+/** How well a model predicts tokens. */
 export interface Perplexity {
   /** Tokens that were predicted: all but the first of each window. */
   readonly tokens: number;
@@ -25,6 +27,7 @@ export interface Perplexity {
   readonly perplexity: number;
 }
 
+/** How a long text is cut for a model with fewer positions. */
 export interface PerplexityOptions {
   /** Tokens of a window, each of which but the first is predicted from those before it. */
   readonly window: number;
@@ -100,6 +103,7 @@ async function eachTokenNll(
   }
 }
 
+/** How well a model predicts the last words of passages. */
 export interface LambadaResult {
   readonly passages: number;
   /** Passages whose last word is what the model continues them with. */

@@ -7,6 +7,7 @@ import type { Engine } from "./engine.js";
 import type { Sampling } from "./sample.js";
 import { createTextStream } from "./stop.js";
 
+/** A text to write. */
 export interface TextRequest {
   /** Empty for text from the start of a document. */
   readonly prompt: string;
@@ -21,6 +22,7 @@ export interface TextRequest {
 /** Why a text ended: `stop` at the end of a document or a stop text, `length` at `maxTokens`. */
 export type Finish = "stop" | "length";
 
+/** Receives a text while it is written. */
 export interface TextEvents {
   /** More of the text, in whole characters; `id` is the token that completed it. */
   text(more: string, id: number, logits: Float32Array): void;
@@ -87,6 +89,7 @@ export async function* generate(
   return finishes[0]!;
 }
 
+/** A whole text, without its prompt. */
 export interface Completion {
   readonly text: string;
   readonly finish: Finish;

@@ -7,6 +7,7 @@ import type * as Runtime from "onnxruntime-node";
 import { engineSizes, type Engine, type EngineOptions } from "./engine.js";
 import { createRowCache, type Elements, type RowCache } from "./row_cache.js";
 
+/** Sizes and threads of an engine on ONNX Runtime. */
 export interface OnnxEngineOptions extends EngineOptions {
   /** Default: one per core. */
   readonly threads?: number;

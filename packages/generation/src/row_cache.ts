@@ -1,7 +1,9 @@
 // Keys or values of one layer for some rows, in memory that grows with the longest of them.
 
+/** fp32 values, or the bits of fp16 ones. */
 export type Elements = Float32Array | Uint16Array;
 
+/** Sizes of a cache. */
 export interface RowCacheOptions {
   readonly rows: number;
   readonly heads: number;
@@ -12,6 +14,7 @@ export interface RowCacheOptions {
   readonly make: (size: number) => Elements;
 }
 
+/** A cache of keys or values [rows, heads, capacity, depth]. */
 export interface RowCache {
   /** Tokens that each row has room for. */
   readonly capacity: number;
@@ -27,6 +30,7 @@ export interface RowCache {
 /** Room grows by this many tokens at least: growing copies everything. */
 const LEAST_GROWTH = 64;
 
+/** An empty cache, which allocates on the first `reserve`. */
 export function createRowCache({ rows, heads, depth, maxTokens, make }: RowCacheOptions): RowCache {
   let capacity = 0;
   let elements = make(0);

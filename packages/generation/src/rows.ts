@@ -3,6 +3,7 @@
 
 import type { Engine } from "./engine.js";
 
+/** Who has which row of an engine. */
 export interface Rows<R> {
   /** In the order of the engine's rows. */
   readonly all: readonly R[];
@@ -17,6 +18,7 @@ export interface Rows<R> {
   remove(at: number): void;
 }
 
+/** No rows in use. */
 export function createRows<R>(engine: Engine): Rows<R> {
   const all: R[] = [];
   let readyCount = 0;

@@ -1,6 +1,7 @@
 // Sampling of a token from logits. Engines differ in the last bits of their logits, so a sample must not depend on
 // the order of nearly equal ones: probabilities are summed in the order of ids.
 
+/** How a token is sampled. */
 export interface Sampling {
   /** Divides the logits: below 1 sharpens the distribution; 0 takes the likeliest token. */
   readonly temperature: number;

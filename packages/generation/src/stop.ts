@@ -2,6 +2,7 @@
 
 import { decodeStream, type Tokenizer } from "@tessera/tokenizer";
 
+/** Turns ids into text that may be shown. */
 export interface TextStream {
   /** The text that `id` completes. What may be the start of a stop text is held back. */
   push(id: number): string;

@@ -3,6 +3,7 @@
 import { UserError } from "@tessera/config";
 import type { Cluster } from "./clusters/cluster.js";
 
+/** A job to write a script for. */
 export interface JobRequest {
   readonly cluster: Cluster;
   readonly name: string;

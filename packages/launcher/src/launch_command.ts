@@ -3,6 +3,7 @@
 import { threadsPerRank } from "./binding.js";
 import type { Environment } from "./launchers/launcher.js";
 
+/** Ranks to start on this machine. */
 export interface LaunchRequest {
   /** The program and its arguments. */
   readonly program: readonly string[];

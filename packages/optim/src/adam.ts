@@ -5,6 +5,7 @@ import { adamStep, callMultiTensor } from "@tessera/kernels";
 import { defineOptimizer } from "./define_optimizer.js";
 import type { Decays, Optimizer } from "./optimizer.js";
 
+/** Hyperparameters of Adam. */
 export interface AdamOptions {
   readonly beta1: number;
   readonly beta2: number;
@@ -14,6 +15,7 @@ export interface AdamOptions {
   readonly decoupled: boolean;
 }
 
+/** Adam or AdamW over fp32 parameters; weight decay acts on those that `decays` says. Slots: mean, square. */
 export const adam = (options: AdamOptions, decays: Decays): Optimizer =>
   defineOptimizer({
     name: options.decoupled ? "adamw" : "adam",

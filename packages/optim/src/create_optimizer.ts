@@ -21,8 +21,10 @@ const OPTIMIZERS = {
   sgd: (config: SgdConfig, decays: Decays) => sgd({ ...SGD, ...config }, decays),
 } as const;
 
+/** Names of optimizers. */
 export type OptimizerKind = keyof typeof OPTIMIZERS;
 
+/** All of them, as flags offer them. */
 export const optimizerKinds = Object.keys(OPTIMIZERS) as OptimizerKind[];
 
 /** An optimizer as data: its kind, and those of its hyperparameters that are not the defaults. */

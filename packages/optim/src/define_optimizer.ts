@@ -13,6 +13,7 @@ export interface UpdateTensors {
   readonly slots: readonly (readonly Tensor[])[];
 }
 
+/** An optimizer as a function over lists of tensors. */
 export interface OptimizerDefinition extends Pick<Optimizer, "name" | "granularity" | "slots"> {
   /**
    * Returns the new parameters and slots, none of which is one of its arguments. It may dispose of `tensors`, as

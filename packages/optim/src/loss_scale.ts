@@ -2,6 +2,7 @@
 // activations underflow in fp16, so the loss is multiplied by the largest scale that does not overflow: it is doubled
 // after a window without overflow, and halved after overflows.
 
+/** Rules of dynamic loss scaling. */
 export interface LossScaleOptions {
   /** The first scale. */
   readonly initial: number;

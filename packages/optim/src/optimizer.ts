@@ -13,6 +13,7 @@ import {
 /** For each slot a tree of tensors, with the leaves of those parameters that have the slot. */
 export type OptimizerState = Readonly<Record<string, Tree>>;
 
+/** What a step is given beside tensors. */
 export interface Update {
   /** Steps that changed something, this one included: counts from 1. */
   readonly step: number;
@@ -30,6 +31,7 @@ export interface Update {
  */
 export type Granularity = "element" | "matrix";
 
+/** A rule that updates parameters by their gradients and its state. All tensors are fp32. */
 export interface Optimizer {
   /** As errors name it: "adam". */
   readonly name: string;
@@ -60,6 +62,7 @@ export interface OptimizerGroup {
 export const groupOf = (optimizer: Optimizer, path: string): OptimizerGroup =>
   optimizer.groupOf?.(path) ?? { index: 0, optimizer };
 
+/** Whether the optimizer keeps a tensor of this name beside the parameter at `path`. */
 export const hasSlot = (optimizer: Optimizer, slot: string, path: string): boolean =>
   groupOf(optimizer, path).optimizer.slots.includes(slot);
 

@@ -14,6 +14,7 @@ import {
 } from "@tessera/params";
 import type { Optimizer, OptimizerState } from "./optimizer.js";
 
+/** Some parameters and the optimizer that updates them. */
 export interface ParameterGroup {
   /** Whether the group takes the parameter at `path`. The first group that does has it. */
   readonly match: (path: string, spec: ParamSpec) => boolean;

@@ -4,12 +4,14 @@ import { callMultiTensor, sgdStep } from "@tessera/kernels";
 import { defineOptimizer } from "./define_optimizer.js";
 import type { Decays, Optimizer } from "./optimizer.js";
 
+/** Hyperparameters of SGD. */
 export interface SgdOptions {
   readonly momentum: number;
   /** L2, as part of the gradient. */
   readonly weightDecay: number;
 }
 
+/** SGD with momentum over fp32 parameters; weight decay acts on those that `decays` says. Slot: velocity. */
 export const sgd = ({ momentum, weightDecay: decay }: SgdOptions, decays: Decays): Optimizer =>
   defineOptimizer({
     name: "sgd",

@@ -55,6 +55,7 @@ const time = (wallTime: number): Uint8Array => concatBytes([key(1, "fixed64"), d
 export const versionEvent = (wallTime: number): Uint8Array =>
   concatBytes([time(wallTime), text(3, "brain.Event:2")]);
 
+/** An event with the values of one step. */
 export function scalarsEvent({ wallTime, step, values }: Scalars): Uint8Array {
   const summaries = Object.entries(values).map(([tag, value]) =>
     message(1, concatBytes([text(1, tag), key(2, "fixed32"), float(value)])),

@@ -5,6 +5,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { record, scalarsEvent, versionEvent } from "./event.js";
 
+/** An open event file. */
 export interface EventFile {
   readonly path: string;
   /** Appends `values` by tag; they are in the file when this returns. */

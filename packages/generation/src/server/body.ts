@@ -3,7 +3,10 @@
 import type { IncomingMessage } from "node:http";
 import { HttpError } from "./http_error.js";
 
-/** The JSON in the body of `request`. Throws an HttpError. */
+/**
+ * The JSON in the body of `request`.
+ * @throws HttpError where there is none, or it is too long.
+ */
 export async function readBody(request: IncomingMessage, maxBytes: number): Promise<unknown> {
   const bytes = await readBytes(request, maxBytes);
   try {

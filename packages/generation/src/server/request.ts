@@ -107,7 +107,10 @@ function refuse(
 
 const anySeed = (): number => Math.floor(Math.random() * 2 ** 32);
 
-/** The texts that a body of /v1/completions asks for. Throws an HttpError. */
+/**
+ * The texts that a body of /v1/completions asks for.
+ * @throws HttpError where it is malformed.
+ */
 export function completionOf(body: unknown, limits: Limits): TextsRequest {
   const asked = checked(Completion, body);
   const prompts = typeof asked.prompt === "string" ? [asked.prompt] : asked.prompt;
@@ -142,7 +145,10 @@ export function completionOf(body: unknown, limits: Limits): TextsRequest {
   return { texts, isStreamed: asked.stream ?? false, isEchoed: asked.echo ?? false };
 }
 
-/** The texts that a body of Megatron's /api asks for. Throws an HttpError. */
+/**
+ * The texts that a body of Megatron's /api asks for.
+ * @throws HttpError where it is malformed.
+ */
 export function megatronOf(body: unknown, limits: Limits): TextsRequest {
   const asked = checked(Megatron, body);
   const isGreedy = asked.top_k === 1;

@@ -1,5 +1,6 @@
 // What a job script says on one cluster, as data.
 
+/** One cluster. */
 export interface Cluster {
   readonly name: string;
   readonly ranksPerNode: number;

@@ -36,8 +36,10 @@ const DECAYS = {
   WSD: stableDecay,
 } as const satisfies Record<string, Decay>;
 
+/** Names of decays, which are Megatron-LM's. */
 export type DecayStyle = keyof typeof DECAYS;
 
+/** All of them, as flags offer them. */
 export const decayStyles = Object.keys(DECAYS) as DecayStyle[];
 
 /** A schedule as data. */

@@ -2,6 +2,7 @@
 
 import type { Phase } from "./schedule.js";
 
+/** Where a decay begins and ends. */
 export interface DecayOptions {
   readonly from: number;
   readonly to: number;
@@ -22,6 +23,7 @@ const decay =
     },
   });
 
+/** A straight line. */
 export const linear = decay((fraction) => 1 - fraction);
 
 /** Half a cosine (Loshchilov and Hutter, 2017), without restarts. */

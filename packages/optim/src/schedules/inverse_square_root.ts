@@ -2,6 +2,7 @@
 
 import type { Phase } from "./schedule.js";
 
+/** Of an inverse square root. */
 export interface InverseSquareRootOptions {
   readonly from: number;
   /** The rate never falls below it. */

@@ -37,4 +37,5 @@ export const warmup = (peak: number, length: number): Phase => ({
   rate: (progress) => (peak * progress) / length,
 });
 
+/** One rate. Default length: without end. */
 export const constant = (rate: number, length = Infinity): Phase => ({ length, rate: () => rate });

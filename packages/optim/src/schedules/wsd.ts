@@ -7,10 +7,13 @@ import { constant, type Phase } from "./schedule.js";
 /** Curves of the last phase, by Megatron-LM's names. */
 const CURVES = { exponential, linear, cosine, minus_sqrt: minusSqrt } as const;
 
+/** Names of WSD's curves. */
 export type WsdDecayStyle = keyof typeof CURVES;
 
+/** All of them, as flags offer them. */
 export const wsdDecayStyles = Object.keys(CURVES) as WsdDecayStyle[];
 
+/** Of WSD, all lengths in steps or samples. */
 export interface WsdOptions {
   readonly peak: number;
   readonly floor: number;
