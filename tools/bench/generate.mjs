@@ -4,7 +4,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { writingOnnx } from "@tessera/checkpoint";
+import { writeOnnxSteps } from "@tessera/checkpoint";
 import { choice, list, number } from "@tessera/config";
 import { chooseBackend } from "@tessera/engines";
 import { createBatcher, greedy, modelEngine, onnxEngine } from "@tessera/generation";
@@ -83,7 +83,7 @@ export const run = suite(program, async (flags) => {
   const folder = mkdtempSync(join(tmpdir(), "tessera-bench-"));
   const results = [];
   try {
-    for (const _step of writingOnnx(folder, config, valuesAt, precision));
+    for (const _step of writeOnnxSteps(folder, config, valuesAt, precision));
     for (const rows of sizes) {
       const engines = [
         await onnxEngine(folder, config, { rows }),

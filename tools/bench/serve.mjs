@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { setTimeout as sleep } from "node:timers/promises";
 import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, setBackend } from "@tensorflow/tfjs-core";
-import { writeModel, writingOnnx } from "@tessera/checkpoint";
+import { writeModel, writeOnnxSteps } from "@tessera/checkpoint";
 import { choice, number, UserError } from "@tessera/config";
 import { preset, presetNames } from "@tessera/gpt";
 import { randomModel } from "./shared/random_model.mjs";
@@ -49,7 +49,7 @@ async function writeFiles(folder, name) {
   await setBackend("cpu");
   const { params, valuesAt } = randomModel(config);
   writeModel(folder, config, params);
-  for (const _step of writingOnnx(folder, config, valuesAt, "fp32"));
+  for (const _step of writeOnnxSteps(folder, config, valuesAt, "fp32"));
 }
 
 /**

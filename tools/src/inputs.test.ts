@@ -85,7 +85,7 @@ describe("what runs again after a change", () => {
     ["packages/layers/src/layers.test.ts", "gpt:test", "no other package runs it"],
     ["packages/layers/src/layers.test.ts", "gpt-ddp:build", "no other package is built from it"],
     ["packages/data/src/megatron/blend.test.ts", "gpt-ddp:test", "no other package runs it"],
-    ["packages/checkpoint/src/sharded/slice.test.ts", "cli:test", "no other package runs it"],
+    ["packages/checkpoint/src/sharded/overlaps.test.ts", "cli:test", "no other package runs it"],
     ["packages/layers/src/linear.ts", "mesh:test", "mesh lies below"],
     ["packages/layers/README.md", "gpt-ddp:test", "only people read it"],
     ["docs/architecture.md", "layers:test", "only people read it"],

@@ -17,7 +17,7 @@ import { gpt, gptConfig } from "@tessera/gpt";
 import { evalContext } from "@tessera/layers";
 import { leaves, type ParamSpec } from "@tessera/params";
 import type { Dtype } from "./dtype.js";
-import { openModel, readModel, readModelConfig, writingModel } from "./index.js";
+import { openModel, readModel, readModelConfig, writeModelSteps } from "./index.js";
 
 const FIXTURES = join(__dirname, "../../../fixtures");
 const GPTJ = join(FIXTURES, "hugging-face/gptj");
@@ -60,7 +60,7 @@ function convert(from: string, name: string, dtype: Dtype, maxShardBytes?: numbe
   mkdirSync(to);
   const model = openModel(from);
   const options = { dtype, ...(maxShardBytes !== undefined && { maxShardBytes }) };
-  for (const { doneBytes, totalBytes } of writingModel(
+  for (const { doneBytes, totalBytes } of writeModelSteps(
     to,
     model.config,
     (path) => model.valuesAt(path),

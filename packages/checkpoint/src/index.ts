@@ -1,11 +1,11 @@
 export { exportModel } from "./export_model.js";
-export { NAMES as onnxNames } from "./onnx/names.js";
-export { findOnnx, writingOnnx, type OnnxFiles } from "./onnx/onnx_files.js";
+export { onnxNames } from "./onnx/names.js";
+export { findOnnx, writeOnnxSteps, type OnnxFiles } from "./onnx/onnx_files.js";
 export { onnxPrecisions, type OnnxPrecision } from "./onnx/onnx_model.js";
 export { openModel, type OpenModel } from "./hugging_face/open_model.js";
 export {
   writeConfig,
-  writingModel,
+  writeModelSteps,
   type ValuesAt,
   type WriteModelOptions,
   type WriteProgress,
@@ -14,7 +14,12 @@ export { readModel, readModelConfig, writeModel } from "./model_files.js";
 export { openSafetensors, type SafetensorsFile } from "./safetensors.js";
 export { writeSafetensors, type TensorToWrite } from "./safetensors_writer.js";
 export { latestCheckpoint, removeCheckpoints } from "./sharded/folder.js";
-export { type About, type Progress } from "./sharded/index_format.js";
+export { type CheckpointMetadata, type TrainingProgress } from "./sharded/index_format.js";
 export { readProgress } from "./sharded/read_index.js";
-export { openCheckpoint, slotName, WEIGHTS, type SavedCheckpoint } from "./sharded/saved.js";
-export { openWriter, type Saved, type Source, type Writer } from "./sharded/writer.js";
+export { openCheckpoint, slotName, WEIGHTS, type Checkpoint } from "./sharded/open_checkpoint.js";
+export {
+  openWriter,
+  type SaveResult,
+  type TensorSource,
+  type CheckpointWriter,
+} from "./sharded/writer.js";

@@ -1,19 +1,27 @@
-// A model as a folder: config.json and its weights, in Hugging Face's layout for it where there is one. The
-// folder loads in `transformers` as it is.
+// A model as a folder: config.json and weights, in the form of a Hugging Face family where one fits. `transformers`
+// loads such a folder.
 
 import { tensor, type Tensor } from "@tensorflow/tfjs-core";
 import { gpt, type GptConfig, type GptParams } from "@tessera/gpt";
 import { leafAt, mapTree, type ParamSpec } from "@tessera/params";
 import { openModel, readConfig } from "./hugging_face/open_model.js";
-import { writingModel } from "./hugging_face/write_model.js";
+import { writeModelSteps } from "./hugging_face/write_model.js";
 import { savedGptConfig } from "./saved_gpt.js";
-import { isSharded, openCheckpoint } from "./sharded/saved.js";
+import { isSharded, openCheckpoint } from "./sharded/open_checkpoint.js";
 
-/** The configuration of the model in `folder`, which may be a checkpoint. */
+/**
+ * The configuration of the model in `folder`, which may be a training checkpoint.
+ *
+ * @throws UserError that names the file and the key which is wrong.
+ */
 export const readModelConfig = (folder: string): GptConfig =>
   isSharded(folder) ? savedGptConfig(openCheckpoint(folder)) : readConfig(folder).config;
 
-/** The parameters of the model in `folder`, which has `config` and may be a checkpoint. The caller owns them. */
+/**
+ * The parameters of the model in `folder`, which has `config` and may be a training checkpoint. The caller owns them.
+ *
+ * @throws UserError where a tensor is missing, damaged, or of another shape.
+ */
 export function readModel(folder: string, config: GptConfig): GptParams {
   const model = openModel(folder);
   try {
@@ -25,8 +33,12 @@ export function readModel(folder: string, config: GptConfig): GptParams {
   }
 }
 
-/** Writes config.json and model.safetensors into `folder`. */
+/**
+ * Writes config.json and model.safetensors into `folder`, in fp32. Borrows `params`.
+ *
+ * @throws UserError where a file cannot be written.
+ */
 export function writeModel(folder: string, config: GptConfig, params: GptParams): void {
   const valuesAt = (path: string) => leafAt<Tensor>(params, path)!.dataSync<"float32">();
-  for (const _progress of writingModel(folder, config, valuesAt, { maxShardBytes: Infinity }));
+  for (const _progress of writeModelSteps(folder, config, valuesAt, { maxShardBytes: Infinity }));
 }

@@ -13,7 +13,7 @@ import {
   readModel,
   readModelConfig,
   writeModel,
-  writingOnnx,
+  writeOnnxSteps,
 } from "./index.js";
 
 const GOLDEN = join(__dirname, "../../../fixtures/golden");
@@ -66,7 +66,7 @@ test.each(["fp32", "fp16"] as const)(
     mkdirSync(folder);
     const model = openModel(GOLDEN);
     const valuesAt = (path: string): Float32Array => model.valuesAt(path);
-    for (const _written of writingOnnx(folder, model.config, valuesAt, precision));
+    for (const _written of writeOnnxSteps(folder, model.config, valuesAt, precision));
     model.close();
     const script = `
 import json, sys, onnx

@@ -1,6 +1,5 @@
-// The safetensors format: a little-endian u64 length, that many bytes of JSON which name each
-// tensor's dtype, shape and place, then the tensors' bytes. Every number in a file is hostile until
-// checked against the file's size.
+// The safetensors format: a little-endian u64 length, that many bytes of JSON with the dtype, shape and offsets of each
+// tensor, then the bytes of the tensors. No number in a file is trusted before it is checked against its size.
 
 import { closeSync, fstatSync, openSync } from "node:fs";
 import { crc32 } from "node:zlib";
@@ -8,20 +7,20 @@ import { UserError } from "@tessera/config";
 import { readFully, reasonOf } from "@tessera/files";
 import * as v from "valibot";
 import { formats, type Dtype } from "./dtype.js";
-import { faultOf } from "./fault.js";
+import { describeIssue } from "./describe_issue.js";
 
-/** Headers above this are refused before memory is taken for them: it names 100,000 tensors. */
+/** Larger headers are refused before memory is taken for them; this is enough for 100,000 tensors. */
 const MAX_HEADER_BYTES = 16 * 2 ** 20;
 
-/** Lists of numbers, in records of a tensor, in the record of all. */
+/** The header is an object of objects with arrays. */
 const MAX_DEPTH = 3;
 
-/** How much of a tensor is summed up at once. */
-const SUMMED_BYTES = 2 ** 22;
+/** Bytes that are read at once for a checksum. */
+const CHECKSUM_CHUNK_BYTES = 2 ** 22;
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
-/** Bytes of an element of what may stand beside weights, and is not read. */
+/** Bytes of an element of dtypes that are allowed beside weights, and are not read. */
 const OTHERS = { F64: 8, I64: 8, U64: 8, I32: 4, U32: 4, I16: 2, U16: 2, I8: 1, U8: 1, BOOL: 1 };
 
 const isWeight = (dtype: Entry["dtype"]): dtype is Dtype => dtype in formats;
@@ -39,21 +38,30 @@ const Entry = v.object({
 
 type Entry = v.InferOutput<typeof Entry>;
 
+/** An open file. */
 export interface SafetensorsFile {
   readonly path: string;
   /** Names and shapes, in the order of the file. */
   readonly shapes: ReadonlyMap<string, readonly number[]>;
   readonly metadata: Readonly<Record<string, string>>;
-  /** `size` values of one tensor from `first` on, or all, widened to fp32. Throws a UserError where there is none. */
+  /**
+   * `size` values of a tensor, from `first` on, as fp32. Default: all.
+   *
+   * @throws UserError where the file has no such tensor, or it has another dtype.
+   */
   read(name: string, first?: number, size?: number): Float32Array;
-  /** The CRC-32 of one tensor's bytes. */
-  sum(name: string): number;
+  /** The CRC-32 of the bytes of a tensor. */
+  checksum(name: string): number;
   close(): void;
 }
 
-const bytesOf = ({ data_offsets: [start, end] }: Entry): number => end - start;
+const byteLength = ({ data_offsets: [start, end] }: Entry): number => end - start;
 
-/** Opens a file and checks its whole header. Throws a UserError that names the file and the fault. */
+/**
+ * Opens a file, and checks its header.
+ *
+ * @throws UserError that names the file and what is wrong with it.
+ */
 export function openSafetensors(path: string): SafetensorsFile {
   const descriptor = open(path);
   try {
@@ -77,16 +85,16 @@ export function openSafetensors(path: string): SafetensorsFile {
           throw new UserError(`${path}: ${name} is ${entry.dtype}, weights are F32, F16 or BF16`);
         }
         const { bytes: each, decode } = formats[entry.dtype];
-        const bytes = new Uint8Array(size === undefined ? bytesOf(entry) : size * each);
+        const bytes = new Uint8Array(size === undefined ? byteLength(entry) : size * each);
         readAt(bytes, entry, first * each);
         return decode(bytes);
       },
-      sum(name) {
+      checksum(name) {
         const entry = entryOf(name);
-        const piece = new Uint8Array(Math.min(SUMMED_BYTES, bytesOf(entry)));
+        const piece = new Uint8Array(Math.min(CHECKSUM_CHUNK_BYTES, byteLength(entry)));
         let sum = 0;
-        for (let done = 0; done < bytesOf(entry); done += piece.length) {
-          const some = piece.subarray(0, bytesOf(entry) - done);
+        for (let done = 0; done < byteLength(entry); done += piece.length) {
+          const some = piece.subarray(0, byteLength(entry) - done);
           readAt(some, entry, done);
           sum = crc32(some, sum);
         }
@@ -122,20 +130,20 @@ function readHeader(path: string, descriptor: number) {
   }
   const text = new Uint8Array(headerBytes);
   readFully(opened, text, 8);
-  if (depthOf(text) > MAX_DEPTH) throw damaged("its header nests too deep");
+  if (nestingDepth(text) > MAX_DEPTH) throw damaged("its header nests too deep");
   const { __metadata__: metadata = {}, ...named } = parseJson(text, damaged);
   const parsed = v.safeParse(v.record(v.string(), Entry), named, { abortEarly: true });
-  if (!parsed.success) throw damaged(`its header has ${faultOf(parsed.issues)}`);
+  if (!parsed.success) throw damaged(`its header has ${describeIssue(parsed.issues)}`);
   const meta = v.safeParse(v.record(v.string(), v.string()), metadata, { abortEarly: true });
   if (!meta.success) throw damaged("its metadata is no record of texts");
   const entries = new Map(Object.entries(parsed.output));
   const dataStart = 8 + headerBytes;
-  checkPlaces(entries, fileBytes - dataStart, damaged);
+  checkOffsets(entries, fileBytes - dataStart, damaged);
   return { entries, metadata: meta.output, dataStart };
 }
 
-/** How deep JSON text nests. Read byte by byte: a parser takes memory for every level. */
-function depthOf(text: Uint8Array): number {
+/** The nesting depth of JSON text, without a parser, which would take memory for every level. */
+function nestingDepth(text: Uint8Array): number {
   const [quote, escape] = [0x22, 0x5c];
   let [depth, deepest, isText] = [0, 0, false];
   for (let i = 0; i < text.length; i += 1) {
@@ -153,13 +161,13 @@ function parseJson(text: Uint8Array, damaged: (fault: string) => UserError) {
     const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(text));
     if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
   } catch {
-    // Falls through to the one error that says it.
+    // Falls through to the error below.
   }
   throw damaged("its header is not JSON");
 }
 
-/** Each tensor has the bytes its shape needs; together they fill the file without gap or overlap. */
-function checkPlaces(
+/** Checks that each tensor has the bytes of its shape, and that they fill the file without gaps or overlaps. */
+function checkOffsets(
   entries: ReadonlyMap<string, Entry>,
   dataBytes: number,
   damaged: (fault: string) => UserError,
@@ -168,7 +176,7 @@ function checkPlaces(
   const inOrder = [...entries].sort(([, a], [, b]) => a.data_offsets[0] - b.data_offsets[0]);
   for (const [name, entry] of inOrder) {
     const needed = entry.shape.reduce((a, b) => a * b, elementBytes(entry.dtype));
-    if (entry.data_offsets[0] !== end || bytesOf(entry) !== needed) {
+    if (entry.data_offsets[0] !== end || byteLength(entry) !== needed) {
       throw damaged(`${name} is at bytes ${entry.data_offsets.join(" to ")}, which cannot be`);
     }
     end = entry.data_offsets[1];

@@ -1,38 +1,42 @@
-// Writing safetensors files.
+// Writes safetensors files.
 
 import { closeSync, fsyncSync, openSync } from "node:fs";
 import { writeError, writeFully } from "@tessera/files";
 import { formats, type Dtype } from "./dtype.js";
 
-export interface Named {
+/** Name and shape of a tensor. */
+export interface TensorInfo {
   readonly name: string;
   readonly shape: readonly number[];
 }
 
-/** A tensor to be written; its values are asked for when their turn comes. */
-export interface TensorToWrite extends Named {
+/** A tensor to be written. `values` is called when it is its turn. */
+export interface TensorToWrite extends TensorInfo {
   readonly values: () => Float32Array;
 }
 
+/** How a file is written. */
 export interface SafetensorsOptions {
+  /** Default: none. */
   readonly metadata?: Readonly<Record<string, string>>;
-  /** How the values are stored. */
+  /** Default: F32. */
   readonly dtype?: Dtype;
 }
 
-export const bytesOf = ({ shape }: Named, dtype: Dtype): number =>
+/** Bytes of a tensor. */
+export const tensorBytes = ({ shape }: TensorInfo, dtype: Dtype): number =>
   shape.reduce((a, b) => a * b, formats[dtype].bytes);
 
-/** What stands before the tensors, which lie in the order given without gaps. */
-export function headerOf(
-  tensors: readonly Named[],
+/** The header of a file in which the tensors follow in this order, without gaps. */
+export function encodeHeader(
+  tensors: readonly TensorInfo[],
   { metadata = {}, dtype = "F32" }: SafetensorsOptions = {},
 ): Uint8Array {
   const header: Record<string, unknown> = { __metadata__: metadata };
   let end = 0;
   for (const tensor of tensors) {
     const start = end;
-    end += bytesOf(tensor, dtype);
+    end += tensorBytes(tensor, dtype);
     header[tensor.name] = { dtype, shape: tensor.shape, data_offsets: [start, end] };
   }
   const text = new TextEncoder().encode(JSON.stringify(header));
@@ -45,10 +49,12 @@ export function headerOf(
 }
 
 /**
- * Writes tensors in the order given, and waits until they are on the disk. After each it yields how many
- * bytes of tensors are written, and may be left.
+ * Writes tensors in this order, and waits until they are on the disk. Yields after each the bytes written so far; the
+ * caller may stop there.
+ *
+ * @throws UserError where the file cannot be written.
  */
-export function* writingSafetensors(
+export function* writeSafetensorsSteps(
   path: string,
   tensors: readonly TensorToWrite[],
   options: SafetensorsOptions = {},
@@ -57,7 +63,7 @@ export function* writingSafetensors(
   try {
     const descriptor = openSync(path, "w");
     try {
-      writeFully(descriptor, headerOf(tensors, options));
+      writeFully(descriptor, encodeHeader(tensors, options));
       let done = 0;
       for (const { values } of tensors) {
         const bytes = encode(values());
@@ -74,11 +80,15 @@ export function* writingSafetensors(
   }
 }
 
-/** The same at once. */
+/**
+ * Writes tensors as fp32, in this order.
+ *
+ * @throws UserError where the file cannot be written.
+ */
 export function writeSafetensors(
   path: string,
   tensors: readonly TensorToWrite[],
   metadata: Readonly<Record<string, string>> = {},
 ): void {
-  for (const _done of writingSafetensors(path, tensors, { metadata }));
+  for (const _done of writeSafetensorsSteps(path, tensors, { metadata }));
 }

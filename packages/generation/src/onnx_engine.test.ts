@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, setBackend, tensor, tidy, type Tensor } from "@tensorflow/tfjs-core";
-import { openSafetensors, readModel, readModelConfig, writingOnnx } from "@tessera/checkpoint";
+import { openSafetensors, readModel, readModelConfig, writeOnnxSteps } from "@tessera/checkpoint";
 import { UserError } from "@tessera/config";
 import { gpt, gptConfig, type GptConfig, type GptParams } from "@tessera/gpt";
 import { evalContext } from "@tessera/layers";
@@ -68,7 +68,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 function write(config: GptConfig, params: GptParams, precision: Precision): void {
   const valuesAt = (path: string) => leafAt<Tensor>(params, path)!.dataSync<"float32">();
-  for (const { doneBytes, totalBytes } of writingOnnx(folder, config, valuesAt, precision)) {
+  for (const { doneBytes, totalBytes } of writeOnnxSteps(folder, config, valuesAt, precision)) {
     expect(doneBytes).toBeLessThanOrEqual(totalBytes);
   }
 }
@@ -200,7 +200,7 @@ test("weights that halves cannot hold are refused, with their name", () => {
     const values = new Float32Array(leaf.shape.reduce((a, b) => a * b, 1));
     return path === "norm.bias" ? values.fill(-1e5, 3) : values;
   };
-  expect(() => [...writingOnnx(folder, config, valuesAt, "fp16")]).toThrow(
+  expect(() => [...writeOnnxSteps(folder, config, valuesAt, "fp16")]).toThrow(
     "norm.bias holds -100000, which fp16 cannot",
   );
 });

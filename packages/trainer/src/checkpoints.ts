@@ -1,6 +1,6 @@
 // Saves a run's states in its folder while training goes on.
 
-import { openWriter, type About, type Saved } from "@tessera/checkpoint";
+import { openWriter, type CheckpointMetadata, type SaveResult } from "@tessera/checkpoint";
 import type { World } from "@tessera/collectives";
 import type { TrainingPlan } from "./plan.js";
 import type { Reporter } from "./reporter.js";
@@ -62,11 +62,11 @@ export async function openCheckpoints(
     rank,
     ranks,
     keep,
-    patienceSeconds: timeoutSeconds,
+    timeoutSeconds,
     barrier,
-    say: options.log ?? (() => undefined),
+    ...(options.log !== undefined && { log: options.log }),
   });
-  let pending: Promise<Saved | null> = Promise.resolve(null);
+  let pending: Promise<SaveResult | null> = Promise.resolve(null);
   let failure: { readonly error: unknown } | null = null;
 
   const settled = async (): Promise<string | null> => (await pending)?.path ?? null;
@@ -104,7 +104,7 @@ function aboutOf(
   { model, schedule, seed }: TrainingPlan,
   { step, consumedSamples, lossScale }: TrainingState,
   { identity, trainSamples, run }: Described,
-): About {
+): CheckpointMetadata {
   return {
     progress: { step, consumedSamples, trainSamples, lossScale, seed, identity: { ...identity } },
     family: model.model.family.name,
@@ -114,7 +114,7 @@ function aboutOf(
   };
 }
 
-function describeSaved({ path, bytes, seconds }: Saved, pauseMs: number): string {
+function describeSaved({ path, bytes, seconds }: SaveResult, pauseMs: number): string {
   const size = `${(bytes / 1e6).toFixed(1)} MB of this rank`;
   return `saved  ${path} (${size}; in ${seconds.toFixed(2)} s, training paused for ${pauseMs.toFixed(0)} ms)`;
 }

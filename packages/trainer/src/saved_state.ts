@@ -5,8 +5,8 @@ import {
   openCheckpoint,
   slotName,
   WEIGHTS,
-  type SavedCheckpoint,
-  type Source,
+  type Checkpoint,
+  type TensorSource,
 } from "@tessera/checkpoint";
 import { UserError } from "@tessera/config";
 import { hostMemory } from "@tessera/kernels/memory";
@@ -41,7 +41,7 @@ export function resumeRun<P extends Tree>(
   const saved = openCheckpoint(folder);
   try {
     refuseOther(plan.model.model, identity, saved);
-    saved.check(rankAmong(plan.axes));
+    saved.verify(rankAmong(plan.axes));
     return readState(saved, plan);
   } finally {
     saved.close();
@@ -49,7 +49,7 @@ export function resumeRun<P extends Tree>(
 }
 
 function readState<P extends Tree>(
-  saved: SavedCheckpoint,
+  saved: Checkpoint,
   { dataParallel, optimizer, model }: TrainingPlan<P>,
 ): TrainingState<P> {
   const { layouts } = dataParallel;
@@ -76,7 +76,7 @@ function readState<P extends Tree>(
 export function withSources<R>(
   { dataParallel, axes }: TrainingPlan,
   state: TrainingState,
-  use: (sources: readonly Source[]) => R,
+  use: (sources: readonly TensorSource[]) => R,
 ): R {
   const layouts = new Map(leaves<ShardLayout>(dataParallel.layouts));
   const weights = optimizerShards(dataParallel, state.params);
@@ -97,9 +97,9 @@ export function withSources<R>(
   return result;
 }
 
-const sourceOf = (name: string, range: FlatRange, leaf: Tensor): Source => ({
+const sourceOf = (name: string, range: FlatRange, leaf: Tensor): TensorSource => ({
   name,
-  piece: range,
+  range,
   copy(into) {
     const part =
       range.size === leaf.size
@@ -116,7 +116,7 @@ const sourceOf = (name: string, range: FlatRange, leaf: Tensor): Source => ({
 function refuseOther(
   { family, ...model }: Model,
   run: Identity,
-  { folder, family: savedFamily, config, progress }: SavedCheckpoint,
+  { folder, family: savedFamily, config, progress }: Checkpoint,
 ): void {
   if (savedFamily !== family.name) {
     throw new UserError(

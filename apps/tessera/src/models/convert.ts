@@ -6,8 +6,8 @@ import { setImmediate as breathe } from "node:timers/promises";
 import {
   openModel,
   writeConfig,
-  writingModel,
-  writingOnnx,
+  writeModelSteps,
+  writeOnnxSteps,
   type OpenModel,
   type WriteProgress,
 } from "@tessera/checkpoint";
@@ -102,10 +102,13 @@ function writingOf(
   const { to, precision } = output;
   if (to === "onnx" && precision !== "bf16") {
     writeConfig(folder, model.config);
-    return writingOnnx(folder, model.config, valuesAt, precision);
+    return writeOnnxSteps(folder, model.config, valuesAt, precision);
   }
   const maxShardBytes = 1e9 * output["max-shard-size"];
-  return writingModel(folder, model.config, valuesAt, { dtype: DTYPES[precision], maxShardBytes });
+  return writeModelSteps(folder, model.config, valuesAt, {
+    dtype: DTYPES[precision],
+    maxShardBytes,
+  });
 }
 
 /** Runs all steps, and between them shows how far they are and hears of Ctrl-C. */

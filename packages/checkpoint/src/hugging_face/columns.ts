@@ -30,7 +30,7 @@ export function columnBlocks(
 ): readonly ColumnBlock[] {
   const stored = family.nameOf(path);
   if (stored === undefined) throw new Error(`${family.modelType} has no parameter ${path}`);
-  // A vector may have meanings along it, as the biases of keys and of values do.
+  // A vector is one row: its columns may have groups too, as the biases of keys and values do.
   const isMatrix = !/\.(bias|gain)$/.test(path);
   const rows = isMatrix ? shape[0]! : 1;
   const width = shape.slice(isMatrix ? 1 : 0).reduce((a, b) => a * b, 1);

@@ -10,7 +10,7 @@ import { ownFamily } from "./own_family.js";
 
 const families: readonly HfFamily[] = [gpt2, gptj, llama, ownFamily];
 
-/** The family that such a model is written as: the first that can say all of `config`. */
+/** The family to write a model as: the first that fits `config`. */
 export const familyFor = (config: GptConfig): HfFamily =>
   families.find((family) => family.fits(config)) ?? ownFamily;
 

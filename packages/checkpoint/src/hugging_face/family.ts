@@ -27,7 +27,7 @@ export interface HfFamily {
   readonly modelType: string;
   /** A prefix of names that files may leave out; empty for none. */
   readonly prefix: string;
-  /** Whether config.json can say all of `config`: read again, it is the same. */
+  /** Whether config.json can express all of `config`: read again, it is the same. */
   fits(config: GptConfig): boolean;
   /** The tensors of the parameter at `path`; undefined where the family has no such parameter. */
   nameOf(path: string): HfName | undefined;
@@ -51,7 +51,7 @@ export interface FamilyTables {
   readonly prefix?: string;
   /** In the order in which config.json is written. */
   readonly fields: FieldMap;
-  /** Keys beside those of fields that may say one thing only. Default: none. */
+  /** Other keys, which must have one value. Default: none. */
   readonly requires?: v.GenericSchema;
   /** Tensors outside blocks, by path. */
   readonly top: HfNames;

@@ -5,9 +5,9 @@ import { isDeepStrictEqual } from "node:util";
 import { UserError } from "@tessera/config";
 import { gptConfig, type GptConfig } from "@tessera/gpt";
 import * as v from "valibot";
-import { faultOf } from "../fault.js";
+import { describeIssue } from "../describe_issue.js";
 
-/** One field of a configuration, and the keys that say it. */
+/** One field of a configuration, and its keys. */
 export interface Field<T> {
   /**
    * The value that config.json at `path` says.
@@ -15,7 +15,7 @@ export interface Field<T> {
    * @throws UserError that names `path` and the key.
    */
   readonly read: (json: unknown, path: string) => T;
-  /** The keys that say `value`, a field of `config`. Where none can, those of another value. */
+  /** The keys of `value`, a field of `config`. Where they cannot express it, those of another value. */
   readonly write: (value: T, config: GptConfig) => Readonly<Record<string, unknown>>;
   /** Whether what is read is what was written. Default: all of it is equal. */
   readonly isSame?: (value: T, read: T) => boolean;
@@ -77,7 +77,7 @@ export const layers = v.pipe(size, v.maxValue(10_000));
 export const rate = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
 export const positive = v.pipe(v.number(), v.finite(), v.gtValue(0));
 
-/** A key that may be absent, and may only say `value`. */
+/** A key that may be absent, and must be `value`. */
 export const only = <T extends boolean | number | string>(value: T) =>
   v.optional(v.literal(value), value);
 
@@ -87,7 +87,7 @@ export const key = <T>(name: string, schema: v.GenericSchema<unknown, T>): Field
   write: (value) => ({ [name]: value }),
 });
 
-/** A value that all models of the family share and config.json does not say. */
+/** A value that all models of the family share; it has no key. */
 export const always = <T>(value: NoInfer<T>): Field<T> => ({
   read: () => value,
   write: () => ({}),
@@ -109,5 +109,5 @@ export const field = <F, T>(
 export function parse<T>(schema: v.GenericSchema<unknown, T>, json: unknown, path: string): T {
   const result = v.safeParse(schema, json, { abortEarly: true });
   if (result.success) return result.output;
-  throw new UserError(`${path}: ${faultOf(result.issues)}`);
+  throw new UserError(`${path}: ${describeIssue(result.issues)}`);
 }

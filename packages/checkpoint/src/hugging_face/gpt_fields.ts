@@ -1,4 +1,4 @@
-// Fields that GPT-2 and GPT-J say with the same keys.
+// Fields with the same keys in GPT-2 and GPT-J.
 
 import type { GptConfig } from "@tessera/gpt";
 import * as v from "valibot";

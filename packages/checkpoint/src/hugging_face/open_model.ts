@@ -8,7 +8,7 @@ import { gpt, type GptConfig } from "@tessera/gpt";
 import { shardLayout, leafAt, leaves, type ParamSpec } from "@tessera/params";
 import { UNSHARDED } from "@tessera/mesh";
 import type { SafetensorsFile } from "../safetensors.js";
-import { isSharded, openCheckpoint, WEIGHTS } from "../sharded/saved.js";
+import { isSharded, openCheckpoint, WEIGHTS } from "../sharded/open_checkpoint.js";
 import { savedGptConfig } from "../saved_gpt.js";
 import { columnBlocks, copyColumns, transpose, type ColumnBlock } from "./columns.js";
 import { familyOf } from "./families.js";
@@ -57,7 +57,7 @@ function openSharded(folder: string): OpenModel {
   const saved = openCheckpoint(folder);
   try {
     const config = savedGptConfig(saved);
-    saved.check(UNSHARDED);
+    saved.verify(UNSHARDED);
     const { spec } = gpt(config);
     return {
       config,

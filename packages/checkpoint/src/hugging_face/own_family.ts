@@ -1,4 +1,4 @@
-// Models that no family of Hugging Face's can say: tensors have the names and shapes of parameters.
+// Models that no family of Hugging Face fits: tensors have the names and shapes of parameters.
 
 import { parseConfig, saveConfig } from "@tessera/gpt";
 import * as v from "valibot";

@@ -1,12 +1,12 @@
-// The weights in a folder: model.safetensors, or several files and an index that says which tensor lies in
-// which. Every name in an index is hostile until checked.
+// The weights in a folder: model.safetensors, or several files and an index that says which tensor is in which. Names
+// in an index are not trusted before they are checked.
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "@tessera/config";
 import { readJson } from "@tessera/files";
 import * as v from "valibot";
-import { faultOf } from "../fault.js";
+import { describeIssue } from "../describe_issue.js";
 import { openSafetensors, type SafetensorsFile } from "../safetensors.js";
 
 export const MODEL_FILE = "model.safetensors";
@@ -18,15 +18,15 @@ export interface StoredWeights {
   close(): void;
 }
 
-/** A file beside the index, by its plain name. */
+/** A file beside the index: no path. */
 const FileName = v.pipe(v.string(), v.regex(/^[\w-][\w.-]*\.safetensors$/));
 
 const Index = v.object({ weight_map: v.record(v.string(), FileName) });
 
-/** The index of 100,000 tensors is smaller. */
+/** Enough for the index of 100,000 tensors. */
 const MAX_INDEX_BYTES = 2 ** 24;
 
-/** Opens what is in `folder` and checks all headers. Throws a UserError that names the file and the fault. */
+/** Opens the weights in `folder` and checks all headers. Throws a UserError that names the file. */
 export function openWeights(folder: string): StoredWeights {
   const [single, index] = [join(folder, MODEL_FILE), join(folder, MODEL_INDEX)];
   if (!existsSync(index)) {
@@ -39,7 +39,7 @@ export function openWeights(folder: string): StoredWeights {
   const parsed = v.safeParse(Index, readJson(index, MAX_INDEX_BYTES), { abortEarly: true });
   if (!parsed.success) {
     throw new UserError(
-      `${index}: is no index of safetensors files in its folder: ${faultOf(parsed.issues)}`,
+      `${index}: is no index of safetensors files in its folder: ${describeIssue(parsed.issues)}`,
     );
   }
   const { weight_map: map } = parsed.output;

@@ -1,11 +1,11 @@
-// Writing a model into a folder: config.json, and its weights in one file or in several with an index.
+// Writes a model into a folder: config.json, and its weights in one file or in several with an index.
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gpt, type GptConfig } from "@tessera/gpt";
 import { leaves, type ParamSpec } from "@tessera/params";
 import type { Dtype } from "../dtype.js";
-import { bytesOf, writingSafetensors, type TensorToWrite } from "../safetensors_writer.js";
+import { tensorBytes, writeSafetensorsSteps, type TensorToWrite } from "../safetensors_writer.js";
 import {
   columnBlocks,
   copyColumns,
@@ -16,16 +16,18 @@ import {
 import { familyFor } from "./families.js";
 import { MODEL_FILE, MODEL_INDEX } from "./stored_weights.js";
 
-/** The elements of the parameter at a path; asked for one after the other. */
+/** The elements of the parameter at a path, in fp32. Called for one after the other. */
 export type ValuesAt = (path: string, leaf: ParamSpec) => Float32Array;
 
+/** How weights are written. */
 export interface WriteModelOptions {
+  /** Default: F32. */
   readonly dtype?: Dtype;
-  /** Where the weights are larger, they lie in several files. */
+  /** Weights that are larger are split into several files. Default: 5 GB, as in `transformers`. */
   readonly maxShardBytes?: number;
 }
 
-/** How much of a file is written. */
+/** How much of the weights is written. */
 export interface WriteProgress {
   readonly doneBytes: number;
   readonly totalBytes: number;
@@ -37,27 +39,30 @@ const TORCH_NAMES: Readonly<Record<Dtype, string>> = {
   BF16: "bfloat16",
 };
 
-/** 5 GB, as other programs have it. */
-const SHARD_BYTES = 5e9;
+const SHARD_BYTES = 5e9; // 5 GB
 
-/** Writes config.json into `folder`. */
+/** Writes config.json into `folder`. `dtype` is that of the weights beside it. Default: F32. */
 export function writeConfig(folder: string, config: GptConfig, dtype: Dtype = "F32"): void {
   const json = { ...familyFor(config).toConfig(config), torch_dtype: TORCH_NAMES[dtype] };
   writeFileSync(join(folder, "config.json"), `${JSON.stringify(json, null, 2)}\n`);
 }
 
-/** Writes a model step by step: after each it says how far it is, and may be left. */
-export function* writingModel(
+/**
+ * Writes a model into `folder`. Yields after each tensor how far it is; the caller may stop there.
+ *
+ * @throws UserError where a file cannot be written.
+ */
+export function* writeModelSteps(
   folder: string,
   config: GptConfig,
   valuesAt: ValuesAt,
   { dtype = "F32", maxShardBytes = SHARD_BYTES }: WriteModelOptions = {},
 ): Generator<WriteProgress, void> {
   writeConfig(folder, config, dtype);
-  const tensors = tensorsOf(config, valuesAt);
-  const sizes = tensors.map((tensor) => bytesOf(tensor, dtype));
+  const tensors = listTensors(config, valuesAt);
+  const sizes = tensors.map((tensor) => tensorBytes(tensor, dtype));
   const totalBytes = sizes.reduce((a, b) => a + b, 0);
-  const shards = shardsOf(tensors, sizes, maxShardBytes);
+  const shards = splitIntoShards(tensors, sizes, maxShardBytes);
   const digits = (n: number): string => String(n).padStart(5, "0");
   const nameOf = (i: number): string =>
     shards.length === 1
@@ -67,7 +72,7 @@ export function* writingModel(
   for (const [i, shard] of shards.entries()) {
     const path = join(folder, nameOf(i));
     let done = 0;
-    for (done of writingSafetensors(path, shard, { metadata: { format: "pt" }, dtype })) {
+    for (done of writeSafetensorsSteps(path, shard, { metadata: { format: "pt" }, dtype })) {
       yield { doneBytes: before + done, totalBytes };
     }
     before += done;
@@ -78,7 +83,7 @@ export function* writingModel(
   writeFileSync(join(folder, MODEL_INDEX), `${JSON.stringify(index, null, 2)}\n`);
 }
 
-function shardsOf(
+function splitIntoShards(
   tensors: readonly TensorToWrite[],
   sizes: readonly number[],
   maxBytes: number,
@@ -100,7 +105,7 @@ interface ParameterBlock extends ColumnBlock {
 }
 
 /** The tensors of the file, in the order of the model's parameters. */
-function tensorsOf(config: GptConfig, valuesAt: ValuesAt): readonly TensorToWrite[] {
+function listTensors(config: GptConfig, valuesAt: ValuesAt): readonly TensorToWrite[] {
   const family = familyFor(config);
   const byName = new Map<string, ParameterBlock[]>();
   for (const [path, leaf] of leaves<ParamSpec>(gpt(config).spec)) {

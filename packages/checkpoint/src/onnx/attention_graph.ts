@@ -1,18 +1,18 @@
-// Attention of new tokens to those that their row holds, as ONNX operators. Old keys are read where they
-// lie: scores of old and new tokens are computed apart and joined, so that no cache is copied.
-//   B rows, T new tokens, S capacity, C hidden, H heads, G key heads, D depth
+// Attention of new tokens to the cached and the new tokens of their row, as ONNX operators. Scores of cached and new
+// tokens are computed separately and concatenated, so that no cache is copied.
+//   B rows, T new tokens, S capacity, C hidden, H heads, G KV heads, D head size
 
 import type { GptConfig } from "@tessera/gpt";
 import { linear, type GraphContext } from "./linear.js";
-import { NAMES, type CachePart } from "./names.js";
+import { onnxNames, type CachePart } from "./names.js";
 
-/** What is the same for all layers. */
+/** Inputs that all layers share. */
 export interface AttentionInputs {
-  /** Of each new token: [B, T]. */
+  /** Positions of the new tokens [B, T]. */
   readonly positions: string;
-  /** Added to scores: minus infinity where a token may not look: [B, 1, T, S + T]. */
+  /** Added to scores [B, 1, T, S + T]: minus infinity where a token may not attend. */
   readonly mask: string;
-  /** S and T: how scores part into those of old tokens and of new ones. */
+  /** S and T: how scores are split into those of cached and of new tokens. */
   readonly parts: string;
   readonly scale: string;
   readonly shapes: Readonly<
@@ -23,25 +23,25 @@ export interface AttentionInputs {
 /** [B, T, heads, D] <-> [B, heads, T, D] */
 const HEADS_FIRST = { perm: [0, 2, 1, 3] };
 
-export function attentionInputs(context: GraphContext): AttentionInputs {
+export function buildAttentionInputs(context: GraphContext): AttentionInputs {
   const { graph, config, type } = context;
   const extent = (of: string, axis: bigint, name: string): string => {
     const shape = graph.node("Shape", [of], `${name}.shape`);
     return graph.node("Gather", [shape, graph.constant(`${name}.axis`, [axis])], name);
   };
-  const time = extent(NAMES.ids, 1n, "time");
-  const capacity = extent(NAMES.past(0, "key"), 2n, "capacity");
-  const places = countTo(context, time, "places"); // [T]
+  const time = extent(onnxNames.ids, 1n, "time");
+  const capacity = extent(onnxNames.past(0, "key"), 2n, "capacity");
+  const places = range(context, time, "places"); // [T]
   const last = graph.constant("last", [-1n]);
-  const held = graph.node("Unsqueeze", [NAMES.lengths, last], "held"); // [B, 1]
+  const held = graph.node("Unsqueeze", [onnxNames.lengths, last], "held"); // [B, 1]
   const positions = graph.node("Add", [held, places], "positions");
 
   const rowAxes = graph.constant("row.axes", [1n, 2n]);
   const byRow = graph.node("Unsqueeze", [held, rowAxes], "held.byRow"); // [B, 1, 1, 1]
-  const isHeld = graph.node("Less", [countTo(context, capacity, "slots"), byRow], "isHeld");
+  const isHeld = graph.node("Less", [range(context, capacity, "slots"), byRow], "isHeld");
   const column = graph.node("Unsqueeze", [places, last], "places.column"); // [T, 1]
   const isBefore = graph.node("LessOrEqual", [places, column], "isBefore"); // [T, T]
-  const before = [extent(NAMES.ids, 0n, "batch"), graph.constant("one.head", [1n]), time];
+  const before = [extent(onnxNames.ids, 0n, "batch"), graph.constant("one.head", [1n]), time];
   const widened = (seen: string, width: string): string => {
     const shape = graph.node("Concat", [...before, width], `${seen}.wide`, { axis: 0 });
     return graph.node("Expand", [seen, shape], `${seen}.expanded`);
@@ -54,12 +54,12 @@ export function attentionInputs(context: GraphContext): AttentionInputs {
     mask: graph.node("Where", [seen, ...values], "mask"),
     parts: graph.node("Concat", [capacity, time], "parts", { axis: 0 }),
     scale: graph.number("scale", type, 1 / Math.sqrt(config.hiddenSize / config.headCount)),
-    shapes: shapesOf(context),
+    shapes: buildShapes(context),
   };
 }
 
-/** Shapes for Reshape; 0 keeps an extent. */
-function shapesOf({ graph, config }: GraphContext): AttentionInputs["shapes"] {
+/** Shapes for Reshape; 0 keeps a dimension. */
+function buildShapes({ graph, config }: GraphContext): AttentionInputs["shapes"] {
   const [heads, keyHeads] = [BigInt(config.headCount), BigInt(config.kvHeadCount)];
   const depth = BigInt(config.hiddenSize / config.headCount);
   return {
@@ -71,14 +71,14 @@ function shapesOf({ graph, config }: GraphContext): AttentionInputs["shapes"] {
   };
 }
 
-/** 0, 1, ... up to before `end`, which has shape [1]. */
-function countTo({ graph }: GraphContext, end: string, name: string): string {
+/** 0, 1, ... end - 1; `end` has shape [1]. */
+function range({ graph }: GraphContext, end: string, name: string): string {
   const limit = graph.node("Squeeze", [end], `${name}.end`);
   const first = graph.constant(`${name}.first`, [0n], true);
   return graph.node("Range", [first, limit, graph.constant(`${name}.by`, [1n], true)], name);
 }
 
-interface Place {
+interface LayerPath {
   readonly layer: number;
   readonly path: string;
 }
@@ -88,7 +88,7 @@ export function attention(
   context: GraphContext,
   inputs: AttentionInputs,
   x: string,
-  place: Place,
+  place: LayerPath,
 ): string {
   const { graph, config } = context;
   const { path } = place;
@@ -99,17 +99,17 @@ export function attention(
   const to = (2 * kvHeadCount * width) / headCount;
   const keyValue = linear(context, x, `${path}.keyValue`, { from: width, to, bias });
   const [key, value] = [`${path}.key`, `${path}.value`] as const;
-  graph.several("Split", [keyValue], [key, value], { axis: -1, num_outputs: 2 });
+  graph.nodeWithOutputs("Split", [keyValue], [key, value], { axis: -1, num_outputs: 2 });
 
   const perHead = (rows: string, shape: string, name: string): string => {
     const heads = graph.node("Reshape", [rows, shape], `${rows}.heads`);
     return graph.node("Transpose", [heads], name, HEADS_FIRST);
   };
-  const addedName = (part: CachePart): string => NAMES.added(place.layer, part);
-  const query = turn(context, inputs, `${path}.turned`, (name) =>
+  const addedName = (part: CachePart): string => onnxNames.added(place.layer, part);
+  const query = rotate(context, inputs, `${path}.turned`, (name) =>
     perHead(flat, shapes.heads, name),
   );
-  turn(context, inputs, addedName("key"), (name) => perHead(key, shapes.keyHeads, name));
+  rotate(context, inputs, addedName("key"), (name) => perHead(key, shapes.keyHeads, name));
   perHead(value, shapes.keyHeads, addedName("value"));
 
   const attended = attend(context, inputs, query, place);
@@ -118,16 +118,16 @@ export function attention(
   return linear(context, merged, `${path}.output`, { from: width, to: width, bias });
 }
 
-/** query [B, H, T, D] -> what it sees of the layer's values, of the same shape. */
+/** query [B, H, T, D] -> weighted sums of the layer's values, of the same shape. */
 function attend(
   context: GraphContext,
   inputs: AttentionInputs,
   query: string,
-  { layer, path }: Place,
+  { layer, path }: LayerPath,
 ) {
   const { graph, config } = context;
   const { grouped, ungrouped } = inputs.shapes;
-  // Query heads that share a key head are rows of one product: [B, H, T, *] <-> [B, G, H / G T, *].
+  // Query heads that share a KV head are rows of one product: [B, H, T, *] <-> [B, G, H / G T, *].
   const reshaped = (y: string, shape: string): string =>
     config.headCount === config.kvHeadCount ? y : graph.node("Reshape", [y, shape], `${y}.re`);
   const scaled = graph.node("Mul", [query, inputs.scale], `${path}.scaled`);
@@ -136,29 +136,31 @@ function attend(
     const columns = graph.node("Transpose", [keys], `${keys}.columns`, { perm: [0, 1, 3, 2] });
     return graph.node("MatMul", [rows, columns], `${keys}.scores`);
   };
-  const scores = [scoresOf(NAMES.past(layer, "key")), scoresOf(NAMES.added(layer, "key"))];
+  const scores = [scoresOf(onnxNames.past(layer, "key")), scoresOf(onnxNames.added(layer, "key"))];
   const joined = graph.node("Concat", scores, `${path}.scores`, { axis: -1 });
   const masked = [reshaped(joined, ungrouped), inputs.mask];
   const sum = graph.node("Add", masked, `${path}.masked`);
   const shares = graph.node("Softmax", [sum], `${path}.shares`, { axis: -1 });
   const [old, fresh] = [`${path}.old`, `${path}.fresh`] as const;
-  graph.several("Split", [reshaped(shares, grouped), inputs.parts], [old, fresh], { axis: -1 });
+  graph.nodeWithOutputs("Split", [reshaped(shares, grouped), inputs.parts], [old, fresh], {
+    axis: -1,
+  });
   const seenOf = (part: string, values: string): string =>
     graph.node("MatMul", [part, values], `${values}.seen`);
   const seen = [
-    seenOf(old, NAMES.past(layer, "value")),
-    seenOf(fresh, NAMES.added(layer, "value")),
+    seenOf(old, onnxNames.past(layer, "value")),
+    seenOf(fresh, onnxNames.added(layer, "value")),
   ];
   return reshaped(graph.node("Add", seen, `${path}.seen`), ungrouped);
 }
 
-/** How many elements of each head turn. */
+/** Elements of each head that are rotated. */
 function rotaryDims({ positions, hiddenSize, headCount }: GptConfig): number {
   if (positions.kind !== "rotary") return 0;
   return 2 * Math.round(((hiddenSize / headCount) * positions.fraction) / 2);
 }
 
-/** `of` each angle by which rotary positions turn: [maxPositions, turning pairs]. */
+/** `of` each rotary angle [maxPositions, rotated pairs]. */
 export function rotaryTable(config: GptConfig, of: (angle: number) => number): Float32Array {
   const dims = rotaryDims(config);
   const base = config.positions.kind === "rotary" ? config.positions.base : 1;
@@ -168,8 +170,8 @@ export function rotaryTable(config: GptConfig, of: (angle: number) => number): F
   );
 }
 
-/** Queries or keys [B, heads, T, D] as `make` gives them, turned by their positions where the model does that. */
-function turn(
+/** Queries or keys [B, heads, T, D] from `make`, rotated by their positions if the model has rotary ones. */
+function rotate(
   { graph, config, weight }: GraphContext,
   { positions }: AttentionInputs,
   name: string,

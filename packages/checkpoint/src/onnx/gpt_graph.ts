@@ -1,29 +1,29 @@
-// A GPT as an ONNX graph, in operators of the standard alone. The caller keeps the keys and values of the
-// tokens that a row holds: the graph reads them from memory with room for `capacity` tokens per row, and
-// gives those of the new tokens, which the caller puts behind. Rows may have different lengths.
-//   B rows, T new tokens, S capacity, C hidden, H heads, G key heads, D depth
+// A GPT as an ONNX graph, in standard operators. The caller holds the KV cache: the graph reads keys and values from
+// buffers with a capacity of S tokens per row, and outputs those of the new tokens, which the caller appends. Rows may
+// have different lengths.
+//   B rows, T new tokens, S capacity, C hidden, H heads, G KV heads, D head size
 
-import { attention, attentionInputs, type AttentionInputs } from "./attention_graph.js";
+import { attention, buildAttentionInputs, type AttentionInputs } from "./attention_graph.js";
 import type { GraphBuilder } from "./graph.js";
 import { linear, type GraphContext } from "./linear.js";
-import { NAMES } from "./names.js";
+import { onnxNames } from "./names.js";
 
-/** Fills `context.graph` with the whole model. */
-export function makeGptGraph(context: GraphContext): void {
+/** Adds the whole model to `context.graph`. */
+export function buildGptGraph(context: GraphContext): void {
   const { graph, config, type } = context;
   const { layerCount, kvHeadCount } = config;
-  const ids = graph.input(NAMES.ids, "int64", ["batch", "time"]);
-  graph.input(NAMES.lengths, "int64", ["batch"]);
-  graph.input(NAMES.keep, "int64", []);
-  graph.output(NAMES.logits, "float", ["batch", "kept", config.vocabularySize]);
+  const ids = graph.input(onnxNames.ids, "int64", ["batch", "time"]);
+  graph.input(onnxNames.lengths, "int64", ["batch"]);
+  graph.input(onnxNames.keep, "int64", []);
+  graph.output(onnxNames.logits, "float", ["batch", "kept", config.vocabularySize]);
   const depth = config.hiddenSize / config.headCount;
   for (let layer = 0; layer < layerCount; layer += 1) {
     for (const part of ["key", "value"] as const) {
-      graph.input(NAMES.past(layer, part), type, ["batch", kvHeadCount, "capacity", depth]);
-      graph.output(NAMES.added(layer, part), type, ["batch", kvHeadCount, "time", depth]);
+      graph.input(onnxNames.past(layer, part), type, ["batch", kvHeadCount, "capacity", depth]);
+      graph.output(onnxNames.added(layer, part), type, ["batch", kvHeadCount, "time", depth]);
     }
   }
-  const inputs = attentionInputs(context);
+  const inputs = buildAttentionInputs(context);
   let x = embed(context, ids, inputs.positions);
   for (let layer = 0; layer < layerCount; layer += 1) x = block(context, inputs, x, layer);
   head(context, x);
@@ -81,20 +81,20 @@ function mlp(context: GraphContext, x: string, path: string): string {
   return linear(context, active, `${path}.down`, { from: inner, to: width, bias });
 }
 
-/** silu(gate) up of [gate, up]. */
+/** SwiGLU: silu(gate) * up, of [gate, up]. */
 function gated(graph: GraphBuilder, both: string, path: string): string {
   const [gate, up] = [`${path}.gate`, `${path}.gated`] as const;
-  graph.several("Split", [both], [gate, up], { axis: -1, num_outputs: 2 });
+  graph.nodeWithOutputs("Split", [both], [gate, up], { axis: -1, num_outputs: 2 });
   const share = graph.node("Sigmoid", [gate], `${path}.sigmoid`);
   const silu = graph.node("Mul", [gate, share], `${path}.silu`);
   return graph.node("Mul", [silu, up], `${path}.swiglu`);
 }
 
-/** The logits of the last tokens, as many as are asked for; of all where 0 are. */
+/** The logits of the last `num_logits_to_keep` tokens; of all for 0. */
 function head(context: GraphContext, x: string): void {
   const { graph, config, weight, type } = context;
   const { vocabularySize: vocabulary, hiddenSize: width } = config;
-  const start = graph.node("Neg", [NAMES.keep], "kept.negative");
+  const start = graph.node("Neg", [onnxNames.keep], "kept.negative");
   const first = graph.node("Unsqueeze", [start, graph.constant("kept.axes", [0n])], "kept.start");
   const end = graph.constant("kept.end", [BigInt(Number.MAX_SAFE_INTEGER)]);
   const kept = graph.node("Slice", [x, first, end, graph.constant("kept.axis", [1n])], "kept");
@@ -114,5 +114,5 @@ function head(context: GraphContext, x: string): void {
   const before = graph.node("Shape", [kept], "kept.shape", { end: 2 });
   const wanted = [before, graph.constant("logits.width", [BigInt(vocabulary)])];
   const shape = graph.node("Concat", wanted, "logits.shape", { axis: 0 });
-  graph.node("Reshape", [wide, shape], NAMES.logits);
+  graph.node("Reshape", [wide, shape], onnxNames.logits);
 }

@@ -1,152 +1,169 @@
-// An ONNX model being put together: nodes, inputs and outputs, small constants, and initializers whose
-// bytes lie in a file beside the model. The numbers of fields are those of onnx.proto3.
+// Builds an ONNX model: nodes, inputs and outputs, small constants, and initializers whose bytes are in a file beside
+// the model. Field numbers are those of onnx.proto3.
 
-import { halfOf } from "../dtype.js";
-import { bytes, float, joined, message, text, whole, type Encoded } from "./protobuf.js";
+import { toFp16Bits } from "../dtype.js";
+import { bytes, float, concat, message, text, integer, type Encoded } from "./protobuf.js";
 
+/** Dtypes of the graph. */
 export type ElementType = "float" | "float16" | "int64";
 
 const TYPE_NUMBERS: Readonly<Record<ElementType, number>> = { float: 1, int64: 7, float16: 10 };
 
-/** Kinds of attributes. */
+/** AttributeProto.AttributeType. */
 const FLOAT = 1;
 const INT = 2;
 const STRING = 3;
 const INTS = 7;
 
-/** Where an initializer's bytes are: not in the model. */
+/** TensorProto.DataLocation: not in the model. */
 const EXTERNAL = 1;
 
 /** Opset 23, the first with RotaryEmbedding and RMSNormalization, came with IR version 11. */
 const IR_VERSION = 11;
 const OPSET = 23;
 
-/** A whole number is an INT attribute: fractions are given as `{ float }`. */
+/** A number is an INT attribute; FLOAT is `{ float }`. */
 export type AttributeValue = number | string | readonly number[] | { readonly float: number };
 
 export type NodeAttributes = Readonly<Record<string, AttributeValue>>;
 
-/** An axis of known extent, or its name. */
+/** A dimension: its size, or its name where it varies. */
 export type Axis = number | string;
 
-/** Where an initializer's bytes lie. */
-export interface Placed {
+/** Bytes of the data file. */
+export interface FileRange {
   readonly offset: number;
   readonly length: number;
 }
 
+/** A graph under construction; nodes are named by their outputs. */
 export interface GraphBuilder {
   input(name: string, type: ElementType, shape: readonly Axis[]): string;
   output(name: string, type: ElementType, shape: readonly Axis[]): void;
-  /** A node with one output, which gets the name that is returned. */
+  /** Adds a node with one output. Returns its name. */
   node(
     operator: string,
     inputs: readonly string[],
     name: string,
     attributes?: NodeAttributes,
   ): string;
-  /** A node with several outputs. */
-  several(
+  /** Adds a node with several outputs. */
+  nodeWithOutputs(
     operator: string,
     inputs: readonly string[],
     outputs: readonly string[],
     attributes: NodeAttributes,
   ): void;
-  /** Whole numbers that stand in the model itself: a list, or one that has no shape. */
+  /** Adds an int64 constant: a list, or a scalar. */
   constant(name: string, values: readonly bigint[], isScalar?: boolean): string;
-  /** A number without a shape. */
+  /** Adds a scalar. */
   number(name: string, type: "float" | "float16", value: number): string;
-  /** A tensor whose bytes lie in the data file. */
-  external(name: string, type: ElementType, shape: readonly number[], at: Placed): string;
-  /** The whole model; its external tensors lie in `dataFile`, beside it. */
+  /** Adds an initializer whose bytes are in the data file. */
+  external(name: string, type: ElementType, shape: readonly number[], at: FileRange): string;
+  /** The encoded model, whose external tensors are in `dataFile`, beside it. */
   finish(dataFile: string): Uint8Array;
 }
 
-function attributeOf(name: string, value: AttributeValue): Encoded {
+function encodeAttribute(name: string, value: AttributeValue): Encoded {
   const named = text(1, name);
-  if (typeof value === "string") return message(5, named, text(4, value), whole(20, STRING));
-  if (typeof value === "number") return message(5, named, whole(3, value), whole(20, INT));
-  if ("float" in value) return message(5, named, float(2, value.float), whole(20, FLOAT));
+  if (typeof value === "string") return message(5, named, text(4, value), integer(20, STRING));
+  if (typeof value === "number") return message(5, named, integer(3, value), integer(20, INT));
+  if ("float" in value) return message(5, named, float(2, value.float), integer(20, FLOAT));
   return message(
     5,
     named,
-    value.flatMap((one) => whole(8, one)),
-    whole(20, INTS),
+    value.flatMap((one) => integer(8, one)),
+    integer(20, INTS),
   );
 }
 
-function valueOf(field: number, name: string, type: ElementType, shape: readonly Axis[]): Encoded {
+function encodeValueInfo(
+  field: number,
+  name: string,
+  type: ElementType,
+  shape: readonly Axis[],
+): Encoded {
   const axes = shape.map((axis) =>
-    message(1, typeof axis === "number" ? whole(1, axis) : text(2, axis)),
+    message(1, typeof axis === "number" ? integer(1, axis) : text(2, axis)),
   );
-  const tensor = message(1, whole(1, TYPE_NUMBERS[type]), message(2, ...axes));
+  const tensor = message(1, integer(1, TYPE_NUMBERS[type]), message(2, ...axes));
   return message(field, text(1, name), message(2, tensor));
 }
 
-/** The initializer `name`, with `rest` saying what it holds. */
-const initializerOf = (
+/** The initializer `name`; `rest` has its data. */
+const encodeInitializer = (
   name: string,
   type: ElementType,
   shape: readonly number[],
   rest: Encoded,
 ): Encoded => {
-  const extents = shape.flatMap((extent) => whole(1, extent));
-  return message(5, extents, whole(2, TYPE_NUMBERS[type]), text(8, name), rest);
+  const extents = shape.flatMap((extent) => integer(1, extent));
+  return message(5, extents, integer(2, TYPE_NUMBERS[type]), text(8, name), rest);
 };
 
-const entry = (field: number, name: string, value: string): Encoded =>
+const encodeEntry = (field: number, name: string, value: string): Encoded =>
   message(field, text(1, name), text(2, value));
 
-const raw = (values: Float32Array | Uint16Array | BigInt64Array): Encoded =>
+const encodeRaw = (values: Float32Array | Uint16Array | BigInt64Array): Encoded =>
   bytes(9, new Uint8Array(values.buffer));
 
-/** Starts an empty graph called `name`. */
+/** Starts a graph called `name`. */
 export function graphBuilder(name: string): GraphBuilder {
   const nodes: Encoded[] = [];
   const inputs: Encoded[] = [];
   const outputs: Encoded[] = [];
   const initializers: ((dataFile: string) => Encoded)[] = [];
-  const several: GraphBuilder["several"] = (operator, from, to, attributes) => {
-    const rest = Object.entries(attributes).flatMap(([key, value]) => attributeOf(key, value));
+  const several: GraphBuilder["nodeWithOutputs"] = (operator, from, to, attributes) => {
+    const rest = Object.entries(attributes).flatMap(([key, value]) => encodeAttribute(key, value));
     const named = [text(3, `${operator}:${to[0]!}`), text(4, operator)];
     const [ins, outs] = [from.map((one) => text(1, one)), to.map((one) => text(2, one))];
     nodes.push(message(1, ...ins, ...outs, ...named, rest));
   };
   return {
     input(inputName, type, shape) {
-      inputs.push(valueOf(11, inputName, type, shape));
+      inputs.push(encodeValueInfo(11, inputName, type, shape));
       return inputName;
     },
-    output: (outputName, type, shape) => void outputs.push(valueOf(12, outputName, type, shape)),
+    output: (outputName, type, shape) =>
+      void outputs.push(encodeValueInfo(12, outputName, type, shape)),
     node(operator, from, to, attributes = {}) {
       several(operator, from, [to], attributes);
       return to;
     },
-    several,
+    nodeWithOutputs: several,
     constant(constantName, values, isScalar = false) {
       const shape = isScalar ? [] : [values.length];
-      const held = raw(BigInt64Array.from(values));
-      initializers.push(() => initializerOf(constantName, "int64", shape, held));
+      const held = encodeRaw(BigInt64Array.from(values));
+      initializers.push(() => encodeInitializer(constantName, "int64", shape, held));
       return constantName;
     },
     number(numberName, type, value) {
-      const held = raw(type === "float" ? Float32Array.of(value) : Uint16Array.of(halfOf(value)));
-      initializers.push(() => initializerOf(numberName, type, [], held));
+      const held = encodeRaw(
+        type === "float" ? Float32Array.of(value) : Uint16Array.of(toFp16Bits(value)),
+      );
+      initializers.push(() => encodeInitializer(numberName, type, [], held));
       return numberName;
     },
     external(tensorName, type, shape, { offset, length }) {
-      const place = [entry(13, "offset", String(offset)), entry(13, "length", String(length))];
+      const place = [
+        encodeEntry(13, "offset", String(offset)),
+        encodeEntry(13, "length", String(length)),
+      ];
       initializers.push((dataFile) => {
-        const rest = [...entry(13, "location", dataFile), ...place.flat(), ...whole(14, EXTERNAL)];
-        return initializerOf(tensorName, type, shape, rest);
+        const rest = [
+          ...encodeEntry(13, "location", dataFile),
+          ...place.flat(),
+          ...integer(14, EXTERNAL),
+        ];
+        return encodeInitializer(tensorName, type, shape, rest);
       });
       return tensorName;
     },
     finish(dataFile) {
       const made = initializers.map((make) => make(dataFile));
       const graph = message(7, ...nodes, text(2, name), ...made, ...inputs, ...outputs);
-      const opset = message(8, text(1, ""), whole(2, OPSET));
-      return joined(whole(1, IR_VERSION), text(2, "tessera"), graph, opset);
+      const opset = message(8, text(1, ""), integer(2, OPSET));
+      return concat(integer(1, IR_VERSION), text(2, "tessera"), graph, opset);
     },
   };
 }

@@ -1,14 +1,14 @@
-// What is being exported, and the one operator that all of its parts use.
+// The context of an export, and the linear layer, which all parts of the graph use.
 
 import type { GptConfig } from "@tessera/gpt";
 import type { ElementType, GraphBuilder } from "./graph.js";
 
-/** The graph under construction, and the model that it is of. */
+/** The graph under construction, and its model. */
 export interface GraphContext {
   readonly graph: GraphBuilder;
   readonly config: GptConfig;
   readonly type: ElementType & ("float" | "float16");
-  /** The name of an initializer: a parameter by its path, or a table of rotary positions. */
+  /** Adds an initializer if need be: a parameter by its path, or a table of rotary positions. Returns its name. */
   readonly weight: (path: string, shape: readonly number[]) => string;
 }
 

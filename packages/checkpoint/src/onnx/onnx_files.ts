@@ -1,4 +1,4 @@
-// The two files of an ONNX model: writing them tensor by tensor, and making sure that they are ours.
+// Writes the two files of an ONNX model, tensor by tensor, and verifies them before use.
 
 import { closeSync, fsyncSync, openSync, readFileSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
@@ -16,10 +16,12 @@ import {
 } from "./onnx_model.js";
 
 /**
- * Writes model.onnx and model.onnx.data into `folder`, step by step: after each it says how far it is, and may
- * be left. One tensor at a time is in memory.
+ * Writes model.onnx and model.onnx.data into `folder`. Yields after each tensor how far it is; the caller may stop
+ * there. One tensor is in memory at a time.
+ *
+ * @throws UserError for a model that the graph does not know, values that fp16 cannot hold, or a full disk.
  */
-export function* writingOnnx(
+export function* writeOnnxSteps(
   folder: string,
   config: GptConfig,
   valuesAt: (path: string) => Float32Array,
@@ -32,7 +34,7 @@ export function* writingOnnx(
     for (const { name, offset, elements, table } of tensors) {
       const values = table === null ? valuesAt(name) : table();
       if (values.length !== elements) throw new RangeError(`${name} has ${values.length} elements`);
-      if (precision === "fp16") refuseOverflow(values, name);
+      if (precision === "fp16") checkFp16Range(values, name);
       const bytes = onnxFormats[precision].file.encode(values);
       writeFully(descriptor, bytes, offset);
       yield { doneBytes: offset + bytes.length, totalBytes };
@@ -49,21 +51,24 @@ export function* writingOnnx(
 
 const LARGEST_HALF = 65504;
 
-function refuseOverflow(values: Float32Array, name: string): void {
+function checkFp16Range(values: Float32Array, name: string): void {
   const at = values.findIndex((value) => Math.abs(value) > LARGEST_HALF);
   if (at < 0) return;
   throw new UserError(`${name} holds ${values[at]}, which fp16 cannot: convert to fp32`);
 }
 
+/** An ONNX model on disk. */
 export interface OnnxFiles {
-  /** The graph's file; the weights lie beside it. */
+  /** Path of the graph; the weights are beside it. */
   readonly path: string;
   readonly precision: OnnxPrecision;
 }
 
 /**
- * The ONNX model in `folder`, which has `config`. Throws a UserError unless its graph is, byte for byte, the
- * one that is written for `config`, and its data file has the size that this graph reads.
+ * The ONNX model in `folder`, which has `config`.
+ *
+ * @throws UserError unless its graph is, byte for byte, the one that is written for `config`, and its data file has the
+ * size that this graph reads.
  */
 export function findOnnx(folder: string, config: GptConfig): OnnxFiles {
   const path = join(folder, GRAPH_FILE);

@@ -1,14 +1,13 @@
-// Writing protocol buffers, as much of them as ONNX needs: fields of whole numbers, of fp32, and of bytes,
-// which may be text or another message.
+// Encodes protocol buffers, as far as ONNX needs them: integers, fp32, and bytes, which may be text or a message.
 
-/** An encoded field or several, in pieces that are joined once. */
+/** Encoded fields, in pieces that are concatenated once. */
 export type Encoded = readonly Uint8Array[];
 
 const VARINT = 0;
 const BYTES = 2;
 const FIXED32 = 5;
 
-const textOf = new TextEncoder();
+const utf8 = new TextEncoder();
 
 function varint(value: number | bigint): Uint8Array {
   const bytes: number[] = [];
@@ -20,7 +19,7 @@ function varint(value: number | bigint): Uint8Array {
 
 const key = (field: number, wire: number): Uint8Array => varint(field * 8 + wire);
 
-export const whole = (field: number, value: number | bigint): Encoded => [
+export const integer = (field: number, value: number | bigint): Encoded => [
   key(field, VARINT),
   varint(value),
 ];
@@ -36,14 +35,14 @@ export const bytes = (field: number, value: Uint8Array): Encoded => [
   value,
 ];
 
-export const text = (field: number, value: string): Encoded => bytes(field, textOf.encode(value));
+export const text = (field: number, value: string): Encoded => bytes(field, utf8.encode(value));
 
-/** A message as a field of another. */
+/** A nested message. */
 export function message(field: number, ...parts: readonly Encoded[]): Encoded {
   const all = parts.flat();
   const length = all.reduce((sum, part) => sum + part.length, 0);
   return [key(field, BYTES), varint(length), ...all];
 }
 
-/** A message by itself. */
-export const joined = (...parts: readonly Encoded[]): Uint8Array => Buffer.concat(parts.flat());
+/** The bytes of a top-level message. */
+export const concat = (...parts: readonly Encoded[]): Uint8Array => Buffer.concat(parts.flat());

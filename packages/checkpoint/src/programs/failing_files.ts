@@ -1,15 +1,15 @@
-// A file system that stops in the middle of what is written to a folder, as when a process is killed there.
+// Fault injection: a file system that stops in the middle of writes to a folder, as when a process is killed.
 
 import fs from "node:fs";
 import promises from "node:fs/promises";
 import { jest } from "@jest/globals";
 
-/** What ends a save; nothing that comes after it reaches the folder. */
+/** Ends a save; nothing after it reaches the folder. */
 export class Killed extends Error {
   override readonly name = "Killed";
 }
 
-/** The calls that change a folder; of paths, the first argument. */
+/** The calls that change a folder; their first argument is the path or descriptor. */
 const CHANGES = ["mkdirSync", "writeFileSync", "renameSync", "rmSync", "fsyncSync"] as const;
 
 export interface Faults {
@@ -19,8 +19,8 @@ export interface Faults {
 }
 
 /**
- * Lets `count - 1` changes of what is in `folder` through, and none after them. With `torn`, the last of them is
- * half done where it writes bytes.
+ * Lets `count - 1` changes in `folder` through, and none after them. With `torn`, the next one is half done if it
+ * writes bytes.
  */
 export function failAt(folder: string, count: number, torn = false): Faults {
   let done = 0;
@@ -58,7 +58,7 @@ export function failAt(folder: string, count: number, torn = false): Faults {
 
 type Call = (...args: unknown[]) => unknown;
 
-/** What is left of a change in whose middle the process ends; the others happen or do not. */
+/** How changes are half done; others happen or do not. */
 const halve: Partial<Record<(typeof CHANGES)[number], (original: Call, args: unknown[]) => void>> =
   {
     writeFileSync(original, [path, text]) {
@@ -73,7 +73,7 @@ const halve: Partial<Record<(typeof CHANGES)[number], (original: Call, args: unk
 
 type File = Awaited<ReturnType<typeof promises.open>>;
 
-/** `file`, whose writes and flushes are changes; closing it is none, as the end of a process closes files too. */
+/** `file`, whose writes and flushes are changes. Closing it is not: the end of a process closes files too. */
 function failingFile(file: File, admit: () => "whole" | "half"): File {
   const write = file.write.bind(file) as (
     bytes: Uint8Array,

@@ -1,4 +1,4 @@
-// Ranks that save step after step, as processes of their own, and are killed at drawn moments.
+// Ranks that save step after step in separate processes, and are killed at random moments.
 
 import { spawn, type ChildProcess } from "node:child_process";
 import { readdirSync } from "node:fs";
@@ -42,8 +42,8 @@ export const ended = (child: ChildProcess): Promise<unknown> =>
     : new Promise((resolve) => child.once("close", resolve));
 
 /**
- * Kills two ranks `kills` times after they saved a step, and has others go on where they stopped. Throws where
- * less than before is there, or what is seen is not whole. Returns the last step that was saved.
+ * Kills two ranks `kills` times after they saved a step, and starts others where they stopped. Throws where a
+ * checkpoint was lost, or a visible one is not complete. Returns the last step that was saved.
  */
 export async function killRanks(folder: string, kills: number, seed: number): Promise<number> {
   const draw = seededDraws(seed);

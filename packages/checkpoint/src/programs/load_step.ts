@@ -2,8 +2,8 @@
 
 import { UNSHARDED } from "@tessera/mesh";
 import { fullSlice } from "@tessera/random";
-import { openCheckpoint } from "../sharded/saved.js";
-import { elementAt } from "./made.js";
+import { openCheckpoint } from "../sharded/open_checkpoint.js";
+import { elementAt } from "./sample_checkpoints.js";
 
 /** The step of a checkpoint of `rows` rows. Throws where an element is not of that step, or cannot be read. */
 export function loadStep(path: string, rows: number): number {
@@ -21,7 +21,7 @@ export function loadStep(path: string, rows: number): number {
   };
   const checkpoint = openCheckpoint(path);
   try {
-    checkpoint.check(UNSHARDED);
+    checkpoint.verify(UNSHARDED);
     const { step } = checkpoint.progress;
     const values = checkpoint.values("weights", table);
     const wrong = values.findIndex((value, index) => value !== elementAt(step, index));

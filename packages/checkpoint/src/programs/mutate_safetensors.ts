@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { UserError } from "@tessera/config";
 import { mutate, seededDraws } from "@tessera/testing";
 import { openSafetensors } from "../index.js";
-import { headerOf } from "../safetensors_writer.js";
+import { encodeHeader } from "../safetensors_writer.js";
 
 const tensors = [
   { name: "a", shape: [2, 3] },
@@ -14,7 +14,7 @@ const tensors = [
 
 /** A whole file, whose every element is 7. */
 function wholeFile(): Buffer {
-  const header = headerOf(tensors, { metadata: { format: "pt" } });
+  const header = encodeHeader(tensors, { metadata: { format: "pt" } });
   const data = new Uint8Array(new Float32Array(11).fill(7).buffer);
   return Buffer.concat([header, data]);
 }
@@ -35,7 +35,7 @@ function readToEnd(path: string, size: number): void {
       if (!isRefused(() => opened.read(name, values.length, 1))) {
         throw new Error(`${name}: is read behind its end`);
       }
-      opened.sum(name);
+      opened.checksum(name);
       read += values.byteLength;
     }
     if (read > 2 * size) throw new Error(`${read} bytes of ${size}`); // 16-bit floats are widened

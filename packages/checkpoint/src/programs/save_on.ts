@@ -1,7 +1,7 @@
-// One rank that saves step after step, until it is ended: what the tests of killed jobs kill.
+// One rank that saves step after step, until a test kills it.
 
 import { openWriter } from "../sharded/writer.js";
-import { about, sourcesOf } from "./made.js";
+import { metadataOf, sourcesOf } from "./sample_checkpoints.js";
 
 export interface Task {
   readonly folder: string;
@@ -11,7 +11,7 @@ export interface Task {
   readonly first: number;
   readonly last: number;
   readonly keep: number;
-  readonly patienceSeconds?: number;
+  readonly timeoutSeconds?: number;
 }
 
 const {
@@ -19,15 +19,15 @@ const {
   first,
   last,
   keep,
-  patienceSeconds = 20,
+  timeoutSeconds = 20,
   ...share
 } = JSON.parse(process.argv[2]!) as Task;
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 try {
-  const place = { folder, rank: share.rank, ranks: share.ranks, keep, patienceSeconds };
-  const writer = await openWriter({ ...place, barrier: () => say("ready") });
+  const job = { folder, rank: share.rank, ranks: share.ranks, keep, timeoutSeconds };
+  const writer = await openWriter({ ...job, barrier: () => say("ready") });
   for (let step = first; step <= last; step += 1) {
-    await writer.write(about(step), sourcesOf(step, share));
+    await writer.write(metadataOf(step), sourcesOf(step, share));
     say(`saved ${step}`);
   }
   await writer.close();

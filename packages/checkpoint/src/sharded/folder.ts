@@ -1,5 +1,5 @@
-// The folder of a run's checkpoints. What is being written there, or taken away, has a hidden name; what is
-// visible is whole. `latest` names the one that was written last.
+// The folder of the checkpoints of a run. What is being written or removed has a hidden name; what is visible is
+// complete. `latest` names the one that was written last.
 
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ const LATEST = "latest";
 
 const nameOf = (step: number): string => `checkpoint-${step}`;
 
-/** Where a checkpoint is until it is whole. `token` is the job's own. */
+/** Where a checkpoint is until it is complete. `token` is that of the job. */
 export const partialFolder = (folder: string, step: number, token: string): string =>
   join(folder, `.${nameOf(step)}.partial-${token}`);
 
@@ -19,7 +19,7 @@ const isCheckpoint = (folder: string, name: string): boolean =>
 
 const stepOf = (name: string): number => Number(name.slice("checkpoint-".length));
 
-/** The names of the checkpoints in `folder`, those of the fewest steps first. */
+/** The names of the checkpoints in `folder`, sorted by step. */
 const checkpointsIn = (folder: string): readonly string[] =>
   existsSync(folder)
     ? readdirSync(folder)
@@ -27,16 +27,16 @@ const checkpointsIn = (folder: string): readonly string[] =>
         .sort((a, b) => stepOf(a) - stepOf(b))
     : [];
 
-/** The checkpoint in `folder` that was written last, or undefined. */
+/** The path of the checkpoint in `folder` that was written last; undefined for none. */
 export function latestCheckpoint(folder: string): string | undefined {
   const path = join(folder, LATEST);
   const named = existsSync(path) ? readFileSync(path, "utf8").trim() : "";
-  // Where checkpoints were copied or removed by hand, it names none.
+  // Where checkpoints were copied or removed by hand, `latest` may be wrong.
   const name = isCheckpoint(folder, named) ? named : checkpointsIn(folder).at(-1);
   return name === undefined ? undefined : join(folder, name);
 }
 
-/** Makes a whole checkpoint visible, in place of one of the same step. Returns its path. */
+/** Makes a complete checkpoint visible, in place of one of the same step. Returns its path. */
 export function publish(folder: string, step: number, token: string): string {
   const partial = partialFolder(folder, step, token);
   const path = join(folder, nameOf(step));
@@ -49,7 +49,7 @@ export function publish(folder: string, step: number, token: string): string {
   return path;
 }
 
-/** Removes checkpoints older than that of `step`, until `keep` are left with it; 0 removes none. */
+/** Removes checkpoints older than that of `step`, so that `keep` are left; 0 removes none. */
 export function prune(folder: string, step: number, keep: number): void {
   if (keep === 0) return;
   const older = checkpointsIn(folder).filter((name) => stepOf(name) < step);
@@ -62,7 +62,7 @@ export function removeCheckpoints(folder: string): void {
   for (const name of checkpointsIn(folder)) remove(folder, name);
 }
 
-/** A checkpoint of which part is gone must not be seen. */
+/** Hides the checkpoint first: one that is partly removed must not be visible. */
 function remove(folder: string, name: string): void {
   const hidden = join(folder, `.${name}.removed`);
   rmSync(hidden, { recursive: true, force: true });
@@ -70,7 +70,7 @@ function remove(folder: string, name: string): void {
   rmSync(hidden, { recursive: true });
 }
 
-/** Clears away what a job left that was ended while it saved. Only for whoever holds the folder's lock. */
+/** Removes what a job left that was killed while it saved. The caller must hold the lock of the folder. */
 export function recover(folder: string): void {
   for (const name of readdirSync(folder)) {
     if (isPartialOf(LATEST, name)) rmSync(join(folder, name));

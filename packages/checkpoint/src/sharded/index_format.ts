@@ -4,22 +4,24 @@
 import { crc32 } from "node:zlib";
 import * as v from "valibot";
 
+/** The file that makes a folder a checkpoint. */
 export const INDEX = "index.json";
 
-/** What an index begins with: the sum of the rest. */
-export const prefixOf = (body: string): string =>
+/** The beginning of an index: the checksum of `body`, which is the rest. */
+export const checksumPrefix = (body: string): string =>
   `{"crc32":"${crc32(body).toString(16).padStart(8, "0")}",`;
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
-export const Progress = v.object({
+/** How far training is. */
+export const TrainingProgress = v.object({
   /** Optimizer steps taken. */
   step: count,
-  /** Samples taken from the shuffled order: where the next batch begins. */
+  /** Samples that all ranks together have taken: where the next batch begins. */
   consumedSamples: count,
-  /** Samples that the order of a dataset was laid out for. */
+  /** Samples that the order of a dataset was built for. */
   trainSamples: v.optional(count),
-  /** Where the loss scale of fp16 training stands. */
+  /** State of the dynamic loss scale of fp16 training. */
   lossScale: v.optional(
     v.object({
       scale: v.pipe(v.number(), v.finite(), v.gtValue(0)),
@@ -29,16 +31,17 @@ export const Progress = v.object({
       skippedSamples: count,
     }),
   ),
-  /** With `step` and `consumedSamples`, all that random numbers are functions of. */
+  /** Random numbers are functions of it, `step` and `consumedSamples`. */
   seed: count,
-  /** What the run must have in common with the one that continues it, by name. */
+  /** Settings that must be the same in the run that continues this one. */
   identity: v.record(v.string(), v.union([v.string(), v.number()])),
 });
 
-export type Progress = Readonly<v.InferOutput<typeof Progress>>;
+/** How far training is. */
+export type TrainingProgress = Readonly<v.InferOutput<typeof TrainingProgress>>;
 
-/** Elements [first, first + count) of the box of `size` at `start`, as a tensor of a file. */
-const StoredPiece = v.object({
+/** Elements [first, first + count) of the slice of `size` at `start`, and the file whose tensor they are. */
+const StoredRange = v.object({
   file: count,
   start: v.array(count),
   size: v.array(count),
@@ -47,26 +50,27 @@ const StoredPiece = v.object({
   crc32: count,
 });
 
-export type StoredPiece = v.InferOutput<typeof StoredPiece>;
+export type StoredRange = v.InferOutput<typeof StoredRange>;
 
-/** A tensor as a whole, and where its elements lie. */
-const StoredTensor = v.object({ shape: v.array(count), pieces: v.array(StoredPiece) });
+/** The global shape of a tensor, and where its elements are stored. */
+const StoredTensor = v.object({ shape: v.array(count), pieces: v.array(StoredRange) });
 
 export type StoredTensor = v.InferOutput<typeof StoredTensor>;
 
+/** The schema of index.json. */
 export const Index = v.object({
   format: v.literal("tessera-checkpoint"),
-  progress: Progress,
-  /** The model's family; the first version wrote none, and knew one. */
+  progress: TrainingProgress,
+  /** The family of the model. The first version, which knew only GPTs, did not write it. */
   family: v.optional(v.string(), "gpt"),
-  /** The model's configuration, which its family reads. */
+  /** The configuration of the model, in the form of its family. */
   config: v.record(v.string(), v.unknown()),
-  /** How the learning rate goes. */
+  /** The learning-rate schedule. */
   schedule: v.record(v.string(), v.union([v.string(), v.number()])),
-  /** The run's settings as they were resolved, for people. */
+  /** The settings of the run, for people. */
   run: v.record(v.string(), v.unknown()),
   files: v.array(
-    // Names that lead out of the folder are none.
+    // No names that lead out of the folder.
     v.object({
       name: v.pipe(v.string(), v.regex(/^shard-\d+-of-\d+\.safetensors$/)),
       bytes: count,
@@ -77,5 +81,5 @@ export const Index = v.object({
 
 export type Index = Readonly<v.InferOutput<typeof Index>>;
 
-/** What of an index does not depend on the layout that it was saved under. */
-export type About = Omit<Index, "format" | "files" | "tensors">;
+/** The part of an index that does not depend on the layout of ranks. */
+export type CheckpointMetadata = Omit<Index, "format" | "files" | "tensors">;

@@ -1,5 +1,5 @@
-// Saves that end at each change of the folder in turn: before it, and in its middle. Whatever the moment, the last
-// whole checkpoint loads, all that are seen are whole, and the next job clears away the rest.
+// Saves that end at each change of the folder: before it, and in its middle. Whatever the moment, the last complete
+// checkpoint loads, all visible ones are complete, and the next job removes the rest.
 
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -7,10 +7,10 @@ import { expect, test } from "@jest/globals";
 import { scratchFolder } from "@tessera/testing";
 import { failAt, Killed } from "../programs/failing_files.js";
 import { loadStep } from "../programs/load_step.js";
-import { about, sourcesOf } from "../programs/made.js";
+import { metadataOf, sourcesOf } from "../programs/sample_checkpoints.js";
 import { latestCheckpoint, recover } from "./folder.js";
 import { lockFolder } from "./folder_lock.js";
-import { saveShard, type Place } from "./save_shard.js";
+import { saveShard, type JobFolder } from "./save_shard.js";
 
 const ROWS = 40;
 const at = scratchFolder("interrupted");
@@ -35,15 +35,15 @@ const jobs: Readonly<Record<string, Job>> = {
 function save({ ranks, keep }: Job, token: string, rank: number, step: number) {
   const sources = sourcesOf(step, { rank, ranks, rows: ROWS });
   const bytes = Buffer.concat(
-    sources.map(({ piece, copy }) => {
-      const values = new Float32Array(piece.size);
+    sources.map(({ range, copy }) => {
+      const values = new Float32Array(range.size);
       copy(values);
       return new Uint8Array(values.buffer);
     }),
   );
-  const slots = sources.map(({ name, piece }) => ({ name, piece }));
-  const place: Place = { folder: folderOf(), token, rank, ranks, keep, patienceSeconds: 0.01 };
-  return saveShard(place, { about: about(step), slots, bytes }, () => undefined);
+  const ranges = sources.map(({ name, range }) => ({ name, range }));
+  const job: JobFolder = { folder: folderOf(), token, rank, ranks, keep, timeoutSeconds: 0.01 };
+  return saveShard(job, { metadata: metadataOf(step), ranges, bytes }, () => undefined);
 }
 
 const folderOf = (): string => at("run");

@@ -41,7 +41,7 @@ test("a disk that takes no more: an error that names the file, and what was save
 });
 
 test("a rank that is gone: the first one says whose file is missing", () => {
-  const { status, stdout } = runToEnd({ ranks: 2, patienceSeconds: 1 });
+  const { status, stdout } = runToEnd({ ranks: 2, timeoutSeconds: 1 });
   expect(status).toBe(1);
   expect(stdout).toMatch(/shard-00002-of-00002\.safetensors: was not written within 1 s/);
 });

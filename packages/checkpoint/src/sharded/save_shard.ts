@@ -1,6 +1,6 @@
-// One rank's part in saving a checkpoint. Ranks meet in the file system alone, so that their threads need
-// no messages while training sends its own: each leaves a list of what it wrote beside its file, and the
-// first one, having found all lists, makes the checkpoint visible.
+// Saves the shard of one rank. Ranks synchronize through the file system alone, so that their threads need no messages
+// while training sends its own: each writes a manifest beside its shard, and the first rank makes the checkpoint
+// visible when all manifests are there.
 
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -9,114 +9,122 @@ import { UserError } from "@tessera/config";
 import { writeError, writeFileAtomic } from "@tessera/files";
 import type { FlatRange } from "@tessera/params";
 import { partialFolder, prune, publish } from "./folder.js";
-import type { About, StoredPiece, StoredTensor } from "./index_format.js";
+import type { CheckpointMetadata, StoredRange, StoredTensor } from "./index_format.js";
 import { checkFolderLock } from "./folder_lock.js";
 import { writeShard } from "./shard_file.js";
 import { writeIndex } from "./write_index.js";
 
-/** A job's hold on a folder, and what it wants of it. */
-export interface Place {
+/** A folder that a job holds, and how it saves there. */
+export interface JobFolder {
   readonly folder: string;
-  /** The job's own: the same on all ranks. */
+  /** Of the lock; the same on all ranks. */
   readonly token: string;
   readonly rank: number;
   readonly ranks: number;
-  /** How many checkpoints stay; 0 for all. */
+  /** How many checkpoints are kept; 0 for all. */
   readonly keep: number;
-  /** How long the first rank waits for the others. */
-  readonly patienceSeconds: number;
+  /** How long the first rank waits for the shards of the others. */
+  readonly timeoutSeconds: number;
 }
 
 /** Some elements of a tensor, by its name in the checkpoint. */
-export interface Slot {
+export interface NamedRange {
   readonly name: string;
-  readonly piece: Pick<FlatRange, "slice" | "sliceOffset" | "size">;
+  readonly range: Pick<FlatRange, "slice" | "sliceOffset" | "size">;
 }
 
-export interface Save {
-  readonly about: About;
-  readonly slots: readonly Slot[];
-  /** The elements of all slots, one after another. */
+/** What one rank saves. */
+export interface SaveRequest {
+  readonly metadata: CheckpointMetadata;
+  readonly ranges: readonly NamedRange[];
+  /** The elements of all ranges, one after the other. */
   readonly bytes: Uint8Array;
 }
 
-interface Listed extends Omit<StoredPiece, "file"> {
+interface ManifestEntry extends Omit<StoredRange, "file"> {
   readonly name: string;
   readonly shape: readonly number[];
 }
 
-interface List {
+/** What a rank has written. */
+interface Manifest {
   readonly bytes: number;
-  readonly tensors: readonly Listed[];
+  readonly tensors: readonly ManifestEntry[];
 }
 
-const fileOf = (rank: number, ranks: number): string => {
-  const [place, all] = [rank + 1, ranks].map((number) => String(number).padStart(5, "0"));
-  return `shard-${place}-of-${all}.safetensors`;
+const shardName = (rank: number, ranks: number): string => {
+  const [number, all] = [rank + 1, ranks].map((value) => String(value).padStart(5, "0"));
+  return `shard-${number}-of-${all}.safetensors`;
 };
 
-const LIST = ".json";
+const MANIFEST_ENDING = ".json";
 
 const UNTOUCHED = "what was saved before is untouched";
 
-/** Writes this rank's shard; on the first rank, waits for the rest. Returns the checkpoint's path there. */
+/** Writes the shard of this rank. The first rank waits for the others, and returns the path of the checkpoint. */
 export async function saveShard(
-  place: Place,
-  save: Save,
-  tell: (written: number) => void,
+  job: JobFolder,
+  save: SaveRequest,
+  report: (written: number) => void,
 ): Promise<string | null> {
-  const partial = partialFolder(place.folder, save.about.progress.step, place.token);
-  const path = join(partial, fileOf(place.rank, place.ranks));
+  const partial = partialFolder(job.folder, save.metadata.progress.step, job.token);
+  const path = join(partial, shardName(job.rank, job.ranks));
   try {
     mkdirSync(partial, { recursive: true });
-    await writeListed(path, save, tell);
-    return place.rank === 0 ? await complete(place, partial, save.about) : null;
+    await writeShardAndManifest(path, save, report);
+    return job.rank === 0 ? await publishAll(job, partial, save.metadata) : null;
   } catch (error) {
-    // The room that it took is of use to others.
-    rmSync(place.ranks === 1 ? partial : path, { recursive: true, force: true });
+    // Frees the disk space.
+    rmSync(job.ranks === 1 ? partial : path, { recursive: true, force: true });
     throw writeError(path, error, UNTOUCHED);
   }
 }
 
-async function writeListed(
+async function writeShardAndManifest(
   path: string,
-  { slots, bytes }: Save,
-  tell: (written: number) => void,
+  { ranges, bytes }: SaveRequest,
+  report: (written: number) => void,
 ): Promise<void> {
-  const tensors = slots.map(({ name, piece }) => ({ name, shape: [piece.size] }));
-  const written = await writeShard(path, { tensors, bytes }, tell);
-  const list: List = {
+  const tensors = ranges.map(({ name, range }) => ({ name, shape: [range.size] }));
+  const written = await writeShard(path, { tensors, bytes }, report);
+  const manifest: Manifest = {
     bytes: written.bytes,
-    tensors: slots.map(({ name, piece: { slice, sliceOffset, size } }, i) => ({
+    tensors: ranges.map(({ name, range: { slice, sliceOffset, size } }, i) => ({
       name,
       shape: slice.shape,
       start: [...slice.start],
       size: [...slice.size],
       first: sliceOffset,
       count: size,
-      crc32: written.sums[i]!,
+      crc32: written.checksums[i]!,
     })),
   };
-  writeFileAtomic(path + LIST, JSON.stringify(list));
+  writeFileAtomic(path + MANIFEST_ENDING, JSON.stringify(manifest));
 }
 
-/** Waits for all ranks' lists, makes the index of them, and the checkpoint visible. */
-async function complete(place: Place, partial: string, about: About): Promise<string> {
-  const { folder, token, ranks, keep } = place;
-  const { step } = about.progress;
-  await untilListed(place, partial);
+/** Waits for the manifests of all ranks, writes the index, and makes the checkpoint visible. */
+async function publishAll(
+  job: JobFolder,
+  partial: string,
+  metadata: CheckpointMetadata,
+): Promise<string> {
+  const { folder, token, ranks, keep } = job;
+  const { step } = metadata.progress;
+  await awaitManifests(job, partial);
   const tensors: Record<string, StoredTensor> = {};
   const files = Array.from({ length: ranks }, (_, rank) => {
-    const name = fileOf(rank, ranks);
-    const list = JSON.parse(readFileSync(join(partial, name + LIST), "utf8")) as List;
-    for (const { name: tensor, shape, ...piece } of list.tensors) {
+    const name = shardName(rank, ranks);
+    const manifest = JSON.parse(
+      readFileSync(join(partial, name + MANIFEST_ENDING), "utf8"),
+    ) as Manifest;
+    for (const { name: tensor, shape, ...range } of manifest.tensors) {
       tensors[tensor] ??= { shape: [...shape], pieces: [] };
-      tensors[tensor].pieces.push({ file: rank, ...piece });
+      tensors[tensor].pieces.push({ file: rank, ...range });
     }
-    rmSync(join(partial, name + LIST));
-    return { name, bytes: list.bytes };
+    rmSync(join(partial, name + MANIFEST_ENDING));
+    return { name, bytes: manifest.bytes };
   });
-  writeIndex(partial, { ...about, files, tensors });
+  writeIndex(partial, { ...metadata, files, tensors });
   checkFolderLock(folder, token);
   const path = publish(folder, step, token);
   prune(folder, step, keep);
@@ -125,17 +133,20 @@ async function complete(place: Place, partial: string, about: About): Promise<st
 
 const POLL_MS = 50;
 
-async function untilListed({ ranks, patienceSeconds }: Place, partial: string): Promise<void> {
+async function awaitManifests(
+  { ranks, timeoutSeconds }: JobFolder,
+  partial: string,
+): Promise<void> {
   const began = performance.now();
   for (;;) {
-    const listed = new Set(readdirSync(partial).filter((name) => name.endsWith(LIST)));
+    const listed = new Set(readdirSync(partial).filter((name) => name.endsWith(MANIFEST_ENDING)));
     if (listed.size === ranks) return;
-    if (performance.now() - began > patienceSeconds * 1000) {
-      const missing = Array.from({ length: ranks }, (_, rank) => fileOf(rank, ranks)).find(
-        (name) => !listed.has(name + LIST),
+    if (performance.now() - began > timeoutSeconds * 1000) {
+      const missing = Array.from({ length: ranks }, (_, rank) => shardName(rank, ranks)).find(
+        (name) => !listed.has(name + MANIFEST_ENDING),
       );
       throw new UserError(
-        `${join(partial, basename(missing!))}: was not written within ${patienceSeconds} s; ` +
+        `${join(partial, basename(missing!))}: was not written within ${timeoutSeconds} s; ` +
           UNTOUCHED,
       );
     }

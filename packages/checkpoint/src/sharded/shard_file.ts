@@ -1,34 +1,36 @@
-// One rank's file of a sharded checkpoint, written while its sums are computed.
+// Writes the file of one rank, and computes its checksums meanwhile.
 
 import { open } from "node:fs/promises";
 import { crc32 } from "node:zlib";
 import { writeError } from "@tessera/files";
-import { headerOf, type Named } from "../safetensors_writer.js";
+import { encodeHeader, type TensorInfo } from "../safetensors_writer.js";
 
-/** How much is handed to the system at once. */
+/** Bytes of one write. */
 const CHUNK_BYTES = 2 ** 23;
 
+/** The content of a shard. */
 export interface Shard {
-  /** In the order in which they lie in `bytes`, without gaps. */
-  readonly tensors: readonly Named[];
+  /** In the order of `bytes`, without gaps. */
+  readonly tensors: readonly TensorInfo[];
   readonly bytes: Uint8Array;
 }
 
+/** A shard that was written. */
 export interface WrittenShard {
-  /** Of the file. */
+  /** Size of the file. */
   readonly bytes: number;
   /** The CRC-32 of each tensor. */
-  readonly sums: readonly number[];
+  readonly checksums: readonly number[];
 }
 
-/** Writes the file at `path`, and waits until it is on the disk. `tell` hears of the bytes written. */
+/** Writes the file at `path`, and waits until it is on the disk. `report` is called with the bytes written so far. */
 export async function writeShard(
   path: string,
   { tensors, bytes }: Shard,
-  tell: (written: number) => void = () => undefined,
+  report: (written: number) => void = () => undefined,
 ): Promise<WrittenShard> {
-  const header = headerOf(tensors);
-  const sums = summer(tensors);
+  const header = encodeHeader(tensors);
+  const sums = createChecksums(tensors);
   try {
     const file = await open(path, "w");
     try {
@@ -38,7 +40,7 @@ export async function writeShard(
         const written = writeAt(file, chunk, header.length + done);
         sums.add(chunk);
         await written;
-        tell(done + chunk.length);
+        report(done + chunk.length);
       }
       await file.sync();
     } finally {
@@ -47,12 +49,12 @@ export async function writeShard(
   } catch (error) {
     throw writeError(path, error);
   }
-  return { bytes: header.length + bytes.length, sums: sums.take() };
+  return { bytes: header.length + bytes.length, checksums: sums.take() };
 }
 
 type File = Awaited<ReturnType<typeof open>>;
 
-/** A write may end early: near the end of the disk, it writes what still fits. */
+/** A write may stop early: on a disk that is nearly full, it writes what still fits. */
 async function writeAt(file: File, chunk: Uint8Array, position: number): Promise<void> {
   for (let done = 0; done < chunk.length;) {
     const left = chunk.length - done;
@@ -60,8 +62,8 @@ async function writeAt(file: File, chunk: Uint8Array, position: number): Promise
   }
 }
 
-/** The sums of tensors whose bytes come one after another, in chunks of any size. */
-function summer(tensors: readonly Named[]) {
+/** CRC-32 of tensors whose bytes come one after the other, in chunks of any size. */
+function createChecksums(tensors: readonly TensorInfo[]) {
   const sizes = tensors.map(({ shape }) => shape.reduce((a, b) => a * b, 4));
   const sums = sizes.map(() => 0);
   let [index, seen] = [0, 0];

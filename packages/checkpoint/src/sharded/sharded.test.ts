@@ -18,12 +18,12 @@ import { UserError } from "@tessera/config";
 import { UNSHARDED } from "@tessera/mesh";
 import { fullSlice } from "@tessera/random";
 import { latestCheckpoint } from "./folder.js";
-import { about, elementAt, sourcesOf } from "../programs/made.js";
+import { metadataOf, elementAt, sourcesOf } from "../programs/sample_checkpoints.js";
 import type { Index } from "./index_format.js";
 import { readIndex } from "./read_index.js";
-import { openCheckpoint } from "./saved.js";
+import { openCheckpoint } from "./open_checkpoint.js";
 import { writeIndex } from "./write_index.js";
-import { openWriter, type Writer } from "./writer.js";
+import { openWriter, type CheckpointWriter } from "./writer.js";
 
 const ROWS = 6;
 
@@ -33,21 +33,22 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-async function open(ranks: number, keep = 0): Promise<Writer[]> {
-  const place = { folder, ranks, keep, patienceSeconds: 5, barrier: () => undefined };
-  const writers: Writer[] = [];
+async function open(ranks: number, keep = 0): Promise<CheckpointWriter[]> {
+  const place = { folder, ranks, keep, timeoutSeconds: 5, barrier: () => undefined };
+  const writers: CheckpointWriter[] = [];
   for (let rank = 0; rank < ranks; rank += 1) writers.push(await openWriter({ ...place, rank }));
   return writers;
 }
 
-const save = (writers: readonly Writer[], step: number) =>
+const save = (writers: readonly CheckpointWriter[], step: number) =>
   Promise.all(
     writers.map((writer, rank) =>
-      writer.write(about(step), sourcesOf(step, { rank, ranks: writers.length, rows: ROWS })),
+      writer.write(metadataOf(step), sourcesOf(step, { rank, ranks: writers.length, rows: ROWS })),
     ),
   );
 
-const close = (writers: readonly Writer[]) => Promise.all(writers.map((writer) => writer.close()));
+const close = (writers: readonly CheckpointWriter[]) =>
+  Promise.all(writers.map((writer) => writer.close()));
 
 /** Saves the checkpoints of some steps, by three ranks. */
 async function saved(...steps: number[]): Promise<void> {
@@ -67,7 +68,7 @@ const wholeTable = {
 function load(): number {
   const checkpoint = openCheckpoint(latestCheckpoint(folder)!);
   try {
-    checkpoint.check(UNSHARDED);
+    checkpoint.verify(UNSHARDED);
     const { step } = checkpoint.progress;
     const expected = Array.from({ length: 8 * ROWS }, (_, index) => elementAt(step, index));
     expect([...checkpoint.values("weights", wholeTable)]).toEqual(expected);
@@ -95,7 +96,7 @@ test("the model's family and configuration are kept as they are; those of the fi
   const model = { family: "encoder", config: { layers: [1, { a: null }] } };
   const [writer] = await open(1);
   const sources = sourcesOf(1, { rank: 0, ranks: 1, rows: ROWS });
-  await writer!.write({ ...about(1), ...model }, sources);
+  await writer!.write({ ...metadataOf(1), ...model }, sources);
   await writer!.close();
   const path = latestCheckpoint(folder)!;
   expect(openCheckpoint(path)).toMatchObject(model);
@@ -120,7 +121,7 @@ test("a copy of the state is saved: what changes after the call does not matter"
   const [writer] = await open(1);
   const state = new Float32Array(8 * ROWS).fill(1);
   const [source] = sourcesOf(1, { rank: 0, ranks: 1, rows: ROWS });
-  const written = writer!.write(about(1), [{ ...source!, copy: (into) => into.set(state) }]);
+  const written = writer!.write(metadataOf(1), [{ ...source!, copy: (into) => into.set(state) }]);
   state.fill(2);
   await written;
   await writer!.close();

@@ -1,73 +1,83 @@
-// Saving beside training: elements are copied, and a thread writes the copy.
+// Saves while training goes on: elements are copied, and a thread writes the copy.
 
 import { accessSync, constants, mkdirSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { UserError } from "@tessera/config";
 import { writeError, type FileLock } from "@tessera/files";
 import { recover } from "./folder.js";
-import type { About } from "./index_format.js";
+import type { CheckpointMetadata } from "./index_format.js";
 import { jobToken, lockFolder } from "./folder_lock.js";
-import type { Place, Save, Slot } from "./save_shard.js";
-import type { Start, Told } from "./writer_thread.js";
+import type { JobFolder, SaveRequest, NamedRange } from "./save_shard.js";
+import type { WriterStart, WriterReply } from "./writer_thread.js";
 
-/** A slot, and how its elements are copied out. */
-export interface Source extends Slot {
+/** A range of a tensor, and how its elements are copied. */
+export interface TensorSource extends NamedRange {
   readonly copy: (into: Float32Array) => void;
 }
 
-export interface WriterOptions extends Omit<Place, "token"> {
+/** Where a rank saves. */
+export interface CheckpointWriterOptions extends Omit<JobFolder, "token"> {
   /** Returns when all ranks have called it. */
   readonly barrier: () => void;
-  /** Hears of what is waited for. */
-  readonly say?: (text: string) => void;
+  /** Called with a line when the lock takes time. Default: nothing. */
+  readonly log?: (text: string) => void;
 }
 
-/** What a save came to. */
-export interface Saved {
-  /** Of the checkpoint, on the first rank. */
+/** The result of a save. */
+export interface SaveResult {
+  /** Path of the checkpoint on the first rank; null on others. */
   readonly path: string | null;
+  /** Bytes that this rank wrote. */
   readonly bytes: number;
   readonly seconds: number;
 }
 
-export interface Writer {
+/** Saves checkpoints to a folder, as one rank. */
+export interface CheckpointWriter {
   /**
-   * Copies the sources' elements, and has them written. One save at a time. Resolves once the checkpoint is
-   * visible on the first rank, and once this rank's part is on the disk on the others. Rejects with a
-   * UserError that names the file.
+   * Copies the elements of the sources, and has the copy written; one save at a time. Resolves on the first rank when
+   * the checkpoint is visible, on others when their shard is on the disk. Rejects with a UserError that names the
+   * file. `report` is called with the bytes written so far, and all.
    */
   write(
-    about: About,
-    sources: readonly Source[],
-    tell?: (written: number, all: number) => void,
-  ): Promise<Saved>;
+    metadata: CheckpointMetadata,
+    sources: readonly TensorSource[],
+    report?: (written: number, all: number) => void,
+  ): Promise<SaveResult>;
   close(): Promise<void>;
 }
 
 /**
- * Takes `folder`, which is made if there is none, for one job, all of whose ranks call this. Throws a UserError
- * where it cannot be written, or another job has it.
+ * Takes `folder`, which is created if need be, for this job. All ranks call this together.
+ *
+ * @throws UserError where the folder cannot be written, or another job holds it.
  */
-export async function openWriter({ barrier, say, ...options }: WriterOptions): Promise<Writer> {
-  const lock = options.rank === 0 ? await lockOf(options.folder, say ?? (() => undefined)) : null;
+export async function openWriter({
+  barrier,
+  log = () => undefined,
+  ...options
+}: CheckpointWriterOptions): Promise<CheckpointWriter> {
+  const lock = options.rank === 0 ? await prepareFolder(options.folder, log) : null;
   barrier();
-  const place: Place = { ...options, token: jobToken(options.folder) };
-  const start: Start = { place, lock: lock?.descriptor ?? null };
+  const job: JobFolder = { ...options, token: jobToken(options.folder) };
+  const start: WriterStart = { job, lock: lock?.descriptor ?? null };
   const program = new URL("./writer_thread.js", import.meta.url);
   const worker = new Worker(program, { workerData: start });
   worker.unref();
   let memory = new ArrayBuffer(0);
   return {
-    async write(about, sources, tell = () => undefined) {
-      const size = sources.reduce((sum, { piece }) => sum + 4 * piece.size, 0);
+    async write(metadata, sources, report = () => undefined) {
+      const size = sources.reduce((sum, { range }) => sum + 4 * range.size, 0);
       if (memory.byteLength < size) memory = new ArrayBuffer(size);
       copyAll(sources, memory);
-      const slots = sources.map(({ name, piece }) => ({ name, piece }));
-      const save: Save = { about, slots, bytes: new Uint8Array(memory, 0, size) };
+      const ranges = sources.map(({ name, range }) => ({ name, range }));
+      const save: SaveRequest = { metadata, ranges, bytes: new Uint8Array(memory, 0, size) };
       worker.ref(); // the process must not end before it is written
       worker.postMessage(save, [memory]);
       try {
-        const { path, bytes, seconds } = await outcome(worker, (written) => tell(written, size));
+        const { path, bytes, seconds } = await awaitReply(worker, (written) =>
+          report(written, size),
+        );
         memory = bytes.buffer as ArrayBuffer;
         return { path, bytes: size, seconds };
       } finally {
@@ -81,44 +91,44 @@ export async function openWriter({ barrier, say, ...options }: WriterOptions): P
   };
 }
 
-async function lockOf(folder: string, say: (text: string) => void): Promise<FileLock> {
+async function prepareFolder(folder: string, log: (text: string) => void): Promise<FileLock> {
   try {
     mkdirSync(folder, { recursive: true });
     accessSync(folder, constants.W_OK);
   } catch (error) {
     throw writeError(folder, error, "choose another folder");
   }
-  const lock = await lockFolder(folder, say);
+  const lock = await lockFolder(folder, log);
   recover(folder);
   return lock;
 }
 
-function copyAll(sources: readonly Source[], memory: ArrayBuffer): void {
+function copyAll(sources: readonly TensorSource[], memory: ArrayBuffer): void {
   let at = 0;
-  for (const { piece, copy } of sources) {
-    copy(new Float32Array(memory, at, piece.size));
-    at += 4 * piece.size;
+  for (const { range, copy } of sources) {
+    copy(new Float32Array(memory, at, range.size));
+    at += 4 * range.size;
   }
 }
 
-type Done = Extract<Told, { readonly kind: "saved" }>;
+type SavedReply = Extract<WriterReply, { readonly kind: "saved" }>;
 
-const outcome = (worker: Worker, tell: (written: number) => void): Promise<Done> =>
+const awaitReply = (worker: Worker, report: (written: number) => void): Promise<SavedReply> =>
   new Promise((resolve, reject) => {
     const settle = (end: () => void): void => {
-      worker.off("message", hear);
+      worker.off("message", receive);
       worker.off("error", fail);
       end();
     };
     const fail = (error: Error): void => settle(() => reject(error));
-    const hear = (context: Told): void => {
-      if (context.kind === "written") tell(context.bytes);
-      else if (context.kind === "saved") settle(() => resolve(context));
+    const receive = (reply: WriterReply): void => {
+      if (reply.kind === "written") report(reply.bytes);
+      else if (reply.kind === "saved") settle(() => resolve(reply));
       else
         settle(() =>
-          reject(context.isUsers ? new UserError(context.error) : new Error(context.error)),
+          reject(reply.isUserError ? new UserError(reply.error) : new Error(reply.error)),
         );
     };
-    worker.on("message", hear);
+    worker.on("message", receive);
     worker.on("error", fail);
   });

@@ -1,18 +1,19 @@
-// The thread that writes while training goes on. It also keeps the lock of the folder alive, as nothing
-// else that it does takes long.
+// The thread that writes while training goes on. It is also the heartbeat of the lock, as it is never busy for long.
 
 import { parentPort, workerData } from "node:worker_threads";
 import { touchLock } from "@tessera/files";
 import { HEARTBEAT_MS } from "./folder_lock.js";
-import { saveShard, type Place, type Save } from "./save_shard.js";
+import { saveShard, type JobFolder, type SaveRequest } from "./save_shard.js";
 
-export interface Start {
-  readonly place: Place;
-  /** The lock's; null where another rank has it. */
+/** What the thread starts with. */
+export interface WriterStart {
+  readonly job: JobFolder;
+  /** Descriptor of the lock; null where another rank holds it. */
   readonly lock: number | null;
 }
 
-export type Told =
+/** Messages of the thread. */
+export type WriterReply =
   | { readonly kind: "written"; readonly bytes: number }
   | {
       readonly kind: "saved";
@@ -20,28 +21,29 @@ export type Told =
       readonly seconds: number;
       readonly bytes: Uint8Array;
     }
-  | { readonly kind: "failed"; readonly error: string; readonly isUsers: boolean };
+  | { readonly kind: "failed"; readonly error: string; readonly isUserError: boolean };
 
-const { place, lock } = workerData as Start;
+const { job, lock } = workerData as WriterStart;
 const port = parentPort!;
-const tell = (context: Told, moved: ArrayBuffer[] = []): void => port.postMessage(context, moved);
+const send = (reply: WriterReply, transferred: ArrayBuffer[] = []): void =>
+  port.postMessage(reply, transferred);
 
 if (lock !== null) setInterval(() => touchLock(lock), HEARTBEAT_MS).unref();
 
-port.on("message", (save: Save) => {
+port.on("message", (save: SaveRequest) => {
   const began = performance.now();
-  const saved = (path: string | null): void => {
+  const sendSaved = (path: string | null): void => {
     const seconds = (performance.now() - began) / 1000;
     const { bytes } = save;
-    tell({ kind: "saved", path, seconds, bytes }, [bytes.buffer as ArrayBuffer]);
+    send({ kind: "saved", path, seconds, bytes }, [bytes.buffer as ArrayBuffer]);
   };
-  saveShard(place, save, (bytes) => tell({ kind: "written", bytes })).then(
-    saved,
+  saveShard(job, save, (bytes) => send({ kind: "written", bytes })).then(
+    sendSaved,
     (error: unknown) =>
-      tell({
+      send({
         kind: "failed",
         error: error instanceof Error ? error.message : String(error),
-        isUsers: error instanceof Error && error.name === "UserError",
+        isUserError: error instanceof Error && error.name === "UserError",
       }),
   );
 });

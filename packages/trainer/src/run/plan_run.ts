@@ -1,7 +1,7 @@
 // From a configuration to this rank's plan: data opened, the model laid out, every contradiction refused. Nothing
 // large is in memory yet.
 
-import { readProgress, type Progress } from "@tessera/checkpoint";
+import { readProgress, type TrainingProgress } from "@tessera/checkpoint";
 import type { World } from "@tessera/collectives";
 import { orderLength } from "@tessera/data";
 import type { ParamSpec, Tree, TreeOf } from "@tessera/params";
@@ -102,7 +102,7 @@ function remainingSamples(
   { duration }: RunConfig,
   samples: number,
   globalBatch: number,
-  resumed: Progress | undefined,
+  resumed: TrainingProgress | undefined,
 ): number {
   if (resumed === undefined || "samples" in duration) return samples;
   return resumed.consumedSamples + (duration.steps - resumed.step) * globalBatch;

@@ -1,7 +1,7 @@
 // A training run as one value: everything that decides its numbers, and where it keeps them. Flags of
 // `gpt-ddp` and `pretrain-gpt`, and DeepSpeed's JSON, are dialects of it; a program of your own writes it down.
 
-import type { Progress } from "@tessera/checkpoint";
+import type { TrainingProgress } from "@tessera/checkpoint";
 import type { BatchRamp } from "@tessera/config";
 import type { Feed } from "@tessera/data";
 import type { FloatStorage } from "@tessera/kernels/memory";
@@ -115,5 +115,5 @@ export interface DataRequest {
   /** Samples of a full step. */
   readonly globalBatch: number;
   /** Of the checkpoint that the run continues from. */
-  readonly resumed: Progress | undefined;
+  readonly resumed: TrainingProgress | undefined;
 }

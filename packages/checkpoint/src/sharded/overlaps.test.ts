@@ -1,9 +1,9 @@
 import { expect, test } from "@jest/globals";
 import { contiguousRuns } from "@tessera/random";
-import { overlaps, type Stretch } from "./slice.js";
+import { overlaps, type SliceRange } from "./overlaps.js";
 
 /** A stretch that a few numbers choose, the same for the same numbers. */
-function drawnFrom(draw: () => number, whole: readonly number[]): Stretch {
+function drawnFrom(draw: () => number, whole: readonly number[]): SliceRange {
   const start = whole.map((extent) => Math.floor(draw() * extent));
   const size = whole.map((extent, dim) => 1 + Math.floor(draw() * (extent - start[dim]!)));
   const elements = size.reduce((a, b) => a * b, 1);
@@ -21,7 +21,7 @@ function drawer(seed: number): () => number {
 }
 
 /** The place of each element of a stretch in the whole, in order. */
-const placesOf = ({ slice, sliceOffset, size }: Stretch): number[] =>
+const placesOf = ({ slice, sliceOffset, size }: SliceRange): number[] =>
   [...contiguousRuns(slice, sliceOffset, sliceOffset + size)].flatMap((run) =>
     Array.from({ length: run.length }, (_, i) => run.offset + i),
   );

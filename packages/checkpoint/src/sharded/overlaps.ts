@@ -1,31 +1,31 @@
-// Which elements two stretches of one parameter have in common. Pure arithmetic: this is all of resharding.
+// The elements that two ranges of one parameter have in common. Pure arithmetic: this is all of resharding.
 
 import type { FlatRange } from "@tessera/params";
 import { contiguousRuns, type TensorSlice } from "@tessera/random";
 
-/** Elements [first, first + size) of a window, in its order. */
-export type Stretch = Pick<FlatRange, "slice" | "sliceOffset" | "size">;
+/** Elements [sliceOffset, sliceOffset + size) of a slice. */
+export type SliceRange = Pick<FlatRange, "slice" | "sliceOffset" | "size">;
 
-/** Elements that lie side by side in two stretches, counted from the beginning of each. */
+/** Elements that are contiguous in two ranges, by their offsets in each. */
 export interface Overlap {
   readonly from: number;
   readonly to: number;
   readonly length: number;
 }
 
-const runsOf = ({ slice, sliceOffset, size }: Stretch) =>
+const runsOf = ({ slice, sliceOffset, size }: SliceRange) =>
   contiguousRuns(slice, sliceOffset, sliceOffset + size);
 
-/** The places in the whole of the first and of the last element. */
-function boundsOf({ slice, sliceOffset, size }: Stretch): readonly [number, number] {
-  const placeOf = (index: number): number => {
+/** Offsets of the first and the last element in the whole tensor. */
+function boundsOf({ slice, sliceOffset, size }: SliceRange): readonly [number, number] {
+  const offsetOf = (index: number): number => {
     const [run] = contiguousRuns(slice, index, index + 1);
     return run!.offset;
   };
-  return [placeOf(sliceOffset), placeOf(sliceOffset + size - 1)];
+  return [offsetOf(sliceOffset), offsetOf(sliceOffset + size - 1)];
 }
 
-function areApart(a: Stretch, b: Stretch): boolean {
+function areDisjoint(a: SliceRange, b: SliceRange): boolean {
   if (a.size === 0 || b.size === 0) return true;
   const isBeside = (x: TensorSlice, y: TensorSlice): boolean =>
     x.start.some((start, dim) => start + x.size[dim]! <= y.start[dim]!);
@@ -35,9 +35,9 @@ function areApart(a: Stretch, b: Stretch): boolean {
   return last < otherFirst || otherLast < first;
 }
 
-/** What `source` and `target`, of the same whole, have in common, in the order of both. */
-export function* overlaps(source: Stretch, target: Stretch): Generator<Overlap> {
-  if (areApart(source, target)) return;
+/** The overlaps of `source` and `target`, which are ranges of one tensor, in order. */
+export function* overlaps(source: SliceRange, target: SliceRange): Generator<Overlap> {
+  if (areDisjoint(source, target)) return;
   let joined = null as Overlap | null;
   for (const found of overlapsOfRuns(source, target)) {
     if (joined !== null && follows(joined, found)) {
@@ -53,7 +53,7 @@ export function* overlaps(source: Stretch, target: Stretch): Generator<Overlap> 
 const follows = (a: Overlap, b: Overlap): boolean =>
   a.from + a.length === b.from && a.to + a.length === b.to;
 
-function* overlapsOfRuns(source: Stretch, target: Stretch): Generator<Overlap> {
+function* overlapsOfRuns(source: SliceRange, target: SliceRange): Generator<Overlap> {
   const sources = runsOf(source);
   const targets = runsOf(target);
   let [a, b] = [sources.next(), targets.next()];

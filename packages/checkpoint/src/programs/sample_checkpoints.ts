@@ -1,16 +1,16 @@
-// Checkpoints of made-up tensors, for tests: every element says where it stands and when it was saved.
+// Checkpoints of synthetic tensors, for tests: every element is a function of its index and the step.
 
 import { gptConfig, noDropout, saveConfig } from "@tessera/gpt";
 import { fullSlice } from "@tessera/random";
-import type { About } from "../sharded/index_format.js";
-import type { Source } from "../sharded/writer.js";
+import type { CheckpointMetadata } from "../sharded/index_format.js";
+import type { TensorSource } from "../sharded/writer.js";
 
 /** Element `index` of the tensor after `step` steps. */
 export const elementAt = (step: number, index: number): number => 1000 * step + (index % 997);
 
 export const NAME = "weights.table";
 
-export const about = (step: number): About => ({
+export const metadataOf = (step: number): CheckpointMetadata => ({
   progress: { step, consumedSamples: 4 * step, seed: 7, identity: { seed: 7 } },
   family: "gpt",
   config: saveConfig(
@@ -31,7 +31,7 @@ export const about = (step: number): About => ({
 export function sourcesOf(
   step: number,
   { rank, ranks, rows }: { readonly rank: number; readonly ranks: number; readonly rows: number },
-): readonly Source[] {
+): readonly TensorSource[] {
   const size = 8 * rows;
   const [first, end] = [rank, rank + 1].map((index) => Math.floor((size * index) / ranks)) as [
     number,
@@ -41,5 +41,5 @@ export function sourcesOf(
   const copy = (into: Float32Array): void => {
     for (let i = 0; i < into.length; i += 1) into[i] = elementAt(step, first + i);
   };
-  return [{ name: NAME, piece, copy }];
+  return [{ name: NAME, range: piece, copy }];
 }

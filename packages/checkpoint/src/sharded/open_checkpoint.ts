@@ -1,52 +1,60 @@
-// Reading a sharded checkpoint: each rank reads the elements that it is to hold, whoever wrote them.
+// Reads a sharded checkpoint: each rank reads the elements that it needs, whichever ranks wrote them.
 
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { tensor, type Tensor } from "@tensorflow/tfjs-core";
+import { tensor, util, type Tensor } from "@tensorflow/tfjs-core";
 import { UserError } from "@tessera/config";
 import { mapTree, type ShardLayout, type FlatRange, type Tree, type TreeOf } from "@tessera/params";
 import type { ShardIndex } from "@tessera/mesh";
 import { openSafetensors, type SafetensorsFile } from "../safetensors.js";
 import { readIndex } from "./read_index.js";
-import { INDEX, type Index, type Progress, type StoredTensor } from "./index_format.js";
-import { overlaps, type Overlap, type Stretch } from "./slice.js";
+import { INDEX, type Index, type TrainingProgress, type StoredTensor } from "./index_format.js";
+import { overlaps, type Overlap, type SliceRange } from "./overlaps.js";
 
-/** The slot of the parameters themselves; the others are the optimizer's. */
+/** The slot of the parameters; the others are those of the optimizer. */
 export const WEIGHTS = "weights";
 
+/** The name of a tensor in a checkpoint: `weights.blocks.0.norm.gain`. */
 export const slotName = (slot: string, path: string): string => `${slot}.${path}`;
 
+/** Whether `folder` is a training checkpoint. */
 export const isSharded = (folder: string): boolean => existsSync(join(folder, INDEX));
 
-export interface SavedCheckpoint {
+/** An open training checkpoint. */
+export interface Checkpoint {
   readonly folder: string;
-  readonly progress: Progress;
+  readonly progress: TrainingProgress;
   /** The name of the model's family, and the configuration from which it builds the model. */
   readonly family: string;
   readonly config: Readonly<Record<string, unknown>>;
   /** Bytes of tensors read so far. */
   readonly bytesRead: number;
   /**
-   * Throws a UserError, naming the file, where a tensor in one of the files that are `part` of all is not as it
-   * was written. Ranks check a part each.
+   * Verifies the checksums of the files of `shard`; ranks share the files.
+   *
+   * @throws UserError that names a file which is not as it was written.
    */
-  check(shard: ShardIndex): void;
-  /** The elements that a tensor holds of a slot: weights or the optimizer's. */
+  verify(shard: ShardIndex): void;
+  /** The elements of a slot that `layout` has. Throws a UserError where they are not all stored. */
   values(slot: string, layout: ShardLayout): Float32Array;
-  /** Tensors of them. The caller owns these. */
+  /** The same as tensors. The caller owns them. */
   read(slot: string, layouts: TreeOf<ShardLayout>): Tree;
   close(): void;
 }
 
-/** Reads the index, and makes sure that all files are there. Throws a UserError that names what is not. */
-export function openCheckpoint(folder: string): SavedCheckpoint {
+/**
+ * Opens the checkpoint in `folder`: reads its index, and checks that all files are there.
+ *
+ * @throws UserError that names the file which is missing or damaged.
+ */
+export function openCheckpoint(folder: string): Checkpoint {
   const index = readIndex(folder);
   checkSizes(folder, index);
-  const files = opener(folder, index);
+  const files = createFiles(folder, index);
   const values = (slot: string, { shape, ranges }: ShardLayout): Float32Array => {
-    const all = new Float32Array(shape.reduce((a, b) => a * b, 1));
+    const all = new Float32Array(util.sizeFromShape([...shape]));
     for (const range of ranges) {
-      readPiece(files, storedOf(index, files, slotName(slot, range.path), range), range, all);
+      readRange(files, findStored(index, files, slotName(slot, range.path), range), range, all);
     }
     return all;
   };
@@ -58,7 +66,7 @@ export function openCheckpoint(folder: string): SavedCheckpoint {
     get bytesRead() {
       return files.bytesRead();
     },
-    check: (shard) => checkSums(index, files, shard),
+    verify: (shard) => verifyChecksums(index, files, shard),
     values,
     read: (slot, layouts) =>
       mapTree<TreeOf<ShardLayout>, ShardLayout, Tensor>(layouts, (layout) =>
@@ -82,22 +90,22 @@ function checkSizes(folder: string, { files }: Index): void {
 }
 
 interface Files {
-  /** Where the index is. */
+  /** Path of the index, for error messages. */
   readonly index: string;
   open(index: number): SafetensorsFile;
-  read(from: Named, first: number, size: number): Float32Array;
+  read(from: FileTensor, first: number, size: number): Float32Array;
   bytesRead(): number;
   close(): void;
 }
 
 /** A tensor of a file. */
-interface Named {
+interface FileTensor {
   readonly file: number;
   readonly name: string;
 }
 
-/** Files are opened when they are first read. */
-function opener(folder: string, { files }: Index): Files {
+/** Opens files when they are first read. */
+function createFiles(folder: string, { files }: Index): Files {
   const opened = new Map<number, SafetensorsFile>();
   let total = 0;
   const open = (index: number): SafetensorsFile => {
@@ -119,13 +127,13 @@ function opener(folder: string, { files }: Index): Files {
   };
 }
 
-function checkSums({ tensors }: Index, files: Files, { index, count }: ShardIndex): void {
+function verifyChecksums({ tensors }: Index, files: Files, { index, count }: ShardIndex): void {
   for (const [name, { pieces }] of Object.entries(tensors)) {
     for (const piece of pieces) {
       if (piece.file % count !== index) continue;
       const file = files.open(piece.file);
       const [elements, ...more] = file.shapes.get(name) ?? [];
-      if (elements !== piece.count || more.length > 0 || file.sum(name) !== piece.crc32) {
+      if (elements !== piece.count || more.length > 0 || file.checksum(name) !== piece.crc32) {
         throw new UserError(`${file.path}: is damaged: ${name} is not as it was written`);
       }
     }
@@ -136,8 +144,8 @@ interface StoredSlot extends StoredTensor {
   readonly name: string;
 }
 
-/** What is stored of a parameter. */
-function storedOf(
+/** Where a tensor is stored. Throws a UserError where it is missing, or has another shape. */
+function findStored(
   { tensors }: Index,
   files: Files,
   name: string,
@@ -152,8 +160,8 @@ function storedOf(
   return { name, ...stored };
 }
 
-/** Copies what is stored of `range` to its place. Throws a UserError unless that is all of it. */
-function readPiece(
+/** Copies the elements of `range` into `into`. Throws a UserError unless all are stored. */
+function readRange(
   files: Files,
   { name, shape, pieces }: StoredSlot,
   range: FlatRange,
@@ -161,16 +169,16 @@ function readPiece(
 ): void {
   let missing = range.size;
   for (const { file, start, size, first, count } of pieces) {
-    const stored: Stretch = {
+    const stored: SliceRange = {
       slice: { shape: shape, start, size },
       sliceOffset: first,
       size: count,
     };
-    for (const { from, length, places } of batches(overlaps(stored, range))) {
+    for (const { from, length, found } of batchOverlaps(overlaps(stored, range))) {
       const values = files.read({ file, name }, from, length);
-      for (const place of places) {
-        const start = place.from - from;
-        into.set(values.subarray(start, start + place.length), range.tensorOffset + place.to);
+      for (const overlap of found) {
+        const start = overlap.from - from;
+        into.set(values.subarray(start, start + overlap.length), range.tensorOffset + overlap.to);
       }
       missing -= length;
     }
@@ -182,27 +190,27 @@ function readPiece(
   }
 }
 
-/** Overlaps that lie side by side in a file, and are read at once. */
-interface Batch {
+/** Overlaps that are contiguous in a file, and are read at once. */
+interface ReadBatch {
   readonly from: number;
   readonly length: number;
-  readonly places: readonly Overlap[];
+  readonly found: readonly Overlap[];
 }
 
-/** Most elements of a batch of several places. */
-const BATCH = 2 ** 21;
+/** Elements of a batch of several overlaps. */
+const MAX_BATCH = 2 ** 21;
 
-function* batches(all: Iterable<Overlap>): Generator<Batch> {
-  let places: Overlap[] = [];
+function* batchOverlaps(all: Iterable<Overlap>): Generator<ReadBatch> {
+  let found: Overlap[] = [];
   let [from, end] = [0, 0];
-  for (const place of all) {
-    if (places.length > 0 && (place.from !== end || end - from >= BATCH)) {
-      yield { from, length: end - from, places };
-      places = [];
+  for (const overlap of all) {
+    if (found.length > 0 && (overlap.from !== end || end - from >= MAX_BATCH)) {
+      yield { from, length: end - from, found };
+      found = [];
     }
-    if (places.length === 0) from = place.from;
-    end = place.from + place.length;
-    places.push(place);
+    if (found.length === 0) from = overlap.from;
+    end = overlap.from + overlap.length;
+    found.push(overlap);
   }
-  if (places.length > 0) yield { from, length: end - from, places };
+  if (found.length > 0) yield { from, length: end - from, found };
 }
