@@ -2,7 +2,7 @@
 
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { runNode, runProgram, type Ended } from "@tessera/testing";
+import { runNode, runProgram, type ProcessResult } from "@tessera/testing";
 
 export const ROOT = join(__dirname, "../..");
 const TSC = join(ROOT, "node_modules/@typescript/native/bin/tsc");
@@ -36,7 +36,7 @@ export const entriesOf = ({ name, exports = {} }: Manifest): string[] =>
     .map((path) => name + path.slice(1));
 
 /** What a program said that was to end well; its complaint as the error otherwise. */
-function output({ status, stdout, stderr }: Ended): string {
+function output({ status, stdout, stderr }: ProcessResult): string {
   if (status !== 0) throw new Error(stdout + stderr);
   return stdout;
 }

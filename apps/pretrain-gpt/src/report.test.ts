@@ -11,7 +11,7 @@ function createRecorder(options: Partial<ReportOptions> = {}) {
     say: (line) => lines.push(line),
     events: {
       path: "",
-      scalars: (step, values) => scalars.push([step, values]),
+      writeScalars: (step, values) => scalars.push([step, values]),
       close: () => undefined,
     },
     steps: 100,

@@ -173,6 +173,6 @@ function write(events: EventFile, step: number, context: ReportContext, figures:
     tag === undefined ? [] : [[tag, value] as const],
   );
   const bySamples = tagged.map(([tag, value]) => [`${tag} vs samples`, value] as const);
-  events.scalars(step, Object.fromEntries(tagged));
-  events.scalars(context.consumedSamples, Object.fromEntries(bySamples));
+  events.writeScalars(step, Object.fromEntries(tagged));
+  events.writeScalars(context.consumedSamples, Object.fromEntries(bySamples));
 }

@@ -1,4 +1,4 @@
-// CRC-32C (Castagnoli; RFC 3720, appendix B.4), which TensorBoard's records are checked by.
+// CRC-32C (Castagnoli; RFC 3720, appendix B.4), the checksum of TensorBoard's records.
 
 const POLYNOMIAL = 0x82f63b78; // reversed
 
@@ -8,7 +8,7 @@ const table = Uint32Array.from({ length: 256 }, (_, byte) => {
   return crc;
 });
 
-/** The checksum of `bytes`, from 0 to 2^32 - 1. */
+/** The checksum of `bytes`, as an unsigned 32-bit integer. */
 export function crc32c(bytes: Uint8Array): number {
   let crc = 0xffffffff;
   for (const byte of bytes) crc = (crc >>> 8) ^ table[(crc ^ byte) & 0xff]!;

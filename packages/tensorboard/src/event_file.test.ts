@@ -23,9 +23,9 @@ const EXPECTED = [
 test("a file is, byte for byte, what TensorBoard's own writer makes of the same events", () => {
   const times = [1700000000.5, 1700000001.25, 1700000002, 1700000003];
   const file = openEventFile(join(folder, "new", "run"), () => times.shift()!);
-  file.scalars(0, { "lm-loss-training/lm loss": 10.8 });
-  file.scalars(300, { "grad-norm/grad-norm": 0.125, "learning-rate/learning-rate": 6e-5 });
-  file.scalars(5_000_000_000, { tokens: -1.5 });
+  file.writeScalars(0, { "lm-loss-training/lm loss": 10.8 });
+  file.writeScalars(300, { "grad-norm/grad-norm": 0.125, "learning-rate/learning-rate": 6e-5 });
+  file.writeScalars(5_000_000_000, { tokens: -1.5 });
   file.close();
   expect(file.path).toMatch(/events\.out\.tfevents\.1700000000\./);
   expect(readFileSync(file.path).toString("base64")).toBe(EXPECTED);

@@ -1,21 +1,21 @@
-// A file of events in a folder that TensorBoard watches.
+// An event file in a folder that TensorBoard watches.
 
 import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { record, scalarsEvent, versionEvent } from "./event.js";
+import { encodeRecord, encodeScalarsEvent, encodeVersionEvent } from "./event.js";
 
 /** An open event file. */
 export interface EventFile {
   readonly path: string;
-  /** Appends `values` by tag; they are in the file when this returns. */
-  scalars(step: number, values: Readonly<Record<string, number>>): void;
+  /** Appends `values` by tag. They are in the file when this returns. */
+  writeScalars(step: number, values: Readonly<Record<string, number>>): void;
   close(): void;
 }
 
 /**
- * Starts a file in `folder`, which is made if need be; TensorBoard joins the files of a folder to one
- * run, so a resumed run goes on in a file of its own. `now` gives seconds since 1970.
+ * Creates a file in `folder`, which is created if need be. TensorBoard joins the files of a folder to one run, so a
+ * resumed run continues in a new file. `now` returns seconds since 1970. Default: the clock.
  */
 export function openEventFile(
   folder: string,
@@ -26,11 +26,11 @@ export function openEventFile(
   const name = `events.out.tfevents.${Math.floor(began)}.${hostname()}.${process.pid}.0`;
   const path = join(folder, name);
   const file = openSync(path, "a");
-  writeSync(file, record(versionEvent(began)));
+  writeSync(file, encodeRecord(encodeVersionEvent(began)));
   return {
     path,
-    scalars(step, values) {
-      writeSync(file, record(scalarsEvent({ wallTime: now(), step, values })));
+    writeScalars(step, values) {
+      writeSync(file, encodeRecord(encodeScalarsEvent({ wallTime: now(), step, values })));
     },
     close: () => closeSync(file),
   };

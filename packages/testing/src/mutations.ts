@@ -1,37 +1,42 @@
-// Seeded damage to files: the same seed gives the same bytes.
+// Seeded mutations of files: the same seed gives the same bytes.
 
 /** A number in [0, 1). */
-export type Draw = () => number;
+export type RandomNumber = () => number;
 
 /** The minimal standard generator of Park and Miller. */
-export function seededDraws(seed: number): Draw {
+export function seededRandom(seed: number): RandomNumber {
   let state = 1 + (Math.abs(Math.trunc(seed)) % 2_147_483_646);
   return () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647;
 }
 
+/** Where and how bytes are changed. */
 export interface Mutation {
-  /** Bytes at the start, where a file says what it holds; three of four changes fall there. */
+  /** Length of the header in bytes; three of four changes are there. Default: anywhere. */
   readonly head?: number;
-  /** What is written over bytes here and there, for changes that a parser survives. */
+  /** Words that are written over bytes, for changes that a parser survives. Default: none. */
   readonly words?: readonly string[];
 }
 
-/** Bytes that parsers of lengths and of JSON trip over. */
+/** Bytes that break parsers of lengths and of JSON. */
 const SPECIAL = [0x00, 0xff, 0x7f, 0x2d, 0x22, 0x5b, 0x7b, 0x7d, 0x39, 0x2e, 0x65];
 
 /** `bytes` with one to four changes. */
-export function mutate(bytes: Buffer, draw: Draw, { head, words = [] }: Mutation = {}): Buffer {
+export function mutate(
+  bytes: Buffer,
+  draw: RandomNumber,
+  { head, words = [] }: Mutation = {},
+): Buffer {
   const below = (limit: number): number => Math.floor(limit * draw());
   let changed: Buffer = Buffer.from(bytes);
   for (let times = 1 + below(4); times > 0 && changed.length > 0; times -= 1) {
     const isHead = head !== undefined && below(4) > 0;
     const at = below(isHead ? Math.min(head, changed.length) : changed.length);
-    changed = changeAt(changed, at, { below, words });
+    changed = mutateAt(changed, at, { below, words });
   }
   return changed;
 }
 
-function changeAt(
+function mutateAt(
   bytes: Buffer,
   at: number,
   {

@@ -1,4 +1,4 @@
-// Programs that tests start: with a limit that ends what hangs, and found again by what they inherit.
+// Programs that tests start, with a time limit, and by a mark in their environment.
 
 import { spawnSync, type SpawnSyncOptions } from "node:child_process";
 import { randomUUID } from "node:crypto";
@@ -7,21 +7,22 @@ import { join } from "node:path";
 
 const TESSERA = join(__dirname, "../../../apps/tessera/dist/main.js");
 
-/** Below the limit of a test, which then shows what the program said. Ten times what a loaded machine needs. */
+/** Below the limit of a test, so that it can show the output. Ten times what a loaded machine needs. */
 const LIMIT_MS = 240_000;
 
-/** What a program came to. `status` is null where a signal ended it, as the limit does. */
-export interface Ended {
+/** The result of a program. `status` is null where a signal ended it, as the limit does. */
+export interface ProcessResult {
   readonly status: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
+/** Runs a program to its end, or to the time limit. */
 export function runProgram(
   program: string,
   args: readonly string[],
   options: Omit<SpawnSyncOptions, "encoding"> = {},
-): Ended {
+): ProcessResult {
   const limited = { timeout: LIMIT_MS, killSignal: "SIGKILL", ...options } as const;
   const { status, stdout, stderr, error } = spawnSync(program, args, {
     ...limited,
@@ -33,17 +34,18 @@ export function runProgram(
   return { status, stdout, stderr };
 }
 
+/** Runs a Node program. */
 export const runNode = (
   args: readonly string[],
   options: Omit<SpawnSyncOptions, "encoding"> = {},
-): Ended => runProgram(process.execPath, args, options);
+): ProcessResult => runProgram(process.execPath, args, options);
 
-/** Runs a Node program as so many ranks of one thread, by `tessera launch`. */
+/** Runs a Node program on `ranks` ranks of one thread each, by `tessera launch`. */
 export function launchRanks(
   ranks: number,
   args: readonly string[],
   { env = process.env, ...options }: Omit<SpawnSyncOptions, "encoding"> = {},
-): Ended {
+): ProcessResult {
   const words = [TESSERA, "launch", "--nproc-per-node", String(ranks), "--", process.execPath];
   return runNode([...words, ...args], { env: { ...env, OMP_NUM_THREADS: "1" }, ...options });
 }
@@ -51,8 +53,8 @@ export function launchRanks(
 const MARK = "TESSERA_TEST_MARK";
 
 /**
- * Marks processes by a variable of their environment, which their children inherit. Command lines would find
- * those of another checkout too, or of an editor.
+ * Marks processes by an environment variable, which their children inherit. Command lines would match those of another
+ * checkout too, or of an editor.
  */
 export function markProcesses() {
   const mark = randomUUID();
@@ -66,7 +68,7 @@ export function markProcesses() {
   };
   return {
     env: { ...process.env, [MARK]: mark },
-    /** The processes that are still there, by their command lines. */
+    /** Command lines of the processes that still run. */
     alive: (): string[] =>
       readdirSync("/proc")
         .filter((name) => /^\d+$/.test(name) && hasMark(name))

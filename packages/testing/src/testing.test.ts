@@ -1,11 +1,11 @@
 import { expect, test } from "@jest/globals";
-import { markProcesses, mutate, runNode, runProgram, seededDraws } from "./index.js";
+import { markProcesses, mutate, runNode, runProgram, seededRandom } from "./index.js";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 
 test("a mutation is a function of its seed, and changes nearly every file", () => {
   const file = Buffer.from('{"shape": [2, 3], "name": "weight"}'.repeat(3));
-  const made = (seed: number) => mutate(file, seededDraws(seed), { head: 20, words: ["[", "-1"] });
+  const made = (seed: number) => mutate(file, seededRandom(seed), { head: 20, words: ["[", "-1"] });
   const seeds = Array.from({ length: 200 }, (_, seed) => seed);
   for (const seed of seeds) expect(made(seed).equals(made(seed))).toBe(true);
   expect(new Set(seeds.map((seed) => made(seed).toString("latin1"))).size).toBeGreaterThan(150);

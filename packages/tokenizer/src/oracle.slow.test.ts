@@ -1,7 +1,7 @@
 // Ids of drawn texts, against Hugging Face's tokenizers reading the same tokenizer.json.
 
 import { expect, test } from "@jest/globals";
-import { runOracle, scratchFolder, seededDraws } from "@tessera/testing";
+import { runOracle, scratchFolder, seededRandom } from "@tessera/testing";
 import { gpt2Model, openTokenizer, writeTokenizerJson } from "./index.js";
 import { countWords, trainBpe } from "./train.js";
 
@@ -39,7 +39,7 @@ const PIECES = [
 ];
 
 function drawTexts(count: number, seed: number): string[] {
-  const draw = seededDraws(seed);
+  const draw = seededRandom(seed);
   const below = (limit: number): number => Math.floor(limit * draw());
   const piece = (): string => {
     if (below(8) > 0) return PIECES[below(PIECES.length)]!;

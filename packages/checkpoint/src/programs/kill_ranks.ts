@@ -4,7 +4,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { seededDraws } from "@tessera/testing";
+import { seededRandom } from "@tessera/testing";
 import { latestCheckpoint } from "../sharded/folder.js";
 import { loadStep } from "./load_step.js";
 import type { Task } from "./save_on.js";
@@ -46,7 +46,7 @@ export const ended = (child: ChildProcess): Promise<unknown> =>
  * checkpoint was lost, or a visible one is not complete. Returns the last step that was saved.
  */
 export async function killRanks(folder: string, kills: number, seed: number): Promise<number> {
-  const draw = seededDraws(seed);
+  const draw = seededRandom(seed);
   let saved = 0;
   for (let kill = 0; kill < kills; kill += 1) {
     const at = { folder, ranks: 2, first: saved + 1 };

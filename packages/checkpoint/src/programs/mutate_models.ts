@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { UserError } from "@tessera/config";
 import { gpt } from "@tessera/gpt";
 import { leaves, type ParamSpec } from "@tessera/params";
-import { mutate, seededDraws } from "@tessera/testing";
+import { mutate, seededRandom } from "@tessera/testing";
 import { openModel } from "../index.js";
 
 const LLAMA = join(__dirname, "../../../../fixtures/hugging-face/llama");
@@ -15,7 +15,7 @@ const LLAMA = join(__dirname, "../../../../fixtures/hugging-face/llama");
  * sentence. Returns how many were refused.
  */
 export function openMutatedModels(folder: string, count: number, seed: number): number {
-  const draw = seededDraws(seed);
+  const draw = seededRandom(seed);
   const files = ["config.json", "model.safetensors"] as const;
   const whole = files.map((name) => readFileSync(join(LLAMA, name)));
   const heads = [whole[0]!.length, 8 + Number(whole[1]!.readBigUInt64LE())];

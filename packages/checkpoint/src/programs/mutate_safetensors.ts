@@ -2,7 +2,7 @@
 
 import { writeFileSync } from "node:fs";
 import { UserError } from "@tessera/config";
-import { mutate, seededDraws } from "@tessera/testing";
+import { mutate, seededRandom } from "@tessera/testing";
 import { openSafetensors } from "../index.js";
 import { encodeHeader } from "../safetensors_writer.js";
 
@@ -55,7 +55,7 @@ function isRefused(read: () => unknown): boolean {
 
 /** Reads `count` mutated files, which lie at `path` in turn. Throws where one is neither read nor refused by name. */
 export function openMutatedFiles(path: string, count: number, seed: number) {
-  const draw = seededDraws(seed);
+  const draw = seededRandom(seed);
   const file = wholeFile();
   const ends = { read: 0, refused: 0 };
   for (let round = 0; round < count; round += 1) {

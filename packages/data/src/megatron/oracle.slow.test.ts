@@ -1,7 +1,7 @@
 // Bits and shuffles against numpy's, with which Megatron draws its orders.
 
 import { expect, test } from "@jest/globals";
-import { runOracle, seededDraws } from "@tessera/testing";
+import { runOracle, seededRandom } from "@tessera/testing";
 import { mt19937, shuffle } from "./mt19937.js";
 
 const SCRIPT = `
@@ -15,7 +15,7 @@ print(json.dumps([answer(*case) for case in json.load(sys.stdin)]))
 `;
 
 test("shuffles of drawn seeds and sizes are numpy's, and leave the generator where numpy's is", () => {
-  const draw = seededDraws(5);
+  const draw = seededRandom(5);
   const drawn = Array.from({ length: 60 }, () => {
     return [Math.floor(draw() * 2 ** 32), Math.floor(draw() * 3000)] as const;
   });

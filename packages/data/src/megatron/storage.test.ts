@@ -1,7 +1,7 @@
 // Numbers and datasets in files: what is written is read, at the borders of every buffer.
 
 import { describe, expect, test } from "@jest/globals";
-import { scratchFolder, seededDraws } from "@tessera/testing";
+import { scratchFolder, seededRandom } from "@tessera/testing";
 import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { fileArray, readChunks, type NumberFormat } from "./file_array.js";
 import { createIntList } from "./int_list.js";
@@ -121,7 +121,7 @@ describe("a .npy file", () => {
 test("a list that grows has what was put in, in order", () => {
   const list = createIntList();
   const expected: number[] = [];
-  const draw = seededDraws(5);
+  const draw = seededRandom(5);
   expect([...list.all()]).toEqual([]);
   while (expected.length < 5000) {
     const some = Int32Array.from({ length: Math.floor(700 * draw()) }, () =>

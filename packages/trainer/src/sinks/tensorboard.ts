@@ -7,7 +7,7 @@ import type { MetricSink } from "./sink.js";
 export function tensorBoard(folder: string): MetricSink {
   const events = openEventFile(folder);
   return {
-    write: ({ step = 0, ...scalars }) => events.scalars(step, scalars),
+    write: ({ step = 0, ...scalars }) => events.writeScalars(step, scalars),
     close: () => events.close(),
   };
 }
