@@ -1,5 +1,5 @@
-// tessera check-ranks: whether the ranks that this is started as talk as they must, on the memory and
-// the network that training will use.
+// tessera check-ranks: checks the collectives of the ranks of a job, on the memory and the network that training
+// will use.
 
 import { availableParallelism } from "node:os";
 import { setBackend } from "@tensorflow/tfjs-core";
@@ -9,7 +9,7 @@ import { joinWorld } from "@tessera/collectives-mpi";
 import { EXIT, number, UserError } from "@tessera/config";
 import { loadNative } from "@tessera/kernels-native";
 import { bind } from "@tessera/launcher";
-import { commandOf } from "./command.js";
+import { defineCommand } from "./command.js";
 
 const program = {
   name: "tessera check-ranks",
@@ -20,17 +20,17 @@ const program = {
   groups: {
     Check: {
       elements: number(
-        "the size of the largest tensors; one sum is of seven times as many",
+        "elements of the largest tensors; one sum has seven times as many",
         { min: 1, max: 1e8, whole: true },
         200_001,
       ),
-      repeat: number("how often all of it is checked", { min: 1, max: 1e6, whole: true }, 1),
-      "distributed-timeout-minutes": number("the limit of each call", { above: 0 }, 1),
+      repeat: number("how often everything is checked", { min: 1, max: 1e6, whole: true }, 1),
+      "distributed-timeout-minutes": number("time limit of each call", { above: 0 }, 1),
     },
   },
 } as const;
 
-export const checkRanks = commandOf(program, async (parsed) => {
+export const checkRanks = defineCommand(program, async (parsed) => {
   if (!loadNative(bind(process.env, availableParallelism()))) {
     throw new UserError("the native engine is not built here; npm run setup builds it");
   }

@@ -1,6 +1,6 @@
-// Which tokenizer the flags name: ours by name or file, or with Megatron's flags.
+// The tokenizer that flags name: by name or file, or by Megatron's flags.
 
-import { text, choice, UserError } from "@tessera/config";
+import { choice, text, UserError, type FlagValues } from "@tessera/config";
 import { bpeTokenizer, openTokenizer, readVocabMerges, type Tokenizer } from "@tessera/tokenizer";
 
 export const tokenizerFlags = {
@@ -10,12 +10,7 @@ export const tokenizerFlags = {
   "merge-file": text("GPT-2's merges.txt", "FILE"),
 };
 
-export interface TokenizerFlags {
-  readonly tokenizer: string;
-  readonly "tokenizer-type": "GPT2BPETokenizer" | "HFTokenizer" | undefined;
-  readonly "vocab-file": string | undefined;
-  readonly "merge-file": string | undefined;
-}
+export type TokenizerFlags = FlagValues<{ readonly Tokenizer: typeof tokenizerFlags }>;
 
 export function chooseTokenizer(flags: TokenizerFlags): Tokenizer {
   const { "vocab-file": vocab, "merge-file": merges, "tokenizer-type": type } = flags;

@@ -11,12 +11,15 @@ import {
 
 export interface Command {
   readonly summary: string;
-  /** Takes what stands after the command's name; returns an exit code, throws a UserError. */
+  /**
+   * Takes the words after the command's name. Returns an exit code.
+   * @throws UserError where a word is wrong.
+   */
   readonly run: (argv: readonly string[]) => number | Promise<number>;
 }
 
-/** The command of a program's flags, which shows their help or gives them to `run`. */
-export const commandOf = <const G extends FlagGroups>(
+/** A command that parses the flags of `program`, and shows their help or passes them to `run`. */
+export const defineCommand = <const G extends FlagGroups>(
   program: Program<G>,
   run: (parsed: Parsed<G>) => number | Promise<number>,
 ): Command => ({
@@ -29,11 +32,25 @@ export const commandOf = <const G extends FlagGroups>(
   },
 });
 
+/** A command that ends in `-- PROGRAM ARGUMENTS`; `run` gets these words as they are. */
+export const defineLauncher = <const G extends FlagGroups>(
+  program: Program<G>,
+  run: (parsed: Parsed<G>, words: readonly string[]) => number | Promise<number>,
+): Command => ({
+  summary: program.summary,
+  run(argv) {
+    const dashes = argv.indexOf("--");
+    const [flags, words] =
+      dashes < 0 ? [argv, []] : [argv.slice(0, dashes), argv.slice(dashes + 1)];
+    return defineCommand(program, (parsed) => run(parsed, words)).run(flags);
+  },
+});
+
 /** Commands by the word that names each. */
 export type Commands = Readonly<Record<string, () => Command | Promise<Command>>>;
 
-/** The command that runs the one of `commands` that the next word names. */
-export const family = (name: string, summary: string, commands: Commands): Command => ({
+/** A command whose next word names one of `commands`. */
+export const groupCommands = (name: string, summary: string, commands: Commands): Command => ({
   summary,
   async run([word, ...rest]) {
     if (word === undefined || word === "--help" || word === "-h" || word === "help") {
@@ -53,5 +70,5 @@ async function overview(name: string, summary: string, commands: Commands): Prom
     async ([word, load]) => `  ${word.padEnd(width)}  ${(await load()).summary}`,
   );
   const list = (await Promise.all(lines)).join("\n");
-  return `${summary}\n\nUsage: ${name} COMMAND [flags]\n\n${list}\n\n${name} COMMAND --help tells more.\n`;
+  return `${summary}\n\nUsage: ${name} COMMAND [flags]\n\n${list}\n\n${name} COMMAND --help says more.\n`;
 }

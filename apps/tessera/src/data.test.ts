@@ -170,7 +170,7 @@ describe("preprocess", () => {
   test.each([
     ["--output-prefix x", "tessera: --input: name at least one file\n"],
     ["--input none --output-prefix x", "tessera: --input none: there is no such file\n"],
-    ["--input good.jsonl", "tessera: --output-prefix: say where the dataset goes\n"],
+    ["--input good.jsonl", "tessera: --output-prefix: name the dataset to write\n"],
     [
       "--input good.jsonl --output-prefix x --tokenizer bytes --append-eod",
       "tessera: --append-eod: tokenizer bytes has no id that ends a document\n",

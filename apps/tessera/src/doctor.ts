@@ -1,4 +1,4 @@
-// tessera doctor: what this machine has, and the one command for each thing that is missing.
+// tessera doctor: what this machine has, and the command that installs each thing that is missing.
 
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -6,36 +6,36 @@ import { availableParallelism } from "node:os";
 import { surveyMpi } from "@tessera/collectives-mpi";
 import { EXIT, UserError } from "@tessera/config";
 import { isAvailable as isNativeBuilt } from "@tessera/kernels-native";
-import { commandOf } from "./command.js";
+import { defineCommand } from "./command.js";
 
 interface Finding {
   readonly what: string;
-  /** What there is; null where it is missing. */
+  /** Null where it is missing. */
   readonly found: string | null;
-  /** The command that brings it, and what goes without it. */
+  /** The command that installs it, and what happens without it. */
   readonly remedy: string;
   readonly otherwise: string;
 }
 
-const there = (what: string, found: string): Finding => ({
+const present = (what: string, found: string): Finding => ({
   what,
   found,
   remedy: "",
   otherwise: "",
 });
 
-/** What the command `name --version` says first, `silent` where it fails, null where there is none. */
-function versionOf(name: string, silent: string): string | null {
+/** The first line of `name --version`, `otherwise` where it fails, null where there is no such command. */
+function readVersion(name: string, otherwise: string): string | null {
   const { error, status, stdout } = spawnSync(name, ["--version"], {
     encoding: "utf8",
     timeout: 10_000,
   });
   if (error !== undefined) return null;
-  return status === 0 ? (stdout.split("\n", 1)[0] ?? "") : silent;
+  return status === 0 ? (stdout.split("\n", 1)[0] ?? "") : otherwise;
 }
 
-/** The engine of jobs with several ranks; MPI itself says what it lets threads do. */
-function mpiEngine(): string | null {
+/** The engine of jobs with several ranks, with MPI's thread level. */
+function describeMpiEngine(): string | null {
   try {
     const mpi = surveyMpi();
     return mpi && `built, on ${mpi.library}, thread level ${mpi.threadLevel}`;
@@ -45,14 +45,14 @@ function mpiEngine(): string | null {
   }
 }
 
-function processor(): string {
+function describeProcessor(): string {
   const info = existsSync("/proc/cpuinfo") ? readFileSync("/proc/cpuinfo", "utf8") : "";
   const flags = new Set(/^flags\s*:(.*)$/m.exec(info)?.[1]?.split(" "));
   const known = ["avx2", "avx512f", "avx512_bf16", "amx_bf16"].filter((flag) => flags.has(flag));
   return `${availableParallelism()} processors${known.length === 0 ? "" : `, ${known.join(", ")}`}`;
 }
 
-function gpus(): string | null {
+function describeGpus(): string | null {
   const nvidia = existsSync("/proc/driver/nvidia/gpus")
     ? readdirSync("/proc/driver/nvidia/gpus").length
     : 0;
@@ -60,8 +60,8 @@ function gpus(): string | null {
   return existsSync("/dev/kfd") ? "AMD (ROCm)" : null;
 }
 
-const findings = (): readonly Finding[] => [
-  there("processor", processor()),
+const inspect = (): readonly Finding[] => [
+  present("processor", describeProcessor()),
   {
     what: "native engine",
     found: isNativeBuilt() ? "built" : null,
@@ -70,28 +70,28 @@ const findings = (): readonly Finding[] => [
   },
   {
     what: "MPI",
-    found: versionOf("mpirun", "mpirun is installed, but does not say its version"),
+    found: readVersion("mpirun", "mpirun is installed, but does not say its version"),
     remedy: "apt-get install -y openmpi-bin libopenmpi-dev",
     otherwise: "tessera launch has nothing to start ranks with",
   },
   {
     what: "MPI engine",
-    found: mpiEngine(),
+    found: describeMpiEngine(),
     remedy: "npm run setup",
     otherwise: "jobs are of one process",
   },
   {
     what: "Slurm",
-    // Its commands tell nothing, not even their version, before they know a cluster.
-    found: versionOf("srun", "installed, but no cluster is configured"),
+    // Without a configured cluster its commands do not even print their version.
+    found: readVersion("srun", "installed, but no cluster is configured"),
     remedy: "apt-get install -y slurm-wlm munge",
     otherwise: "jobs go to clusters from elsewhere, and tests on one are skipped",
   },
   // None is needed: training runs on processors.
-  there("GPUs", gpus() ?? "none"),
+  present("GPUs", describeGpus() ?? "none"),
 ];
 
-function lineOf({ what, found, remedy, otherwise }: Finding): string {
+function format({ what, found, remedy, otherwise }: Finding): string {
   const label = what.padEnd(15);
   if (found !== null) return `${label}${found}\n`;
   return `${label}missing: ${otherwise}\n${" ".repeat(15)}to have it: ${remedy}\n`;
@@ -99,11 +99,11 @@ function lineOf({ what, found, remedy, otherwise }: Finding): string {
 
 const program = {
   name: "tessera doctor",
-  summary: "Tells what this machine has, and the command for each thing that is missing.",
+  summary: "Shows what this machine has, and the command for each thing that is missing.",
   groups: {},
 } as const;
 
-export const doctor = commandOf(program, () => {
-  for (const finding of findings()) process.stdout.write(lineOf(finding));
+export const doctor = defineCommand(program, () => {
+  for (const finding of inspect()) process.stdout.write(format(finding));
   return EXIT.done;
 });

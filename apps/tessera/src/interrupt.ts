@@ -1,4 +1,4 @@
-// Ctrl-C, for commands that have something to clean up.
+// Ctrl-C, for commands that must clean up.
 
 import { EXIT } from "@tessera/config";
 
@@ -8,7 +8,7 @@ const SIGNALS = ["SIGINT", "SIGTERM"] as const;
  * Runs `work` with a signal that Ctrl-C or SIGTERM aborts; a second one ends the process at once.
  * The exit code is that of `work`, or says that it was interrupted.
  */
-export async function interruptible(
+export async function runInterruptibly(
   work: (signal: AbortSignal) => Promise<number>,
 ): Promise<number> {
   const controller = new AbortController();

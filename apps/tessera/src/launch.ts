@@ -4,7 +4,7 @@ import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
-import { EXIT, number, parseFlags, text, UserError } from "@tessera/config";
+import { EXIT, number, text, UserError } from "@tessera/config";
 import {
   findCause,
   parseMpiFamily,
@@ -13,7 +13,7 @@ import {
   prefixRank,
 } from "@tessera/launcher";
 import type { LaunchRequest, MpiFamily } from "@tessera/launcher";
-import type { Command } from "./command.js";
+import { defineLauncher } from "./command.js";
 
 const program = {
   name: "tessera launch",
@@ -27,29 +27,19 @@ const program = {
   },
 } as const;
 
-export const launch: Command = {
-  summary: program.summary,
-  run(argv) {
-    const cut = argv.indexOf("--");
-    const parsed = parseFlags(program, cut < 0 ? argv : argv.slice(0, cut));
-    if ("help" in parsed) {
-      process.stdout.write(parsed.help);
-      return EXIT.done;
-    }
-    const command = cut < 0 ? [] : argv.slice(cut + 1);
-    if (command.length === 0) {
-      throw new UserError("tessera launch needs a program after --, as in: -- node app.js");
-    }
-    return start(parsed.values.mpirun, {
-      program: command,
-      ranks: parsed.values["nproc-per-node"],
-      processors: availableParallelism(),
-      asRoot: process.getuid?.() === 0,
-    });
-  },
-};
+export const launch = defineLauncher(program, ({ values }, words) => {
+  if (words.length === 0) {
+    throw new UserError("tessera launch needs a program after --, as in: -- node app.js");
+  }
+  return start(values.mpirun, {
+    program: words,
+    ranks: values["nproc-per-node"],
+    processors: availableParallelism(),
+    asRoot: process.getuid?.() === 0,
+  });
+});
 
-function familyBehind(mpirun: string): MpiFamily {
+function detectMpi(mpirun: string): MpiFamily {
   const { stdout, error } = spawnSync(mpirun, ["--version"], { encoding: "utf8" });
   const family = error === undefined ? parseMpiFamily(stdout) : null;
   if (family !== null) return family;
@@ -60,23 +50,23 @@ function familyBehind(mpirun: string): MpiFamily {
 }
 
 async function start(mpirun: string, request: LaunchRequest): Promise<number> {
-  const ranks = spawn(mpirun, mpirunArguments(familyBehind(mpirun), request), {
+  const ranks = spawn(mpirun, mpirunArguments(detectMpi(mpirun), request), {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, ...launchEnvironment(process.env, request) },
   });
-  const interrupted = passSignalsTo(ranks);
+  const isInterrupted = forwardSignals(ranks);
   const causes: string[] = [];
-  const note = (line: string): void => {
+  const collectCause = (line: string): void => {
     const cause = findCause(line);
     if (cause !== null) causes.push(cause);
   };
-  passLines(ranks.stdout, process.stdout, note);
-  passLines(ranks.stderr, process.stderr, note);
+  forwardLines(ranks.stdout, process.stdout, collectCause);
+  forwardLines(ranks.stderr, process.stderr, collectCause);
   const code = await new Promise<number>((resolve, reject) => {
     ranks.once("error", reject);
     ranks.once("close", (status) => resolve(status ?? EXIT.failed));
   });
-  if (interrupted()) return EXIT.interrupted;
+  if (isInterrupted()) return EXIT.interrupted;
   if (code !== 0) {
     const [cause = "no rank said why"] = causes;
     process.stderr.write(`tessera launch: ended with code ${code}: ${cause}\n`);
@@ -84,15 +74,18 @@ async function start(mpirun: string, request: LaunchRequest): Promise<number> {
   return code;
 }
 
-function passLines(from: Readable, to: Writable, note: (line: string) => void): void {
+function forwardLines(from: Readable, to: Writable, onLine: (line: string) => void): void {
   createInterface({ input: from, crlfDelay: Infinity }).on("line", (line) => {
-    note(line);
+    onLine(line);
     to.write(`${prefixRank(line)}\n`);
   });
 }
 
-/** Ctrl-C reaches mpirun by itself; other senders only know this process. The second one kills. */
-function passSignalsTo(ranks: ChildProcess): () => boolean {
+/**
+ * Forwards signals to mpirun, which Ctrl-C reaches anyway, but not a signal to this process alone. The second one
+ * kills. Returns a function that says whether there was one.
+ */
+function forwardSignals(ranks: ChildProcess): () => boolean {
   let count = 0;
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(name, () => {

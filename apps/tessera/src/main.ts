@@ -1,23 +1,23 @@
 #!/usr/bin/env node
-// tessera: the project's command-line tool. Each command stands in a file of its own, which is read when
-// it is asked for: a tool that only encodes text starts without an engine.
+// tessera: the project's command-line tool. Each command is a file, which is imported when the command is run, so
+// that one that only encodes text starts without an engine.
 
 import { endWith } from "@tessera/config";
-import { family } from "./command.js";
+import { groupCommands } from "./command.js";
 
-const data = family("tessera data", "Looks at datasets, and merges them.", {
+const data = groupCommands("tessera data", "Looks at datasets, and merges them.", {
   order: async () => (await import("./data/order.js")).orderCommand,
   info: async () => (await import("./data/info.js")).infoCommand,
   merge: async () => (await import("./data/merge.js")).mergeCommand,
 });
 
-const tokenizer = family("tessera tokenizer", "Encodes, decodes, and makes vocabularies.", {
+const tokenizer = groupCommands("tessera tokenizer", "Encodes, decodes, and makes vocabularies.", {
   encode: async () => (await import("./tokenizer/encode.js")).encodeCommand,
   decode: async () => (await import("./tokenizer/encode.js")).decodeCommand,
   train: async () => (await import("./tokenizer/train.js")).trainCommand,
 });
 
-const tessera = family("tessera", "Tessera's command-line tool.", {
+const tessera = groupCommands("tessera", "Tessera's command-line tool.", {
   launch: async () => (await import("./launch.js")).launch,
   sbatch: async () => (await import("./sbatch.js")).sbatch,
   doctor: async () => (await import("./doctor.js")).doctor,

@@ -131,7 +131,7 @@ describe("tessera generate", () => {
   });
 
   test.each<[string, () => string[], RegExp]>([
-    ["no model", () => ["--prompt", "a"], /--model: say which folder/],
+    ["no model", () => ["--prompt", "a"], /--model: name the folder/],
     ["no prompt", () => ["--model", at("onnx")], /--prompt, --prompt-file: give one/],
     [
       "a prompt file that is none",

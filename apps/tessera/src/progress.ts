@@ -1,9 +1,9 @@
-// How far a command is, for people: a bar on a terminal, a line now and then elsewhere.
+// Progress of a command, for people: a bar on a terminal, a line every few seconds elsewhere.
 
 import { SingleBar, Presets } from "cli-progress";
 
 export interface Progress {
-  /** How much is done in all; `note` stands behind the figures. */
+  /** `done`: in total. `note` is shown after the figures. */
   update(done: number, note?: string): void;
   end(): void;
 }
@@ -11,15 +11,15 @@ export interface Progress {
 export interface ProgressOptions {
   readonly stream: NodeJS.WriteStream;
   readonly total: number;
-  /** Done is divided by `scale` and shown with `unit`: 1e6 and "MB". */
+  /** Amounts are divided by `scale` and shown with `unit`: 1e6 and "MB". */
   readonly scale: number;
   readonly unit: string;
 }
 
-const LINE_EVERY_MS = 2000;
+const LINE_INTERVAL_MS = 2000;
 
-/** Nothing is shown of what takes less than two seconds, but on a terminal. */
-export function progressOf({ stream, total, scale, unit }: ProgressOptions): Progress {
+/** Shows nothing of what takes less than two seconds, except on a terminal. */
+export function startProgress({ stream, total, scale, unit }: ProgressOptions): Progress {
   const began = performance.now();
   const speedOf = (done: number): number =>
     done / scale / Math.max(1e-3, (performance.now() - began) / 1000);
@@ -36,7 +36,7 @@ export function progressOf({ stream, total, scale, unit }: ProgressOptions): Pro
   let shown = began;
   return {
     update(done, note = "") {
-      if (performance.now() - shown < LINE_EVERY_MS) return;
+      if (performance.now() - shown < LINE_INTERVAL_MS) return;
       shown = performance.now();
       const left = Math.max(0, total - done) / scale / speedOf(done);
       stream.write(

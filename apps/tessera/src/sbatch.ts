@@ -1,9 +1,9 @@
 // tessera sbatch: writes the job script that runs a program on a cluster.
 
 import { writeFileSync } from "node:fs";
-import { choice, EXIT, list, number, parseFlags, text, UserError } from "@tessera/config";
+import { choice, EXIT, list, number, text, UserError, type FlagValues } from "@tessera/config";
 import { clusterNames, CLUSTERS, formatJobScript } from "@tessera/launcher";
-import type { Command } from "./command.js";
+import { defineLauncher } from "./command.js";
 
 const count = { min: 1, max: 100_000, whole: true };
 
@@ -24,7 +24,7 @@ const program = {
       partition: text("the partition", "NAME"),
       "job-name": text("the job's name", "NAME", "tessera"),
       "warning-seconds": number(
-        "tell ranks to save (SIGTERM) so long before the time limit, and requeue; 0 for never",
+        "tell ranks to save (SIGTERM) so many seconds before the time limit, and requeue; 0 for never",
         { min: 0, max: 65_535, whole: true },
         0,
       ),
@@ -35,34 +35,22 @@ const program = {
     },
     Output: {
       "log-folder": text("where the job's output goes", "FOLDER", "."),
-      output: text("the file to write; printed if not said", "FILE"),
+      output: text("the file to write (default: stdout)", "FILE"),
     },
   },
 } as const;
 
-export const sbatch: Command = {
-  summary: program.summary,
-  run(argv) {
-    const cut = argv.indexOf("--");
-    const parsed = parseFlags(program, cut < 0 ? argv : argv.slice(0, cut));
-    if ("help" in parsed) {
-      process.stdout.write(parsed.help);
-      return EXIT.done;
-    }
-    const script = scriptOf(parsed.values, cut < 0 ? [] : argv.slice(cut + 1));
-    const { output } = parsed.values;
-    if (output === undefined) process.stdout.write(script);
-    else writeFileSync(output, script, { mode: 0o755 });
-    return EXIT.done;
-  },
-};
+export const sbatch = defineLauncher(program, ({ values }, words) => {
+  const script = createScript(values, words);
+  if (values.output === undefined) process.stdout.write(script);
+  else writeFileSync(values.output, script, { mode: 0o755 });
+  return EXIT.done;
+});
 
-type Flags = Extract<
-  ReturnType<typeof parseFlags<(typeof program)["groups"]>>,
-  { values: unknown }
->;
-
-function scriptOf(flags: Flags["values"], words: readonly string[]): string {
+function createScript(
+  flags: FlagValues<(typeof program)["groups"]>,
+  words: readonly string[],
+): string {
   const given = {
     ranksPerNode: flags["ranks-per-node"],
     gpusPerNode: flags["gpus-per-node"],
@@ -80,14 +68,14 @@ function scriptOf(flags: Flags["values"], words: readonly string[]): string {
     nodes: flags.nodes,
     time: flags.time,
     modules: flags.module,
-    environment: Object.fromEntries(flags.env.map(variable)),
+    environment: Object.fromEntries(flags.env.map(parseVariable)),
     logFolder: flags["log-folder"],
     warningSeconds: flags["warning-seconds"],
     program: words,
   });
 }
 
-function variable(text: string): readonly [string, string] {
+function parseVariable(text: string): readonly [string, string] {
   const at = text.indexOf("=");
   if (at < 1) throw new UserError(`--env ${text}: must read NAME=VALUE`);
   return [text.slice(0, at), text.slice(at + 1)];

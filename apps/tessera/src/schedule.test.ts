@@ -17,7 +17,7 @@ test("a pipeline is drawn to scale, with what it waits and keeps", () => {
     "stage 1  ...F0 B0    F1 B1",
     "",
     "length     9, of which stages wait 33.3%",
-    "in flight  2, 1 micro-batches at most, by stage",
+    "in flight  2, 1 microbatches at most, by stage",
     "",
   ]);
 });

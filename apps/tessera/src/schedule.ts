@@ -1,4 +1,4 @@
-// tessera schedule: draws a pipeline's schedule, checks it, and says how much of it is waiting.
+// tessera schedule: draws a pipeline schedule, checks it, and computes its bubble.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { choice, EXIT, number, text, toggle, UserError } from "@tessera/config";
@@ -13,7 +13,7 @@ import {
   type PipelineSchedule,
   type Timeline,
 } from "@tessera/pipeline-parallel";
-import { commandOf } from "./command.js";
+import { defineCommand } from "./command.js";
 
 const count = { min: 1, max: 4096, whole: true };
 
@@ -21,7 +21,7 @@ const program = {
   name: "tessera schedule",
   summary: "Draws and checks the schedule of a pipeline; forward takes 1, backward 2.",
   epilogue: [
-    "F is forward, B backward, I and W its halves for inputs and weights; F0.1 is micro-batch 0 of chunk 1.",
+    "F is forward, B backward, I and W its halves for inputs and weights; F0.1 is microbatch 0 of chunk 1.",
     "",
     "Example: tessera schedule --stages 4 --micro-batches 8 --kind zero-bubble --svg pipeline.svg",
   ].join("\n"),
@@ -29,8 +29,8 @@ const program = {
     Pipeline: {
       kind: choice("which schedule", scheduleKinds, "1f1b"),
       stages: number("ranks along the pipeline", count, 4),
-      "micro-batches": number("micro-batches of a step", count, 8),
-      chunks: number("parts of the model on each stage, for interleaved", count, 1),
+      "micro-batches": number("microbatches of a step", count, 8),
+      chunks: number("model chunks on each stage, for interleaved", count, 1),
       file: text("check this schedule instead: a line of actions for each stage", "FILE"),
     },
     Output: {
@@ -40,7 +40,7 @@ const program = {
   },
 } as const;
 
-export const schedule = commandOf(program, (parsed) => {
+export const schedule = defineCommand(program, (parsed) => {
   const { kind, stages, "micro-batches": microbatches, chunks, file, svg, json } = parsed.values;
   const schedules =
     file === undefined
@@ -80,7 +80,7 @@ function asText(timeline: Timeline): string {
     drawText(timeline, { colour: process.stdout.isTTY }),
     "",
     `length     ${length}, of which stages wait ${(100 * bubble).toFixed(1)}%`,
-    `in flight  ${peakInFlight.join(", ")} micro-batches at most, by stage`,
+    `in flight  ${peakInFlight.join(", ")} microbatches at most, by stage`,
     "",
   ].join("\n");
 }

@@ -3,7 +3,7 @@
 import { EXIT, number, toggle, UserError } from "@tessera/config";
 import { openIndexedDataset, type IndexedDataset } from "@tessera/data/megatron";
 import { chooseTokenizer, tokenizerFlags } from "../choose_tokenizer.js";
-import { commandOf } from "../command.js";
+import { defineCommand } from "../command.js";
 
 const program = {
   name: "tessera data info",
@@ -19,7 +19,7 @@ const program = {
   },
 } as const;
 
-export const infoCommand = commandOf(program, ({ values, operands }) => {
+export const infoCommand = defineCommand(program, ({ values, operands }) => {
   const dataset = openIndexedDataset(operands[0]!);
   dataset.verify();
   const documents = dataset.bounds.length - 1;
@@ -30,11 +30,11 @@ export const infoCommand = commandOf(program, ({ values, operands }) => {
     documents,
     sequences: dataset.lengths.length,
     dtype: dataset.dtype,
-    ...lengthsOf(dataset),
+    ...measureLengths(dataset),
     sample: chooseTokenizer(values).decode(firstTokens(dataset, values.document, values.tokens)),
   };
   dataset.close();
-  process.stdout.write(values.json ? `${JSON.stringify(info)}\n` : overview(info));
+  process.stdout.write(values.json ? `${JSON.stringify(info)}\n` : describe(info));
   return EXIT.done;
 });
 
@@ -46,13 +46,13 @@ interface Lengths {
   readonly histogram: readonly { readonly below: number; readonly sequences: number }[];
 }
 
-const PART = 2 ** 18;
+const CHUNK = 2 ** 18;
 
-function lengthsOf({ lengths }: IndexedDataset): Lengths {
+function measureLengths({ lengths }: IndexedDataset): Lengths {
   const counts: number[] = Array.from({ length: 32 }, () => 0);
   let [tokens, shortest, longest] = [0, Infinity, 0];
-  for (let start = 0; start < lengths.length; start += PART) {
-    for (const length of lengths.slice(start, Math.min(start + PART, lengths.length))) {
+  for (let start = 0; start < lengths.length; start += CHUNK) {
+    for (const length of lengths.slice(start, Math.min(start + CHUNK, lengths.length))) {
       tokens += length;
       shortest = Math.min(shortest, length);
       longest = Math.max(longest, length);
@@ -76,7 +76,7 @@ function firstTokens(dataset: IndexedDataset, document: number, count: number): 
 
 const BAR = 40;
 
-function overview(
+function describe(
   info: Lengths & { documents: number; sequences: number; dtype: string; sample: string },
 ): string {
   const { documents, sequences, dtype, tokens, shortest, longest, histogram, sample } = info;

@@ -8,9 +8,9 @@ import {
   type DatasetWriter,
   type IndexedDataset,
 } from "@tessera/data/megatron";
-import { commandOf } from "../command.js";
-import { interruptible } from "../interrupt.js";
-import { progressOf } from "../progress.js";
+import { defineCommand } from "../command.js";
+import { runInterruptibly } from "../interrupt.js";
+import { startProgress } from "../progress.js";
 
 const program = {
   name: "tessera data merge",
@@ -19,10 +19,10 @@ const program = {
   groups: { Output: { "output-prefix": text("PREFIX of the new .bin and .idx", "PREFIX") } },
 } as const;
 
-export const mergeCommand = commandOf(program, (parsed) => {
+export const mergeCommand = defineCommand(program, (parsed) => {
   const output = parsed.values["output-prefix"];
-  if (output === undefined) throw new UserError("--output-prefix: say where the dataset goes");
-  return interruptible((signal) => merge(parsed.operands, output, signal));
+  if (output === undefined) throw new UserError("--output-prefix: name the dataset to write");
+  return runInterruptibly((signal) => merge(parsed.operands, output, signal));
 });
 
 async function merge(
@@ -41,7 +41,7 @@ async function merge(
     );
   }
   const total = datasets.reduce((sum, { tokenCount }) => sum + tokenCount, 0);
-  const progress = progressOf({ stream: process.stderr, total, scale: 1e6, unit: "M tokens" });
+  const progress = startProgress({ stream: process.stderr, total, scale: 1e6, unit: "M tokens" });
   const writer = createDatasetWriter(output, dtype);
   try {
     let done = 0;
@@ -61,7 +61,7 @@ async function merge(
   }
 }
 
-/** Yields the tokens of each document once it is written, and 0 after every so many. */
+/** Yields the number of tokens of each document once it is written, and now and then 0, for a pause. */
 function* copyDocuments(
   datasets: readonly IndexedDataset[],
   writer: DatasetWriter,

@@ -1,9 +1,9 @@
-// `tessera data order`: the indices that training would read by, and samples.
+// `tessera data order`: the index arrays by which training would read a dataset, and samples.
 
 import { pipeline } from "node:stream/promises";
 import { EXIT, flag, toggle, UserError } from "@tessera/config";
 import type { GptDataset, NumberArray, Numbers } from "@tessera/data/megatron";
-import { commandOf } from "../command.js";
+import { defineCommand } from "../command.js";
 import { openSamples, sampleFlags } from "./open.js";
 
 const program = {
@@ -13,22 +13,22 @@ const program = {
   groups: {
     Samples: {
       ...sampleFlags,
-      sample: flag<readonly number[]>("samples whose tokens are shown", "I,J", [], numbersOf),
+      sample: flag<readonly number[]>("samples whose tokens are shown", "I,J", [], parseNumbers),
     },
     Output: { json: toggle("all of it, as JSON", false) },
   },
 } as const;
 
-function numbersOf(text: string): readonly number[] {
+function parseNumbers(text: string): readonly number[] {
   if (!/^\d+(,\d+)*$/.test(text)) throw new UserError("must be numbers of samples, as in 0,17");
   return text.split(",").map(Number);
 }
 
-export const orderCommand = commandOf(program, async ({ values, operands }) => {
+export const orderCommand = defineCommand(program, async ({ values, operands }) => {
   const dataset = await openSamples(operands[0]!, values);
   const samples = values.sample.map((index) => [index, tokensOf(dataset, index)] as const);
-  if (values.json) await pipeline(jsonOf(dataset, samples), process.stdout, { end: false });
-  else process.stdout.write(overview(dataset, samples));
+  if (values.json) await pipeline(writeJson(dataset, samples), process.stdout, { end: false });
+  else process.stdout.write(describe(dataset, samples));
   dataset.close();
   return EXIT.done;
 });
@@ -44,23 +44,23 @@ function tokensOf(dataset: GptDataset, index: number): readonly number[] {
 
 type Samples = readonly (readonly [index: number, tokens: readonly number[]])[];
 
-const PART = 2 ** 16;
+const CHUNK = 2 ** 16;
 
-/** All of it, in parts: the indices of a large dataset are longer than a string can be. */
-function* jsonOf(dataset: GptDataset, samples: Samples): Generator<string> {
+/** JSON in chunks, because the indices of a large dataset can be longer than a string. */
+function* writeJson(dataset: GptDataset, samples: Samples): Generator<string> {
   const { documentIndex, sampleIndex, shuffleIndex } = dataset;
   yield `{"length":${dataset.count},"doc_idx":[`;
-  yield* joined(documentIndex, (numbers) => numbers.join());
+  yield* joinNumbers(documentIndex, (numbers) => numbers.join());
   yield '],"sample_idx":[';
-  yield* joined(sampleIndex, (numbers) => JSON.stringify(pairs(numbers)).slice(1, -1));
+  yield* joinNumbers(sampleIndex, (numbers) => JSON.stringify(pairs(numbers)).slice(1, -1));
   yield '],"shuffle_idx":[';
-  yield* joined(shuffleIndex, (numbers) => numbers.join());
+  yield* joinNumbers(shuffleIndex, (numbers) => numbers.join());
   yield `],"samples":${JSON.stringify(Object.fromEntries(samples))}}\n`;
 }
 
-function* joined(array: NumberArray, textOf: (numbers: Numbers) => string): Generator<string> {
-  for (let start = 0; start < array.length; start += PART) {
-    const text = textOf(array.slice(start, Math.min(start + PART, array.length)));
+function* joinNumbers(array: NumberArray, format: (numbers: Numbers) => string): Generator<string> {
+  for (let start = 0; start < array.length; start += CHUNK) {
+    const text = format(array.slice(start, Math.min(start + CHUNK, array.length)));
     yield start === 0 ? text : `,${text}`;
   }
 }
@@ -70,7 +70,7 @@ const pairs = (values: Numbers): readonly (readonly [number, number])[] =>
 
 const SHOWN = 16;
 
-function overview(dataset: GptDataset, samples: Samples): string {
+function describe(dataset: GptDataset, samples: Samples): string {
   const { documentIndex, sampleIndex, shuffleIndex } = dataset;
   const first = (array: NumberArray, count = SHOWN) =>
     array.slice(0, Math.min(count, array.length));

@@ -11,7 +11,7 @@ import {
   type OpenModel,
   type WriteProgress,
 } from "@tessera/checkpoint";
-import { choice, EXIT, number, text, UserError } from "@tessera/config";
+import { choice, EXIT, number, text, UserError, type FlagValues } from "@tessera/config";
 import { stageFolder } from "@tessera/files";
 import {
   bpeTokenizer,
@@ -21,9 +21,9 @@ import {
   type BpeTokenizer,
   type Tokenizer,
 } from "@tessera/tokenizer";
-import { commandOf } from "../command.js";
-import { interruptible } from "../interrupt.js";
-import { progressOf } from "../progress.js";
+import { defineCommand } from "../command.js";
+import { runInterruptibly } from "../interrupt.js";
+import { startProgress } from "../progress.js";
 import { hasTokenizer, TOKENIZER_FILES } from "./open_model.js";
 
 const program = {
@@ -31,18 +31,18 @@ const program = {
   summary: "Writes a model as ONNX, or in Hugging Face's layout.",
   operands: [
     { name: "SOURCE", help: "a folder in Hugging Face's layout, or a checkpoint" },
-    { name: "TARGET", help: "the folder that is made" },
+    { name: "TARGET", help: "the folder to write; it must not exist, or be empty" },
   ],
   groups: {
     Output: {
-      to: choice("what is written", ["hugging-face", "onnx"], "hugging-face"),
+      to: choice("the format to write", ["hugging-face", "onnx"], "hugging-face"),
       precision: choice(
         "how weights are stored; onnx has no bf16",
         ["fp32", "fp16", "bf16"],
         "fp32",
       ),
       "max-shard-size": number(
-        "GB above which hugging-face weights lie in several files",
+        "GB above which hugging-face weights are split into several files",
         { above: 0 },
         5,
       ),
@@ -64,7 +64,7 @@ const program = {
 
 const DTYPES = { fp32: "F32", fp16: "F16", bf16: "BF16" } as const;
 
-export const convertCommand = commandOf(program, ({ values, operands }) => {
+export const convertCommand = defineCommand(program, ({ values, operands }) => {
   const [source, target] = operands.map((path) => resolve(path)) as [string, string];
   const { precision, to } = values;
   if (to === "onnx" && precision === "bf16") {
@@ -77,9 +77,9 @@ export const convertCommand = commandOf(program, ({ values, operands }) => {
   }
   const named = values.tokenizer === undefined ? null : openTokenizer(values.tokenizer);
   const model = openModel(source);
-  return made(target, async (folder, signal) => {
+  return writeFolder(target, async (folder, signal) => {
     try {
-      await writeAll(writingOf(model, folder, values), signal);
+      await runSteps(startWriting(model, folder, values), signal);
     } finally {
       model.close();
     }
@@ -87,13 +87,9 @@ export const convertCommand = commandOf(program, ({ values, operands }) => {
   });
 });
 
-interface Output {
-  readonly to: "hugging-face" | "onnx";
-  readonly precision: keyof typeof DTYPES;
-  readonly "max-shard-size": number;
-}
+type Output = FlagValues<(typeof program)["groups"]>;
 
-function writingOf(
+function startWriting(
   model: OpenModel,
   folder: string,
   output: Output,
@@ -111,11 +107,11 @@ function writingOf(
   });
 }
 
-/** Runs all steps, and between them shows how far they are and hears of Ctrl-C. */
-async function writeAll(steps: Generator<WriteProgress, void>, signal: AbortSignal): Promise<void> {
-  let progress: ReturnType<typeof progressOf> | undefined;
+/** Runs all steps. Between them it shows how far they are, and stops where `signal` is aborted. */
+async function runSteps(steps: Generator<WriteProgress, void>, signal: AbortSignal): Promise<void> {
+  let progress: ReturnType<typeof startProgress> | undefined;
   for (const { doneBytes, totalBytes: total } of steps) {
-    progress ??= progressOf({ stream: process.stderr, total, scale: 1e6, unit: "MB" });
+    progress ??= startProgress({ stream: process.stderr, total, scale: 1e6, unit: "MB" });
     progress.update(doneBytes);
     await breathe();
     if (signal.aborted) break;
@@ -123,12 +119,12 @@ async function writeAll(steps: Generator<WriteProgress, void>, signal: AbortSign
   progress?.end();
 }
 
-/** Has `fill` write into a hidden folder, which becomes `target` once it is whole. */
-const made = (
+/** Has `fill` write into a hidden folder, which is renamed to `target` once it is complete. */
+const writeFolder = (
   target: string,
   fill: (folder: string, signal: AbortSignal) => Promise<void>,
 ): Promise<number> =>
-  interruptible(async (signal) => {
+  runInterruptibly(async (signal) => {
     const staged = stageFolder(target);
     try {
       await fill(staged.path, signal);
@@ -145,7 +141,7 @@ const isBpe = (tokenizer: Tokenizer): tokenizer is BpeTokenizer => "model" in to
 function writeTokenizer(source: string, folder: string, named: Tokenizer | null): void {
   if (named === null) {
     if (!hasTokenizer(source)) {
-      process.stderr.write("no tokenizer was beside the model: --tokenizer adds one\n");
+      process.stderr.write("there is no tokenizer beside the model: --tokenizer adds one\n");
     }
     for (const name of TOKENIZER_FILES) {
       if (existsSync(join(source, name))) copyFileSync(join(source, name), join(folder, name));

@@ -1,7 +1,7 @@
 // `tessera eval`: perplexity on a text or a dataset, or accuracy on the last words of passages.
 
 import { readFileSync, statSync } from "node:fs";
-import { EXIT, number, text, toggle, UserError } from "@tessera/config";
+import { EXIT, number, text, toggle, UserError, type FlagValues } from "@tessera/config";
 import { openIndexedDataset } from "@tessera/data/megatron";
 import {
   evaluateLambada,
@@ -12,9 +12,9 @@ import {
   type TokenSource,
 } from "@tessera/generation";
 import type { Tokenizer } from "@tessera/tokenizer";
-import { commandOf } from "../command.js";
-import { interruptible } from "../interrupt.js";
-import { progressOf } from "../progress.js";
+import { defineCommand } from "../command.js";
+import { runInterruptibly } from "../interrupt.js";
+import { startProgress } from "../progress.js";
 import { modelFlags, openForText, type OpenedModel } from "./open_model.js";
 import { textsOf } from "./prompts.js";
 
@@ -31,13 +31,13 @@ const program = {
         min: 1,
         whole: true,
       }),
-      limit: number("tokens, or passages, that are looked at at most", { min: 2, whole: true }),
+      limit: number("tokens, or passages, to evaluate at most", { min: 2, whole: true }),
     },
     Output: { json: toggle("as JSON", false) },
   },
   epilogue: [
     "A window has --context tokens; each but its first is predicted from those before it. With a smaller",
-    "--stride windows overlap, and more stands before the tokens that are counted.",
+    "--stride windows overlap, and each counted token is predicted from more of the text before it.",
     "",
     "Examples:",
     "  tessera eval --model exported-onnx --text book.txt",
@@ -55,32 +55,26 @@ interface Watch {
   readonly signal: AbortSignal;
 }
 
-export const evalCommand = commandOf(program, async ({ values }) => {
-  const task = taskOf(values);
+export const evalCommand = defineCommand(program, async ({ values }) => {
+  const task = chooseTask(values);
   const opened = await openForText(values, 1, process.env);
-  return interruptible(async (signal) => {
-    let bar: ReturnType<typeof progressOf> | undefined;
+  return runInterruptibly(async (signal) => {
+    let bar: ReturnType<typeof startProgress> | undefined;
     const progress = (done: number, total: number): void => {
-      bar ??= progressOf({ stream: process.stderr, total, scale: 1, unit: task.unit });
+      bar ??= startProgress({ stream: process.stderr, total, scale: 1, unit: task.unit });
       bar.update(done);
     };
     const found = await task.run(opened, { progress, signal }).finally(() => bar?.end());
     await opened.engine.close();
     if (!signal.aborted)
-      process.stdout.write(values.json ? `${JSON.stringify(found)}\n` : told(found));
+      process.stdout.write(values.json ? `${JSON.stringify(found)}\n` : describe(found));
     return EXIT.done;
   });
 });
 
-interface TaskFlags {
-  readonly text: string | undefined;
-  readonly data: string | undefined;
-  readonly lambada: string | undefined;
-  readonly stride: number | undefined;
-  readonly limit: number | undefined;
-}
+type TaskFlags = FlagValues<Pick<(typeof program)["groups"], "Task">>;
 
-function taskOf({ text: file, data, lambada, stride, limit = Infinity }: TaskFlags): Task {
+function chooseTask({ text: file, data, lambada, stride, limit = Infinity }: TaskFlags): Task {
   if ([file, data, lambada].filter((one) => one !== undefined).length !== 1) {
     throw new UserError("--text, --data, --lambada: give one of them");
   }
@@ -119,7 +113,7 @@ function textTokens(path: string, tokenizer: Tokenizer): TokenSource {
   return tokensInMemory(tokenizer.encode(readFileSync(path, "utf8")));
 }
 
-/** The tokens of a dataset, one document after the other as they lie in the file. */
+/** The tokens of a dataset, one document after the other in the order of the file. */
 function datasetTokens(prefix: string): TokenSource {
   const dataset = openIndexedDataset(prefix);
   const { lengths } = dataset;
@@ -143,7 +137,7 @@ function datasetTokens(prefix: string): TokenSource {
   };
 }
 
-function told(found: Perplexity | LambadaResult): string {
+function describe(found: Perplexity | LambadaResult): string {
   const perplexity = `perplexity  ${found.perplexity.toFixed(3)}\n`;
   if ("loss" in found) {
     return `tokens      ${found.tokens}\nloss        ${found.loss.toFixed(4)} nats per token\n${perplexity}`;

@@ -1,11 +1,11 @@
-// `tessera generate`: text that continues a prompt, as it is written; or many, from a file.
+// `tessera generate`: continues a prompt and streams the text, or continues all prompts of a file.
 
 import { createWriteStream } from "node:fs";
 import { EXIT, number, text, UserError } from "@tessera/config";
 import { generate, generateAll, type TextRequest, type Completion } from "@tessera/generation";
-import { commandOf } from "../command.js";
-import { interruptible } from "../interrupt.js";
-import { progressOf } from "../progress.js";
+import { defineCommand } from "../command.js";
+import { runInterruptibly } from "../interrupt.js";
+import { startProgress } from "../progress.js";
 import { modelFlags, openForText, type OpenedModel } from "./open_model.js";
 import { readPrompts } from "./prompts.js";
 import { requestOf, samplingFlags } from "./sampling_flags.js";
@@ -16,14 +16,10 @@ const program = {
   groups: {
     Model: modelFlags,
     Prompt: {
-      prompt: text("what is continued", "TEXT"),
+      prompt: text("the text to continue", "TEXT"),
       "prompt-file": text('a prompt a line, or a .jsonl file with "prompt"', "FILE"),
       output: text("with --prompt-file: JSON lines go here (default: to the terminal)", "FILE"),
-      batch: number(
-        "how many prompts are continued together",
-        { min: 1, max: 1024, whole: true },
-        8,
-      ),
+      batch: number("prompts that are continued together", { min: 1, max: 1024, whole: true }, 8),
     },
     Sampling: samplingFlags,
   },
@@ -36,7 +32,7 @@ const program = {
   ].join("\n"),
 } as const;
 
-export const generateCommand = commandOf(program, async ({ values }) => {
+export const generateCommand = defineCommand(program, async ({ values }) => {
   const file = values["prompt-file"];
   if ((values.prompt === undefined) === (file === undefined)) {
     throw new UserError("--prompt, --prompt-file: give one of them");
@@ -46,7 +42,7 @@ export const generateCommand = commandOf(program, async ({ values }) => {
   const opened = await openForText(values, rows, process.env);
   const request = requestOf(values);
   const requests = prompts.map((prompt) => ({ ...request, prompt }));
-  return interruptible(async (signal) => {
+  return runInterruptibly(async (signal) => {
     if (file === undefined) await writeOne(opened, requests[0]!, signal);
     else await writeAll(opened, requests, values.output, signal);
     await opened.engine.close();
@@ -54,8 +50,8 @@ export const generateCommand = commandOf(program, async ({ values }) => {
   });
 });
 
-/** Control characters could command a terminal; new lines and tabs may stay. */
-const shownAs = (piece: string): string =>
+/** On a terminal, replaces control characters, which could command it, but not new lines and tabs. */
+const sanitize = (piece: string): string =>
   process.stdout.isTTY
     ? piece.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "\ufffd")
     : piece;
@@ -65,9 +61,9 @@ async function writeOne(
   request: TextRequest,
   signal: AbortSignal,
 ): Promise<void> {
-  process.stdout.write(shownAs(request.prompt));
+  process.stdout.write(sanitize(request.prompt));
   for await (const piece of generate(engine, tokenizer, request)) {
-    process.stdout.write(shownAs(piece));
+    process.stdout.write(sanitize(piece));
     if (signal.aborted) break;
   }
   process.stdout.write("\n");
@@ -81,7 +77,7 @@ async function writeAll(
 ): Promise<void> {
   const stream = output === undefined ? process.stdout : createWriteStream(output);
   const settings = { stream: process.stderr, total: requests.length, scale: 1, unit: "texts" };
-  const progress = progressOf(settings);
+  const progress = startProgress(settings);
   // Texts are done in any order, and are given in that of their prompts.
   const waiting = new Map<number, Completion>();
   let [next, done] = [0, 0];

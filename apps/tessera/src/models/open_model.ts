@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { readModel, readModelConfig } from "@tessera/checkpoint";
-import { choice, number, text, UserError } from "@tessera/config";
+import { choice, number, text, UserError, type FlagValues } from "@tessera/config";
 import { backendNames, chooseBackend, defaultBackend } from "@tessera/engines";
 import { modelEngine, onnxEngine, type Engine } from "@tessera/generation";
 import { gpt, type GptConfig } from "@tessera/gpt";
@@ -23,12 +23,7 @@ export const modelFlags = {
   context: number("tokens that a text keeps in view", { min: 2, max: 2 ** 20, whole: true }, 2048),
 };
 
-export interface ModelFlags {
-  readonly model: string | undefined;
-  readonly engine: (typeof engines)[number] | undefined;
-  readonly tokenizer: string | undefined;
-  readonly context: number;
-}
+export type ModelFlags = FlagValues<{ readonly Model: typeof modelFlags }>;
 
 export interface OpenedModel {
   readonly engine: Engine;
@@ -37,16 +32,19 @@ export interface OpenedModel {
   readonly folder: string;
 }
 
-/** Opens model and tokenizer for \`rows\` texts at once. Throws a UserError where they do not fit. */
+/**
+ * Opens a model and its tokenizer for `rows` texts at once.
+ * @throws UserError where they do not fit each other.
+ */
 export async function openForText(
   flags: ModelFlags,
   rows: number,
   environment: ThreadEnvironment,
 ): Promise<OpenedModel> {
   const { model: folder, context: maxTokens } = flags;
-  if (folder === undefined) throw new UserError("--model: say which folder has the model");
+  if (folder === undefined) throw new UserError("--model: name the folder that has the model");
   const config = readModelConfig(folder);
-  const tokenizer = tokenizerOf(folder, flags.tokenizer, config);
+  const tokenizer = openModelTokenizer(folder, flags.tokenizer, config);
   const hasOnnx = existsSync(join(folder, "model.onnx"));
   const name = flags.engine ?? (hasOnnx ? "onnx" : defaultBackend());
   if (name === "onnx") {
@@ -75,10 +73,14 @@ export const TOKENIZER_FILES = [
 export const hasTokenizer = (folder: string): boolean =>
   ["tokenizer.json", "vocab.json"].some((name) => existsSync(join(folder, name)));
 
-function tokenizerOf(folder: string, named: string | undefined, config: GptConfig): Tokenizer {
+function openModelTokenizer(
+  folder: string,
+  named: string | undefined,
+  config: GptConfig,
+): Tokenizer {
   if (named === undefined && !hasTokenizer(folder)) {
     throw new UserError(
-      `${folder}: has no tokenizer.json; say --tokenizer gpt2, bytes, or its file`,
+      `${folder}: has no tokenizer.json; give --tokenizer gpt2, bytes, or its file`,
     );
   }
   const tokenizer = openTokenizer(named ?? folder);

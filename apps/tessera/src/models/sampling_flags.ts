@@ -1,23 +1,23 @@
-// How tokens are chosen, in words of the command line.
+// Flags that say how tokens are sampled.
 
-import { list, number, toggle } from "@tessera/config";
+import { list, number, toggle, type FlagValues } from "@tessera/config";
 import type { TextRequest } from "@tessera/generation";
 
 export const samplingFlags = {
-  "max-tokens": number("tokens that are written at most", { min: 1, max: 1e6, whole: true }, 100),
+  "max-tokens": number("tokens to generate at most", { min: 1, max: 1e6, whole: true }, 100),
   temperature: number("divides the logits; 0 takes the likeliest token", { min: 0, max: 100 }, 1),
   "top-k": number(
-    "draws from so many of the likeliest tokens; 0 for all",
+    "samples from so many of the likeliest tokens; 0 for all",
     { min: 0, whole: true },
     0,
   ),
   "top-p": number(
-    "draws from the likeliest tokens that have this probability together",
+    "samples from the likeliest tokens that have this probability together",
     { above: 0, max: 1 },
     1,
   ),
   "repetition-penalty": number(
-    "makes tokens that were there less likely; 1 does not",
+    "makes tokens that are in the text already less likely; 1 for no penalty",
     { min: 1, max: 100 },
     1,
   ),
@@ -26,16 +26,7 @@ export const samplingFlags = {
   "ignore-end": toggle("go on after the token that ends a document", false),
 };
 
-export interface SamplingFlags {
-  readonly "max-tokens": number;
-  readonly temperature: number;
-  readonly "top-k": number;
-  readonly "top-p": number;
-  readonly "repetition-penalty": number;
-  readonly seed: number;
-  readonly stop: readonly string[];
-  readonly "ignore-end": boolean;
-}
+export type SamplingFlags = FlagValues<{ readonly Sampling: typeof samplingFlags }>;
 
 /** Everything of a request but its prompt. */
 export const requestOf = (flags: SamplingFlags): Omit<TextRequest, "prompt"> => ({

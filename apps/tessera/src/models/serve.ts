@@ -4,8 +4,8 @@ import { readFileSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import { EXIT, number, text, UserError } from "@tessera/config";
 import { createTextServer } from "@tessera/generation";
-import { commandOf } from "../command.js";
-import { interruptible } from "../interrupt.js";
+import { defineCommand } from "../command.js";
+import { runInterruptibly } from "../interrupt.js";
 import { modelFlags, openForText } from "./open_model.js";
 
 const whole = { min: 1, max: 1e6, whole: true } as const;
@@ -17,12 +17,12 @@ const program = {
   groups: {
     Model: modelFlags,
     Server: {
-      host: text("the address that is listened on", "ADDRESS", "127.0.0.1"),
+      host: text("the address to listen on", "ADDRESS", "127.0.0.1"),
       port: number("0 for any that is free", { min: 0, max: 65535, whole: true }, 8000),
       "api-key-file": text("holds the key that clients must send; or TESSERA_API_KEY", "FILE"),
     },
     Limits: {
-      batch: number("texts that are written together", { ...whole, max: 1024 }, 8),
+      batch: number("texts that are generated together", { ...whole, max: 1024 }, 8),
       "max-waiting": number(
         "texts that may wait; more are answered 429",
         { ...whole, min: 0 },
@@ -44,7 +44,7 @@ const program = {
   ].join("\n"),
 } as const;
 
-export const serveCommand = commandOf(program, async ({ values }) => {
+export const serveCommand = defineCommand(program, async ({ values }) => {
   const apiKey = readKey(values["api-key-file"], process.env["TESSERA_API_KEY"]);
   if (apiKey === null && !isLoopback(values.host)) {
     throw new UserError(
@@ -66,7 +66,7 @@ export const serveCommand = commandOf(program, async ({ values }) => {
     },
     report: (error) => void process.stderr.write(`tessera serve: ${String(error)}\n`),
   });
-  return interruptible(async (signal) => {
+  return runInterruptibly(async (signal) => {
     await untilAborted(server, values, signal);
     await engine.close();
     return EXIT.done;

@@ -2,8 +2,8 @@
 
 import { choice, list, number, text, toggle, UserError } from "@tessera/config";
 import { chooseTokenizer, tokenizerFlags } from "../choose_tokenizer.js";
-import { commandOf } from "../command.js";
-import { interruptible } from "../interrupt.js";
+import { defineCommand } from "../command.js";
+import { runInterruptibly } from "../interrupt.js";
 import { preprocess } from "./preprocess.js";
 
 const program = {
@@ -12,7 +12,10 @@ const program = {
   groups: {
     Input: {
       input: list("files to read, in this order", "FILE"),
-      "json-keys": list("what of each line is taken, each to a dataset (default: text)", "KEY"),
+      "json-keys": list(
+        "fields of each line to encode, each into a dataset (default: text)",
+        "KEY",
+      ),
       format: choice("jsonl or text; by the file's ending where not given", ["jsonl", "text"]),
       strict: toggle("stop at the first line that gives no document", false),
     },
@@ -35,16 +38,16 @@ const program = {
   ].join("\n"),
 } as const;
 
-export const preprocessCommand = commandOf(program, ({ values }) => {
+export const preprocessCommand = defineCommand(program, ({ values }) => {
   const prefix = values["output-prefix"];
   if (values.input.length === 0) throw new UserError("--input: name at least one file");
-  if (prefix === undefined) throw new UserError("--output-prefix: say where the dataset goes");
+  if (prefix === undefined) throw new UserError("--output-prefix: name the dataset to write");
   const keys = values["json-keys"].length === 0 ? ["text"] : values["json-keys"];
   const tokenizer = chooseTokenizer(values);
   if (values["append-eod"] && tokenizer.endOfText === null) {
     throw new UserError(`--append-eod: tokenizer ${tokenizer.name} has no id that ends a document`);
   }
-  return interruptible((signal) =>
+  return runInterruptibly((signal) =>
     preprocess({
       inputs: values.input,
       format: values.format,

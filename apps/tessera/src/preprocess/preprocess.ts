@@ -1,58 +1,42 @@
-// Files in, datasets out: chunks go to threads that encode, and come back in order to be written.
+// Encodes files into datasets: threads encode chunks, which are written in their order.
 
 import { statSync } from "node:fs";
 import { EXIT, UserError } from "@tessera/config";
 import { createDatasetWriter, tokenDtype, type DatasetWriter } from "@tessera/data/megatron";
-import type { Tokenizer } from "@tessera/tokenizer";
 import {
   createEncoderPool,
   type EncodedBatch,
   type EncodedDocuments,
 } from "@tessera/tokenizer/batch";
-import { progressOf } from "../progress.js";
-import { hasLines, tasksOf, type FileTask } from "./tasks.js";
+import { startProgress } from "../progress.js";
+import type { PreprocessOptions } from "./options.js";
+import { isJsonLines, readTasks, type FileTask } from "./tasks.js";
 
-export interface PreprocessOptions {
-  readonly inputs: readonly string[];
-  /** By each file's ending where undefined. */
-  readonly format: "jsonl" | "text" | undefined;
-  readonly keys: readonly string[];
-  readonly prefix: string;
-  readonly tokenizer: Tokenizer;
-  readonly workers: number;
-  readonly appendEnd: boolean;
-  readonly splitSentences: boolean;
-  readonly special: "text" | "allow" | "refuse";
-  readonly strict: boolean;
-  readonly signal: AbortSignal;
-  readonly stream: NodeJS.WriteStream;
-}
-
-/** Faults beyond these are only counted. */
-const TOLD_FAULTS = 20;
-/** Chunks that are read ahead for each thread. */
+/** Lines left out that are reported; further ones are only counted. */
+const MAX_REPORTED = 20;
+/** Chunks that are read ahead, per thread. */
 const AHEAD = 3;
 
 /** Returns an exit code. Whatever ends it early, nothing is left under the final names. */
 export async function preprocess(options: PreprocessOptions): Promise<number> {
   const { inputs, format, tokenizer, workers } = options;
-  const plain = inputs.find((path) => !hasLines(path, format));
+  const plain = inputs.find((path) => !isJsonLines(path, format));
   if (options.splitSentences && plain !== undefined) {
     throw new UserError(`--split-sentences: is for JSON lines, ${plain} is plain text`);
   }
-  const bytes = inputs.map(sizeOf).reduce((a, b) => a + b, 0);
+  const bytes = inputs.map(fileSize).reduce((a, b) => a + b, 0);
   const dtype = tokenDtype(tokenizer.vocabularySize);
   const writers: DatasetWriter[] = [];
   const pool = createEncoderPool(tokenizer, workers);
   try {
     for (const prefix of prefixesOf(options)) writers.push(createDatasetWriter(prefix, dtype));
-    const collector = collectorOf(options, writers, bytes);
+    const collector = createCollector(options, writers, bytes);
     const pending: { task: FileTask; batch: Promise<EncodedBatch> }[] = [];
     const settleFirst = async () => {
       const { task, batch } = pending.shift()!;
       collector.add(task, await batch);
     };
-    for (const task of tasksOf(options)) {
+    for (const task of readTasks(options)) {
       if (options.signal.aborted) return EXIT.interrupted;
       pending.push({ task, batch: pool.encode(task.task) });
       if (pending.length > AHEAD * workers) await settleFirst();
@@ -75,34 +59,34 @@ const prefixesOf = ({
 }: Pick<PreprocessOptions, "prefix" | "keys" | "splitSentences">): readonly string[] =>
   keys.map((key) => `${prefix}_${key}_${splitSentences ? "sentence" : "document"}`);
 
-function sizeOf(path: string): number {
+function fileSize(path: string): number {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats === undefined) throw new UserError(`--input ${path}: there is no such file`);
   if (stats.isDirectory()) throw new UserError(`--input ${path}: is a folder, name its files`);
   return stats.size;
 }
 
-/** Writes what was encoded, and tells of it. */
-function collectorOf(
+/** Writes encoded documents, and reports progress and lines that were left out. */
+function createCollector(
   { stream, strict, ...options }: PreprocessOptions,
   writers: readonly DatasetWriter[],
   total: number,
 ) {
-  const progress = progressOf({ stream, total, scale: 1e6, unit: "MB" });
+  const progress = startProgress({ stream, total, scale: 1e6, unit: "MB" });
   const began = performance.now();
   const count = { bytes: 0, documents: 0, tokens: 0, faults: 0, lines: 0 };
   let path = "";
-  const tell = (where: string, reason: string) => {
+  const reportFault = (where: string, reason: string) => {
     if (strict) throw new UserError(`${where}: ${reason}`);
     count.faults += 1;
-    if (count.faults <= TOLD_FAULTS) stream.write(`${where}: ${reason}, left out\n`);
+    if (count.faults <= MAX_REPORTED) stream.write(`${where}: ${reason}, left out\n`);
   };
   return {
     add(task: FileTask, { documents, errors, lines }: EncodedBatch) {
       if (task.path !== path) count.lines = 0;
       path = task.path;
       for (const { line, reason } of errors)
-        tell(`${path}: line ${count.lines + line + 1}`, reason);
+        reportFault(`${path}: line ${count.lines + line + 1}`, reason);
       count.lines += lines;
       for (const [key, some] of documents.entries()) {
         const writer = writers[key]!;

@@ -1,38 +1,38 @@
-// What is to be encoded, chunk by chunk.
+// The text to encode, chunk by chunk.
 
 import { readChunks, splitAfterLine, type EncodeTask } from "@tessera/tokenizer/batch";
-import type { PreprocessOptions } from "./preprocess.js";
+import type { PreprocessOptions } from "./options.js";
 
 export interface FileTask {
   readonly path: string;
-  /** Of the file, in this task. */
+  /** How much of the file this task has. */
   readonly bytes: number;
   readonly task: EncodeTask;
-  /** False for a part of a text that goes on. */
+  /** False for a chunk of a text that goes on. */
   readonly endsDocument: boolean;
 }
 
 /** Whether a file is JSON lines. */
-export const hasLines = (path: string, format: PreprocessOptions["format"]): boolean =>
+export const isJsonLines = (path: string, format: PreprocessOptions["format"]): boolean =>
   format === undefined ? /\.jsonl?$/i.test(path) : format === "jsonl";
 
-export function* tasksOf(options: PreprocessOptions): Generator<FileTask> {
+export function* readTasks(options: PreprocessOptions): Generator<FileTask> {
   const { inputs, format, keys, appendEnd, splitSentences, special } = options;
   for (const path of inputs) {
-    if (hasLines(path, format)) {
+    if (isJsonLines(path, format)) {
       for (const bytes of readChunks(path, splitAfterLine)) {
         const lineOptions = { keys, appendEndOfText: appendEnd, splitSentences, special };
         const task: EncodeTask = { kind: "lines", bytes, options: lineOptions };
         yield { path, bytes: bytes.length, task, endsDocument: true };
       }
     } else {
-      yield* textTasks(path, options);
+      yield* readText(path, options);
     }
   }
 }
 
 /** A text is one document: its last chunk, which alone ends it, is known when none follows. */
-function* textTasks(path: string, { appendEnd, special }: PreprocessOptions): Generator<FileTask> {
+function* readText(path: string, { appendEnd, special }: PreprocessOptions): Generator<FileTask> {
   const taskOf = (bytes: Uint8Array, isLast: boolean): FileTask => ({
     path,
     bytes: bytes.length,

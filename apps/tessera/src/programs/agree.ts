@@ -1,11 +1,11 @@
-// What ranks under mpirun say of the laws of collectives.
+// Runs `tessera check-ranks` under mpirun.
 
 import { join } from "node:path";
 import { launchRanks } from "@tessera/testing";
 
 export const TESSERA = join(__dirname, "../../dist/main.js");
 
-/** What ranks on the native backend say, of sums of 7 x 30001 elements too, each of them `rounds` times. */
+/** The lines that ranks on the native backend print, `rounds` of each. Sums have up to 7 x 30001 elements. */
 export function checkRanks(ranks: number, rounds: number): string[] {
   const check = ["check-ranks", "--elements", "30001", "--repeat", String(rounds)];
   const { status, stdout, stderr } = launchRanks(ranks, [TESSERA, ...check]);
@@ -13,7 +13,7 @@ export function checkRanks(ranks: number, rounds: number): string[] {
   return stdout.trim().split("\n").sort();
 }
 
-/** The digests that ranks of each parity, which share a group, found in all rounds. */
+/** The digests of all rounds, of the ranks of each parity, which are a group. */
 export const digestsOf = (lines: readonly string[]): Set<string>[] =>
   [0, 1].map((parity) => {
     const rank = (line: string): number => Number(/^\[(\d+)\]/.exec(line)![1]);

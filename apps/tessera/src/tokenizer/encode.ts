@@ -2,7 +2,7 @@
 
 import { choice, EXIT, toggle, UserError } from "@tessera/config";
 import { chooseTokenizer, tokenizerFlags } from "../choose_tokenizer.js";
-import { commandOf } from "../command.js";
+import { defineCommand } from "../command.js";
 import { answerLines, fieldOf, readStdin } from "./lines.js";
 
 const encodeProgram = {
@@ -17,7 +17,7 @@ const encodeProgram = {
   },
 } as const;
 
-export const encodeCommand = commandOf(encodeProgram, async (parsed) => {
+export const encodeCommand = defineCommand(encodeProgram, async (parsed) => {
   const { special, jsonl } = parsed.values;
   const tokenizer = chooseTokenizer(parsed.values);
   if (!jsonl) {
@@ -44,7 +44,7 @@ const decodeProgram = {
   },
 } as const;
 
-export const decodeCommand = commandOf(decodeProgram, async (parsed) => {
+export const decodeCommand = defineCommand(decodeProgram, async (parsed) => {
   const tokenizer = chooseTokenizer(parsed.values);
   if (!parsed.values.jsonl) {
     const words = (await readStdin()).toString("utf8").split(/\s+/).filter(Boolean);

@@ -1,4 +1,4 @@
-// JSON lines in, JSON lines out: what encode and decode share.
+// JSON lines on stdin, JSON lines on stdout: common to encode and decode.
 
 import { createInterface } from "node:readline";
 import { UserError } from "@tessera/config";
@@ -31,7 +31,7 @@ function parse(line: string): unknown {
   }
 }
 
-/** What stands under `key` in an object. */
+/** The value of `key` in an object. */
 export const fieldOf = (value: unknown, key: string): unknown =>
   typeof value === "object" && value !== null ? (value as Record<string, unknown>)[key] : undefined;
 

@@ -1,16 +1,16 @@
-// `tessera tokenizer train`: a vocabulary of one's own.
+// `tessera tokenizer train`: trains a vocabulary on text.
 
 import { statSync } from "node:fs";
-import { EXIT, list, number, text, UserError } from "@tessera/config";
+import { EXIT, list, number, text, UserError, type FlagValues } from "@tessera/config";
 import { tokenCount, writeTokenizerJson } from "@tessera/tokenizer";
 import { readChunks } from "@tessera/tokenizer/batch";
 import { countWords, trainBpe } from "@tessera/tokenizer/train";
-import { commandOf } from "../command.js";
-import { progressOf } from "../progress.js";
+import { defineCommand } from "../command.js";
+import { startProgress } from "../progress.js";
 
 const program = {
   name: "tessera tokenizer train",
-  summary: "Makes a vocabulary of text.",
+  summary: "Trains a vocabulary on text.",
   operands: [{ name: "FILE", help: "plain text", many: true }],
   groups: {
     Vocabulary: {
@@ -22,11 +22,11 @@ const program = {
       "special-tokens": list("they have the first ids (default: <|endoftext|>)", "TOKEN"),
       "min-frequency": number("rarer pairs are not merged", { min: 1, whole: true }, 2),
     },
-    Output: { output: text("where the tokenizer goes", "FILE", "tokenizer.json") },
+    Output: { output: text("the file to write", "FILE", "tokenizer.json") },
   },
 } as const;
 
-export const trainCommand = commandOf(program, ({ values, operands }) => {
+export const trainCommand = defineCommand(program, ({ values, operands }) => {
   for (const path of operands) {
     if (!statSync(path, { throwIfNoEntry: false })?.isFile()) {
       throw new UserError(`${path}: there is no such file`);
@@ -36,17 +36,12 @@ export const trainCommand = commandOf(program, ({ values, operands }) => {
   return EXIT.done;
 });
 
-interface TrainFlags {
-  readonly "vocab-size": number;
-  readonly "special-tokens": readonly string[];
-  readonly "min-frequency": number;
-  readonly output: string;
-}
+type TrainFlags = FlagValues<(typeof program)["groups"]>;
 
 function train(paths: readonly string[], flags: TrainFlags): void {
   const began = performance.now();
   const total = paths.reduce((sum, path) => sum + statSync(path).size, 0);
-  const reading = progressOf({ stream: process.stderr, total, scale: 1e6, unit: "MB" });
+  const reading = startProgress({ stream: process.stderr, total, scale: 1e6, unit: "MB" });
   const words = countWords();
   let bytes = 0;
   for (const path of paths) {
@@ -59,7 +54,7 @@ function train(paths: readonly string[], flags: TrainFlags): void {
   reading.end();
   if (words.size === 0) throw new UserError(`${paths.join(" ")}: there is no text to learn from`);
   const size = flags["vocab-size"];
-  const merging = progressOf({ stream: process.stderr, total: size, scale: 1, unit: "tokens" });
+  const merging = startProgress({ stream: process.stderr, total: size, scale: 1, unit: "tokens" });
   const specials = flags["special-tokens"];
   const model = trainBpe(words, {
     vocabularySize: size,

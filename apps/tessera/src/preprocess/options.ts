@@ -1,0 +1,19 @@
+// What `tessera preprocess` is asked to do.
+
+import type { Tokenizer } from "@tessera/tokenizer";
+
+export interface PreprocessOptions {
+  readonly inputs: readonly string[];
+  /** By each file's ending where undefined. */
+  readonly format: "jsonl" | "text" | undefined;
+  readonly keys: readonly string[];
+  readonly prefix: string;
+  readonly tokenizer: Tokenizer;
+  readonly workers: number;
+  readonly appendEnd: boolean;
+  readonly splitSentences: boolean;
+  readonly special: "text" | "allow" | "refuse";
+  readonly strict: boolean;
+  readonly signal: AbortSignal;
+  readonly stream: NodeJS.WriteStream;
+}
