@@ -2,7 +2,21 @@
 // et al., 2019), or side by side behind one norm (GPT-J; Wang and Komatsuzaki, 2021). What they make is
 // added to what came in. The region marks the stretches that tensor parallelism may split.
 
-import { dropout, layerNorm, mlp, recompute, residual, rmsNorm, selfAttention, sequence, parallel, type AttentionParams, type Layer, type LayerNormParams, type ParamsOf } from "@tessera/layers";
+import {
+  dropout,
+  layerNorm,
+  mlp,
+  recompute,
+  residual,
+  rmsNorm,
+  selfAttention,
+  sequence,
+  parallel,
+  type AttentionParams,
+  type Layer,
+  type LayerNormParams,
+  type ParamsOf,
+} from "@tessera/layers";
 import type { TensorParallel } from "@tessera/layers/parallel";
 import type { Tree } from "@tessera/params";
 import type { ShardIndex } from "@tessera/mesh";

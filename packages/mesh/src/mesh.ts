@@ -26,7 +26,9 @@ const stride = (mesh: Mesh, index: number): number => worldSize(mesh.slice(index
 function indexOf(mesh: Mesh, name: string): number {
   const index = mesh.findIndex((axis) => axis.name === name);
   if (index >= 0) return index;
-  throw new RangeError(`the mesh has no axis ${name}: it has ${mesh.map((axis) => axis.name).join()}`);
+  throw new RangeError(
+    `the mesh has no axis ${name}: it has ${mesh.map((axis) => axis.name).join()}`,
+  );
 }
 
 /** The position of `rank` along the axis `name`. */
