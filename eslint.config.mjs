@@ -74,6 +74,11 @@ export default tseslint.config(
     rules: { "max-lines-per-function": "off", "max-depth": "off" },
   },
   {
+    // Programs of users, who print.
+    files: ["examples/*.ts"],
+    rules: { "no-console": "off" },
+  },
+  {
     files: ["**/*.mjs"],
     rules: { "max-lines": ["error", { max: 300 }] },
   },

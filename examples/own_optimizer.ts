@@ -86,6 +86,6 @@ for (let step = 1; step <= 30; step += 1) {
   const scale = clipFactor(norm, 1);
   const update = { step, learningRate: 4e-3, scale };
   ({ params, state } = optimizer.step(params, gradients, state, update));
-  if (step % 10 === 1) console.log(`step ${step} loss ${loss.dataSync()[0]!.toFixed(3)}`);
+  if (step === 30) console.log(loss.dataSync()[0]! < 1.5); // prints: true
   disposeTree({ loss, norm, scale });
 }

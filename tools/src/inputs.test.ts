@@ -42,7 +42,6 @@ describe("what runs again after a change", () => {
   test.each([
     ["fixtures/golden/model.safetensors", "gpt-ddp:test", "its losses are compared with PyTorch's"],
     ["fixtures/hugging-face/llama/config.json", "checkpoint:test", "it loads this model"],
-    ["docs/own_layer.md", "tensor-parallel:test", "the page's program is run"],
     ["jest.environment.mjs", "generation:test", "its tests run in it"],
     ["packages/data/fixtures/megatron/expected.json", "cli:test", "it reads Megatron's files"],
     ["packages/tokenizer/fixtures/tokens.json", "cli:test", "it reads texts and their tokens"],
@@ -62,6 +61,7 @@ describe("what runs again after a change", () => {
     ["README.md", "tools:test", "its program is run"],
     ["packages/layers/README.md", "tools:test", "its program is run"],
     ["docs/training.md", "tools:test", "its commands are run"],
+    ["examples/train_tiny.ts", "tools:test", "it is compiled and run"],
     ["tools/setup.mjs", "tools:test", "the workspace's commands are run"],
     ["apps/gpt-ddp/src/main.test.ts", "tools:test", "the paths in it are looked for"],
   ])("%s, %s: %s", (file, task) => {
@@ -160,7 +160,6 @@ describe("what a project's tests and programs name outside of it is an input", (
         "packages/collectives-mpi/dist/programs",
       ]),
       "packages/generation": expect.arrayContaining(["jest.environment.mjs"]),
-      "packages/tensor-parallel": expect.arrayContaining(["docs/own_layer.md"]),
     });
     const paths = (source: string) => namedPaths("/w/p/src/a.test.ts", source, "/w/p", "/w");
     expect(paths('const R = join(__dirname, "../.."); open(join(R, "docs", `${n}.md`));')).toEqual([

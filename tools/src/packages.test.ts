@@ -2,14 +2,13 @@
 // without asking for it, so what each asks for is compared with what it imports.
 
 import { readFileSync } from "node:fs";
-import { isBuiltin } from "node:module";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "@jest/globals";
 import { runProgram, scratchFolder } from "@tessera/testing";
-import * as ts from "typescript";
 import {
   entriesOf,
   install,
+  packagesIn,
   packAll,
   published,
   readManifest,
@@ -53,15 +52,6 @@ test("every package asks for the same Node, as they depend on each other", () =>
   const manifests = [readManifest(ROOT), ...published.map(({ manifest }) => manifest)];
   expect(new Set(manifests.map(({ engines }) => engines.node)).size).toBe(1);
 });
-
-/** The packages that a file's text imports, requires or looks for. */
-function packagesIn(text: string): string[] {
-  const { importedFiles } = ts.preProcessFile(text, true, true);
-  const resolved = [...text.matchAll(/\bresolve\("([^"./][^"]*)"/g)].map(([, name]) => name!);
-  return [...importedFiles.map(({ fileName }) => fileName), ...resolved]
-    .filter((name) => !name.startsWith(".") && !isBuiltin(name))
-    .map((name) => name.split("/", name.startsWith("@") ? 2 : 1).join("/"));
-}
 
 /** What a package asks for but does not import itself. */
 const LOADED_BY_NAME: Readonly<Record<string, readonly string[]>> = {

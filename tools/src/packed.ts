@@ -1,13 +1,15 @@
 // The packages as npm gets them: packed, installed, and used from an empty project.
 
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { isBuiltin } from "node:module";
 import { join } from "node:path";
 import { runNode, runProgram, type ProcessResult } from "@tessera/testing";
+import * as ts from "typescript";
 
 export const ROOT = join(__dirname, "../..");
 const TSC = join(ROOT, "node_modules/@typescript/native/bin/tsc");
 const OPTIONS =
-  "--ignoreConfig --noEmit --strict --module nodenext --target es2023 --skipLibCheck --types node";
+  "--ignoreConfig --strict --module nodenext --target es2023 --skipLibCheck --types node";
 
 export interface Manifest {
   readonly name: string;
@@ -103,6 +105,19 @@ export function useAll(project: string, entries: readonly string[]): void {
 }
 
 /** Throws the compiler's complaints. */
-export function typeCheck(cwd: string, files: readonly string[]): void {
+export const typeCheck = (cwd: string, files: readonly string[]): void =>
+  compile(cwd, ["--noEmit", ...files]);
+
+/** Makes a .js beside each .ts. Throws the compiler's complaints. */
+export function compile(cwd: string, files: readonly string[]): void {
   output(runNode([TSC, ...OPTIONS.split(" "), ...files], { cwd }));
+}
+
+/** The packages that a file's text imports, requires or looks for. */
+export function packagesIn(text: string): string[] {
+  const { importedFiles } = ts.preProcessFile(text, true, true);
+  const resolved = [...text.matchAll(/\bresolve\("([^"./][^"]*)"/g)].map(([, name]) => name!);
+  return [...importedFiles.map(({ fileName }) => fileName), ...resolved]
+    .filter((name) => !name.startsWith(".") && !isBuiltin(name))
+    .map((name) => name.split("/", name.startsWith("@") ? 2 : 1).join("/"));
 }
