@@ -56,7 +56,7 @@ test("every package asks for the same Node, as they depend on each other", () =>
 /** What a package asks for but does not import itself. */
 const LOADED_BY_NAME: Readonly<Record<string, readonly string[]>> = {
   // `--backend tensorflow` takes the one that is installed.
-  "@tessera/kernels-native": ["@tensorflow/tfjs-node", "@tensorflow/tfjs-node-gpu"],
+  "@tessera/engines": ["@tensorflow/tfjs-node", "@tensorflow/tfjs-node-gpu"],
   // What serves ONNX models in @tessera/generation, which leaves it to its users to install.
   "@tessera/cli": ["onnxruntime-node"],
 };
