@@ -102,7 +102,7 @@ describe.each([GPT2, GPTJ, LLAMA])("%s", (source) => {
   });
 });
 
-describe("a folder that is no model of ours is refused in a sentence", () => {
+describe("a folder that is not a supported model is refused with a UserError", () => {
   const refusal = (folder: string): string => {
     try {
       openModel(folder).close();
@@ -185,7 +185,7 @@ describe("a folder that is no model of ours is refused in a sentence", () => {
   });
 });
 
-test("a Llama's turns are read where newer files say them, too", () => {
+test("a Llama's rotary base is also read from the key of newer files", () => {
   const folder = join(scratch, "newer");
   cpSync(LLAMA, folder, { recursive: true });
   const path = join(folder, "config.json");

@@ -25,7 +25,7 @@ beforeAll(() => {
   return setBackend("cpu");
 });
 
-test("a model that is written has the tensors that safetensors read in the one it was made of", () => {
+test("a model that is written again has the tensors that safetensors reads in the original", () => {
   const config = readModelConfig(GOLDEN);
   const params = readModel(GOLDEN, config);
   const written = at("written");

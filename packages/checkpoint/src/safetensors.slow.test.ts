@@ -1,4 +1,4 @@
-// Many hostile files: whatever is in them, they are read inside their tensors or refused in a sentence.
+// Many malformed files: they are read within their tensors, or refused with a UserError.
 
 import { expect, test } from "@jest/globals";
 import { scratchFolder } from "@tessera/testing";
@@ -6,7 +6,7 @@ import { openMutatedFiles } from "./programs/mutate_safetensors.js";
 
 const at = scratchFolder("fuzz");
 
-test("10,000 mutated files are read inside their bytes, or refused by name", () => {
+test("10,000 mutated files are read within their bytes, or refused by name", () => {
   const { read, refused } = openMutatedFiles(at("made.safetensors"), 10_000, 12);
   expect(read).toBeGreaterThan(200);
   expect(refused).toBeGreaterThan(5000);

@@ -16,7 +16,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-test("1,500 mutated files are read inside their bytes, or refused by name", () => {
+test("1,500 mutated files are read within their bytes, or refused by name", () => {
   const { read, refused } = openMutatedFiles(path, 1500, 11);
   expect(read).toBeGreaterThan(30);
   expect(refused).toBeGreaterThan(750);

@@ -20,7 +20,7 @@ describe("tokens of texts", () => {
   });
   const texts = [{ text: "ab" }, { text: "" }, { text: "c" }];
 
-  test("stand in a row, with the end of each text marked where there is a mark", () => {
+  test("are concatenated, each text with its end-of-text id, if there is one", () => {
     expect([...tokenizeTexts(texts, letters(256, null))]).toEqual([97, 98, 99]);
     expect([...tokenizeTexts(texts, letters(256, 0))]).toEqual([97, 98, 0, 0, 99, 0]);
   });
@@ -50,7 +50,7 @@ describe("windows", () => {
     expect(seen).toEqual(upTo(windows.count * length).map((i) => i + 1));
   });
 
-  test("outside the text are a mistake of the program", () => {
+  test("outside the text are a RangeError", () => {
     const windows = tokenWindows(tokens, 10);
     const out = new Int32Array(11);
     for (const index of [-1, 99, 1.5, NaN]) {
@@ -58,7 +58,7 @@ describe("windows", () => {
     }
   });
 
-  test("split: the last part of the text validates, and no token is in both", () => {
+  test("split: validation is the end of the text, and no token is in both", () => {
     const { train, validation } = splitWindows(tokens, { length: 9, validation: 0.1 });
     expect([...train.tokens]).toEqual(upTo(900));
     expect([...validation!.tokens]).toEqual(upTo(100).map((i) => 900 + i));
@@ -111,14 +111,14 @@ describe("a shuffled order", () => {
     }
   });
 
-  test("is another one in each epoch and for each seed", () => {
+  test("differs in each epoch and for each seed", () => {
     const orders = [0, 100, 200].flatMap((first) =>
       [1, 2, 2 ** 40].map((seed) => taken(100, seed, first, 100).join()),
     );
     expect(new Set(orders).size).toBe(9);
   });
 
-  test("is a function of seed and number: it resumes anywhere, and can be asked in any order", () => {
+  test("is a function of seed and number: it can be resumed anywhere", () => {
     const whole = taken(13, 7, 0, 60);
     for (const consumed of [0, 1, 12, 13, 14, 40]) {
       expect(taken(13, 7, consumed, 60 - consumed)).toEqual(whole.slice(consumed));
@@ -138,7 +138,7 @@ describe("a batch", () => {
     expect([...batch.targets]).toEqual([...batch.inputs].map((token) => token + 1));
   });
 
-  test("goes over the end of an epoch", () => {
+  test("crosses the end of an epoch", () => {
     const feed = createFeed(windows, { order: sequentialOrder(windows.count) });
     const { inputs } = feed.batch(windows.count - 1, 2);
     expect([...inputs]).toEqual([992, 993, 994, 995, 0, 1, 2, 3]);

@@ -7,6 +7,6 @@ import { killRanks } from "../programs/kill_ranks.js";
 const folder = scratchFolder("killed")("run");
 const KILLS = 500;
 
-test(`ranks killed at ${KILLS} moments: the last whole checkpoint loads, and all that are seen are whole`, async () => {
+test(`ranks killed at ${KILLS} moments: the last complete checkpoint loads, and all visible ones are complete`, async () => {
   expect(await killRanks(folder, KILLS, 3)).toBeGreaterThanOrEqual(KILLS);
 });

@@ -20,11 +20,11 @@ afterEach(() => rmSync(folder, { recursive: true }));
 const task = (changes: Partial<Task>): string => taskOf({ folder, ...changes });
 const runToEnd = (changes: Partial<Task>) => runNode([SAVE_ON, task(changes)]);
 
-test("ranks killed at 6 moments: the last whole checkpoint loads, and all that are seen are whole", async () => {
+test("ranks killed at 6 moments: the last complete checkpoint loads, and all visible ones are complete", async () => {
   expect(await killRanks(folder, 6, 1)).toBeGreaterThanOrEqual(6);
 });
 
-test("a disk that takes no more: an error that names the file, and what was saved is there", () => {
+test("on a full disk: an error that names the file, and the earlier checkpoint is untouched", () => {
   const run = (changes: Partial<Task>, limit: string) => {
     const limited = ["-c", `ulimit -f ${limit}; exec "$0" "$@"`, process.execPath, SAVE_ON];
     return runProgram("sh", [...limited, task(changes)]);
@@ -40,13 +40,13 @@ test("a disk that takes no more: an error that names the file, and what was save
   expect(loadStep(latestCheckpoint(folder)!, ROWS)).toBe(1);
 });
 
-test("a rank that is gone: the first one says whose file is missing", () => {
+test("a rank that died: the first rank names the missing file", () => {
   const { status, stdout } = runToEnd({ ranks: 2, timeoutSeconds: 1 });
   expect(status).toBe(1);
   expect(stdout).toMatch(/shard-00002-of-00002\.safetensors: was not written within 1 s/);
 });
 
-test("a second job in the folder is refused, and the first goes on", async () => {
+test("a second job in the folder is refused, and the first continues", async () => {
   const first = await startRank(task({}));
   const { status, stdout } = runToEnd({});
   expect(status).toBe(1);

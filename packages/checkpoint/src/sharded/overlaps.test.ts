@@ -26,7 +26,7 @@ const placesOf = ({ slice, sliceOffset, size }: SliceRange): number[] =>
     Array.from({ length: run.length }, (_, i) => run.offset + i),
   );
 
-test("overlaps are all elements that two stretches have in common, each once, as few as can be", () => {
+test("overlaps have all elements that two ranges have in common, each once, and are as few as possible", () => {
   const draw = drawer(5);
   for (let round = 0; round < 3000; round += 1) {
     const whole = [[24], [5, 7], [3, 4, 5]][round % 3]!;

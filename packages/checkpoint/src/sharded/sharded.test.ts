@@ -78,7 +78,7 @@ function load(): number {
   }
 }
 
-test("what ranks write appears at once, whole, and is named the latest", async () => {
+test("what ranks write appears at once, complete, and is the latest", async () => {
   const writers = await open(3);
   const [first] = await save(writers, 4);
   expect(first).toMatchObject({ path: join(folder, "checkpoint-4") });
@@ -92,7 +92,7 @@ test("what ranks write appears at once, whole, and is named the latest", async (
   expect(readdirSync(folder).sort()).toEqual(["checkpoint-4", "latest"]);
 });
 
-test("the model's family and configuration are kept as they are; those of the first version are a GPT's", async () => {
+test("the model's family and configuration are kept as they are; an index without a family is a GPT's", async () => {
   const model = { family: "encoder", config: { layers: [1, { a: null }] } };
   const [writer] = await open(1);
   const sources = sourcesOf(1, { rank: 0, ranks: 1, rows: ROWS });
@@ -130,7 +130,7 @@ test("a copy of the state is saved: what changes after the call does not matter"
   checkpoint.close();
 });
 
-test("of all that are saved the latest ones stay, and one of the same step is replaced", async () => {
+test("only the latest ones are kept, and one of the same step is replaced", async () => {
   const writers = await open(2, 2);
   for (const step of [1, 2, 3, 3]) await save(writers, step);
   await close(writers);
@@ -138,7 +138,7 @@ test("of all that are saved the latest ones stay, and one of the same step is re
   expect(load()).toBe(3);
 });
 
-test("the latest is the one that was written last, or has the most steps where that is gone", async () => {
+test("the latest is the one that was written last, or the one with most steps where that was removed", async () => {
   expect(latestCheckpoint(join(folder, "nowhere"))).toBeUndefined();
   expect(latestCheckpoint(folder)).toBeUndefined();
   await saved(9, 100, 20);
@@ -150,7 +150,7 @@ test("the latest is the one that was written last, or has the most steps where t
 describe("two jobs and one folder:", () => {
   const lock = () => join(folder, ".tessera-lock");
 
-  test("the second is refused by the name of the lock, and the first goes on", async () => {
+  test("the second is refused with the name of the lock, and the first continues", async () => {
     const writers = await open(1);
     await expect(open(1)).rejects.toThrow(UserError);
     await expect(open(1)).rejects.toThrow(`${lock()}: process ${process.pid} on `);
@@ -170,7 +170,7 @@ describe("two jobs and one folder:", () => {
     expect(readdirSync(folder).sort()).toEqual(["checkpoint-1", "checkpoint-3", "latest"]);
   });
 
-  test("what a job left that is no more is cleared away, but nothing that was whole", async () => {
+  test("what a dead job left is removed, except complete checkpoints", async () => {
     await saved(1);
     const gone = { host: hostname(), process: 2 ** 22 + 1, since: "", token: "x" };
     writeFileSync(lock(), JSON.stringify(gone));
@@ -183,7 +183,7 @@ describe("two jobs and one folder:", () => {
     expect(load()).toBe(1);
   });
 
-  test("a process that has ended, but that nobody waits for, holds nothing", async () => {
+  test("a zombie process holds no lock", async () => {
     // The child ends as soon as something is in the shell's place that never asks for it.
     const child = "until grep -q sleep /proc/$$/comm; do :; done";
     const shell = spawn("sh", ["-c", `${child} & echo $!; exec sleep 60`]);
@@ -200,7 +200,7 @@ describe("two jobs and one folder:", () => {
   });
 });
 
-describe("refused by name, with the one before still whole:", () => {
+describe("refused by name, with the one before still complete:", () => {
   const at = (name: string) => join(folder, "checkpoint-2", name);
   const SHARD = "shard-00002-of-00003.safetensors";
   const flip = (path: string, byte: number) => {
@@ -216,7 +216,7 @@ describe("refused by name, with the one before still whole:", () => {
     ["a longer shard", SHARD, (path) => truncateSync(path, 10_000), /is damaged: it has 10000/],
     ["a flipped bit in the index", "index.json", (path) => flip(path, 200), /is damaged: its sum/],
     ["a cut index", "index.json", (path) => truncateSync(path, 100), /is damaged: its sum/],
-    ["a foreign index", "index.json", (path) => writeFileSync(path, "{}"), /is damaged: its sum/],
+    ["another index", "index.json", (path) => writeFileSync(path, "{}"), /is damaged: its sum/],
   ])("%s", async (_fault, name, spoil, message) => {
     await saved(1, 2);
     spoil(at(name));
@@ -227,7 +227,7 @@ describe("refused by name, with the one before still whole:", () => {
     expect(load()).toBe(1);
   });
 
-  test("an index whose sum is right, but which leads out of the folder or of a tensor", async () => {
+  test("an index with a valid checksum that leads out of the folder or of a tensor", async () => {
     await saved(2);
     const whole = readIndex(join(folder, "checkpoint-2"));
     const [file, ...files] = whole.files;
@@ -237,7 +237,7 @@ describe("refused by name, with the one before still whole:", () => {
       ...whole,
       tensors: { "weights.table": { ...table, pieces: [{ ...piece!, ...changes }, ...pieces] } },
     });
-    for (const hostile of [
+    for (const malformed of [
       { ...whole, files: [{ ...file!, name: "../../etc/passwd" }, ...files] },
       { ...whole, files: [{ ...file!, name: "/etc/passwd" }, ...files] },
       withPiece({ file: 99 }),
@@ -247,14 +247,14 @@ describe("refused by name, with the one before still whole:", () => {
       withPiece({ size: [2 ** 40, 2 ** 40] }),
       withPiece({ start: [0] }),
     ]) {
-      writeIndex(join(folder, "checkpoint-2"), hostile);
+      writeIndex(join(folder, "checkpoint-2"), malformed);
       expect(load).toThrow(UserError);
       expect(load).toThrow(at("index.json"));
     }
     expect(existsSync(at(SHARD))).toBe(true);
   });
 
-  test("a part that is in no file", async () => {
+  test("elements that are in no file", async () => {
     await saved(2);
     const whole = readIndex(join(folder, "checkpoint-2"));
     const table = whole.tensors["weights.table"]!;

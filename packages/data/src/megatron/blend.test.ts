@@ -38,7 +38,7 @@ describe("a blend of datasets", () => {
     cacheFolder: at("cache"),
   });
 
-  test("has the samples of its parts by weight, and no part where the split leaves none", async () => {
+  test("has the samples of its datasets by weight, and null for a split without documents", async () => {
     const { splits, close } = await openGptData(
       data(`0.7 ${join(FIXTURES, "prose")} 0.3 ${at("notes")}`),
     );
@@ -53,7 +53,7 @@ describe("a blend of datasets", () => {
     own.close();
   });
 
-  test("takes the samples of each part in turn, never more than one away from its share", async () => {
+  test("takes the samples of each dataset in order, never more than one away from its weight", async () => {
     const [prose, notes] = [join(FIXTURES, "prose"), at("notes")];
     const { splits, close } = await openGptData(data(`0.7 ${prose} 0.3 ${notes}`));
     const train = splits.train!;
@@ -90,7 +90,7 @@ describe("a blend of datasets", () => {
     close();
   });
 
-  test("of parts given apart splits none of them", async () => {
+  test("of separate datasets splits none of them", async () => {
     const paths = {
       train: parseDataPath([at("notes")]),
       valid: parseDataPath([at("notes")]),
@@ -125,7 +125,7 @@ describe("a blend of datasets", () => {
     expect(() => parseDataPath([])).toThrow("name at least one dataset");
   });
 
-  test("has an own list for each part, or one that is split", () => {
+  test("has a list for each split, or one that is divided", () => {
     const none = { data: [], train: [], valid: [], test: [] };
     const a = [{ weight: 1, prefix: "a" }];
     expect(chooseDataPaths({ ...none, data: ["a"] })).toEqual(a);

@@ -67,7 +67,7 @@ function patch(name: string, position: number, bytes: readonly number[]): void {
   writeFileSync(at(name), content);
 }
 
-describe("data that cannot be trained on is refused in one sentence", () => {
+describe("data that cannot be trained on is refused with a UserError", () => {
   const cases: readonly (readonly [string, () => void, RegExp])[] = [
     [
       "a .bin cut short",
@@ -118,7 +118,7 @@ describe("data that cannot be trained on is refused in one sentence", () => {
     expect(existsSync(cache) ? readdirSync(cache) : []).toEqual([]); // nothing half built stays
   });
 
-  test("a token over the vocabulary, also by who finds the indices built", async () => {
+  test("a token over the vocabulary, also where the indices are cached", async () => {
     const open = () => openGptDataset({ ...options(), vocabularySize: 1000 });
     const first = await refusal(open);
     expect(first).toMatch(/notes: has token \d+, but the vocabulary ends before 1000/);
@@ -166,7 +166,7 @@ describe("data that cannot be trained on is refused in one sentence", () => {
   });
 });
 
-test("what is written is read, in documents of several sequences, and nothing half stands there", () => {
+test("what is written is read again, in documents of several sequences, and appears at once", () => {
   const documents = [[[1, 2, 3], [4]], [[65_000]], [[7, 8]]];
   const writer = createDatasetWriter(at("new"), tokenDtype(50_257));
   for (const sequences of documents) {
@@ -204,7 +204,7 @@ test("a dataset that is closed leaves no file open", async () => {
   expect(openFiles()).toBe(before);
 });
 
-test("a writer that is abandoned leaves nothing", () => {
+test("a writer that is aborted leaves nothing", () => {
   const before = readdirSync(folder);
   const writer = createDatasetWriter(at("new"), "i32");
   writer.append([1, 2, 3]);
@@ -212,7 +212,7 @@ test("a writer that is abandoned leaves nothing", () => {
   expect(readdirSync(folder)).toEqual(before);
 });
 
-describe("a run that is resumed goes on with the next sample", () => {
+describe("a resumed run continues with the next sample", () => {
   test.each([
     [2, 4, 4, 2],
     [4, 2, 1, 8],
@@ -256,7 +256,7 @@ test("the end of a document masks its loss, and resets positions and attention",
 describe("masks", () => {
   const asked = { maskLoss: true, resetPositions: false, resetAttention: false };
 
-  test("are asked for by any one flag, and need an id that ends documents", () => {
+  test("are enabled by any flag, and need an id that ends documents", () => {
     const none = { maskLoss: false, resetPositions: false, resetAttention: false };
     expect(resolveMasks({ endOfDocument: 9, tokenizer: "t", ...none })).toBeUndefined();
     expect(resolveMasks({ endOfDocument: null, tokenizer: "t", ...none })).toBeUndefined();

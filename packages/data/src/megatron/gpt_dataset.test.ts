@@ -49,7 +49,7 @@ describe("numbers that name a dataset", () => {
   });
 });
 
-describe("documents that are hardly any", () => {
+describe("very short documents", () => {
   const write = (name: string, lengths: readonly number[]): string => {
     const writer = createDatasetWriter(at(name), "u16");
     for (const length of lengths) {
@@ -61,7 +61,7 @@ describe("documents that are hardly any", () => {
     return at(name);
   };
 
-  test("two tokens make a sample of one, as often as it is wanted", async () => {
+  test("two tokens make a sample of one input, as often as needed", async () => {
     const prefix = write("two", [0, 2, 0]);
     const dataset = (await openGptDataset({
       ...options(),
@@ -136,7 +136,7 @@ describe("samples of any documents", () => {
     },
   );
 
-  test("a last epoch of which little is wanted comes last, and all others before it", () => {
+  test("a last epoch of which little is needed is shuffled separately", () => {
     // Of 80 tokens an epoch and samples of 4, 19 end before the second epoch: (80 - 1) / 4.
     const of = { lengths: [30, 50], first: 0, end: 2, sequenceLength: 4, seed: 5 };
     const { documentIndex, shuffleIndex } = buildIndices({ ...of, sampleCount: 21 });

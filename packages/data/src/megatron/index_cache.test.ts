@@ -65,7 +65,7 @@ describe("the cache of indices", () => {
   };
   const files = () => readdirSync(at("index-cache"));
 
-  test("is built once, and built again where it is damaged or the data changed", async () => {
+  test("is built once, and again where it is damaged or the data has changed", async () => {
     const expected = await contents();
     const [npy] = files().filter((name) => name.endsWith("shuffle_idx.npy"));
     const path = join("index-cache", npy!);
@@ -95,7 +95,7 @@ describe("the cache of indices", () => {
   });
   const lockOf = (description: string) => createHash("md5").update(description).digest("hex");
 
-  test("waits for who builds, and goes on when that one is done", async () => {
+  test("waits for the builder, and continues when it is done", async () => {
     const lock = at(`${lockOf("waiting")}.lock`);
     writeFileSync(lock, "");
     let done = false;
@@ -109,7 +109,7 @@ describe("the cache of indices", () => {
     expect((await waiting).shuffleIndex.array.length).toBe(4);
   });
 
-  test("takes over from a builder that shows no sign of life", async () => {
+  test("takes over from a builder without a heartbeat", async () => {
     writeFileSync(at(`${lockOf("stale")}.lock`), "");
     const found = await openCachedIndices({ folder, description: "stale", build, timeoutMs: 100 });
     expect(found.documentIndex.array.length).toBe(2);

@@ -66,7 +66,7 @@ describe("a feed that a thread reads ahead", () => {
     return batches;
   };
 
-  test("gives what the feed gives, from wherever it is asked", async () => {
+  test("gives the batches of the feed, from any sample on", async () => {
     const { out, warnings } = run(`
       ${NUMBERS_OF}
       const feed = ahead({ dataRank: 1, dataRanks: 4 });
@@ -75,7 +75,7 @@ describe("a feed that a thread reads ahead", () => {
     expect(warnings).toBe("");
   });
 
-  test("is read without the thread where that dies of memory", async () => {
+  test("is read without the thread where that runs out of memory", async () => {
     const { out, warnings } = run(`
       ${NUMBERS_OF}
       const feed = ahead({ heapMegabytes: 1, timeoutMs: 5000 });

@@ -71,7 +71,7 @@ describe("a pattern stands for files", () => {
     expect(pathsOf(at("**/*.{py,rst}"))).toEqual(["deep/d.py", "deep/er/c.rst"]);
   });
 
-  test("a name with the signs of a glob: the file of that name", () => {
+  test("a name with glob characters: the file of that name", () => {
     expect(pathsOf(at("deep/x[1].txt"))).toEqual(["deep/x[1].txt"]);
   });
 
@@ -88,7 +88,7 @@ describe("a pattern stands for files", () => {
     expect(pathsOf(...names.map(at))).toEqual(["aaaa.txt", "b.txt", "bb.txt"]);
   });
 
-  test("links are followed, also in a circle, and each file is there once", () => {
+  test("links are followed, also cyclic ones, and each file is listed once", () => {
     mkdirSync(at("links"));
     symlinkSync(at("b.txt"), at("links/file.txt"));
     symlinkSync(at("deep"), at("links/folder"));
@@ -117,7 +117,7 @@ test("a folder's files that hold no text are skipped and listed", () => {
   expect(skipped.map(({ path }) => path)).toEqual([at("b.txt"), at("c.txt"), at("d.txt")]);
 });
 
-describe("what cannot be read is refused in one sentence", () => {
+describe("what cannot be read is refused with a UserError", () => {
   test("nothing named", () => {
     expect(sentenceOf()).toBe("no text is named: give at least one file, folder or glob");
   });

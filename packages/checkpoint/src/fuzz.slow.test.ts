@@ -5,10 +5,10 @@ import { expect, test } from "@jest/globals";
 import { scratchFolder } from "@tessera/testing";
 import { openMutatedModels } from "./programs/mutate_models.js";
 
-const folder = scratchFolder("hostile")("model");
-const FILES = 1_000_000;
+const folder = scratchFolder("fuzz")("model");
+const FILES = 10_000;
 
-test(`of ${FILES} mutated models none crashes, and most are refused in a sentence`, () => {
+test(`of ${FILES} mutated models none crashes, and most are refused with a UserError`, () => {
   mkdirSync(folder);
-  expect(openMutatedModels(folder, FILES, 3)).toBeGreaterThan(FILES / 2);
+  expect(openMutatedModels(folder, FILES, 2)).toBeGreaterThan(FILES / 2);
 });
