@@ -12,6 +12,7 @@ import { readTiktoken, readVocabMerges } from "./formats/vocabulary_files.js";
 
 /** The built-in tokenizers. */
 export const tokenizerNames = ["bytes", "gpt2"] as const;
+/** The name of a built-in tokenizer. */
 export type TokenizerName = (typeof tokenizerNames)[number];
 
 const makers: Readonly<Record<TokenizerName, () => Tokenizer>> = {

@@ -15,6 +15,7 @@ import { familyOf } from "./families.js";
 import type { HfFamily } from "./family.js";
 import { openWeights, type StoredWeights } from "./stored_weights.js";
 
+/** A model whose weights are read one by one. */
 export interface OpenModel {
   readonly config: GptConfig;
   /** The elements of the parameter at `path`, in fp32, in the order of its global shape. */

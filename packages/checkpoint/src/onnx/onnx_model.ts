@@ -14,6 +14,7 @@ export const DATA_FILE = "model.onnx.data";
 
 /** Precisions of weights and activations. */
 export const onnxPrecisions = ["fp32", "fp16"] as const;
+/** fp32 or fp16, of weights and activations. */
 export type OnnxPrecision = (typeof onnxPrecisions)[number];
 
 /** Tensors start at pages, so that a runtime can memory-map them. */

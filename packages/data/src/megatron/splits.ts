@@ -4,6 +4,7 @@ import { UserError } from "@tessera/config";
 
 /** The splits of a dataset, in order. */
 export const splitNames = ["train", "valid", "test"] as const;
+/** A split of a dataset. */
 export type SplitName = (typeof splitNames)[number];
 
 /** First documents of train, valid and test, and the end. */

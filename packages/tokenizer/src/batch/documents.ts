@@ -20,6 +20,7 @@ export interface LineError {
   readonly reason: string;
 }
 
+/** The result of encoding a chunk. */
 export interface EncodedLines {
   /** By key. A line with an error has no document under any. */
   readonly documents: readonly EncodedDocuments[];
@@ -28,6 +29,7 @@ export interface EncodedLines {
   readonly lines: number;
 }
 
+/** How JSON lines are encoded. */
 export interface LineOptions extends EncodeOptions {
   /** Keys of each line's object whose texts are encoded, each to documents of its own. */
   readonly keys: readonly string[];

@@ -27,6 +27,7 @@ export interface WorkerStart {
   readonly model: BpeModel | null;
 }
 
+/** Threads that encode. */
 export interface EncoderPool {
   /** Rejects with a UserError for a special token that `special` refuses. */
   encode(task: EncodeTask): Promise<EncodedBatch>;

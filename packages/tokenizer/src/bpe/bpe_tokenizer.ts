@@ -8,6 +8,7 @@ import { createSpecialFinder } from "./specials.js";
 import { tokenBytes, tokenCount } from "./token_list.js";
 import { decodeAll, type EncodeOptions, type Tokenizer } from "../tokenizer.js";
 
+/** A tokenizer with a BPE model, which also encodes bytes. */
 export interface BpeTokenizer extends Tokenizer {
   /** The model it was built from. */
   readonly model: BpeModel;

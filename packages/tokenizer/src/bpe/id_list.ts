@@ -1,5 +1,6 @@
 // A growing list of token ids.
 
+/** Ids in memory that grows. */
 export interface IdList {
   /** May be raised up to the reserved capacity, after ids were written there. */
   length: number;

@@ -4,6 +4,7 @@ import { createByteTable } from "../bpe/byte_table.js";
 import type { WordCounts } from "./pair_counter.js";
 import { createSplitter } from "../bpe/pattern.js";
 
+/** Counts that grow with each text. */
 export interface WordCounter extends WordCounts {
   /** Counts the pieces of a text, or of a chunk of it as `readChunks` gives them. */
   add(bytes: Uint8Array): void;
