@@ -12,7 +12,7 @@ import {
 import { evalContext } from "@tessera/layers";
 import { noTensorParallel } from "@tessera/layers/parallel";
 import { accumulate, disposeTree, leaves, materialize } from "@tessera/params";
-import { leaked, slopes } from "@tessera/layers/laws";
+import { compareSlopes, countLeaks } from "@tessera/layers/laws";
 import {
   block,
   uniformDropout,
@@ -146,13 +146,13 @@ test.each(kinds)("a block of %s obeys the laws of layers", (_name, config) => {
     Float32Array.from({ length: 2 * 4 * 12 }, (_, i) => Math.sin(i)),
     [2, 4, 12],
   );
-  const at = { ...evalContext, training: true, rows: 2 };
-  const found = slopes(layer, params, x, at);
-  expect(found).not.toHaveLength(0);
-  for (const { measured, told } of found) {
-    expect(Math.abs(measured - told) / (1 + Math.abs(told))).toBeLessThan(2e-3);
+  const ctx = { ...evalContext, training: true, rows: 2 };
+  const slopes = compareSlopes(layer, params, x, ctx);
+  expect(slopes).not.toHaveLength(0);
+  for (const { numerical, analytic } of slopes) {
+    expect(Math.abs(numerical - analytic) / (1 + Math.abs(analytic))).toBeLessThan(2e-3);
   }
-  expect(leaked(layer, params, x, at)).toBe(0);
+  expect(countLeaks(layer, params, x, ctx)).toBe(0);
 });
 
 describe.each(kinds)("a model like %s", (_name, config) => {

@@ -1,15 +1,15 @@
-// Steps on tensors that the caller owns and gives up: the result takes their place.
+// Ops that consume their inputs: the result replaces them.
 
 import { add, reshape, type Tensor } from "@tensorflow/tfjs-core";
 
-/** `x` under another shape. Frees x; the values stay where they are. */
+/** x under another shape, without a copy. Consumes x. */
 export function reshapeAndDispose(x: Tensor, shape: readonly number[]): Tensor {
-  const shaped = reshape(x, [...shape]);
+  const reshaped = reshape(x, [...shape]);
   x.dispose();
-  return shaped;
+  return reshaped;
 }
 
-/** a + b. Frees both. */
+/** a + b. Consumes both. */
 export function addAndDispose(a: Tensor, b: Tensor): Tensor {
   const sum = add(a, b);
   a.dispose();

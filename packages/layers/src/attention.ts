@@ -1,5 +1,5 @@
-// Causal self-attention, with key and value heads that several query heads may share (Ainslie et
-// al., 2023). Inside a region each rank holds its part of the heads.
+// Causal self-attention, grouped-query (Ainslie et al., 2023) where there are fewer KV heads than heads. Under tensor
+// parallelism each rank has a shard of the heads.
 
 import { reshape, type Tensor } from "@tensorflow/tfjs-core";
 import {
@@ -12,11 +12,11 @@ import {
 } from "@tessera/kernels";
 import type { AttentionAttributes, RandomSlice } from "@tessera/kernels/contract";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
+import { disposeTree } from "@tessera/params";
+import { addAndDispose, reshapeAndDispose } from "./and_dispose.js";
+import { childContext, rngKey, type ForwardContext } from "./forward_context.js";
 import type { Layer } from "./layer.js";
 import { linear, type LinearParams, type LinearSaved } from "./linear.js";
-import { childContext as under, rngKey, type ForwardContext } from "./forward_context.js";
-import { addAndDispose, reshapeAndDispose } from "./and_dispose.js";
-import type { GradientSink } from "@tessera/params";
 
 export type AttentionParams = {
   readonly query: LinearParams;
@@ -28,102 +28,106 @@ export type AttentionSaved = {
   readonly keyValue: LinearSaved;
   readonly output: LinearSaved;
   readonly q: Tensor; // [batch, time, heads, depth]
-  readonly kv: Tensor; // [batch, time, 2, key heads, depth]
+  readonly kv: Tensor; // [batch, time, 2, KV heads, depth]
   readonly y: Tensor; // [batch, time, heads, depth]
   readonly logSumExp: Tensor; // [batch, heads, time]
 };
 
-/** How queries and keys are turned by their positions. */
+/** Rotary position embedding (Su et al., 2021) of queries and keys. */
 export interface Rotary {
-  /** The slowest pair of elements takes about 2 pi times as many tokens to turn once. */
+  /** Pair i of d elements rotates by position / base^(2 i / d): 10,000 in most models. */
   readonly base: number;
-  /** The part of each head that turns, from its first element. */
+  /** Fraction of each head that is rotated, from its first element. */
   readonly fraction: number;
+  /** Which elements form a pair: see `RotaryPairs`. */
   readonly pairs: RotaryPairs;
 }
 
 export interface AttentionOptions {
   readonly width: number;
   readonly heads: number;
-  /** Heads that have keys and values of their own; a divisor of `heads`. */
+  /** Number of KV heads, a divisor of `heads`. Default: `heads`. */
   readonly kvHeads?: number;
-  /** Whether the projections have biases: yes, unless it is said not to. */
+  /** Whether the projections have biases. Default: true. */
   readonly bias?: boolean;
-  /** How positions turn queries and keys; null where they do not. */
+  /** Rotary position embedding. Default: null, for none. */
   readonly rotary?: Rotary | null;
+  /** Standard deviation of the initial query, key and value weights. */
   readonly std: number;
-  /** Of the output weight, which GPT-2 makes smaller the deeper the model is. */
+  /** Standard deviation of the initial output weight, which GPT-2 scales by the number of layers. */
   readonly outputStd: number;
-  /** Probability with which an attention probability is dropped in training. */
+  /** Probability of dropping an attention probability in training. Default: 0. */
   readonly dropout?: number;
+  /** This rank's shard of the heads. Default: all of them. */
   readonly shard?: ShardIndex;
 }
 
 interface RotateOptions {
-  /** The position of each row's first token; one may stand for all. */
-  readonly starts?: readonly number[] | undefined;
+  /** Position of each row's first token, or one for all rows. Default: 0. */
+  readonly firstPositions?: readonly number[] | undefined;
+  /** Whether to rotate back, as gradients are. Default: false. */
   readonly inverse?: boolean;
 }
 
 /**
- * Turns queries [batch, time, heads, depth], or the first half of keyValue [batch, time, 2, heads, depth],
- * by their positions, or back. Uses x up.
+ * Rotates queries [batch, time, heads, depth], or the keys of keyValue [batch, time, 2, heads, depth], by their
+ * positions. Consumes x.
  */
 function rotate(
   x: Tensor,
-  how: Rotary | null,
-  { starts = [0], inverse = false }: RotateOptions,
+  rotary: Rotary | null,
+  { firstPositions = [0], inverse = false }: RotateOptions,
 ): Tensor {
-  if (how === null) return x;
+  if (rotary === null) return x;
   const [batch, time] = x.shape as [number, number];
   const [heads, depth] = x.shape.slice(-2) as [number, number];
-  const { base, fraction, pairs } = how;
+  const { base, fraction, pairs } = rotary;
   const flat = reshapeAndDispose(x, [batch, time, -1, depth]);
   const attributes = {
     base,
     dims: 2 * Math.round((depth * fraction) / 2),
     pairs,
     heads,
-    starts,
+    starts: firstPositions,
     inverse,
   };
   return reshapeAndDispose(call(rotaryKernel, { x: flat }, attributes).y, x.shape);
 }
 
-/** Where the probabilities of q [batch, time, heads, depth] stand among those of the whole step. */
+/** The random numbers for the probabilities of q [batch, time, heads, depth], as a slice of those of the step. */
 function dropoutSlice(
   q: Tensor,
   heads: number,
   shard: ShardIndex,
   ctx: ForwardContext,
 ): RandomSlice {
-  const [batch, time, held] = q.shape as [number, number, number, number];
-  const window = {
+  const [batch, time, localHeads] = q.shape as [number, number, number, number];
+  const slice = {
     shape: [ctx.rows, heads, time, time],
-    start: [ctx.firstRow, held * shard.index, 0, 0],
-    size: [batch, held, time, time],
+    start: [ctx.firstRow, localHeads * shard.index, 0, 0],
+    size: [batch, localHeads, time, time],
   };
-  return randomSlice(window, rngKey(ctx));
+  return randomSlice(slice, rngKey(ctx));
 }
 
-/** The products around attention: heads are their columns, or their rows. */
-function projectionsOf(options: AttentionOptions) {
+/** The projections before and after attention, sharded by heads. */
+function createProjections(options: AttentionOptions) {
   const { width, heads, kvHeads = heads, std, outputStd, bias, shard } = options;
   const columns = { inFeatures: width, std, bias, partition: "columns", shard } as const;
   const rows = { inFeatures: width, std: outputStd, bias, partition: "rows", shard } as const;
   const units = { units: heads, unitName: "heads" };
-  const keyUnits = { units: kvHeads, unitName: "key heads", rule: "replicated" } as const;
+  const kvUnits = { units: kvHeads, unitName: "KV heads", rule: "replicated" } as const;
   return {
     query: linear({ ...columns, outFeatures: width, units }),
-    keyValue: linear({ ...columns, outFeatures: [2, (kvHeads * width) / heads], units: keyUnits }),
+    keyValue: linear({ ...columns, outFeatures: [2, (kvHeads * width) / heads], units: kvUnits }),
     output: linear({ ...rows, outFeatures: width, units }),
   };
 }
 
-/** x [batch, time, width] -> y of the same shape: partial sums where the heads are split. */
+/** x [batch, time, width] -> y of the same shape. With a `shard`, y are partial sums over the ranks. */
 export function selfAttention(options: AttentionOptions): Layer<AttentionParams, AttentionSaved> {
   const { width, heads, dropout = 0, rotary = null, shard = UNSHARDED } = options;
-  const { query, keyValue, output } = projectionsOf(options);
+  const { query, keyValue, output } = createProjections(options);
   const depth = width / heads;
   const scale = 1 / Math.sqrt(depth);
 
@@ -137,39 +141,40 @@ export function selfAttention(options: AttentionOptions): Layer<AttentionParams,
     spec: { query: query.spec, keyValue: keyValue.spec, output: output.spec },
     forward(params, x, ctx) {
       const [batch, time] = x.shape as [number, number, number];
-      const [qFlat, querySaved] = query.forward(params.query, x, under(ctx, "query"));
-      const [kvFlat, keyValueSaved] = keyValue.forward(params.keyValue, x, under(ctx, "keyValue"));
-      const held = kvFlat.shape[2]! / (2 * depth);
-      const starts = ctx.cache?.lengths;
-      const q = rotate(reshapeAndDispose(qFlat, [batch, time, -1, depth]), rotary, { starts });
-      const kv = rotate(reshapeAndDispose(kvFlat, [batch, time, 2, held, depth]), rotary, {
-        starts,
-      });
+      const [qFlat, querySaved] = query.forward(params.query, x, childContext(ctx, "query"));
+      const [kvFlat, keyValueSaved] = keyValue.forward(
+        params.keyValue,
+        x,
+        childContext(ctx, "keyValue"),
+      );
+      const offsets = { firstPositions: ctx.cache?.lengths };
+      const q = rotate(reshapeAndDispose(qFlat, [batch, time, -1, depth]), rotary, offsets);
+      const kv = rotate(reshapeAndDispose(kvFlat, [batch, time, 2, -1, depth]), rotary, offsets);
       const attention = ctx.cache
         ? ctx.cache.attend(ctx.path, q, kv, scale)
         : call(causalAttention, { query: q, keyValue: kv, starts: ctx.starts }, attributes(q, ctx));
       const merged = reshape(attention.y, [batch, time, -1]);
-      const [y, outputSaved] = output.forward(params.output, merged, under(ctx, "output"));
+      const [y, outputSaved] = output.forward(params.output, merged, childContext(ctx, "output"));
       merged.dispose();
       return [
         y,
         { query: querySaved, keyValue: keyValueSaved, output: outputSaved, q, kv, ...attention },
       ];
     },
-    backward(params, saved, dy, sink: GradientSink<AttentionParams>, ctx) {
+    backward(params, saved, dy, sink, ctx) {
       const { q, kv, y, logSumExp } = saved;
       const [batch, time] = dy.shape as [number, number, number];
       const dMerged = output.backward(params.output, saved.output, dy, sink.output, ctx);
-      const dAttended = reshapeAndDispose(dMerged, q.shape);
-      const inputs = { query: q, keyValue: kv, y, logSumExp, dy: dAttended };
-      const given = { ...inputs, starts: ctx.starts };
-      const { dQuery, dKeyValue } = call(causalAttentionGradient, given, attributes(q, ctx));
-      for (const spent of Object.values(inputs)) spent.dispose();
+      const dAttention = reshapeAndDispose(dMerged, q.shape);
+      const owned = { query: q, keyValue: kv, y, logSumExp, dy: dAttention };
+      const inputs = { ...owned, starts: ctx.starts };
+      const { dQuery, dKeyValue } = call(causalAttentionGradient, inputs, attributes(q, ctx));
+      disposeTree(owned);
       const unrotate = (dx: Tensor): Tensor =>
         reshapeAndDispose(rotate(dx, rotary, { inverse: true }), [batch, time, -1]);
       const [dq, dkv] = [unrotate(dQuery), unrotate(dKeyValue)];
-      const fromQuery = query.backward(params.query, saved.query, dq, sink.query, ctx);
-      const fromKeyValue = keyValue.backward(
+      const dxQuery = query.backward(params.query, saved.query, dq, sink.query, ctx);
+      const dxKeyValue = keyValue.backward(
         params.keyValue,
         saved.keyValue,
         dkv,
@@ -178,7 +183,7 @@ export function selfAttention(options: AttentionOptions): Layer<AttentionParams,
       );
       dq.dispose();
       dkv.dispose();
-      return addAndDispose(fromQuery, fromKeyValue);
+      return addAndDispose(dxQuery, dxKeyValue);
     },
   };
 }

@@ -1,15 +1,20 @@
-// A layer from its forward alone, for those who extend the system and want no calculus: tfjs
-// derives the backward. It runs forward once more to do so, as `recompute` does.
+// A layer from its forward alone: tfjs derives the backward. To do so it runs forward once more, as `recompute` does.
 
 import "@tensorflow/tfjs"; // registers the gradients of all ops
 import { grads, tidy, type Tensor } from "@tensorflow/tfjs-core";
-import type { Layer } from "./layer.js";
-import type { Gradient } from "@tessera/params";
-import type { ParamSpec } from "@tessera/params";
+import {
+  leafAt,
+  leaves,
+  mapTensors,
+  type Gradient,
+  type Like,
+  type ParamSpec,
+  type Tree,
+} from "@tessera/params";
 import type { ForwardContext } from "./forward_context.js";
-import { leafAt, leaves, mapTensors, type Like, type Tree } from "@tessera/params";
+import type { Layer } from "./layer.js";
 
-/** `f` must be made of tfjs ops only. */
+/** The layer that computes `f`, which must consist of tfjs ops. Saves x alone. */
 export function fromForward<P extends Tree>(
   spec: Like<P, ParamSpec>,
   f: (params: P, x: Tensor, ctx: ForwardContext) => Tensor,
@@ -19,15 +24,15 @@ export function fromForward<P extends Tree>(
     forward: (params, x, ctx) => [tidy(() => f(params, x, ctx)), { x: x.clone() }],
     backward(params, { x }, dy, sink, ctx) {
       const named = leaves<Tensor>(params);
-      const ofInputs = grads((first, ...rest) => {
-        const byPath = new Map(named.map(([path], i) => [path, rest[i]!]));
+      const computeGradients = grads((input, ...values) => {
+        const byPath = new Map(named.map(([path], i) => [path, values[i]!]));
         return f(
           mapTensors(params, (_leaf, path) => byPath.get(path)!),
-          first,
+          input,
           ctx,
         );
       });
-      const [dx, ...gradients] = ofInputs([x, ...named.map(([, leaf]) => leaf)], dy);
+      const [dx, ...gradients] = computeGradients([x, ...named.map(([, leaf]) => leaf)], dy);
       x.dispose();
       named.forEach(([path], i) =>
         leafAt<(gradient: Gradient) => void>(sink, path)!(gradients[i]!),

@@ -1,3 +1,3 @@
-// `@tessera/layers/cache`: keys and values that attention keeps while text is generated.
+// `@tessera/layers/cache`: the KV cache of generation.
 
 export { createKvCache, type AttentionOutput, type KvCache, type KvCacheView } from "./kv_cache.js";

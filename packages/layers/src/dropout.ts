@@ -7,23 +7,27 @@ import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import type { Layer, NoParams } from "./layer.js";
 import { rngKey, type ForwardContext } from "./forward_context.js";
 
-/** Where x [batch, time, width] stands in the activations of the whole step. */
-function dropoutSlice(x: Tensor, tokens: ShardIndex, ctx: ForwardContext): RandomSlice {
+/** The random numbers of x [batch, time, width], as a slice of those of all activations of the step. */
+function dropoutSlice(x: Tensor, tokenShard: ShardIndex, ctx: ForwardContext): RandomSlice {
   const [batch, time, width] = x.shape as [number, number, number];
-  const whole = [ctx.rows, time * tokens.count, width];
-  const start = [ctx.firstRow, time * tokens.index, 0];
-  return randomSlice({ shape: whole, start, size: [batch, time, width] }, rngKey(ctx));
+  const shape = [ctx.rows, time * tokenShard.count, width];
+  const start = [ctx.firstRow, time * tokenShard.index, 0];
+  return randomSlice({ shape, start, size: [batch, time, width] }, rngKey(ctx));
 }
 
 /**
- * Zeroes `rate` of x [batch, time, width] in training. `tokens` is the part of each sequence that x
- * holds. Nothing is kept for backward: the mask is drawn again.
+ * Zeroes each element of x [batch, time, width] with probability `rate` in training, and scales the others by
+ * 1 / (1 - rate). `tokenShard` is the shard of each sequence that x has. Saves nothing: backward generates the mask
+ * again.
  */
-export function dropout(rate: number, tokens: ShardIndex = UNSHARDED): Layer<NoParams, NoParams> {
+export function dropout(
+  rate: number,
+  tokenShard: ShardIndex = UNSHARDED,
+): Layer<NoParams, NoParams> {
   const apply = (x: Tensor, ctx: ForwardContext): Tensor =>
     rate === 0 || !ctx.training
       ? x.clone()
-      : call(dropoutKernel, { x }, { ...dropoutSlice(x, tokens, ctx), rate }).y;
+      : call(dropoutKernel, { x }, { ...dropoutSlice(x, tokenShard, ctx), rate }).y;
   return {
     spec: {},
     forward: (_params, x, ctx) => [apply(x, ctx), {}],

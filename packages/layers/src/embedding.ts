@@ -1,16 +1,19 @@
-// The token embedding, with or without one of positions: where ids become activations.
+// The input embedding: of tokens, and of positions where they are learned.
 
 import { add, range, reshape, slice, tensor, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import { addEmbedGradient, call, embed, embedGradient, sumRows } from "@tessera/kernels";
 import type { VocabularyShard } from "@tessera/kernels/contract";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
-import { vocabularyPartition, vocabularyRange } from "@tessera/params";
-import type { InputEmbedding } from "./lm_head.js";
-import type { DeferredGradient } from "@tessera/params";
-import type { KvCacheView } from "./kv_cache.js";
-import { noTensorParallel, type TensorParallel } from "./tensor_parallel.js";
-import { matrix } from "@tessera/params";
+import {
+  matrix,
+  vocabularyPartition,
+  vocabularyRange,
+  type DeferredGradient,
+} from "@tessera/params";
 import type { ForwardContext } from "./forward_context.js";
+import type { KvCacheView } from "./kv_cache.js";
+import type { InputEmbedding } from "./lm_head.js";
+import { noTensorParallel, type TensorParallel } from "./tensor_parallel.js";
 
 export type TokenParams = { readonly token: Tensor };
 export type EmbeddingParams = TokenParams & { readonly position?: Tensor };
@@ -19,17 +22,18 @@ export type EmbeddingSaved = { readonly ids: Tensor };
 export interface TokenOptions {
   readonly vocabulary: number;
   readonly width: number;
+  /** Standard deviation of the initial tables. */
   readonly std: number;
 }
 
 export interface EmbeddingOptions extends TokenOptions {
-  /** Positions that are learned: the longest sequence; null where the model knows them otherwise. */
+  /** Rows of the learned position embedding, the longest sequence; null for none. */
   readonly positions: number | null;
 }
 
 /**
- * ids [batch, time] (int32) -> token[ids] [batch, time, width]. Where the table is sharded over the
- * vocabulary, ids of other ranks' rows give zeros, and an all-reduce of y completes it.
+ * ids [batch, time] (int32) -> token[ids] [batch, time, width]. With a `shard` of the vocabulary, ids of other ranks
+ * give zeros, and an all-reduce of y completes it.
  */
 export function tokenEmbedding(
   { vocabulary, width, std }: TokenOptions,
@@ -44,12 +48,12 @@ export function tokenEmbedding(
       { ids: ids.clone() },
     ],
     backward({ token }, { ids }, dy, sink) {
-      sink.token(tableGradientOf(ids, dy.clone(), token.shape[0], attributes));
+      sink.token(deferTableGradient(ids, dy.clone(), token.shape[0], attributes));
     },
   };
 }
 
-/** ids [batch, time] (int32) -> y [batch, held time, width] = token[ids], plus position[their places] if learned. */
+/** ids [batch, time] (int32) -> token[ids] + position[positions] [batch, local time, width]. */
 export function embedding(
   { positions, ...options }: EmbeddingOptions,
   tensorParallel: TensorParallel = noTensorParallel,
@@ -65,7 +69,7 @@ export function embedding(
     forward({ token, position }, ids, ctx) {
       const [rows, saved] = tokens.forward({ token }, ids, ctx);
       if (position === undefined) return [rows, saved];
-      const y = tidy(() => add(rows, positionRows(position, rows, index, ctx)));
+      const y = tidy(() => add(rows, lookUpPositions(position, rows, index, ctx)));
       rows.dispose();
       return [y, saved];
     },
@@ -77,26 +81,29 @@ export function embedding(
   };
 }
 
-/** The positions of the part `step` of all tokens, of which it holds [batch, time], by row. */
-const heldPositions = (positions: Tensor, index: number, [batch, time]: readonly number[]) =>
+/** Shard `index`, [batch, time], of the positions of all tokens. */
+const slicePositions = (positions: Tensor, index: number, [batch, time]: readonly number[]) =>
   slice(positions, [0, index * time!], [batch!, time!]);
 
-/** What each token's position adds to x [batch, time, width]; without the rows where all are alike. */
-function positionRows(
+/**
+ * The position embeddings of token shard `index`, for x [batch, time, width]: [time, width] where all rows have the
+ * same positions, else like x.
+ */
+function lookUpPositions(
   table: Tensor,
-  { shape }: Tensor,
+  x: Tensor,
   index: number,
   { positions, cache }: ForwardContext,
 ) {
-  const [, time, width] = shape as [number, number, number];
+  const [, time, width] = x.shape as [number, number, number];
   if (cache === undefined && positions === undefined) {
     return slice(table, [index * time, 0], [time, width]);
   }
-  const ids = cache ? placesOf(cache, time) : heldPositions(positions!, index, shape);
+  const ids = cache ? cachedPositions(cache, time) : slicePositions(positions!, index, x.shape);
   return call(embed, { table, ids }, { firstToken: 0, vocabulary: table.shape[0] }).y;
 }
 
-/** The gradient of a table of `rows` positions. */
+/** The gradient of a position table of `rows` rows, from token shard `index` of dy [batch, time, width]. */
 function positionGradient(
   rows: number,
   dy: Tensor,
@@ -106,7 +113,7 @@ function positionGradient(
   const [batch, time, width] = dy.shape as [number, number, number];
   const attributes = { rows, firstToken: 0, vocabulary: rows };
   if (positions !== undefined) {
-    const ids = heldPositions(positions, index, dy.shape);
+    const ids = slicePositions(positions, index, dy.shape);
     return call(embedGradient, { ids, dy }, attributes).dTable;
   }
   const summed = call(sumRows, { dy: reshape(dy, [batch, time * width]) }, {}).dBias;
@@ -114,25 +121,24 @@ function positionGradient(
   return call(embedGradient, { ids, dy: reshape(summed, [time, width]) }, attributes).dTable;
 }
 
-/** The positions [batch, time] of tokens that come after others. */
-const placesOf = ({ lengths }: KvCacheView, time: number): Tensor =>
+/** The positions [batch, time] of new tokens after cached ones. */
+const cachedPositions = ({ lengths }: KvCacheView, time: number): Tensor =>
   add(tensor([...lengths], [lengths.length, 1], "int32"), range(0, time, 1, "int32"));
 
-/** The sums of dy's rows per id, once they are wanted. Owns both. */
-function tableGradientOf(
+/** The sum of dy's rows by id, computed when the sink asks for it. Consumes ids and dy, then. */
+function deferTableGradient(
   ids: Tensor,
   dy: Tensor,
   rows: number,
   shard: VocabularyShard,
 ): DeferredGradient {
-  const use = (make: () => Tensor): Tensor => {
-    const made = make();
+  const finish = (gradient: Tensor): Tensor => {
     ids.dispose();
     dy.dispose();
-    return made;
+    return gradient;
   };
   return {
-    compute: () => use(() => call(embedGradient, { ids, dy }, { rows, ...shard }).dTable),
-    accumulateInto: (sum) => use(() => call(addEmbedGradient, { sum, ids, dy }, shard).total),
+    compute: () => finish(call(embedGradient, { ids, dy }, { rows, ...shard }).dTable),
+    accumulateInto: (sum) => finish(call(addEmbedGradient, { sum, ids, dy }, shard).total),
   };
 }

@@ -1,35 +1,35 @@
-// Where in a training run a layer is called: what its random numbers are a function of, and which
-// documents its rows hold.
+// What a layer's forward and backward depend on besides parameters and x: the random streams of the step, and which
+// documents and positions its rows have.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
+import { joinPath } from "@tessera/params";
 import { streamKey, type Key } from "@tessera/random";
 import type { KvCacheView } from "./kv_cache.js";
-import { joinPath } from "@tessera/params";
 
 export interface ForwardContext {
   readonly seed: number;
-  /** Optimizer steps taken before this one. */
+  /** Optimizer steps before this one. */
   readonly step: number;
-  /** Whether dropout acts. */
+  /** Whether dropout is applied. */
   readonly training: boolean;
-  /** The first of this call's rows among all rows of the step, over micro-batches and ranks. */
+  /** Index of this call's first row among all rows of the step, over microbatches and ranks. */
   readonly firstRow: number;
-  /** All rows of the step. */
+  /** Number of rows of the step. */
   readonly rows: number;
-  /** Names that lead to the layer being called, as they lead to its parameters. */
+  /** Path of the layer that is called, like that of its parameters. */
   readonly path: string;
-  /** Of each token of the rows, [batch, time] (int32); its place in the row where absent. Borrowed. */
+  /** Position of each token, [batch, time] (int32). Borrowed. Default: its index in the row. */
   readonly positions?: Tensor | undefined;
   /**
-   * The first token of its row that each token sees, [batch, time] (int32), which never falls along a
-   * row; the row's first where absent. Borrowed, and needed until backward.
+   * Index in the row of the first token that each token attends to, [batch, time] (int32), non-decreasing along a
+   * row: the start of its document. Borrowed until backward. Default: 0.
    */
   readonly starts?: Tensor | undefined;
-  /** What the rows continue, where text is written: a call without backward. */
+  /** Keys and values of the tokens before this call's, in generation. Such a call has no backward. */
   readonly cache?: KvCacheView;
 }
 
-/** A call without randomness: evaluation, generation. */
+/** The context of evaluation and generation: no dropout. */
 export const evalContext: ForwardContext = {
   seed: 0,
   step: 0,
@@ -39,12 +39,12 @@ export const evalContext: ForwardContext = {
   path: "",
 };
 
-/** The same step, seen from the layer `name` inside the current one. */
+/** The context of the layer `name` inside the current one. */
 export const childContext = (ctx: ForwardContext, name: string): ForwardContext => ({
   ...ctx,
   path: joinPath(ctx.path, name),
 });
 
-/** The key of the random numbers that the layer at `at.path` draws in this step. */
+/** The key of the random stream of the layer at `ctx.path` in this step. */
 export const rngKey = (ctx: ForwardContext): Key =>
   streamKey(ctx.seed, `${ctx.path} step ${ctx.step}`);

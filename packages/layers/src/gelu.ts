@@ -5,7 +5,7 @@ import { call, gelu as geluKernel, geluGradient } from "@tessera/kernels";
 import type { GeluForm } from "@tessera/kernels/contract";
 import type { Layer, NoParams } from "./layer.js";
 
-/** Elementwise; `tanh` is the form that GPT-2 was trained with. */
+/** Elementwise GELU. `tanh` is the approximation that GPT-2 was trained with. Saves x. */
 export const gelu = (form: GeluForm = "tanh"): Layer<NoParams, { readonly x: Tensor }> => ({
   spec: {},
   forward: (_params, x) => [call(geluKernel, { x }, { form }).y, { x: x.clone() }],

@@ -15,18 +15,16 @@ export {
 } from "./embedding.js";
 export { childContext, evalContext, rngKey, type ForwardContext } from "./forward_context.js";
 export { gelu } from "./gelu.js";
+export { parallel, sequence, type SequenceOf } from "./chain.js";
 export {
   identity,
-  parallel,
   recompute,
   residual,
-  sequence,
   type AnyLayer,
   type Layer,
   type NoParams,
   type ParamsOf,
   type SavedOf,
-  type SequenceOf,
 } from "./layer.js";
 export { layerNorm, type LayerNormParams } from "./layer_norm.js";
 export { linear, type LinearOptions, type LinearParams } from "./linear.js";

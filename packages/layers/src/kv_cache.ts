@@ -1,53 +1,53 @@
-// What the rows of a batch continue: the keys and values of the tokens before, which attention keeps
-// while text is written token by token.
+// The KV cache of generation: keys and values of the tokens so far, by layer and row.
 
 import { keep, slice, zeros, type Tensor } from "@tensorflow/tfjs-core";
 import { cachedAttention, call, put } from "@tessera/kernels";
 
-/** The rows that a call continues. */
+/** The rows of a cache that one call of a model continues. */
 export interface KvCacheView {
-  /** Tokens of each row before this call: the position of its first. */
+  /** Number of tokens of each row before this call, which is the position of its first new one. */
   readonly lengths: readonly number[];
-  /** Attention of new tokens to all, for the layer at `path`; what is new is kept. */
+  /** Appends the keys and values of new tokens for the layer at `path`, and attends to all of the row. */
   attend(path: string, query: Tensor, keyValue: Tensor, scale: number): AttentionOutput;
 }
 
+/** What attention computes, as a fresh pair of tensors that the caller owns. */
 export interface AttentionOutput {
   readonly y: Tensor; // [batch, time, heads, depth]
   readonly logSumExp: Tensor; // [batch, heads, time]
 }
 
-/** Keys and values of some sequences, each a row. Rows hold what callers say they hold. */
+/** Keys and values of several sequences, one per row. The caller tracks how many tokens each row has. */
 export interface KvCache {
-  /** Rows from `firstRow` on, with these numbers of tokens: for `Step.past`. */
+  /** Rows from `firstRow` on, which have `lengths` tokens: for `ForwardContext.cache`. */
   view(firstRow: number, lengths: readonly number[]): KvCacheView;
-  /** Gives row `to` what row `from` holds. */
+  /** Overwrites row `to` with row `from`. */
   copy(from: number, to: number): void;
   dispose(): void;
 }
 
-/** Room for `rows` sequences of up to `capacity` tokens, taken when a layer first attends. */
+/** A cache for `rows` sequences of up to `capacity` tokens. A layer's memory is allocated at its first call. */
 export function createKvCache(rows: number, capacity: number): KvCache {
-  const caches = new Map<string, Tensor>(); // by path: [rows, 2, key heads, capacity, depth]
+  const caches = new Map<string, Tensor>(); // by path: [rows, 2, KV heads, capacity, depth]
   const cacheAt = (path: string, keyValue: Tensor): Tensor => {
-    const [, , , groups, depth] = keyValue.shape as [number, number, number, number, number];
-    return caches.get(path) ?? zeros([rows, 2, groups, capacity, depth]);
+    const [, , , kvHeads, depth] = keyValue.shape as [number, number, number, number, number];
+    return caches.get(path) ?? zeros([rows, 2, kvHeads, capacity, depth]);
   };
   return {
     view: (firstRow, lengths) => ({
       lengths,
       attend(path, query, keyValue, scale) {
         const inputs = { query, keyValue, cache: cacheAt(path, keyValue) };
-        const made = call(cachedAttention, inputs, { scale, firstRow, lengths });
-        caches.set(path, keep(made.extended));
-        return { y: made.y, logSumExp: made.logSumExp };
+        const output = call(cachedAttention, inputs, { scale, firstRow, lengths });
+        caches.set(path, keep(output.extended));
+        return { y: output.y, logSumExp: output.logSumExp };
       },
     }),
     copy(from, to) {
       for (const [path, cache] of caches) {
-        const size = cache.size / rows;
+        const rowSize = cache.size / rows;
         const part = slice(cache, [from], [1]);
-        caches.set(path, keep(call(put, { whole: cache, part }, { first: to * size }).total));
+        caches.set(path, keep(call(put, { whole: cache, part }, { first: to * rowSize }).total));
         part.dispose();
       }
     },

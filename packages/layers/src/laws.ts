@@ -1,7 +1,7 @@
-// What must be true of every layer, whatever it computes. A test passes each layer to `slopes`,
-// `autodiff` and `leaked`, so that a new layer is one more row in its table.
+// What must hold for every layer, whatever it computes. A test passes each layer to these functions, so that a new
+// layer is one more row in its table.
 
-import "@tensorflow/tfjs"; // registers the gradients that `autodiff` compares with
+import "@tensorflow/tfjs"; // registers the gradients that `compareWithAutodiff` needs
 import {
   add,
   grads,
@@ -13,70 +13,78 @@ import {
   tidy,
   type Tensor,
 } from "@tensorflow/tfjs-core";
-import { accumulate } from "@tessera/params";
-import type { AnyLayer } from "./layer.js";
+import { accumulate, disposeTree, leaves, mapTensors, type Tree } from "@tessera/params";
 import { evalContext, type ForwardContext } from "./forward_context.js";
-import { disposeTree, leaves, mapTensors, type Tree } from "@tessera/params";
+import type { AnyLayer } from "./layer.js";
 
-const noise = (like: Tensor, seed: number): Tensor =>
+/** Step of the central differences, in standard deviations of the direction. */
+const STEP = 1e-2;
+
+const sampleLike = (like: Tensor, seed: number): Tensor =>
   randomNormal(like.shape, 0, 1, "float32", seed);
 
 const dot = (a: Tensor, b: Tensor): number => tidy(() => sum(mul(a, b)).dataSync()[0]!);
 
-/** x and the parameters under one roof: what a layer's output depends on. */
-type Point = { readonly x: Tensor; readonly params: Tree };
+/** All that a layer's output depends on, as one tree. */
+type Inputs = { readonly x: Tensor; readonly params: Tree };
 
-/** What `backward` says: a random dy, and the gradients of x and of each parameter, by path. */
-function told(layer: AnyLayer, { x, params }: Point, ctx: ForwardContext) {
+/** Runs forward, and backward from a random dy. */
+function runBackward(layer: AnyLayer, { x, params }: Inputs, ctx: ForwardContext) {
   const [y, saved] = layer.forward(params, x, ctx);
-  const dy = noise(y, 7);
+  const dy = sampleLike(y, 7);
   y.dispose();
   const { sink, take } = accumulate(params);
   const dx = layer.backward(params, saved, dy, sink, ctx);
-  const gradients = { x: dx, params: take() };
+  const gradients: Inputs = { x: dx, params: take() };
   return { dy, gradients, byPath: new Map(leaves<Tensor>(gradients)) };
 }
 
+/** The derivative of a layer's output along a random direction of one input. */
 export interface Slope {
+  /** "x", or the path of a parameter below "params". */
   readonly path: string;
-  /** Of forward, along a random direction, by two small steps. */
-  readonly measured: number;
-  /** By backward, along the same direction. */
-  readonly told: number;
+  /** From forward, by central differences. */
+  readonly numerical: number;
+  /** From backward. */
+  readonly analytic: number;
 }
 
-/** For x and each parameter, two numbers that must agree. */
-export function slopes(layer: AnyLayer, params: Tree, x: Tensor, ctx = evalContext): Slope[] {
-  const STEP = 1e-2;
+/** The slopes for x and for each parameter. The two of each must agree. */
+export function compareSlopes(
+  layer: AnyLayer,
+  params: Tree,
+  x: Tensor,
+  ctx = evalContext,
+): Slope[] {
   return tidy(() => {
-    const here: Point = { x, params };
-    const { dy, byPath } = told(layer, here, ctx);
-    return leaves<Tensor>(here).map(([path, leaf]) => {
-      const direction = noise(leaf, 11);
-      const along = (distance: number): number => {
-        const there = mapTensors(here, (other, name) =>
+    const inputs: Inputs = { x, params };
+    const { dy, byPath } = runBackward(layer, inputs, ctx);
+    return leaves<Tensor>(inputs).map(([path, leaf]) => {
+      const direction = sampleLike(leaf, 11);
+      const forwardAt = (distance: number): number => {
+        const moved = mapTensors(inputs, (other, name) =>
           name === path ? add(other, mul(direction, distance)) : other,
         );
-        return dot(layer.forward(there.params, there.x, ctx)[0], dy);
+        return dot(layer.forward(moved.params, moved.x, ctx)[0], dy);
       };
-      const measured = (along(STEP) - along(-STEP)) / (2 * STEP);
-      return { path, measured, told: dot(byPath.get(path)!, direction) };
+      const numerical = (forwardAt(STEP) - forwardAt(-STEP)) / (2 * STEP);
+      return { path, numerical, analytic: dot(byPath.get(path)!, direction) };
     });
   });
 }
 
-/** For x and each parameter, how far backward is from tfjs's derivative of forward, relatively. */
-export function autodiff(layer: AnyLayer, params: Tree, x: Tensor, ctx = evalContext) {
+/** Relative error of backward against tfjs's derivative of forward, for x and for each parameter. */
+export function compareWithAutodiff(layer: AnyLayer, params: Tree, x: Tensor, ctx = evalContext) {
   return tidy(() => {
-    const here: Point = { x, params };
-    const { dy, byPath } = told(layer, here, ctx);
-    const named = leaves<Tensor>(here);
-    const derive = grads((...inputs) => {
-      const there = new Map(named.map(([path], i) => [path, inputs[i]!]));
-      const moved = mapTensors(here, (_leaf, path) => there.get(path)!);
-      return layer.forward(moved.params, moved.x, ctx)[0];
+    const inputs: Inputs = { x, params };
+    const { dy, byPath } = runBackward(layer, inputs, ctx);
+    const named = leaves<Tensor>(inputs);
+    const computeGradients = grads((...values) => {
+      const valueAt = new Map(named.map(([path], i) => [path, values[i]!]));
+      const replaced = mapTensors(inputs, (_leaf, path) => valueAt.get(path)!);
+      return layer.forward(replaced.params, replaced.x, ctx)[0];
     });
-    const expected = derive(
+    const expected = computeGradients(
       named.map(([, leaf]) => leaf),
       dy,
     );
@@ -88,10 +96,10 @@ export function autodiff(layer: AnyLayer, params: Tree, x: Tensor, ctx = evalCon
   });
 }
 
-/** Tensors left behind by one forward and one backward. Must be none. */
-export function leaked(layer: AnyLayer, params: Tree, x: Tensor, ctx = evalContext): number {
+/** How many tensors one forward and one backward leak. Must be 0. */
+export function countLeaks(layer: AnyLayer, params: Tree, x: Tensor, ctx = evalContext): number {
   const before = memory().numTensors;
-  const { dy, gradients } = told(layer, { x, params }, ctx);
+  const { dy, gradients } = runBackward(layer, { x, params }, ctx);
   dy.dispose();
   disposeTree(gradients);
   return memory().numTensors - before;

@@ -1,111 +1,45 @@
-// A layer is a pair of functions that belong together: what it computes, and how the gradient
-// flows back through it.
+// A layer is a pair of functions that belong together: what it computes, and how the gradient flows back through it.
 //
-// Ownership, everywhere: you own what you are returned, you borrow what you are passed. `backward`
-// frees `saved`, so each `saved` is used exactly once.
+// Ownership, everywhere: you own what you are returned, you borrow what you are passed. `backward` frees `saved`, so
+// each `saved` is used exactly once.
 
 import { add, type Tensor } from "@tensorflow/tfjs-core";
-import { addAndDispose } from "./and_dispose.js";
-import type { ParamSpec } from "@tessera/params";
+import {
+  disposeTree,
+  type GradientSink,
+  type Like,
+  type ParamSpec,
+  type Tree,
+} from "@tessera/params";
 import type { ForwardContext } from "./forward_context.js";
-import { childContext } from "./forward_context.js";
-import { disposeTree, type Like, type GradientSink, type Tree } from "@tessera/params";
 
-/** `P`: its parameters. `S`: what backward needs from forward. */
+/** `P`: the parameters. `S`: what forward saves for backward. */
 export interface Layer<P extends Tree, S extends Tree> {
-  /** What the parameters are before they exist. */
+  /** Parameter specs, keyed like the parameters. */
   readonly spec: Like<P, ParamSpec>;
 
-  /** x [batch, time, in] -> y [batch, time, out], and what `backward` will need. */
+  /** x [batch, time, in] -> y [batch, time, out], and what to save for `backward`. */
   forward(params: P, x: Tensor, ctx: ForwardContext): readonly [y: Tensor, saved: S];
 
   /** dy -> dx. Each parameter's gradient goes to `sink` as soon as it is known. Frees `saved`. */
   backward(params: P, saved: S, dy: Tensor, sink: GradientSink<P>, ctx: ForwardContext): Tensor;
 }
 
+/** The empty tree: of a layer without parameters, or one that saves nothing. */
 export type NoParams = Readonly<Record<never, never>>;
+/** A layer whose parameters are known at run time only. */
 export type AnyLayer = Layer<Tree, Tree>;
+/** The parameters of the layer type `L`. */
 export type ParamsOf<L> = L extends Layer<infer P, infer _S> ? P : never;
+/** What the layer type `L` saves for backward. */
 export type SavedOf<L> = L extends Layer<infer _P, infer S> ? S : never;
 
-/** Passes x through unchanged. */
+/** Returns x unchanged. */
 export const identity: Layer<NoParams, NoParams> = {
   spec: {},
   forward: (_params, x) => [x.clone(), {}],
   backward: (_params, _saved, dy) => dy.clone(),
 };
-
-type Branches = Readonly<Record<string, Tree>>;
-type Layers = Readonly<Record<string, AnyLayer>>;
-type SequenceParams<L extends Layers> = { readonly [K in keyof L]: ParamsOf<L[K]> };
-type SequenceSaved<L extends Layers> = { readonly [K in keyof L]: SavedOf<L[K]> };
-
-export type SequenceOf<L extends Layers> = Layer<SequenceParams<L>, SequenceSaved<L>>;
-
-/** Runs the layers in the order written. Their names become the names of their parameters. */
-export function sequence<const L extends Layers>(layers: L): SequenceOf<L> {
-  const chain = chainLayers(Object.entries(layers));
-  // The entries of `layers` lose their names' types; the records built from them have them again.
-  return chain as unknown as SequenceOf<L>;
-}
-
-function chainLayers(layers: readonly (readonly [name: string, layer: AnyLayer])[]) {
-  const backwards = layers.toReversed();
-  const chain: Layer<Branches, Branches> = {
-    spec: Object.fromEntries(layers.map(([name, { spec }]) => [name, spec])),
-    forward(params, x, ctx) {
-      const saved: Record<string, Tree> = {};
-      let h = x.clone();
-      for (const [name, layer] of layers) {
-        const [next, kept] = layer.forward(params[name]!, h, childContext(ctx, name));
-        h.dispose();
-        h = next;
-        saved[name] = kept;
-      }
-      return [h, saved];
-    },
-    backward(params, saved, dy, sink, ctx) {
-      let dh = dy.clone();
-      for (const [name, layer] of backwards) {
-        const next = layer.backward(
-          params[name]!,
-          saved[name]!,
-          dh,
-          sink[name]!,
-          childContext(ctx, name),
-        );
-        dh.dispose();
-        dh = next;
-      }
-      return dh;
-    },
-  };
-  return chain;
-}
-
-/** The sum of what each layer makes of the same x. Their names become the names of their parameters. */
-export function parallel<const L extends Layers>(layers: L): SequenceOf<L> {
-  const named = Object.entries(layers);
-  const sum: Layer<Branches, Branches> = {
-    spec: Object.fromEntries(named.map(([name, { spec }]) => [name, spec])),
-    forward(params, x, ctx) {
-      const saved: Record<string, Tree> = {};
-      const parts = named.map(([name, layer]) => {
-        const [y, kept] = layer.forward(params[name]!, x, childContext(ctx, name));
-        saved[name] = kept;
-        return y;
-      });
-      return [parts.reduce(addAndDispose), saved];
-    },
-    backward: (params, saved, dy, sink, ctx) =>
-      named
-        .map(([name, layer]) =>
-          layer.backward(params[name]!, saved[name]!, dy, sink[name]!, childContext(ctx, name)),
-        )
-        .reduce(addAndDispose),
-  };
-  return sum as unknown as SequenceOf<L>;
-}
 
 /** x + layer(x). */
 export const residual = <P extends Tree, S extends Tree>(layer: Layer<P, S>): Layer<P, S> => ({
@@ -124,7 +58,7 @@ export const residual = <P extends Tree, S extends Tree>(layer: Layer<P, S>): La
   },
 });
 
-/** Trades time for memory: keeps only x, and runs `forward` again when the gradient arrives. */
+/** Activation checkpointing: saves x alone, and runs `forward` again in backward. */
 export const recompute = <P extends Tree, S extends Tree>(
   layer: Layer<P, S>,
 ): Layer<P, { readonly x: Tensor }> => ({

@@ -1,24 +1,25 @@
-// What a strategy puts around the parts of a model, which themselves do not change.
+// What a parallel strategy wraps around the layers of a model, as FSDP does. The model's code stays the same.
 
-import type { LmHead, InputEmbedding } from "./lm_head.js";
-import { sequence, type AnyLayer, type Layer, type SequenceOf } from "./layer.js";
 import type { Tree } from "@tessera/params";
+import { sequence, type SequenceOf } from "./chain.js";
+import type { AnyLayer, Layer } from "./layer.js";
+import type { InputEmbedding, LmHead } from "./lm_head.js";
 
 export interface LayerWrapper {
-  /** Around where ids become activations. */
+  /** Wraps the input embedding. */
   embedding<P extends Tree, S extends Tree>(embedding: InputEmbedding<P, S>): InputEmbedding<P, S>;
-  /** How a model's blocks are chained. */
+  /** Runs a model's blocks in order. */
   sequence<const L extends Readonly<Record<string, AnyLayer>>>(layers: L): SequenceOf<L>;
-  /** Around a layer that is no block. */
+  /** Wraps a layer outside of the blocks. */
   layer<P extends Tree, S extends Tree>(layer: Layer<P, S>): Layer<P, S>;
-  /** Around where activations become a loss. */
+  /** Wraps the head. */
   head<P extends Tree>(head: LmHead<P>): LmHead<P>;
 }
 
-/** Nothing around anything. */
+/** Wraps nothing. */
 export const identityWrapper: LayerWrapper = {
   embedding: (embedding) => embedding,
-  sequence: sequence,
+  sequence,
   layer: (layer) => layer,
   head: (head) => head,
 };

@@ -1,4 +1,4 @@
-// y = x W + b, and W alone split by columns or by rows among the ranks of a region.
+// y = x W + b, with W sharded by columns or by rows over tensor-parallel ranks (Shoeybi et al., 2019).
 
 import { reshape, zerosLike, type Tensor } from "@tensorflow/tfjs-core";
 import {
@@ -10,53 +10,53 @@ import {
   weightGradient,
 } from "@tessera/kernels";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
-import type { Partition } from "@tessera/params";
-import type { DeferredGradient } from "@tessera/params";
-import type { Layer } from "./layer.js";
+import { matrix, vector, type DeferredGradient, type Partition } from "@tessera/params";
 import { reshapeAndDispose } from "./and_dispose.js";
-import { matrix, vector } from "@tessera/params";
+import type { Layer } from "./layer.js";
 
-// Types, not interfaces: only they are trees to the compiler.
+// Type aliases, as TypeScript does not take an interface for a `Tree`.
 export type LinearParams = { readonly weight: Tensor; readonly bias?: Tensor };
 export type LinearSaved = { readonly x: Tensor };
 
 export interface LinearOptions {
   readonly inFeatures: number;
-  /** The width of y, or its dimensions where they have meanings of their own. */
+  /** The width of y, or several dimensions that are flattened in y: [2, width] for a fused pair of projections. */
   readonly outFeatures: number | readonly number[];
-  /** Whether something is added to the product: yes, unless it is said not to. */
+  /** Default: true. */
   readonly bias?: boolean | undefined;
   /** Standard deviation of the initial weight. */
   readonly std: number;
-  /** `columns`: each rank makes its part of y. `rows`: each adds its part of the sum to y. */
+  /** `columns`: each rank computes its shard of y. `rows`: each has a shard of x, and y are partial sums. */
   readonly partition?: "columns" | "rows" | undefined;
-  /** What is cut, in pieces that stay on one rank: single columns or rows, unless it is said. */
+  /** Groups of columns or rows that stay on one rank, as heads do. Default: single columns or rows. */
   readonly units?: Units | undefined;
+  /** This rank's shard of the units. Default: all of them. */
   readonly shard?: ShardIndex | undefined;
 }
 
+/** A `Partition` but for its dimension. Default of `rule`: even. */
 export type Units = Pick<Partition, "units" | "unitName"> & Partial<Pick<Partition, "rule">>;
 
-/** x [..., from] -> y [..., to], with weight [from, ...to] and perhaps bias [...to]. */
+/** x [..., in] -> y [..., out], with weight [in, ...outFeatures] and bias [...outFeatures]. Saves x. */
 export function linear(options: LinearOptions): Layer<LinearParams, LinearSaved> {
   const { inFeatures, partition, shard = UNSHARDED, std } = options;
-  const to = typeof options.outFeatures === "number" ? [options.outFeatures] : options.outFeatures;
-  const shape = [inFeatures, ...to];
+  const out = typeof options.outFeatures === "number" ? [options.outFeatures] : options.outFeatures;
+  const shape = [inFeatures, ...out];
   const units = options.units ?? {
-    units: partition === "rows" ? inFeatures : to.at(-1)!,
+    units: partition === "rows" ? inFeatures : out.at(-1)!,
     unitName: partition ?? "",
   };
-  const cutAt = (dim: number): Partition => ({ rule: "even", ...units, dim });
-  const lastOf = ({ length }: readonly number[]) =>
-    partition === "columns" ? cutAt(length - 1) : null;
-  // Partial sums are added up where the region ends, so one rank adds the bias for all.
+  const partitionAt = (dim: number): Partition => ({ rule: "even", ...units, dim });
+  const columns = ({ length }: readonly number[]) =>
+    partition === "columns" ? partitionAt(length - 1) : null;
+  // Partial sums are all-reduced at the end of the region, so one rank alone adds the bias.
   const addsBias = partition !== "rows" || shard.index === 0;
   const asMatrix = (weight: Tensor): Tensor => reshape(weight, [weight.shape[0], -1]);
 
   return {
     spec: {
-      weight: matrix(shape, partition === "rows" ? cutAt(0) : lastOf(shape), std),
-      ...(options.bias !== false && { bias: vector(to, lastOf(to), 0) }),
+      weight: matrix(shape, partition === "rows" ? partitionAt(0) : columns(shape), std),
+      ...(options.bias !== false && { bias: vector(out, columns(out), 0) }),
     },
     forward(params, x) {
       const weight = asMatrix(params.weight);
@@ -73,7 +73,7 @@ export function linear(options: LinearOptions): Layer<LinearParams, LinearSaved>
       const weight = asMatrix(params.weight);
       const dx = call(product, { x: dy, weight }, { transpose: true }).y;
       weight.dispose();
-      sink.weight(weightGradientOf(x, dy.clone(), params.weight.shape));
+      sink.weight(deferWeightGradient(x, dy.clone(), params.weight.shape));
       if (params.bias !== undefined) {
         const dBias = addsBias ? call(sumRows, { dy }, {}).dBias : zerosLike(params.bias);
         sink.bias!(reshapeAndDispose(dBias, params.bias.shape));
@@ -83,20 +83,18 @@ export function linear(options: LinearOptions): Layer<LinearParams, LinearSaved>
   };
 }
 
-/** x^T dy under `shape`, once it is wanted. Owns both. */
-function weightGradientOf(x: Tensor, dy: Tensor, shape: readonly number[]): DeferredGradient {
-  const use = (make: () => Tensor): Tensor => {
-    const made = make();
+/** x^T dy as a tensor of `shape`, computed when the sink asks for it. Consumes x and dy, then. */
+function deferWeightGradient(x: Tensor, dy: Tensor, shape: readonly number[]): DeferredGradient {
+  const finish = (gradient: Tensor): Tensor => {
     x.dispose();
     dy.dispose();
-    return reshapeAndDispose(made, shape);
+    return reshapeAndDispose(gradient, shape);
   };
   return {
-    compute: () => use(() => call(weightGradient, { x, dy }, {}).dWeight),
-    accumulateInto: (whole) =>
-      use(() => {
-        const sum = reshapeAndDispose(whole, [shape[0]!, -1]);
-        return call(addWeightGradient, { sum, x, dy }, {}).total;
-      }),
+    compute: () => finish(call(weightGradient, { x, dy }, {}).dWeight),
+    accumulateInto(total) {
+      const sum = reshapeAndDispose(total, [shape[0]!, -1]);
+      return finish(call(addWeightGradient, { sum, x, dy }, {}).total);
+    },
   };
 }

@@ -1,45 +1,52 @@
-// The two ends of a model, which know the vocabulary: ids become activations, activations a loss.
+// The two ends of a model, which know the vocabulary: the input embedding and the LM head.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { call, crossEntropy, crossEntropyGradient, product } from "@tessera/kernels";
 import { exponentialBytes } from "@tessera/kernels/memory";
-import { vocabularyPartition } from "@tessera/params";
+import {
+  matrix,
+  vector,
+  vocabularyPartition,
+  type GradientSink,
+  type Like,
+  type ParamSpec,
+  type Tree,
+} from "@tessera/params";
 import { addAndDispose } from "./and_dispose.js";
-import type { ParamSpec } from "@tessera/params";
-import { matrix, vector } from "@tessera/params";
 import type { ForwardContext } from "./forward_context.js";
-import type { Like, GradientSink, Tree } from "@tessera/params";
 
-/** Where ids [batch, time] (int32) become activations [batch, time, width]. Ids have no gradient. */
+/** ids [batch, time] (int32) -> activations [batch, time, width]. Like a `Layer`, but ids have no gradient. */
 export interface InputEmbedding<P extends Tree, S extends Tree> {
   readonly spec: Like<P, ParamSpec>;
   forward(params: P, ids: Tensor, ctx: ForwardContext): readonly [y: Tensor, saved: S];
-  /** Gives each parameter's gradient to `sink`. Frees `saved`. */
+  /** Each parameter's gradient goes to `sink`. Frees `saved`. */
   backward(params: P, saved: S, dy: Tensor, sink: GradientSink<P>, ctx: ForwardContext): void;
 }
 
-/** What the activations should have led to. Both [batch, time]. */
+/** What a model is trained to predict. Both tensors are [batch, time]. */
 export interface Targets {
-  /** The next id after each position (int32). */
+  /** The id to predict at each position (int32): in a GPT, the next one. */
   readonly ids: Tensor;
-  /** How much each position counts: its share of the loss, 0 where it is masked. */
+  /** Weight of each position in the loss; 0 where it is masked. */
   readonly weights: Tensor;
 }
 
 /**
- * Where activations x [batch, time, width] become a loss in nats, the weighted sum over positions.
- * Forward and backward are one call, because the last stage always runs them in one go.
+ * Activations x [batch, time, width] -> cross-entropy in nats, summed over positions by weight. Forward and backward
+ * are one call, as the last pipeline stage always runs them together: logits need not be saved.
  */
 export interface LmHead<P extends Tree> {
   readonly spec: Like<P, ParamSpec>;
   loss(params: P, x: Tensor, targets: Targets): Tensor;
   lossAndGradient(params: P, x: Tensor, targets: Targets, sink: GradientSink<P>): LossAndGradient;
-  /** [batch, time, vocabulary]: for generation, where few positions are asked for. */
+  /** [batch, time, vocabulary], for generation. */
   logits(params: P, x: Tensor): Tensor;
 }
 
 export interface LossAndGradient {
+  /** In nats, a scalar. */
   readonly loss: Tensor;
+  /** The gradient of the head's input. */
   readonly dx: Tensor;
 }
 
@@ -48,11 +55,13 @@ export type LmHeadParams = { readonly table: Tensor; readonly bias?: Tensor };
 export interface LmHeadOptions {
   readonly vocabulary: number;
   readonly width: number;
+  /** Standard deviation of the initial table. */
   readonly std: number;
-  /** Whether something is added to the logits: no, unless it is said. */
+  /** Whether the logits have a bias. Default: false. */
   readonly bias?: boolean;
 }
 
+/** The specs of an LM head: a table [vocabulary, width], and perhaps a bias [vocabulary]. */
 export function lmHeadSpec({ vocabulary, width, std, bias }: LmHeadOptions) {
   const partition = vocabularyPartition(vocabulary);
   return {
@@ -61,7 +70,7 @@ export function lmHeadSpec({ vocabulary, width, std, bias }: LmHeadOptions) {
   };
 }
 
-/** Logits by a table [vocabulary, width], which may be the embedding's, then cross-entropy. */
+/** Logits x table^T + bias, then cross-entropy. The table [vocabulary, width] may be the token embedding's. */
 export const lmHead = (options: LmHeadOptions): LmHead<LmHeadParams> => ({
   spec: lmHeadSpec(options),
   loss({ table, bias }, x, { ids, weights }) {

@@ -1,33 +1,41 @@
-// The feed-forward half of a transformer block.
+// The MLP of a transformer block.
 
 import type { ShardIndex } from "@tessera/mesh";
+import { sequence } from "./chain.js";
 import { gelu } from "./gelu.js";
-import { saveInput } from "./save_input.js";
-import { sequence } from "./layer.js";
 import { linear } from "./linear.js";
+import { saveInput } from "./save_input.js";
 import { swiglu } from "./swiglu.js";
 
-/** What makes an MLP more than one matrix: GPT-2's GELU, or one half of the inner layer gating the other. */
+/** The activation function of an MLP: GELU as in GPT-2, or SwiGLU as in Llama, which has a gate projection too. */
 export type Activation = "gelu" | "swiglu";
 
 export interface MlpOptions {
   readonly width: number;
-  /** Of the layer between, behind the activation: GPT-2 takes four times the width. */
+  /** Width after the activation function: 4 times `width` in GPT-2. */
   readonly ffnWidth: number;
+  /** Default: gelu. */
   readonly activation?: Activation;
+  /** Whether both projections have biases. Default: true. */
   readonly bias?: boolean;
+  /** Standard deviation of the initial `up` weight. */
   readonly std: number;
+  /** Standard deviation of the initial `down` weight, which GPT-2 scales by the number of layers. */
   readonly outputStd: number;
+  /** This rank's shard of the inner columns. Default: all of them. */
   readonly shard?: ShardIndex;
 }
 
-/** x [batch, time, width] -> y of the same shape, up, the activation, down: partial sums where columns are split. */
+/**
+ * x [batch, time, width] -> y of the same shape: up projection, activation function, down projection. With a
+ * `shard`, y are partial sums over the ranks.
+ */
 export function mlp(options: MlpOptions) {
   const { width, ffnWidth, activation = "gelu", bias, std, outputStd, shard } = options;
   const isGated = activation === "swiglu";
-  const to = isGated ? [2, ffnWidth] : ffnWidth;
+  const inner = isGated ? [2, ffnWidth] : ffnWidth;
   return sequence({
-    up: linear({ inFeatures: width, outFeatures: to, std, bias, partition: "columns", shard }),
+    up: linear({ inFeatures: width, outFeatures: inner, std, bias, partition: "columns", shard }),
     down: saveInput(
       isGated ? swiglu() : gelu(),
       linear({

@@ -1,33 +1,33 @@
-// Half of recomputation, where it is nearly free: what a cheap layer hands to a linear one is not
-// kept, but made again from the cheap layer's input.
+// Selective recomputation where it is nearly free: the output of an activation function is not saved for the linear
+// layer after it, but computed again from the activation function's input.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
+import { disposeTree, type Tree } from "@tessera/params";
 import type { Layer, NoParams } from "./layer.js";
 import type { LinearParams, LinearSaved } from "./linear.js";
-import { disposeTree, type Tree } from "@tessera/params";
 
 /**
- * linear(cheap(x)). A linear layer's record is its input alone, so backward runs `cheap` once more,
- * but not the product.
+ * linear(activation(x)), which saves x alone. A linear layer saves only its input, so backward runs `activation`
+ * again, but not the product.
  */
 export const saveInput = <S extends Tree>(
-  cheap: Layer<NoParams, S>,
+  activation: Layer<NoParams, S>,
   linear: Layer<LinearParams, LinearSaved>,
 ): Layer<LinearParams, { readonly x: Tensor }> => ({
   spec: linear.spec,
   forward(params, x, ctx) {
-    const [h, ofCheap] = cheap.forward({}, x, ctx);
-    disposeTree(ofCheap);
-    const [y, ofLinear] = linear.forward(params, h, ctx);
-    disposeTree(ofLinear);
+    const [h, activationSaved] = activation.forward({}, x, ctx);
+    disposeTree(activationSaved);
+    const [y, linearSaved] = linear.forward(params, h, ctx);
+    disposeTree(linearSaved);
     h.dispose();
     return [y, { x: x.clone() }];
   },
   backward(params, { x }, dy, sink, ctx) {
-    const [h, ofCheap] = cheap.forward({}, x, ctx);
+    const [h, activationSaved] = activation.forward({}, x, ctx);
     x.dispose();
     const dh = linear.backward(params, { x: h }, dy, sink, ctx);
-    const dx = cheap.backward({}, ofCheap, dh, {}, ctx);
+    const dx = activation.backward({}, activationSaved, dh, {}, ctx);
     dh.dispose();
     return dx;
   },

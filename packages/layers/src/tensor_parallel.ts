@@ -1,40 +1,40 @@
-// What tensor parallelism changes about a model. The model says which stretches ranks may split, and
-// where its vocabulary is; the region decides what is sent there, and who holds which part.
+// What tensor parallelism changes in a model. The model wraps its tensor-parallel regions (attention, MLP) and its
+// two ends; an implementation decides what is communicated there, and which shard this rank has.
 
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
+import type { Tree } from "@tessera/params";
+import type { Layer } from "./layer.js";
 import {
   lmHead,
-  type LmHead,
   type InputEmbedding,
+  type LmHead,
   type LmHeadOptions,
   type LmHeadParams,
 } from "./lm_head.js";
-import type { Layer } from "./layer.js";
-import type { Tree } from "@tessera/params";
 
 export interface TensorParallel {
-  /** The part of the heads, columns and vocabulary that this rank holds inside the stretches. */
+  /** This rank's shard of heads, columns and vocabulary inside tensor-parallel regions. */
   readonly weightShard: ShardIndex;
-  /** The part of the tokens of each sequence that this rank holds outside of them. */
+  /** This rank's shard of the tokens of each sequence outside of them, in sequence parallelism. */
   readonly tokenShard: ShardIndex;
   /**
-   * A stretch: `layer` takes x whole, and its y are partial sums where ranks hold parts of its
-   * parameters. The result takes and gives what a rank holds outside.
+   * Makes `layer` a tensor-parallel region. `layer` takes all tokens, and its outputs are partial sums over the
+   * ranks. The result takes and returns the tokens of `tokenShard`, summed.
    */
   wrap<P extends Tree, S extends Tree>(layer: Layer<P, S>): Layer<P, Tree>;
-  /** The same for where ids become activations, of which `source` makes partial sums. */
+  /** The same for the input embedding, whose outputs are partial sums over the shards of the vocabulary. */
   wrapEmbedding<P extends Tree, S extends Tree>(
-    wrapEmbedding: InputEmbedding<P, S>,
+    embedding: InputEmbedding<P, S>,
   ): InputEmbedding<P, S>;
-  /** Logits by a table [vocabulary, width] whose rows ranks may share, then cross-entropy. */
+  /** An LM head whose table [vocabulary, width] is sharded over the vocabulary. */
   lmHead(options: LmHeadOptions): LmHead<LmHeadParams>;
 }
 
-/** Nothing is split, nothing is sent. */
+/** One rank computes everything, and communicates nothing. */
 export const noTensorParallel: TensorParallel = {
   weightShard: UNSHARDED,
   tokenShard: UNSHARDED,
   wrap: (layer) => layer,
-  wrapEmbedding: (source) => source,
-  lmHead: lmHead,
+  wrapEmbedding: (embedding) => embedding,
+  lmHead,
 };

@@ -1,75 +1,43 @@
-// What backward computes again instead of keeping. Random numbers are functions of where they are drawn,
-// so they are the same again.
+// Activation recomputation: what backward computes again instead of saving. Random numbers are functions of seed, step,
+// path and position, so that they are the same the second time.
 
-import type { Tensor } from "@tensorflow/tfjs-core";
-import { recompute, type AnyLayer, type Layer } from "@tessera/layers";
-import type { LayerWrapper } from "@tessera/layers/parallel";
-import type { Tree } from "@tessera/params";
+import { recompute, type AnyLayer } from "@tessera/layers";
+import { chain, type LayerWrapper, type Segment } from "@tessera/layers/parallel";
 
 /**
- * `attention`: all that attention makes inside. `uniform`: all blocks, in units of so many, of which the
- * input is kept (Chen et al., 2016). `block`: each of the first so many blocks of a part of the model by
- * itself; the others keep all.
+ * `attention`: selective recomputation, of each attention layer (Korthikanti et al., 2022). `uniform`: full
+ * recomputation, in groups of `layers` layers of which the input is saved (Chen et al., 2016). `block`: full
+ * recomputation of each of the first `layers` layers of a chunk by itself; the others save all. As in Megatron-LM.
  */
 export type Recomputation =
   "attention" | { readonly kind: "uniform" | "block"; readonly layers: number };
 
 type Blocks = Readonly<Record<string, AnyLayer>>;
-type Branches = Readonly<Record<string, Tree>>;
 
-/** `blocks` chained as `wrapper` has it, and recomputed as is said. Their names stay. */
+/** Runs `blocks` in order, as `wrapper` does, with the recomputation of `method`. Their names stay. */
 export function stackBlocks(
   blocks: Blocks,
-  how: Recomputation | undefined,
+  method: Recomputation | undefined,
   wrapper: LayerWrapper,
-): Layer<Branches, Tree> {
-  const stacked = (named: readonly (readonly [string, AnyLayer])[]): Layer<Branches, Tree> =>
-    wrapper.sequence(Object.fromEntries(named));
-  const all = Object.entries(blocks);
-  if (how === undefined || how === "attention") return stacked(all);
-  switch (how.kind) {
+): Segment {
+  const stack = (entries: readonly (readonly [string, AnyLayer])[]): Segment =>
+    wrapper.sequence(Object.fromEntries(entries));
+  const entries = Object.entries(blocks);
+  if (method === undefined || method === "attention") return stack(entries);
+  switch (method.kind) {
     case "block": {
-      const alone = all.slice(0, how.layers).map((one) => recompute(stacked([one])));
-      const rest = all.slice(how.layers);
-      return chainSegments([...alone, ...(rest.length === 0 ? [] : [stacked(rest)])]);
+      const recomputed = entries.slice(0, method.layers).map((entry) => recompute(stack([entry])));
+      const others = entries.slice(method.layers);
+      return chainSegments([...recomputed, ...(others.length === 0 ? [] : [stack(others)])]);
     }
     case "uniform": {
-      const units = Array.from({ length: Math.ceil(all.length / how.layers) }, (_, i) =>
-        all.slice(i * how.layers, (i + 1) * how.layers),
+      const groups = Array.from({ length: Math.ceil(entries.length / method.layers) }, (_, i) =>
+        entries.slice(i * method.layers, (i + 1) * method.layers),
       );
-      return chainSegments(units.map((unit) => recompute(stacked(unit))));
+      return chainSegments(groups.map((group) => recompute(stack(group))));
     }
   }
 }
 
-/** Stretches of layers, one behind the other, whose parameters stand in one record. */
-function chainSegments(stretches: readonly Layer<Branches, Tree>[]): Layer<Branches, Tree> {
-  const backwards = stretches.map((stretch, i) => [stretch, String(i)] as const).toReversed();
-  const step = (x: Tensor, next: (x: Tensor) => Tensor): Tensor => {
-    const y = next(x);
-    x.dispose();
-    return y;
-  };
-  return {
-    spec: Object.assign({}, ...stretches.map(({ spec }) => spec)) as Layer<Branches, Tree>["spec"],
-    forward(params, x, ctx) {
-      const saved: Record<string, Tree> = {};
-      const y = stretches.reduce(
-        (h, stretch, i) =>
-          step(h, (given) => {
-            const [next, kept] = stretch.forward(params, given, ctx);
-            saved[i] = kept;
-            return next;
-          }),
-        x.clone(),
-      );
-      return [y, saved];
-    },
-    backward: (params, saved, dy, sink, ctx) =>
-      backwards.reduce(
-        (dh, [stretch, i]) =>
-          step(dh, (given) => stretch.backward(params, (saved as Branches)[i]!, given, sink, ctx)),
-        dy.clone(),
-      ),
-  };
-}
+const chainSegments = (segments: readonly Segment[]): Segment =>
+  chain(segments.map((segment, i) => [String(i), segment]));

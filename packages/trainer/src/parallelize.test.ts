@@ -41,9 +41,9 @@ describe("tensor parallelism refuses by name what it cannot shard:", () => {
         "use a degree that divides 12",
     ],
     [
-      "key heads",
+      "KV heads",
       { ...sizes, kvHeadCount: 3 },
-      "blocks.0.attention.heads.keyValue.weight: 3 key heads cannot be sharded over 8 tensor-parallel " +
+      "blocks.0.attention.heads.keyValue.weight: 3 KV heads cannot be sharded over 8 tensor-parallel " +
         "ranks; use a degree that divides 3, or a multiple of it",
     ],
     [
