@@ -9,6 +9,7 @@ export {
   kernel,
   presentOutputs,
   shapesOf,
+  sizeOf,
   type AnyKernel,
   type Attribute,
   type Attributes,

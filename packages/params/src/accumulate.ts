@@ -3,7 +3,7 @@
 import { Tensor, zerosLike } from "@tensorflow/tfjs-core";
 import { accumulateAll, callMultiTensor } from "@tessera/kernels";
 import { accumulateGradient, resolveGradient, type Gradient } from "./gradient.js";
-import { mapTensors, mapTree, type GradientSink, type Tree } from "./tree.js";
+import { createSink, mapTensors, type GradientSink, type Tree } from "./tree.js";
 
 export interface Accumulator<P extends Tree> {
   readonly sink: GradientSink<P>;
@@ -34,14 +34,14 @@ export function accumulate<P extends Tree>(params: P): Accumulator<P> {
       sums.set(path, accumulateGradient(sum, gradient));
     }
   };
-  const sink = mapTree(params, (_leaf: Tensor, path) => (gradient: Gradient) => {
+  const sink = createSink(params, (path, gradient) => {
     if (waiting.has(path) || waiting.size === MAX_WAITING) flush();
     const sum = sums.get(path);
     if (sum === undefined) sums.set(path, resolveGradient(gradient));
     else add(path, sum, gradient);
   });
   return {
-    sink: sink as unknown as GradientSink<P>,
+    sink,
     take() {
       flush();
       const taken = mapTensors(params, (leaf, path) => sums.get(path) ?? zerosLike(leaf));

@@ -26,6 +26,7 @@ export {
   type ParamSpec,
 } from "./spec.js";
 export {
+  createSink,
   disposeTree,
   filterTree,
   joinPath,
@@ -34,6 +35,7 @@ export {
   mapTensors,
   mapTree,
   mergeTrees,
+  sendGradient,
   type GradientSink,
   type Leaf,
   type Like,

@@ -1,6 +1,7 @@
 // Which elements of which parameters a rank's tensors hold, whatever strategy sharded them: checkpoints save and
 // load states by these alone.
 
+import { sizeOf } from "@tessera/kernels/contract";
 import type { ShardIndex } from "@tessera/mesh";
 import type { TensorSlice } from "@tessera/random";
 import { shardSlice, type ParamSpec } from "./spec.js";
@@ -22,12 +23,10 @@ export interface ShardLayout {
   readonly ranges: readonly FlatRange[];
 }
 
-const elementCount = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
-
 /** The layout of a tensor that holds all that `shard` has of a parameter. */
 export function shardLayout(spec: ParamSpec, shard: ShardIndex, path: string): ShardLayout {
   const slice = shardSlice(spec, shard, path);
-  const all = { path, slice, sliceOffset: 0, size: elementCount(slice.size), tensorOffset: 0 };
+  const all = { path, slice, sliceOffset: 0, size: sizeOf(slice.size), tensorOffset: 0 };
   return { shape: slice.size, ranges: [all] };
 }
 

@@ -2,6 +2,7 @@
 
 import { tensor, type Tensor } from "@tensorflow/tfjs-core";
 import { call, randomNormal, randomSlice } from "@tessera/kernels";
+import { sizeOf } from "@tessera/kernels/contract";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import { streamKey, fullSlice, type TensorSlice } from "@tessera/random";
 import { partitionRange, type Partition } from "./partition.js";
@@ -108,8 +109,7 @@ export function materialize<P extends Tree>(
 function initialize(init: Initializer, slice: TensorSlice, seed: number, path: string): Tensor {
   switch (init.kind) {
     case "constant": {
-      const size = slice.size.reduce((a, b) => a * b, 1);
-      return tensor(new Float32Array(size).fill(init.value), [...slice.size]);
+      return tensor(new Float32Array(sizeOf(slice.size)).fill(init.value), [...slice.size]);
     }
     case "normal": {
       const sampled = randomSlice(slice, streamKey(seed, path));

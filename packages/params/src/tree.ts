@@ -102,6 +102,17 @@ export const mapTensors = <P extends Tree>(
   change: (leaf: Tensor, path: string) => Tensor,
 ): P => mapTree(tree, change) as unknown as P;
 
+/** A sink shaped like `params` that passes each gradient to `receive`, with its path. */
+export const createSink = <P extends Tree>(
+  params: P,
+  receive: (path: string, gradient: Gradient) => void,
+): GradientSink<P> =>
+  mapTree(params, (_leaf: Tensor, path) => (gradient: Gradient) => receive(path, gradient));
+
+/** Passes the gradient of the parameter at `path` to `sink`. Consumes `gradient`. */
+export const sendGradient = (sink: GradientSink<Tree>, path: string, gradient: Gradient): void =>
+  leafAt<(gradient: Gradient) => void>(sink, path)!(gradient);
+
 export const disposeTree = (tree: Tree): void => {
   for (const [, leaf] of leaves<Tensor>(tree)) leaf.dispose();
 };
