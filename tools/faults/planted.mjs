@@ -77,8 +77,8 @@ export const faults = [
   {
     name: "gradients that are sent before the last microbatch",
     file: "packages/data-parallel/src/bucket_reducer.ts",
-    from: "if (isHandingOn && left.get(bucket) === 0)",
-    to: "if (isHandingOn || left.get(bucket) === 0)",
+    from: "if (isReducing && remaining.get(bucket) === 0)",
+    to: "if (isReducing || remaining.get(bucket) === 0)",
     seenBy: ["data-parallel", "gpt-ddp"],
   },
   {

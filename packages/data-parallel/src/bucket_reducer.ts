@@ -1,82 +1,71 @@
-// Gradients of a step, summed over micro-batches, and handed on in buckets as backward fills them.
+// Gradients of a step, accumulated over microbatches and reduced in buckets as soon as backward has filled them.
 
 import { zeros, type Tensor } from "@tensorflow/tfjs-core";
-import {
-  accumulateGradient,
-  resolveGradient,
-  mapTree,
-  type Gradient,
-  type GradientSink,
-  type Tree,
-} from "@tessera/params";
+import { accumulateGradient, resolveGradient, type Gradient } from "@tessera/params";
 import type { Bucket } from "./buckets.js";
 import { pack } from "./flat_buffer.js";
 
 export interface BucketReducer {
-  /** Whether full buckets go on in this pass, or sums wait for the next. */
-  readonly begin: (handsOn: boolean) => void;
+  /** Starts a backward pass. Buckets that it fills are reduced if `isReducing`, else they accumulate further. */
+  readonly begin: (isReducing: boolean) => void;
   readonly receive: (path: string, gradient: Gradient) => void;
-  /** Hands on what is left: parameters that had no gradient count as zeros. */
+  /** Reduces the remaining buckets; parameters without a gradient count as zeros. */
   readonly flush: () => void;
 }
 
 /**
- * Sums gradients by path. In a pass that hands on, each bucket is given to `reduce`, flat, as soon as
- * all its parameters have had as many gradients as a pass gives them.
+ * Accumulates gradients by path. In a pass that reduces, each bucket is flattened and given to `reduce` as soon as
+ * all its parameters have received their `gradientCount` gradients. `reduce` borrows `flat`.
  */
 export function createBucketReducer(
   buckets: readonly Bucket[],
   reduce: (bucket: Bucket, flat: Tensor) => void,
 ): BucketReducer {
-  const bucketOf = new Map(
+  const bucketByPath = new Map(
     buckets.flatMap((bucket) => bucket.slots.map(({ path }) => [path, bucket] as const)),
   );
   const sums = new Map<string, Tensor>();
-  let isHandingOn = false;
-  /** Gradients that a bucket's parameters are yet to have in this pass. */
-  let left = new Map<Bucket, number>();
-  const gone = new Set<Bucket>();
+  let isReducing = false;
+  /** Gradients that a bucket's parameters have yet to receive in this pass. */
+  let remaining = new Map<Bucket, number>();
+  const reduced = new Set<Bucket>();
 
-  const handOn = (bucket: Bucket): void => {
-    gone.add(bucket);
-    const made: Tensor[] = [];
-    const flat = pack(bucket, (path) => {
-      const sum = sums.get(path) ?? zeros([...bucket.slots.find((p) => p.path === path)!.shape]);
+  const reduceBucket = (bucket: Bucket): void => {
+    reduced.add(bucket);
+    const gradients = new Map(
+      bucket.slots.map(({ path, shape }) => [path, sums.get(path) ?? zeros([...shape])]),
+    );
+    const flat = pack(bucket, (path) => gradients.get(path)!);
+    for (const [path, gradient] of gradients) {
       sums.delete(path);
-      made.push(sum);
-      return sum;
-    });
-    for (const spent of made) spent.dispose();
+      gradient.dispose();
+    }
     reduce(bucket, flat);
+    flat.dispose();
   };
 
   return {
-    begin(handsOn) {
-      isHandingOn = handsOn;
-      left = new Map(buckets.map((bucket) => [bucket, countGradients(bucket)]));
-      gone.clear();
+    begin(reducing) {
+      isReducing = reducing;
+      remaining = new Map(buckets.map((bucket) => [bucket, countGradients(bucket)]));
+      reduced.clear();
     },
     receive(path, gradient) {
-      const bucket = bucketOf.get(path)!;
-      if (gone.has(bucket)) throw new Error(`${path}: a gradient came after its sum was sent`);
+      const bucket = bucketByPath.get(path)!;
+      if (reduced.has(bucket)) {
+        throw new Error(`${path}: received a gradient after its bucket was reduced`);
+      }
       const sum = sums.get(path);
       sums.set(path, sum ? accumulateGradient(sum, gradient) : resolveGradient(gradient));
-      left.set(bucket, left.get(bucket)! - 1);
-      if (isHandingOn && left.get(bucket) === 0) handOn(bucket);
+      remaining.set(bucket, remaining.get(bucket)! - 1);
+      if (isReducing && remaining.get(bucket) === 0) reduceBucket(bucket);
     },
     flush() {
-      for (const bucket of buckets) if (!gone.has(bucket)) handOn(bucket);
+      for (const bucket of buckets) if (!reduced.has(bucket)) reduceBucket(bucket);
     },
   };
 }
 
-/** How many gradients a pass gives a bucket's parameters together. */
+/** Gradients that a backward pass produces for a bucket's parameters. */
 const countGradients = ({ slots }: Bucket): number =>
   slots.reduce((sum, { gradientCount }) => sum + gradientCount, 0);
-
-/** A sink that passes each gradient on with its path. */
-export const createSink = <P extends Tree>(
-  params: P,
-  receive: (path: string, gradient: Gradient) => void,
-): GradientSink<P> =>
-  mapTree(params, (_leaf: Tensor, path) => (gradient: Gradient) => receive(path, gradient));

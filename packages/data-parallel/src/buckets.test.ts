@@ -12,7 +12,7 @@ const spec: TreeOf<ParamSpec> = {
   norm: vector([8], null, 1),
 };
 
-const pathsOf = (bytes: number, ranks = 1) =>
+const planPaths = (bytes: number, ranks = 1) =>
   planBuckets(spec, { ranks, bytes }).map(({ slots }) => slots.map(({ path }) => path));
 
 test("parameters of different optimizer groups share no bucket", () => {
@@ -27,8 +27,8 @@ test("parameters of different optimizer groups share no bucket", () => {
 });
 
 describe("buckets", () => {
-  test("hold every parameter once, last layers first", () => {
-    expect(pathsOf(0)).toEqual([
+  test("contain every parameter once, last layers first", () => {
+    expect(planPaths(0)).toEqual([
       ["norm"],
       ["block.bias"],
       ["block.weight"],
@@ -37,13 +37,13 @@ describe("buckets", () => {
     ]);
   });
 
-  test("join small parameters of one kind of weight decay, up to their size", () => {
-    expect(pathsOf(400)).toEqual([
+  test("combine small parameters with the same weight decay, up to the bucket size", () => {
+    expect(planPaths(400)).toEqual([
       ["embedding"],
       ["norm", "block.bias", "block.gain"],
       ["block.weight"],
     ]);
-    expect(pathsOf(48)).toEqual([
+    expect(planPaths(48)).toEqual([
       ["norm", "block.bias"],
       ["block.weight"],
       ["embedding"],
@@ -51,8 +51,8 @@ describe("buckets", () => {
     ]);
   });
 
-  test("are full at exactly their size, and so are parameters of that size alone", () => {
-    expect(pathsOf(4 * 13)).toEqual([
+  test("are closed at exactly the bucket size; a parameter of that size has its own", () => {
+    expect(planPaths(4 * 13)).toEqual([
       ["norm", "block.bias"],
       ["block.weight"],
       ["embedding"],
@@ -66,14 +66,14 @@ describe("buckets", () => {
   });
 
   test.each([1, 2, 3, 8])(
-    "have pieces of one size for %s ranks, and places that do not overlap",
+    "divide evenly over %s ranks, and their slots do not overlap",
     (ranks) => {
       for (const { slots, size } of planBuckets(spec, { ranks, bytes: 100 })) {
         expect(size % ranks).toBe(0);
         let end = 0;
-        for (const { offset, size: taken } of slots) {
+        for (const { offset, size: slotSize } of slots) {
           expect(offset).toBe(end);
-          end = offset + taken;
+          end = offset + slotSize;
         }
         expect(size - end).toBeLessThan(ranks);
       }

@@ -1,40 +1,39 @@
-// Which gradients travel together. Pure arithmetic on shapes: every rank plans the same.
+// Which gradients are reduced together. Pure arithmetic on shapes, so every rank plans the same buckets.
 
-import { bucketKey, leaves, shardSlice, type ParamSpec, type TreeOf } from "@tessera/params";
+import { sizeOf } from "@tessera/kernels/contract";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
+import { bucketKey, leaves, shardSlice, type ParamSpec, type TreeOf } from "@tessera/params";
 
-/** Where a parameter lies in a bucket's flat memory, in elements. */
+/** A parameter's range in a bucket's flat buffer, in elements. */
 export interface BucketSlot {
   readonly path: string;
   readonly shape: readonly number[];
   readonly offset: number;
   readonly size: number;
-  /** How many gradients a backward pass gives the parameter. */
+  /** Gradients that a backward pass produces for the parameter. */
   readonly gradientCount: number;
 }
 
-/** Parameters that are reduced by one call. */
+/** Parameters whose gradients are reduced by one call. */
 export interface Bucket {
-  /** The path of its first parameter, of whose kind all of them are. */
+  /** The path of its first parameter; all others have the same `bucketKey`. */
   readonly name: string;
   readonly slots: readonly BucketSlot[];
-  /** Elements, padded so that all ranks' pieces are of one size. */
+  /** Elements, padded to a multiple of the number of ranks. */
   readonly size: number;
 }
 
 export interface BucketOptions {
   readonly ranks: number;
-  /** Parameters of this size or more travel alone, without being copied; smaller ones together. */
+  /** Parameters of at least this size have a bucket of their own and are not copied. */
   readonly bytes: number;
-  /** What this rank's group holds of parameters that tensor parallelism splits. */
+  /** This rank's tensor-parallel shard. Default: unsharded. */
   readonly shard?: ShardIndex;
-  /** Parameters of different groups share no bucket. Default: all are in one group. */
+  /** Index of a parameter's optimizer group; groups share no bucket. Default: all parameters are in one group. */
   readonly groupOf?: (path: string) => number;
 }
 
 const BYTES_PER_ELEMENT = 4;
-
-const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
 /** Buckets in the order in which backward fills them: the model's last parameters come first. */
 export function planBuckets(
@@ -44,29 +43,32 @@ export function planBuckets(
   const buckets: Bucket[] = [];
   const open = new Map<string, BucketSlot[]>();
   const close = (slots: readonly BucketSlot[]): void => {
-    const used = slots.at(-1)!.offset + slots.at(-1)!.size;
-    const size = Math.ceil(used / ranks) * ranks;
+    const size = Math.ceil(endOf(slots) / ranks) * ranks;
     buckets.push({ name: slots[0]!.path, slots, size });
   };
   for (const [path, leaf] of leaves<ParamSpec>(spec).toReversed()) {
-    const shape = shardSlice(leaf, shard, path).size;
-    const kind = `${bucketKey(leaf)} ${groupOf(path)}`;
-    const size = sizeOf(shape);
+    const { size: shape } = shardSlice(leaf, shard, path);
     const { gradientCount = 1 } = leaf;
-    if (size * BYTES_PER_ELEMENT >= bytes) {
-      close([{ path, shape, offset: 0, size, gradientCount: gradientCount }]);
+    const slot = { path, shape, size: sizeOf(shape), gradientCount };
+    if (slot.size * BYTES_PER_ELEMENT >= bytes) {
+      close([{ ...slot, offset: 0 }]);
       continue;
     }
-    const slots = open.get(kind) ?? [];
-    const last = slots.at(-1);
-    const first = last === undefined ? 0 : last.offset + last.size;
-    slots.push({ path, shape, offset: first, size, gradientCount: gradientCount });
-    open.set(kind, slots);
-    if ((first + size) * BYTES_PER_ELEMENT >= bytes) {
+    const key = `${bucketKey(leaf)} ${groupOf(path)}`;
+    const slots = open.get(key) ?? [];
+    slots.push({ ...slot, offset: endOf(slots) });
+    open.set(key, slots);
+    if (endOf(slots) * BYTES_PER_ELEMENT >= bytes) {
       close(slots);
-      open.delete(kind);
+      open.delete(key);
     }
   }
   for (const slots of open.values()) close(slots);
   return buckets;
+}
+
+/** Elements of a bucket before padding. */
+function endOf(slots: readonly BucketSlot[]): number {
+  const last = slots.at(-1);
+  return last === undefined ? 0 : last.offset + last.size;
 }

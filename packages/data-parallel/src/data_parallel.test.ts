@@ -1,4 +1,4 @@
-// What a group of one can show; apps/gpt-ddp/src/matrix.test.ts trains on groups of several.
+// Strategies on a group of one rank; apps/gpt-ddp/src/matrix.test.ts trains on several.
 
 import "@tensorflow/tfjs-backend-cpu";
 import { beforeAll, expect, test } from "@jest/globals";
@@ -27,7 +27,7 @@ beforeAll(async () => {
   await setBackend("cpu");
 });
 
-const sharings: [string, () => DataParallel<Params>][] = [
+const strategies: [string, () => DataParallel<Params>][] = [
   ...([0, 1, 2] as const).map((stage): [string, () => DataParallel<Params>] => [
     `ZeRO ${stage}`,
     () => replicate<Params>(spec, singleGroup(), { stage, bucketBytes: 1000 }),
@@ -37,51 +37,51 @@ const sharings: [string, () => DataParallel<Params>][] = [
 
 const valuesOf = (tree: Tree) => leaves<Tensor>(tree).map(([, x]) => [...x.shape, ...x.dataSync()]);
 
-test.each(sharings)(
-  "%s: whole, held, owned and back loses nothing and leaks nothing",
+test.each(strategies)(
+  "%s: full to local to optimizer shards and back preserves values without leaks",
   (_name, make) => {
     const dataParallel = make();
     const before = memory().numTensors;
-    const whole = materialize<Params>(spec, 1);
-    const expected = valuesOf(whole);
-    const held = dataParallel.shardParams(whole);
-    const again = dataParallel.gatherParams(held);
-    expect(valuesOf(again)).toEqual(expected);
-    const owned = dataParallel.toOptimizer(held);
-    const gathered = dataParallel.gatherFromOptimizer(owned);
+    const full = materialize<Params>(spec, 1);
+    const expected = valuesOf(full);
+    const local = dataParallel.shardParams(full);
+    const fullAgain = dataParallel.gatherParams(local);
+    expect(valuesOf(fullAgain)).toEqual(expected);
+    const shards = dataParallel.toOptimizer(local);
+    const gathered = dataParallel.gatherFromOptimizer(shards);
     expect(valuesOf(gathered)).toEqual(expected);
-    const released = dataParallel.fromOptimizer(owned);
-    for (const tree of [again, gathered, released]) disposeTree(tree);
+    const localAgain = dataParallel.fromOptimizer(shards);
+    for (const tree of [fullAgain, gathered, localAgain]) disposeTree(tree);
     expect(memory().numTensors).toBe(before);
   },
 );
 
-test.each(sharings)("%s: a parameter without a gradient counts as zeros", (_name, make) => {
+test.each(strategies)("%s: a parameter without a gradient counts as zeros", (_name, make) => {
   const dataParallel = make();
-  const held = dataParallel.shardParams(materialize<Params>(spec, 1));
+  const local = dataParallel.shardParams(materialize<Params>(spec, 1));
   for (let step = 0; step < 2; step += 1) {
-    const { sink, finish } = dataParallel.createReducer(held);
+    const { sink, finish } = dataParallel.createReducer(local);
     sink(true).a(ones([3, 2]));
     const gathered = dataParallel.gatherFromOptimizer(finish());
     expect(valuesOf(gathered).map((values) => values.slice(-1))).toEqual([[1], [0]]);
   }
 });
 
-test("a gradient that comes after its sum was sent is refused by name", () => {
+test("a gradient after its bucket was reduced is an error that names it", () => {
   const dataParallel = replicate<Params>(spec, singleGroup(), { stage: 1 });
-  const held = dataParallel.shardParams(materialize<Params>(spec, 1));
-  const first = dataParallel.createReducer(held);
+  const local = dataParallel.shardParams(materialize<Params>(spec, 1));
+  const first = dataParallel.createReducer(local);
   first.sink(true).b(ones([5]));
   first.finish();
-  const sink = dataParallel.createReducer(held).sink(true);
+  const sink = dataParallel.createReducer(local).sink(true);
   sink.b(ones([5]));
-  expect(() => sink.b(ones([5]))).toThrow(/^b: a gradient came after its sum was sent/);
+  expect(() => sink.b(ones([5]))).toThrow(/^b: received a gradient after its bucket was reduced/);
 });
 
-test("ranks that differ in one weight are found, by its name", async () => {
-  const program = pathToFileURL(join(__dirname, "../dist/programs/differ.js"));
-  const found = await runThreads<(string | null)[]>({ program, ranks: 3 });
-  expect(found).toEqual([
+test("findDivergence names the first weight that differs between ranks", async () => {
+  const program = pathToFileURL(join(__dirname, "../dist/programs/divergence.js"));
+  const paths = await runThreads<(string | null)[]>({ program, ranks: 3 });
+  expect(paths).toEqual([
     [null, "layer.bias"],
     [null, "layer.bias"],
     [null, "layer.bias"],

@@ -1,5 +1,5 @@
-// What a data-parallel strategy is: who holds which weights, gradients and optimizer state. Training asks it at
-// four places in a step, and is otherwise the same on one rank and on many.
+// A data-parallel strategy: which rank stores which parameters, gradients and optimizer state. Training calls it at
+// four points of a step, and is otherwise the same on one rank and on many.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { GradientSink, ShardLayout, Tree, TreeOf } from "@tessera/params";
@@ -7,26 +7,26 @@ import type { ParallelAxis } from "@tessera/parallel";
 
 /** Reduces the gradients of one step over ranks. */
 export interface GradientReducer<P extends Tree> {
-  /** Where a backward pass sends gradients; `isLast` says that it is the step's last pass. */
+  /** The sink of one backward pass; `isLast`: of the step's last one. */
   readonly sink: (isLast: boolean) => GradientSink<P>;
   /** This rank's optimizer shards of the sums over microbatches and ranks. The caller owns them. */
   readonly finish: () => Tree;
 }
 
 /**
- * Parameters are _full_ where all of their elements are there, _local_ as a rank keeps them between steps and
- * computes with them, _optimizer shards_ where they are what a rank's optimizer updates. Every method is called by
- * all ranks of the group, in the same order.
+ * _Full_ parameters have all elements. _Local_ ones are what a rank stores between steps and computes with.
+ * _Optimizer shards_ are what a rank's optimizer updates. Every method is a collective call: all ranks of the group
+ * call it, in the same order.
  */
 export interface DataParallel<P extends Tree> extends ParallelAxis {
-  /** Whether a rank keeps its optimizer shards of the gradients alone. */
+  /** Whether gradients are sharded: a rank stores only those of its optimizer shards. */
   readonly shardsGradients: boolean;
-  /** What of which parameters this rank's optimizer shards hold: shaped like a tree of them. */
+  /** Which elements of which parameters this rank's optimizer shards contain; keyed like the shards. */
   readonly layouts: TreeOf<ShardLayout>;
   createReducer(local: P): GradientReducer<P>;
   /**
-   * The sum of squares of the gradients that all ranks of the group hold together: a scalar. Each leaf counts by
-   * `weight` of its path, which is less than one where ranks of other groups hold the same.
+   * The sum of squares of `gradients` over all ranks of the group: a scalar. Each leaf counts by `weight` of its path,
+   * which is below one for parameters that are replicated along other axes.
    */
   sumOfSquares(gradients: Tree, weight: (path: string) => number): Tensor;
   /** Full to local. Consumes `full`. */
@@ -37,11 +37,11 @@ export interface DataParallel<P extends Tree> extends ParallelAxis {
   fromOptimizer(shards: Tree): P;
   /** Local to full, on every rank. Borrows `local`. */
   gatherParams(local: P): P;
-  /** Optimizer shards, of parameters or of those that have a slot of the optimizer, to full. Borrows `shards`. */
+  /** Optimizer shards, of parameters or of a slot of optimizer state, to full. Borrows `shards`. */
   gatherFromOptimizer(shards: Tree): Tree;
 }
 
-/** What all strategies have in common as axes: gradients are complete when the reducer has them. */
+/** What all strategies have in common as an axis: gradients are complete once reduced. */
 export const dataAxis = (group: ParallelAxis["group"]) =>
   ({
     name: "data",

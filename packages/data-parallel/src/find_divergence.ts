@@ -1,5 +1,4 @@
-// Whether all ranks hold the same weights. No rank ever sends its weights to make it so: they are a
-// function of the seed.
+// Checks that replicas agree. Weights are never broadcast to make them agree: they are a function of the seed.
 
 import { concat, reshape, sum, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup } from "@tessera/collectives";
@@ -7,12 +6,12 @@ import { callMultiTensor, sumOfSquares } from "@tessera/kernels";
 import { leaves, type Tree } from "@tessera/params";
 
 /**
- * The path of the first leaf whose sum, or sum of squares, is not the same on all ranks, or null.
- * Called by all ranks of `group`, with whole trees.
+ * The path of the first leaf whose sum, or sum of squares, differs between ranks; null if none does. A collective
+ * call: all ranks of `group` call it, with full trees.
  */
 export function findDivergence(tree: Tree, group: ProcessGroup): string | null {
   const named = leaves<Tensor>(tree);
-  const sums = tidy(() =>
+  const checksums = tidy(() =>
     concat(
       named.flatMap(([, x]) => [
         reshape(sum(x), [1]),
@@ -20,13 +19,13 @@ export function findDivergence(tree: Tree, group: ProcessGroup): string | null {
       ]),
     ),
   );
-  const [most, least] = (["max", "min"] as const).map((op) => {
-    const reduced = group.allReduce(sums, op).wait();
+  const [max, min] = (["max", "min"] as const).map((op) => {
+    const reduced = group.allReduce(checksums, op).wait();
     const values = reduced.dataSync();
     reduced.dispose();
     return values;
   });
-  sums.dispose();
-  const first = most!.findIndex((value, i) => !Object.is(value, least![i]!));
+  checksums.dispose();
+  const first = max!.findIndex((value, i) => !Object.is(value, min![i]!));
   return first === -1 ? null : named[Math.floor(first / 2)]![0];
 }

@@ -1,55 +1,53 @@
-// What a rank's memory holds, from the specification alone.
+// Memory of a rank, computed from the parameter specs alone.
 
-import { leaves, shardSlice, type ParamSpec, type TreeOf } from "@tessera/params";
+import { sizeOf } from "@tessera/kernels/contract";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
+import { leaves, shardSlice, type ParamSpec, type TreeOf } from "@tessera/params";
 
-/** Bytes of one rank, by kind. */
+/** Bytes on one rank, by kind. */
 export interface RankMemory {
   readonly weights: number;
-  /** Sums over micro-batches, at their most. */
+  /** Gradients accumulated over microbatches, at their peak. */
   readonly gradients: number;
   readonly optimizer: number;
-  /** What is whole for a moment: the largest gradient and, in stage 3, weights around their layer's calls. */
+  /** Peak of short-lived tensors: the largest gradient and, in stage 3, the gathered weights of the current layers. */
   readonly transient: number;
 }
 
 export interface MemoryOptions {
   readonly stage: 0 | 1 | 2 | 3;
   readonly ranks: number;
-  /** Numbers that the optimizer keeps beside each weight. */
+  /** Elements of optimizer state per parameter element. */
   readonly slots: number;
-  /** What the rank holds of parameters that tensor parallelism splits. */
+  /** This rank's tensor-parallel shard. Default: unsharded. */
   readonly shard?: ShardIndex;
 }
 
 const BYTES_PER_ELEMENT = 4;
 
-/** Weights, gradients and moments are fp32 whatever activations are. */
+/** Weights, gradients and optimizer state are fp32, whatever the dtype of activations. */
 export function rankMemory(
   spec: TreeOf<ParamSpec>,
   { stage, ranks, slots, shard = UNSHARDED }: MemoryOptions,
 ): RankMemory {
   const sizes = leaves<ParamSpec>(spec).map(
     ([path, leaf]) =>
-      [
-        path,
-        BYTES_PER_ELEMENT * shardSlice(leaf, shard, path).size.reduce((a, b) => a * b, 1),
-      ] as const,
+      [path, BYTES_PER_ELEMENT * sizeOf(shardSlice(leaf, shard, path).size)] as const,
   );
-  const whole = sizes.reduce((sum, [, size]) => sum + size, 0);
+  const full = sizes.reduce((sum, [, size]) => sum + size, 0);
   const largest = Math.max(0, ...sizes.map(([, size]) => size));
-  const from = (first: number): number => (stage >= first ? whole / ranks : whole);
+  const shardedFrom = (first: number): number => (stage >= first ? full / ranks : full);
   return {
-    weights: from(3),
-    gradients: from(2),
-    optimizer: slots * from(1),
+    weights: shardedFrom(3),
+    gradients: shardedFrom(2),
+    optimizer: slots * shardedFrom(1),
     transient: stage === 3 && ranks > 1 ? Math.max(2 * largest, 3 * largestLayer(sizes)) : largest,
   };
 }
 
 /**
- * Bytes of the largest layer of a stack, whose layers have numbers. In backward its weights are there, those
- * of the next one, and its gradients on their way.
+ * Bytes of the largest layer of a sequence, whose layers are named by numbers. Backward holds its full weights, those
+ * of the next layer, and its gradients until they are reduced.
  */
 function largestLayer(sizes: readonly (readonly [path: string, size: number])[]): number {
   const layers = new Map<string, number>();
@@ -61,8 +59,8 @@ function largestLayer(sizes: readonly (readonly [path: string, size: number])[])
 }
 
 /**
- * The most that a rank holds at once: at the head, when activations are most and, after the first
- * micro-batch, gradients are there already; or at the end of backward, when all gradients are.
+ * Peak memory of a rank: at the head, where activations peak (beside the gradients, from the second microbatch on), or
+ * at the end of backward, when all gradients are stored.
  */
 export const peakBytes = (
   { weights, gradients, optimizer, transient }: RankMemory,

@@ -1,27 +1,27 @@
-// Reductions that go on while backward does. What they read stays in memory until their results are
-// taken, so each is taken as soon as it is there.
+// Reductions that overlap with backward. Their inputs stay in memory until the result is taken, so each result is
+// taken as soon as it is ready.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { Work } from "@tessera/collectives";
 import { accumulate, call } from "@tessera/kernels";
 
-/** How many may be under way before the oldest is waited for. */
+/** Pending reductions at most; beyond that, `add` waits for the oldest. */
 const MAX_PENDING = 16;
 
 export interface PendingReductions {
-  /** Adds the result of `work`, in time, to the sum of that name. */
+  /** Adds the result of `work`, once it is ready, to the sum called `name`. */
   readonly add: (name: string, work: Work) => void;
-  /** Waits for all that is under way. */
+  /** Waits for all pending reductions. */
   readonly wait: () => void;
-  /** The sums by name, once all results are there. The caller owns them. */
+  /** Waits, then returns the sums by name. The caller owns them. */
   readonly take: () => ReadonlyMap<string, Tensor>;
 }
 
-/** Sums of results, taken in the order of their posting. */
+/** Accumulates results in the order in which their reductions were started. */
 export function createPendingReductions(): PendingReductions {
   const sums = new Map<string, Tensor>();
   const queue: (readonly [string, Work])[] = [];
-  const settle = (isDue: (oldest: Work) => boolean): void => {
+  const drain = (isDue: (oldest: Work) => boolean): void => {
     while (queue.length > 0 && isDue(queue[0]![1])) {
       const [name, work] = queue.shift()!;
       const gradient = work.wait();
@@ -29,14 +29,15 @@ export function createPendingReductions(): PendingReductions {
       sums.set(name, sum ? call(accumulate, { sum, gradient }, {}).total : gradient);
     }
   };
+  const wait = (): void => drain(() => true);
   return {
     add(name, work) {
       queue.push([name, work]);
-      settle((oldest) => oldest.done || queue.length > MAX_PENDING);
+      drain((oldest) => oldest.done || queue.length > MAX_PENDING);
     },
-    wait: () => settle(() => true),
+    wait,
     take() {
-      settle(() => true);
+      wait();
       return sums;
     },
   };

@@ -1,48 +1,49 @@
-// ZeRO stages 0 to 2 (Rajbhandari et al., 2020): every rank holds all weights. What they share out is
-// the optimizer's state (from stage 1 on) and the gradients (in stage 2).
+// ZeRO stages 0 to 2 (Rajbhandari et al., 2020): every rank has all weights. Optimizer state is sharded from stage 1
+// on, gradients in stage 2.
 
-import { type Tensor } from "@tensorflow/tfjs-core";
+import type { Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup } from "@tessera/collectives";
 import {
   accumulate,
   clipRange,
+  createSink,
   disposeTree,
   filterTree,
-  shardLayout,
   leaves,
   mapTensors,
   mapTree,
-  type ShardLayout,
+  shardLayout,
   type Like,
   type ParamSpec,
+  type ShardLayout,
   type Tree,
   type TreeOf,
 } from "@tessera/params";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import { planBuckets, type Bucket } from "./buckets.js";
-import { createBucketReducer, createSink } from "./bucket_reducer.js";
+import { createBucketReducer } from "./bucket_reducer.js";
 import { pack, takeShard, unpack as unpackBucket } from "./flat_buffer.js";
 import { sumSquares } from "./sum_squares.js";
 import { dataAxis, type DataParallel, type GradientReducer } from "./data_parallel.js";
 import { createPendingReductions } from "./pending_reductions.js";
 
 export interface ReplicateOptions {
-  /** 0: nothing is shared out. 1: moments. 2: moments and gradients. */
+  /** What is sharded. 0: nothing. 1: optimizer state. 2: optimizer state and gradients. */
   readonly stage: 0 | 1 | 2;
-  /** Gradients smaller than this travel together; larger ones alone, uncopied. */
+  /** Smaller parameters share buckets of about this size; others are reduced alone, uncopied. Default: 1 MiB. */
   readonly bucketBytes?: number;
-  /** What the ranks of `group` hold of parameters that tensor parallelism splits. */
+  /** This rank's tensor-parallel shard. Default: unsharded. */
   readonly shard?: ShardIndex;
-  /** The optimizer's group of a parameter, whose optimizer may treat it unlike others. Default: all are in one. */
+  /** Index of a parameter's optimizer group; groups share no bucket. Default: all parameters are in one group. */
   readonly groupOf?: (path: string) => number;
 }
 
 export const DEFAULT_BUCKET_BYTES = 2 ** 20;
 
-/** Trees of flat tensors by bucket. */
+/** Flat tensors, keyed by bucket. */
 type FlatBuffers = Readonly<Record<string, Tensor>>;
 
-/** Whole weights on every rank of `group`; gradients are reduced while backward goes on. */
+/** Replicates weights on all ranks of `group`; gradient reductions overlap with backward. */
 export function replicate<P extends Tree>(
   spec: Like<P, ParamSpec>,
   group: ProcessGroup,
@@ -55,7 +56,7 @@ export function replicate<P extends Tree>(
     ranks: group.size,
     bytes: group.size === 1 ? 0 : bucketBytes,
   });
-  const isShared = stage > 0;
+  const isSharded = stage > 0;
 
   const unpack = (buffers: FlatBuffers): Tree => unpackBuckets(spec, buckets, buffers);
   const gatherAll = (shards: FlatBuffers): Tree => unpack(gatherBuckets(buckets, shards, group));
@@ -63,33 +64,34 @@ export function replicate<P extends Tree>(
   return {
     ...dataAxis(group),
     shardsGradients: stage === 2,
-    layouts: isShared
+    layouts: isSharded
       ? bucketLayouts(spec, buckets, { group, shard })
       : mapTree(spec as TreeOf<ParamSpec>, (leaf: ParamSpec, path) =>
           shardLayout(leaf, shard, path),
         ),
-    replica: () => (isShared ? UNSHARDED : { index: group.rank, count: group.size }),
-    createReducer: (held) =>
-      group.size === 1 && !isShared
-        ? localReducer(held)
-        : groupReducer(held, { buckets, group, stage, unpack }),
-    sumOfSquares: (gradients, share) => sumSquares(isShared ? group : null, gradients, share),
-    shardParams: (whole) => whole,
-    toOptimizer: (held) => (isShared ? shardBuckets(held, buckets, group) : held),
-    fromOptimizer(owned) {
-      if (!isShared) return owned as P;
-      const full = gatherAll(owned as FlatBuffers);
-      disposeTree(owned);
+    replica: () => (isSharded ? UNSHARDED : { index: group.rank, count: group.size }),
+    createReducer: (local) =>
+      group.size === 1 && !isSharded
+        ? createLocalReducer(local)
+        : createGroupReducer(local, { buckets, group, stage, unpack }),
+    sumOfSquares: (gradients, weight) => sumSquares(isSharded ? group : null, gradients, weight),
+    shardParams: (full) => full,
+    toOptimizer: (local) => (isSharded ? shardBuckets(local, buckets, group) : local),
+    fromOptimizer(shards) {
+      if (!isSharded) return shards as P;
+      const full = gatherAll(shards as FlatBuffers);
+      disposeTree(shards);
       return full as P;
     },
     gatherParams: cloneTree,
-    gatherFromOptimizer: (own) => (isShared ? gatherAll(own as FlatBuffers) : cloneTree(own)),
+    gatherFromOptimizer: (shards) =>
+      isSharded ? gatherAll(shards as FlatBuffers) : cloneTree(shards),
   };
 }
 
-/** Sums over microbatches alone. */
-function localReducer<P extends Tree>(held: P): GradientReducer<P> {
-  const { sink, take } = accumulate(held);
+/** Sums over microbatches only. */
+function createLocalReducer<P extends Tree>(local: P): GradientReducer<P> {
+  const { sink, take } = accumulate(local);
   return { sink: () => sink, finish: take };
 }
 
@@ -97,36 +99,35 @@ interface GroupReducerOptions {
   readonly buckets: readonly Bucket[];
   readonly group: ProcessGroup;
   readonly stage: 0 | 1 | 2;
-  /** A tree of parameters from buckets. Consumes them. */
+  /** Buckets to a tree of parameters. Consumes the buckets. */
   readonly unpack: (buffers: FlatBuffers) => Tree;
 }
 
-/** Sums over microbatches and ranks: buckets are reduced as backward fills them. */
-function groupReducer<P extends Tree>(
-  held: P,
+/** Sums over microbatches and ranks; buckets are reduced as backward fills them. */
+function createGroupReducer<P extends Tree>(
+  local: P,
   { buckets, group, stage, unpack }: GroupReducerOptions,
 ): GradientReducer<P> {
-  const isShared = stage > 0;
-  const buffers = createPendingReductions();
+  const isSharded = stage > 0;
+  const reductions = createPendingReductions();
   const reducer = createBucketReducer(buckets, ({ name }, flat) => {
-    buffers.add(name, isShared ? group.reduceScatter(flat, 0) : group.allReduce(flat));
-    flat.dispose();
+    reductions.add(name, isSharded ? group.reduceScatter(flat, 0) : group.allReduce(flat));
   });
   return {
     sink(isLast) {
-      buffers.wait();
+      reductions.wait();
       reducer.begin(isLast || stage === 2);
-      return createSink(held, reducer.receive);
+      return createSink(local, reducer.receive);
     },
     finish() {
       reducer.flush();
-      const sums: FlatBuffers = Object.fromEntries(buffers.take());
-      return isShared ? sums : unpack(sums);
+      const sums: FlatBuffers = Object.fromEntries(reductions.take());
+      return isSharded ? sums : unpack(sums);
     },
   };
 }
 
-/** A tree like `spec`, of those parameters whose buckets there are. Consumes them. */
+/** The parameters in `buffers`, as a subtree of `spec`. Consumes `buffers`. */
 function unpackBuckets(
   spec: TreeOf<ParamSpec>,
   buckets: readonly Bucket[],
@@ -138,11 +139,11 @@ function unpackBuckets(
       .flatMap((bucket) => unpackBucket(bucket, buffers[bucket.name]!)),
   );
   disposeTree(buffers);
-  const held = filterTree<ParamSpec>(spec, (path) => byPath.has(path));
-  return mapTree(held, (_leaf: ParamSpec, path) => byPath.get(path)!);
+  const present = filterTree<ParamSpec>(spec, (path) => byPath.has(path));
+  return mapTree(present, (_leaf: ParamSpec, path) => byPath.get(path)!);
 }
 
-/** Full buckets, of those that there are shards of. Borrows `shards`. */
+/** Full buckets; `shards` may lack some of them. Borrows `shards`. */
 function gatherBuckets(
   buckets: readonly Bucket[],
   shards: FlatBuffers,
@@ -154,20 +155,20 @@ function gatherBuckets(
   return Object.fromEntries(works.map(([name, work]) => [name, work.wait()]));
 }
 
-/** This rank's piece of each bucket. Uses up `held`, one bucket after the other. */
-function shardBuckets(held: Tree, buckets: readonly Bucket[], group: ProcessGroup): FlatBuffers {
-  const byPath = new Map(leaves<Tensor>(held));
-  const pieces = buckets.map((bucket) => {
+/** This rank's shard of each bucket. Consumes `local` bucket by bucket. */
+function shardBuckets(local: Tree, buckets: readonly Bucket[], group: ProcessGroup): FlatBuffers {
+  const byPath = new Map(leaves<Tensor>(local));
+  const shards = buckets.map((bucket) => {
     const flat = pack(bucket, (path) => byPath.get(path)!);
-    const piece = takeShard(flat, group.rank, group.size);
+    const shard = takeShard(flat, group.rank, group.size);
     flat.dispose();
     for (const { path } of bucket.slots) byPath.get(path)!.dispose();
-    return [bucket.name, piece] as const;
+    return [bucket.name, shard] as const;
   });
-  return Object.fromEntries(pieces);
+  return Object.fromEntries(shards);
 }
 
-/** What this rank's pieces of buckets hold. */
+/** Which ranges of which parameters this rank's shards of buckets contain. */
 function bucketLayouts(
   spec: TreeOf<ParamSpec>,
   buckets: readonly Bucket[],
@@ -176,15 +177,15 @@ function bucketLayouts(
   const specs = new Map(leaves<ParamSpec>(spec));
   return Object.fromEntries(
     buckets.map(({ name, slots, size }) => {
-      const each = size / group.size;
+      const shardSize = size / group.size;
       const ranges = slots.flatMap(({ path, offset }) => {
-        const [whole] = shardLayout(specs.get(path)!, shard, path).ranges;
-        return clipRange({ ...whole!, tensorOffset: offset }, group.rank, each);
+        const [full] = shardLayout(specs.get(path)!, shard, path).ranges;
+        return clipRange({ ...full!, tensorOffset: offset }, group.rank, shardSize);
       });
-      return [name, { shape: [each], ranges }];
+      return [name, { shape: [shardSize], ranges }];
     }),
   );
 }
 
-/** The same tensors once more; nothing is copied. */
+/** A tree that shares memory with `tree`. */
 const cloneTree = <T extends Tree>(tree: T): T => mapTensors(tree, (leaf) => leaf.clone());

@@ -1,20 +1,26 @@
-// Every strategy, on one rank and on several, holds, sums and gives back the same, whatever divides evenly.
+// Every strategy stores, reduces and returns the same values on any number of ranks, also where sizes do not divide.
 
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { describe, expect, test } from "@jest/globals";
 import { runThreads } from "@tessera/collectives";
 import { leaves, matrix, vector, shardSlice, type ParamSpec, type TreeOf } from "@tessera/params";
+import { sizeOf } from "@tessera/kernels/contract";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import { planBuckets } from "./index.js";
-import type { Compared } from "./programs/sharded_model.js";
-import { gradientOf, weightOf, type Shared, type SharingJob } from "./programs/sharings.js";
+import type { Comparison } from "./programs/sharded_model.js";
+import {
+  gradientAt,
+  weightAt,
+  type StrategyJob,
+  type StrategyResult,
+} from "./programs/strategies.js";
 
-const program = pathToFileURL(join(__dirname, "../dist/programs/sharings.js"));
+const program = pathToFileURL(join(__dirname, "../dist/programs/strategies.js"));
 
 const columns = { dim: 1, units: 4, unitName: "columns", rule: "even" } as const;
 
-/** Sizes that two and three ranks divide, and that they do not. */
+/** Some sizes are divisible by two and three ranks, others are not. */
 const spec: TreeOf<ParamSpec> = {
   table: { ...matrix([3, 5], null, 1), gradientCount: 2 },
   stack: {
@@ -24,137 +30,150 @@ const spec: TreeOf<ParamSpec> = {
   gain: vector([1], null, 1),
 };
 
-const MICROS = 2;
+const MICROBATCHES = 2;
 const stages = [0, 1, 2, 3] as const;
 const BUCKETS = [0, 48, 1000];
 
-const jobOf = (stage: SharingJob["stage"], bucketBytes: number, shard: ShardIndex): SharingJob => {
+const createJob = (
+  stage: StrategyJob["stage"],
+  bucketBytes: number,
+  shard: ShardIndex,
+): StrategyJob => {
   const shapes = leaves<ParamSpec>(spec).map(
     ([path, leaf]) => [path, shardSlice(leaf, shard, path).size] as const,
   );
   return {
     stage,
     bucketBytes,
-    part: shard,
+    shard,
     spec,
-    micros: MICROS,
+    microbatches: MICROBATCHES,
     shapes: Object.fromEntries(shapes),
   };
 };
 
 const jobs = stages.flatMap((stage) => [
-  ...(stage === 3 ? [0] : BUCKETS).map((bytes) => jobOf(stage, bytes, UNSHARDED)),
-  jobOf(stage, 48, { index: 1, count: 2 }),
+  ...(stage === 3 ? [0] : BUCKETS).map((bytes) => createJob(stage, bytes, UNSHARDED)),
+  createJob(stage, 48, { index: 1, count: 2 }),
 ]);
 
-/** Of each parameter of a job, what `valueOf` says of its elements. */
-const expected = ({ shapes }: SharingJob, valueOf: (path: string, at: number) => number) =>
+/** The elements of each parameter of a job, by a function of their index. */
+const fillParams = ({ shapes }: StrategyJob, valueAt: (path: string, i: number) => number) =>
   Object.fromEntries(
     Object.entries(shapes).map(([path, shape]) => [
       path,
-      Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, at) => valueOf(path, at)),
+      Array.from({ length: sizeOf(shape) }, (_, i) => valueAt(path, i)),
     ]),
   );
 
-/** The sum over ranks and micro-batches. */
-const sumOf = (ranks: number) => (path: string, at: number) => {
+/** The gradient summed over ranks and microbatches. */
+const gradientSumAt = (ranks: number) => (path: string, i: number) => {
   let sum = 0;
   for (let rank = 0; rank < ranks; rank += 1) {
-    for (let micro = 0; micro < MICROS; micro += 1) sum += gradientOf(path, at, rank, micro);
+    for (let microbatch = 0; microbatch < MICROBATCHES; microbatch += 1)
+      sum += gradientAt(path, i, rank, microbatch);
   }
   return sum;
 };
 
-/** How often ranks reduce in a step, by what the stages are (Rajbhandari et al., 2020). */
-function reductionsOf({ stage, bucketBytes, part: shard }: SharingJob, ranks: number): number {
+/** Collective calls that reduce gradients in a step, by ZeRO stage (Rajbhandari et al., 2020). */
+function expectedReductions({ stage, bucketBytes, shard }: StrategyJob, ranks: number): number {
   if (ranks === 1) return 0;
-  const uses = leaves<ParamSpec>(spec).reduce(
+  const gradientCount = leaves<ParamSpec>(spec).reduce(
     (sum, [, leaf]) => sum + (leaf.gradientCount ?? 1),
     0,
   );
-  if (stage === 3) return MICROS * uses; // each gradient as it is made
+  if (stage === 3) return MICROBATCHES * gradientCount; // each gradient by itself
   const buckets = planBuckets(spec, { ranks, bytes: bucketBytes, shard }).length;
-  return stage === 2 ? MICROS * buckets : buckets; // a bucket in each pass, or in the last
+  return stage === 2 ? MICROBATCHES * buckets : buckets; // in each pass, or in the last one
 }
 
 describe.each([1, 2, 3])("%i ranks", (ranks) => {
-  const found = runThreads<Shared[]>({ program, ranks, data: jobs });
+  const found = runThreads<StrategyResult[]>({ program, ranks, data: jobs });
   const rows = jobs.map((job, i) => [
-    `ZeRO ${job.stage}, buckets of ${job.bucketBytes}, a part of ${job.part.count}`,
+    `ZeRO ${job.stage}, buckets of ${job.bucketBytes}, tensor-parallel degree ${job.shard.count}`,
     { job, i },
-  ]) as [string, { job: SharingJob; i: number }][];
+  ]) as [string, { job: StrategyJob; i: number }][];
 
-  test.each(rows)("%s: weights come back as they were", async (_name, { job, i }) => {
+  test.each(rows)("%s: weights survive the round trip", async (_name, { job, i }) => {
     for (const rank of await found) {
-      const weights = expected(job, weightOf);
-      const { whole, gathered, released, leaked, isShaped } = rank[i]!;
-      expect({ whole, gathered, released }).toEqual({
-        whole: weights,
+      const weights = fillParams(job, weightAt);
+      const { full, gathered, roundTrip, leaked, matchesLayouts } = rank[i]!;
+      expect({ full, gathered, roundTrip }).toEqual({
+        full: weights,
         gathered: weights,
-        released: weights,
+        roundTrip: weights,
       });
-      expect({ leaked, isShaped }).toEqual({ leaked: 0, isShaped: true });
+      expect({ leaked, matchesLayouts }).toEqual({ leaked: 0, matchesLayouts: true });
     }
   });
 
-  test.each(rows)("%s: all ranks together own each element once", async (_name, { job, i }) => {
-    const all = (await found).map((rank) => rank[i]!);
-    const elements = Object.entries(expected(job, weightOf)).flatMap(([path, values]) =>
-      values.map((value, at) => [`${path} ${at}`, value] as const),
-    );
-    const values = new Map<string, number>(elements);
-    const copies = new Map<string, number>();
-    for (const { owned, copy } of all) {
-      for (const [element, value] of owned) {
-        expect([element, value]).toEqual([element, values.get(element)]);
-        copies.set(element, (copies.get(element) ?? 0) + 1 / copy.count);
+  test.each(rows)(
+    "%s: optimizer shards of all ranks cover each element once",
+    async (_name, { job, i }) => {
+      const all = (await found).map((rank) => rank[i]!);
+      const elements = Object.entries(fillParams(job, weightAt)).flatMap(([path, values]) =>
+        values.map((value, k) => [`${path} ${k}`, value] as const),
+      );
+      const values = new Map<string, number>(elements);
+      const counts = new Map<string, number>();
+      for (const { elements: owned, replica } of all) {
+        for (const [element, value] of owned) {
+          expect([element, value]).toEqual([element, values.get(element)]);
+          counts.set(element, (counts.get(element) ?? 0) + 1 / replica.count);
+        }
       }
-    }
-    expect([...copies.keys()].sort()).toEqual(elements.map(([element]) => element).sort());
-    for (const count of copies.values()) expect(count).toBeCloseTo(1, 12);
-    // Stage 0 shares nothing out, stages 2 and 3 gradients too.
-    const alike =
-      job.stage === 0 ? all.map((_, index) => ({ index, count: ranks })) : all.map(() => UNSHARDED);
-    expect(all.map(({ copy }) => copy)).toEqual(alike);
-    expect(new Set(all.map(({ sharesGradients }) => sharesGradients))).toEqual(
-      new Set([job.stage >= 2]),
-    );
-    // What fills up pieces is less than one element of each rank, for each tensor.
-    const padding = all.reduce((sum, one) => sum + one.padding, 0);
-    expect(padding).toBeLessThanOrEqual((ranks - 1) * leaves(spec).length);
-  });
+      expect([...counts.keys()].sort()).toEqual(elements.map(([element]) => element).sort());
+      for (const count of counts.values()) expect(count).toBeCloseTo(1, 12);
+      const replicas =
+        job.stage === 0
+          ? all.map((_, index) => ({ index, count: ranks }))
+          : all.map(() => UNSHARDED);
+      expect(all.map(({ replica }) => replica)).toEqual(replicas);
+      expect(new Set(all.map(({ shardsGradients }) => shardsGradients))).toEqual(
+        new Set([job.stage >= 2]),
+      );
+      // Each tensor is padded by less than one element per rank.
+      const padding = all.reduce((sum, { padding: own }) => sum + own, 0);
+      expect(padding).toBeLessThanOrEqual((ranks - 1) * leaves(spec).length);
+    },
+  );
 
   test.each(rows)("%s: gradients are summed over ranks and passes", async (_name, { job, i }) => {
-    const sums = expected(job, sumOf(ranks));
+    const sums = fillParams(job, gradientSumAt(ranks));
     const squares = Object.values(sums)
       .flat()
       .reduce((sum, value) => sum + value ** 2, 0);
     for (const rank of await found) {
       expect(rank[i]!.sums).toEqual(sums);
-      expect(rank[i]!.squares[0]! / squares).toBeCloseTo(1, 6);
-      expect(rank[i]!.squares[1]! / squares).toBeCloseTo(0.25, 6);
+      expect(rank[i]!.sumsOfSquares[0]! / squares).toBeCloseTo(1, 6);
+      expect(rank[i]!.sumsOfSquares[1]! / squares).toBeCloseTo(0.25, 6);
     }
   });
 
-  test.each(rows)("%s: ranks send each other what the stage needs", async (_name, { job, i }) => {
-    for (const rank of await found) expect(rank[i]!.reductions).toBe(reductionsOf(job, ranks));
-  });
+  test.each(rows)(
+    "%s: the number of reductions is that of the stage",
+    async (_name, { job, i }) => {
+      for (const rank of await found)
+        expect(rank[i]!.reductions).toBe(expectedReductions(job, ranks));
+    },
+  );
 });
 
 test.each([1, 2, 3])(
-  "%i ranks that hold pieces of weights compute what ranks with all of them do",
+  "a model with sharded weights on %i ranks computes what a replicated one does",
   async (ranks) => {
     const model = pathToFileURL(join(__dirname, "../dist/programs/sharded_model.js"));
-    for (const { whole, sharded, leaked } of await runThreads<Compared>({
+    for (const { replicated, sharded, leaked } of await runThreads<Comparison>({
       program: model,
       ranks,
     })) {
-      expect({ ...sharded, gradients: {} }).toEqual({ ...whole, gradients: {} });
-      expect(Object.keys(sharded.gradients)).toEqual(Object.keys(whole.gradients));
-      for (const [path, values] of Object.entries(whole.gradients)) {
+      expect({ ...sharded, gradients: {} }).toEqual({ ...replicated, gradients: {} });
+      expect(Object.keys(sharded.gradients)).toEqual(Object.keys(replicated.gradients));
+      for (const [path, values] of Object.entries(replicated.gradients)) {
         const largest = Math.max(...values.map(Math.abs));
         values.forEach((value, i) => {
-          // Only the order of sums differs.
+          // Only the order of summation differs.
           expect(Math.abs(sharded.gradients[path]![i]! - value)).toBeLessThan(1e-5 * largest);
         });
       }

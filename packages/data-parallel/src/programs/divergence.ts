@@ -1,4 +1,4 @@
-// A rank whose weights are those of the others, and then are not.
+// A rank whose weights first equal, then differ from, those of the other ranks.
 
 import "@tensorflow/tfjs-backend-cpu";
 import { ones, setBackend, tensor } from "@tensorflow/tfjs-core";

@@ -1,4 +1,4 @@
-// A rank that takes a small model forward and back twice: with all weights, and with pieces of them.
+// One rank that runs a small model forward and backward twice: with full weights, and with sharded ones.
 
 import "@tensorflow/tfjs-backend-cpu";
 import {
@@ -36,18 +36,18 @@ import { fullyShard, fsdpWrapper } from "../index.js";
 
 type ByPath = Readonly<Record<string, readonly number[]>>;
 
-export interface Taken {
+export interface ModelResult {
   readonly loss: number;
-  /** Without gradients. */
-  readonly evaluated: number;
+  /** The loss without gradients. */
+  readonly evalLoss: number;
   readonly logits: readonly number[];
   /** Summed over ranks and passes. */
   readonly gradients: ByPath;
 }
 
-export interface Compared {
-  readonly whole: Taken;
-  readonly sharded: Taken;
+export interface Comparison {
+  readonly replicated: ModelResult;
+  readonly sharded: ModelResult;
   readonly leaked: number;
 }
 
@@ -55,36 +55,36 @@ const [VOCABULARY, WIDTH, BATCH, TIME, PASSES] = [7, 3, 2, 3, 2];
 const vocabulary = { vocabulary: VOCABULARY, width: WIDTH, std: 1 };
 const square = { inFeatures: WIDTH, outFeatures: WIDTH, std: 1 };
 
-/** Every kind of part that a wrapping goes around. */
-function modelOf(around: LayerWrapper) {
-  const source = around.embedding(tokenEmbedding(vocabulary));
-  const stack = around.sequence({
+/** A model with every kind of module that a `LayerWrapper` wraps. */
+function createModel(wrapper: LayerWrapper) {
+  const embedding = wrapper.embedding(tokenEmbedding(vocabulary));
+  const layers = wrapper.sequence({
     "0": linear(square),
     "1": residual(linear({ ...square, bias: false })),
     "2": linear(square),
   });
-  const norm = around.layer(layerNorm(WIDTH));
-  const head = around.head(lmHead({ ...vocabulary, bias: true }));
-  return { source, stack, norm, head };
+  const norm = wrapper.layer(layerNorm(WIDTH));
+  const head = wrapper.head(lmHead({ ...vocabulary, bias: true }));
+  return { embedding, layers, norm, head };
 }
 
-type Model = ReturnType<typeof modelOf>;
+type Model = ReturnType<typeof createModel>;
 type Params = {
-  readonly source: { readonly token: Tensor };
-  readonly stack: ParamsOf<Model["stack"]>;
+  readonly embedding: { readonly token: Tensor };
+  readonly layers: ParamsOf<Model["layers"]>;
   readonly norm: ParamsOf<Model["norm"]>;
   readonly head: { readonly table: Tensor; readonly bias?: Tensor };
 };
 
-const specOf = ({ source, stack, norm, head }: Model) => ({
-  source: source.spec,
-  stack: stack.spec,
+const specOf = ({ embedding, layers, norm, head }: Model) => ({
+  embedding: embedding.spec,
+  layers: layers.spec,
   norm: norm.spec,
   head: head.spec,
 });
 
-/** Ids that differ from rank to rank and from pass to pass. */
-const idsOf = (rank: number, pass: number, shift: number): Tensor =>
+/** Token ids that differ between ranks and passes. */
+const createIds = (rank: number, pass: number, shift: number): Tensor =>
   tensor(
     Array.from(
       { length: BATCH * TIME },
@@ -94,79 +94,79 @@ const idsOf = (rank: number, pass: number, shift: number): Tensor =>
     "int32",
   );
 
-function take(
+function runPasses(
   model: Model,
   params: Params,
-  sinkOf: (pass: number) => GradientSink<Params>,
+  sinkFor: (pass: number) => GradientSink<Params>,
   rank: number,
 ) {
-  const made = { loss: 0, evaluated: 0, logits: [] as number[] };
+  const total = { loss: 0, evalLoss: 0, logits: [] as number[] };
   for (let pass = 0; pass < PASSES; pass += 1) {
-    const sink = sinkOf(pass);
-    const ids = idsOf(rank, pass, 0);
+    const sink = sinkFor(pass);
+    const ids = createIds(rank, pass, 0);
     const targets = {
-      ids: idsOf(rank, pass, 1),
+      ids: createIds(rank, pass, 1),
       weights: tensor(
         Array.from({ length: BATCH * TIME }, (_, i) => 1 + i),
         [BATCH, TIME],
       ),
     };
-    const [x, ofSource] = model.source.forward(params.source, ids, evalContext);
-    const [h, ofStack] = model.stack.forward(params.stack, x, evalContext);
-    const [y, ofNorm] = model.norm.forward(params.norm, h, evalContext);
-    const evaluated = model.head.loss(params.head, y, targets);
+    const [x, embeddingSaved] = model.embedding.forward(params.embedding, ids, evalContext);
+    const [h, layersSaved] = model.layers.forward(params.layers, x, evalContext);
+    const [y, normSaved] = model.norm.forward(params.norm, h, evalContext);
+    const evalLoss = model.head.loss(params.head, y, targets);
     const logits = model.head.logits(params.head, y);
     const { loss, dx } = model.head.lossAndGradient(params.head, y, targets, sink.head);
-    const dh = model.norm.backward(params.norm, ofNorm, dx, sink.norm, evalContext);
-    const dy = model.stack.backward(params.stack, ofStack, dh, sink.stack, evalContext);
-    model.source.backward(params.source, ofSource, dy, sink.source, evalContext);
-    made.loss += loss.dataSync()[0]!;
-    made.evaluated += evaluated.dataSync()[0]!;
-    made.logits.push(...logits.dataSync());
-    disposeTree({ inputs: ids, ...targets, x, h, y, evaluated, logits, loss, dx, dh, dy });
+    const dh = model.norm.backward(params.norm, normSaved, dx, sink.norm, evalContext);
+    const dy = model.layers.backward(params.layers, layersSaved, dh, sink.layers, evalContext);
+    model.embedding.backward(params.embedding, embeddingSaved, dy, sink.embedding, evalContext);
+    total.loss += loss.dataSync()[0]!;
+    total.evalLoss += evalLoss.dataSync()[0]!;
+    total.logits.push(...logits.dataSync());
+    disposeTree({ inputs: ids, ...targets, x, h, y, evalLoss, logits, loss, dx, dh, dy });
   }
-  return made;
+  return total;
 }
 
-/** The values of a tree, which it uses up. */
-function valuesOf(tree: Tree): ByPath {
+/** The values of a tree, by path. Consumes the tree. */
+function takeValues(tree: Tree): ByPath {
   const values = leaves<Tensor>(tree).map(([path, x]) => [path, [...x.dataSync()]] as const);
   disposeTree(tree);
   return Object.fromEntries(values);
 }
 
-export async function main({ all: group, rank }: World): Promise<Compared> {
+export async function main({ all: group, rank }: World): Promise<Comparison> {
   enableProdMode(); // no advice to install another backend
   await setBackend("cpu");
   const before = memory().numTensors;
-  const plain = modelOf(identityWrapper);
-  const spec = specOf(plain);
-  // No two elements alike, nor any zero, also of what starts as one value.
-  const params = mapTensors(materialize<Params>(spec, 3), (drawn) => {
-    const slope = tidy(() => mul(reshape(range(1, 1 + drawn.size), drawn.shape), 0.1));
-    const leaf = add<Tensor>(drawn, slope);
-    for (const spent of [drawn, slope]) spent.dispose();
+  const replicatedModel = createModel(identityWrapper);
+  const spec = specOf(replicatedModel);
+  // A ramp makes all elements distinct and nonzero, also those with a constant initializer.
+  const params = mapTensors(materialize<Params>(spec, 3), (initial) => {
+    const ramp = tidy(() => mul(reshape(range(1, 1 + initial.size), initial.shape), 0.1));
+    const leaf = add<Tensor>(initial, ramp);
+    for (const x of [initial, ramp]) x.dispose();
     return leaf;
   });
-  const summed = accumulate(params);
-  const whole = take(plain, params, () => summed.sink, rank);
-  const gradients = mapTensors(summed.take(), (own) => {
-    const sum = group.allReduce(own).wait();
-    own.dispose();
+  const accumulator = accumulate(params);
+  const replicated = runPasses(replicatedModel, params, () => accumulator.sink, rank);
+  const gradients = mapTensors(accumulator.take(), (local) => {
+    const sum = group.allReduce(local).wait();
+    local.dispose();
     return sum;
   });
 
   const dataParallel = fullyShard<Params>(spec, group);
-  const held = dataParallel.shardParams(params);
-  const { sink, finish: collected } = dataParallel.createReducer(held);
-  const model = modelOf(fsdpWrapper(group));
-  const sharded = take(model, held, (pass) => sink(pass === PASSES - 1), rank);
-  const pieces = collected();
-  const gathered = dataParallel.gatherFromOptimizer(pieces);
-  for (const tree of [held, pieces]) disposeTree(tree);
+  const local = dataParallel.shardParams(params);
+  const { sink, finish } = dataParallel.createReducer(local);
+  const model = createModel(fsdpWrapper(group));
+  const sharded = runPasses(model, local, (pass) => sink(pass === PASSES - 1), rank);
+  const shards = finish();
+  const gathered = dataParallel.gatherFromOptimizer(shards);
+  for (const tree of [local, shards]) disposeTree(tree);
   return {
-    whole: { ...whole, gradients: valuesOf(gradients) },
-    sharded: { ...sharded, gradients: valuesOf(gathered) },
+    replicated: { ...replicated, gradients: takeValues(gradients) },
+    sharded: { ...sharded, gradients: takeValues(gathered) },
     leaked: memory().numTensors - before,
   };
 }

@@ -1,5 +1,5 @@
-// A rank of the sharings' test: what it holds, what it owns, and what becomes of gradients, under each
-// strategy. All values are whole numbers, so that sums are exact in any order.
+// One rank of the strategies' test: its local parameters, optimizer shards and reduced gradients under each strategy.
+// All values are integers, so sums are exact in any order.
 
 import "@tensorflow/tfjs-backend-cpu";
 import {
@@ -11,14 +11,15 @@ import {
   type Tensor,
 } from "@tensorflow/tfjs-core";
 import type { Traffic, World } from "@tessera/collectives";
+import { sizeOf } from "@tessera/kernels/contract";
 import { evalContext, type Layer } from "@tessera/layers";
 import { identityWrapper } from "@tessera/layers/parallel";
 import {
   accumulateGradient,
   disposeTree,
-  leafAt,
   leaves,
   mapTree,
+  sendGradient,
   type Gradient,
   type ShardLayout,
   type ParamSpec,
@@ -29,157 +30,162 @@ import {
 import type { ShardIndex } from "@tessera/mesh";
 import { fullyShard, replicate, fsdpWrapper, type DataParallel } from "../index.js";
 
-export interface SharingJob {
+export interface StrategyJob {
   readonly stage: 0 | 1 | 2 | 3;
   readonly bucketBytes: number;
-  readonly part: ShardIndex;
+  readonly shard: ShardIndex;
   readonly spec: TreeOf<ParamSpec>;
-  /** What the ranks hold of each parameter: its shape. */
+  /** The shape of each parameter's tensor-parallel shard. */
   readonly shapes: Readonly<Record<string, readonly number[]>>;
-  readonly micros: number;
+  readonly microbatches: number;
 }
 
 type ByPath = Readonly<Record<string, readonly number[]>>;
 
-export interface Shared {
-  readonly whole: ByPath;
+export interface StrategyResult {
+  readonly full: ByPath;
+  /** Gathered from optimizer shards. */
   readonly gathered: ByPath;
-  readonly released: ByPath;
-  /** The elements of parameters that this rank owns, as its holdings say: "path index" to value. */
-  readonly owned: readonly (readonly [element: string, value: number])[];
-  /** How many elements of the tensors that it owns hold none. */
+  /** Gathered after the way to optimizer shards and back. */
+  readonly roundTrip: ByPath;
+  /** The elements in this rank's optimizer shards, by its layouts: "path index" to value. */
+  readonly elements: readonly (readonly [element: string, value: number])[];
+  /** Padding elements in its optimizer shards. */
   readonly padding: number;
-  /** Whether what it owns is shaped as its holdings say. */
-  readonly isShaped: boolean;
-  readonly copy: ShardIndex;
-  readonly sharesGradients: boolean;
+  /** Whether its optimizer shards have the shapes of their layouts. */
+  readonly matchesLayouts: boolean;
+  readonly replica: ShardIndex;
+  readonly shardsGradients: boolean;
   readonly sums: ByPath;
-  /** The sum of all squares, and the same where each leaf counts a quarter. */
-  readonly squares: readonly number[];
-  /** Reductions of gradients in the step. */
+  /** Sums of squares with weight 1, and with weight 1/4. */
+  readonly sumsOfSquares: readonly number[];
+  /** Collective calls that reduce gradients in the step. */
   readonly reductions: number;
   readonly leaked: number;
 }
 
-/** Element `at` of the parameter `path` at the start; and its gradient on a rank, in a micro-batch. */
-export const weightOf = (path: string, at: number): number => 100 * path.length + at;
-export const gradientOf = (path: string, at: number, rank: number, micro: number): number =>
-  (rank + 1) * path.length + 10 * micro - at;
+/** Initial value of element `i` of the parameter `path`. */
+export const weightAt = (path: string, i: number): number => 100 * path.length + i;
+
+/** Its gradient on a rank, in a microbatch. */
+export const gradientAt = (path: string, i: number, rank: number, microbatch: number): number =>
+  (rank + 1) * path.length + 10 * microbatch - i;
 
 const valuesOf = (tree: Tree): ByPath =>
   Object.fromEntries(leaves<Tensor>(tree).map(([path, x]) => [path, [...x.dataSync()]]));
 
-const reductionsOf = ({ calls }: Traffic): number => calls.allReduce + calls.reduceScatter;
+const countReductions = ({ calls }: Traffic): number => calls.allReduce + calls.reduceScatter;
 
-/** A gradient that is computed when it is wanted. */
-const late = (gradient: Tensor): Gradient => ({
+const defer = (gradient: Tensor): Gradient => ({
   compute: () => gradient,
   accumulateInto: (sum) => accumulateGradient(sum, gradient),
 });
 
-/** Gives each parameter its gradients, the last one's first: at once or late, and in two where it has two. */
-function give(
+/**
+ * Sends every parameter's gradients, last parameters first: as tensors in the first microbatch, deferred in others; in
+ * two terms for a parameter with two gradients.
+ */
+function sendGradients(
   sink: GradientSink<Tree>,
-  { spec, shapes }: SharingJob,
+  { spec, shapes }: StrategyJob,
   rank: number,
-  micro: number,
+  microbatch: number,
 ): void {
   for (const [path, { gradientCount = 1 }] of leaves<ParamSpec>(spec).toReversed()) {
-    const into = leafAt<(gradient: Gradient) => void>(sink, path)!;
     const shape = shapes[path]!;
-    const size = shape.reduce((a, b) => a * b, 1);
     for (let use = 0; use < gradientCount; use += 1) {
-      const values = Float32Array.from({ length: size }, (_, at) =>
-        use === 0 ? gradientOf(path, at, rank, micro) - (gradientCount - 1) : 1,
+      const values = Float32Array.from({ length: sizeOf(shape) }, (_, i) =>
+        use === 0 ? gradientAt(path, i, rank, microbatch) - (gradientCount - 1) : 1,
       );
       const gradient = tensor(values, [...shape]);
-      into(micro === 0 ? gradient : late(gradient));
+      sendGradient(sink, path, microbatch === 0 ? gradient : defer(gradient));
     }
   }
 }
 
-/** A layer whose backward gives those gradients, whatever it computes with. */
-const giver = (job: SharingJob, rank: number, micro: number): Layer<Tree, Tree> => ({
+/** A layer whose backward sends those gradients, whatever its input. */
+const gradientLayer = (job: StrategyJob, rank: number, microbatch: number): Layer<Tree, Tree> => ({
   spec: job.spec,
   forward: (_params, x) => [x.clone(), {}],
   backward(_params, _saved, dy, sink) {
-    give(sink, job, rank, micro);
+    sendGradients(sink, job, rank, microbatch);
     return dy.clone();
   },
 });
 
-function run({ all: group }: World, job: SharingJob): Shared {
-  const { stage, bucketBytes, part: shard, spec, shapes, micros: microbatches } = job;
+function run({ all: group }: World, job: StrategyJob): StrategyResult {
+  const { stage, bucketBytes, shard, spec, shapes, microbatches } = job;
   const dataParallel: DataParallel<Tree> =
     stage === 3
       ? fullyShard<Tree>(spec, group, shard)
       : replicate<Tree>(spec, group, { stage, bucketBytes, shard });
   const before = memory().numTensors;
-  const made = mapTree(spec, (_leaf: ParamSpec, path): Tensor => {
-    const size = shapes[path]!.reduce((a, b) => a * b, 1);
+  const params = mapTree(spec, (_leaf: ParamSpec, path): Tensor => {
+    const size = sizeOf(shapes[path]!);
     return tensor(
-      Float32Array.from({ length: size }, (_, at) => weightOf(path, at)),
+      Float32Array.from({ length: size }, (_, i) => weightAt(path, i)),
       [...shapes[path]!],
     );
   });
-  let held = dataParallel.shardParams(made);
-  const whole = dataParallel.gatherParams(held);
+  const local = dataParallel.shardParams(params);
+  const full = dataParallel.gatherParams(local);
 
-  const { sink, finish } = dataParallel.createReducer(held);
-  const reductions = reductionsOf(group.traffic);
-  const around = stage === 3 ? fsdpWrapper(group, shard) : identityWrapper;
+  const { sink, finish } = dataParallel.createReducer(local);
+  const reductionsBefore = countReductions(group.traffic);
+  const wrapper = stage === 3 ? fsdpWrapper(group, shard) : identityWrapper;
   const dy = ones([1]);
-  for (let micro = 0; micro < microbatches; micro += 1) {
-    const layer = around.layer(giver(job, group.rank, micro));
-    layer.backward(held, {}, dy, sink(micro === microbatches - 1), evalContext).dispose();
+  for (let microbatch = 0; microbatch < microbatches; microbatch += 1) {
+    const layer = wrapper.layer(gradientLayer(job, group.rank, microbatch));
+    const isLast = microbatch === microbatches - 1;
+    layer.backward(local, {}, dy, sink(isLast), evalContext).dispose();
   }
   dy.dispose();
   const gradients = finish();
-  const sent = reductionsOf(group.traffic) - reductions;
+  const reductions = countReductions(group.traffic) - reductionsBefore;
   const sums = dataParallel.gatherFromOptimizer(gradients);
-  const squares = [1, 0.25].map((counted) => dataParallel.sumOfSquares(gradients, () => counted));
+  const squares = [1, 0.25].map((weight) => dataParallel.sumOfSquares(gradients, () => weight));
 
-  const owned = dataParallel.toOptimizer(held);
-  const gathered = dataParallel.gatherFromOptimizer(owned);
-  const said = ownedElements(owned, dataParallel.layouts);
-  held = dataParallel.fromOptimizer(owned);
-  const released = dataParallel.gatherParams(held);
+  const shards = dataParallel.toOptimizer(local);
+  const gathered = dataParallel.gatherFromOptimizer(shards);
+  const located = locateElements(shards, dataParallel.layouts);
+  const localAgain = dataParallel.fromOptimizer(shards);
+  const roundTrip = dataParallel.gatherParams(localAgain);
   const result = {
-    whole: valuesOf(whole),
+    full: valuesOf(full),
     gathered: valuesOf(gathered),
-    released: valuesOf(released),
+    roundTrip: valuesOf(roundTrip),
     sums: valuesOf(sums),
-    ...said,
-    copy: dataParallel.replica(""),
-    sharesGradients: dataParallel.shardsGradients,
-    squares: squares.map((x) => x.dataSync()[0]!),
-    reductions: sent,
+    ...located,
+    replica: dataParallel.replica(""),
+    shardsGradients: dataParallel.shardsGradients,
+    sumsOfSquares: squares.map((x) => x.dataSync()[0]!),
+    reductions,
   };
-  for (const tree of [whole, gathered, released, sums, gradients, held, ...squares])
+  for (const tree of [full, gathered, roundTrip, sums, gradients, localAgain, ...squares])
     disposeTree(tree);
   return { ...result, leaked: memory().numTensors - before };
 }
 
-/** What `layouts` say of the tensors of `owned`. */
-function ownedElements(owned: Tree, layouts: TreeOf<ShardLayout>) {
-  const found: (readonly [string, number])[] = [];
-  let all = 0;
-  let isShaped = true;
-  const holdingAt = new Map(leaves<ShardLayout>(layouts));
-  for (const [name, x] of leaves<Tensor>(owned)) {
-    const { shape, ranges } = holdingAt.get(name)!;
+/** The elements of `shards`, by the parameters that `layouts` assign them to. */
+function locateElements(shards: Tree, layouts: TreeOf<ShardLayout>) {
+  const elements: (readonly [string, number])[] = [];
+  let total = 0;
+  let matchesLayouts = true;
+  const layoutByName = new Map(leaves<ShardLayout>(layouts));
+  for (const [name, x] of leaves<Tensor>(shards)) {
+    const { shape, ranges } = layoutByName.get(name)!;
     const values = x.dataSync();
-    all += x.size;
-    isShaped &&= shape.join() === x.shape.join();
+    total += x.size;
+    matchesLayouts &&= shape.join() === x.shape.join();
     for (const { path, sliceOffset, size, tensorOffset } of ranges) {
       for (let i = 0; i < size; i += 1)
-        found.push([`${path} ${sliceOffset + i}`, values[tensorOffset + i]!]);
+        elements.push([`${path} ${sliceOffset + i}`, values[tensorOffset + i]!]);
     }
   }
-  return { owned: found, padding: all - found.length, isShaped };
+  return { elements, padding: total - elements.length, matchesLayouts };
 }
 
-export async function main(world: World, jobs: readonly SharingJob[]): Promise<Shared[]> {
+export async function main(world: World, jobs: readonly StrategyJob[]): Promise<StrategyResult[]> {
   enableProdMode(); // no advice to install another backend
   await setBackend("cpu");
   return jobs.map((job) => run(world, job));

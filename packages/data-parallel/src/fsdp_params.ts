@@ -1,0 +1,104 @@
+// All-gather of sharded parameters, and reduce-scatter of their gradients.
+
+import { reshape, slice, tidy, type Tensor } from "@tensorflow/tfjs-core";
+import type { ProcessGroup, Work } from "@tessera/collectives";
+import { sizeOf } from "@tessera/kernels/contract";
+import type { ShardIndex } from "@tessera/mesh";
+import {
+  accumulateGradient,
+  createSink,
+  disposeTree,
+  leaves,
+  mapTensors,
+  resolveGradient,
+  sendGradient,
+  shardSlice,
+  type DeferredGradient,
+  type Gradient,
+  type GradientSink,
+  type Like,
+  type ParamSpec,
+  type Tree,
+} from "@tessera/params";
+import { flattenPadded } from "./flat_buffer.js";
+
+/** The ranks that parameters are sharded over, and the tensor-parallel shard that all of them have. */
+export interface FsdpGroup {
+  readonly group: ProcessGroup;
+  readonly shard: ShardIndex;
+}
+
+/** All-gathers in flight. */
+export interface PendingGather<P extends Tree> {
+  /** The full parameters. The caller owns them. */
+  wait(): P;
+}
+
+/** Starts the all-gathers of `shards`, which it borrows. */
+export function gather<P extends Tree>(
+  spec: Like<P, ParamSpec>,
+  shards: P,
+  { group, shard }: FsdpGroup,
+): PendingGather<P> {
+  const works = new Map<string, Work>();
+  for (const [path, leaf] of leaves<Tensor>(shards)) works.set(path, group.allGather(leaf, 0));
+  const specs = new Map(leaves<ParamSpec>(spec));
+  return {
+    wait: () =>
+      mapTensors(shards, (_leaf, path) => {
+        const flat = works.get(path)!.wait();
+        const shape = shardSlice(specs.get(path)!, shard, path).size;
+        const size = sizeOf(shape);
+        const full = tidy(() =>
+          reshape(size === flat.size ? flat : slice(flat, [0], [size]), [...shape]),
+        );
+        flat.dispose();
+        return full;
+      }),
+  };
+}
+
+/** A gradient shard whose reduce-scatter is in flight. */
+interface ReducingGradient extends DeferredGradient {
+  readonly work: Work;
+}
+
+/** The reduce-scatter that produces `gradient`; an already finished work if there is none. */
+export const workOf = (gradient: Gradient): Work =>
+  "work" in gradient
+    ? (gradient as ReducingGradient).work
+    : { done: true, wait: () => resolveGradient(gradient) };
+
+/** Reduce-scatters each gradient over `group`, and passes this rank's shard of the sum to `sink`. */
+export function reduceScatterSink<P extends Tree>(
+  params: P,
+  sink: GradientSink<P>,
+  group: ProcessGroup,
+): GradientSink<P> {
+  return createSink(params, (path, gradient) => {
+    const full = resolveGradient(gradient);
+    const flat = flattenPadded(full, group.size);
+    full.dispose();
+    const work = group.reduceScatter(flat, 0);
+    flat.dispose();
+    const reducing: ReducingGradient = {
+      work,
+      compute: () => work.wait(),
+      accumulateInto: (sum) => accumulateGradient(sum, work.wait()),
+    };
+    sendGradient(sink, path, reducing);
+  });
+}
+
+/** Gathers the full parameters, calls `use` with them, and frees them. */
+export function withFullParams<P extends Tree, R>(
+  spec: Like<P, ParamSpec>,
+  shards: P,
+  fsdp: FsdpGroup,
+  use: (params: P) => R,
+): R {
+  const params = gather(spec, shards, fsdp).wait();
+  const result = use(params);
+  disposeTree(params);
+  return result;
+}
