@@ -1,4 +1,4 @@
-// What the ranks of a tensor-parallel group do with gradients once a step, and with parameters to join them.
+// The tensor-parallel axis: completes gradients once a step, and gathers full parameters.
 
 import { concat, reshape, slice, sum, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup } from "@tessera/collectives";
@@ -16,7 +16,10 @@ import {
 import type { ParallelAxis } from "@tessera/parallel";
 import { unshardParams } from "./shard_params.js";
 
-/** Of a model made with `tensorParallel`, whose parameters `spec` describes. */
+/**
+ * The axis of a model that was built with `tensorParallel` or `sequenceParallel` of the same group.
+ * `spec`: the model's parameter specs. `tokenShard`: its `TensorParallel.tokenShard`.
+ */
 export function tensorAxis<P extends Tree>(
   spec: Like<P, ParamSpec>,
   { tokenShard }: Pick<TensorParallel, "tokenShard">,
@@ -27,7 +30,7 @@ export function tensorAxis<P extends Tree>(
     const { partition } = specAt(path);
     return partition === null ? group.size : replicaCount(partition, group.size);
   };
-  /** Whether a rank's gradient is a term of a sum: where it computes partial sums, or sees some of the tokens. */
+  /** Whether a rank's gradient is one term of a sum, since it is of partial sums or of a shard of the tokens. */
   const isTerm = (path: string): boolean =>
     replicas(path) > 1 && (specAt(path).isTensorParallel === true || tokenShard.count > 1);
   const isUnshardedTerm = (path: string): boolean =>
@@ -39,8 +42,8 @@ export function tensorAxis<P extends Tree>(
     replica: (path) => ({ index: group.rank % replicas(path), count: replicas(path) }),
     completeGradients(gradients) {
       if (group.size === 1) return gradients;
-      const summed = allReduceLeaves(group, gradients, isUnshardedTerm);
-      return mapTensors(summed, (leaf, path) =>
+      const reduced = allReduceLeaves(group, gradients, isUnshardedTerm);
+      return mapTensors(reduced, (leaf, path) =>
         isTerm(path) && !isUnshardedTerm(path) ? reduceReplicas(group, replicas(path), leaf) : leaf,
       );
     },
@@ -52,38 +55,44 @@ export function tensorAxis<P extends Tree>(
   };
 }
 
-/** `tree`, with the leaves at some paths summed over all ranks, in one call. Uses it up. */
-function allReduceLeaves(group: ProcessGroup, tree: Tree, at: (path: string) => boolean): Tree {
-  const parts = leaves<Tensor>(tree).filter(([path]) => at(path));
-  if (parts.length === 0) return tree;
-  const flat = tidy(() => concat(parts.map(([, leaf]) => reshape(leaf, [-1]))));
+/** `tree` with the leaves that `isReduced` selects summed over all ranks, in one all-reduce. Consumes `tree`. */
+function allReduceLeaves(
+  group: ProcessGroup,
+  tree: Tree,
+  isReduced: (path: string) => boolean,
+): Tree {
+  const terms = leaves<Tensor>(tree).filter(([path]) => isReduced(path));
+  if (terms.length === 0) return tree;
+  const flat = tidy(() => concat(terms.map(([, leaf]) => reshape(leaf, [-1]))));
   const total = group.allReduce(flat).wait();
   flat.dispose();
-  let first = 0;
-  const sums = new Map(
-    parts.map(([path, { shape, size }]) => {
-      const from = first;
-      first += size;
-      return [path, tidy(() => reshape(slice(total, [from], [size]), shape))] as const;
-    }),
-  );
+  const sums = new Map<string, Tensor>();
+  let offset = 0;
+  for (const [path, { shape, size }] of terms) {
+    const start = offset;
+    sums.set(
+      path,
+      tidy(() => reshape(slice(total, [start], [size]), shape)),
+    );
+    offset += size;
+  }
   total.dispose();
   return mapTensors(tree, (leaf, path) => {
-    const total = sums.get(path);
-    if (total !== undefined) leaf.dispose();
-    return total ?? leaf;
+    const sum = sums.get(path);
+    if (sum !== undefined) leaf.dispose();
+    return sum ?? leaf;
   });
 }
 
-/** The sum of `leaf` over this rank and its neighbours, `copies` in all. Uses it up. */
-function reduceReplicas(group: ProcessGroup, copies: number, leaf: Tensor): Tensor {
+/** The sum of `leaf` over the `count` neighbouring ranks that hold replicas of it. Consumes `leaf`. */
+function reduceReplicas(group: ProcessGroup, count: number, leaf: Tensor): Tensor {
   const row = reshape(leaf, [1, ...leaf.shape]);
   const all = group.allGather(row, 0).wait();
-  const first = Math.floor(group.rank / copies) * copies;
+  const first = Math.floor(group.rank / count) * count;
   const total = tidy(() => {
     const start = all.shape.map((_, dim) => (dim === 0 ? first : 0));
-    return sum<Tensor>(slice(all, start, [copies, ...leaf.shape]), 0);
+    return sum<Tensor>(slice(all, start, [count, ...leaf.shape]), 0);
   });
-  for (const spent of [leaf, row, all]) spent.dispose();
+  for (const x of [leaf, row, all]) x.dispose();
   return total;
 }

@@ -1,41 +1,41 @@
-// Gradients put off for as long as something is being sent, which passes while they are computed.
+// Defers weight-gradient GEMMs so that they overlap with the all-reduce in flight.
 
 import { Tensor } from "@tensorflow/tfjs-core";
-import { leafAt, mapTree, type Gradient, type GradientSink, type Tree } from "@tessera/params";
+import {
+  createSink,
+  sendGradient,
+  type Gradient,
+  type GradientSink,
+  type Tree,
+} from "@tessera/params";
 
-/** How many are put off: those of a stretch's first product, or of its query and its keys and values. */
+/** Gradients deferred at most: of a region's first linear layer, or of its query and key-value projections. */
 const MAX_DEFERRED = 2;
-
-type Give = (gradient: Gradient) => void;
 
 export interface DeferredSink<P extends Tree> {
   readonly sink: GradientSink<P>;
-  /** Gives what was put off. */
+  /** Sends the deferred gradients. */
   readonly flush: () => void;
 }
 
-/** A sink that gives gradients on to `sink`, the last few of those yet to be computed at `flush`. */
+/** A sink that passes gradients on to `sink`; the last deferred ones wait for `flush`. */
 export function deferWeightGradients<P extends Tree>(
   params: P,
   sink: GradientSink<P>,
 ): DeferredSink<P> {
-  const deferred: (readonly [Give, Gradient])[] = [];
-  const settle = (most: number): void => {
-    while (deferred.length > most) {
-      const [give, gradient] = deferred.shift()!;
-      give(gradient);
-    }
+  const deferred: (readonly [path: string, gradient: Gradient])[] = [];
+  const drain = (limit: number): void => {
+    while (deferred.length > limit) sendGradient(sink, ...deferred.shift()!);
   };
-  const holding = mapTree(params, (_leaf: Tensor, path) => {
-    const give = leafAt<Give>(sink, path)!;
-    return (gradient: Gradient): void => {
+  return {
+    sink: createSink(params, (path, gradient) => {
       if (gradient instanceof Tensor) {
-        give(gradient);
+        sendGradient(sink, path, gradient);
         return;
       }
-      deferred.push([give, gradient]);
-      settle(MAX_DEFERRED);
-    };
-  });
-  return { sink: holding as unknown as GradientSink<P>, flush: () => settle(0) };
+      deferred.push([path, gradient]);
+      drain(MAX_DEFERRED);
+    }),
+    flush: () => drain(0),
+  };
 }

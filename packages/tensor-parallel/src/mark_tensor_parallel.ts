@@ -1,8 +1,8 @@
-// Parameters inside a stretch, where what ranks compute are parts of a sum.
+// Marks the parameters of a tensor-parallel region, whose outputs are partial sums.
 
 import { mapTree, type Like, type ParamSpec, type Tree } from "@tessera/params";
 
-/** `spec`, with all of it marked as inside. */
+/** `spec` with `isTensorParallel` set on all parameters. */
 export const markTensorParallel = <P extends Tree>(spec: Like<P, ParamSpec>): Like<P, ParamSpec> =>
   mapTree(spec, (leaf: ParamSpec): ParamSpec => ({
     ...leaf,

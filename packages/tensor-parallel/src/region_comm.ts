@@ -1,26 +1,20 @@
-// What is sent where a stretch that ranks share begins and ends.
+// Communication at the borders of a tensor-parallel region: Megatron's conjugate operators f and g.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup, Work } from "@tessera/collectives";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 
-/** Forward gathers where a stretch begins and sums where it ends; backward the other way around. */
+/** Forward gathers at the start of a region and reduces at its end; backward the other way round. */
 export interface RegionComm {
-  /** The part of each sequence's tokens that a rank holds outside. */
+  /** This rank's shard of each sequence's tokens outside of regions. */
   readonly tokenShard: ShardIndex;
-  /** What each rank holds outside [batch, held time, width] -> all of it [batch, time, width]. */
+  /** This rank's tokens [batch, local time, width] -> all tokens [batch, time, width]. Borrows x. */
   gather(x: Tensor): Work;
-  /** The sum of every rank's y [batch, time, width] -> what each holds of it outside. */
+  /** Partial sums y [batch, time, width] -> their sum over ranks [batch, local time, width]. Borrows y. */
   reduce(y: Tensor): Work;
 }
 
-/** x as it is. */
-function cloneAsWork(x: Tensor): Work {
-  const held = x.clone();
-  return { done: true, wait: () => held };
-}
-
-/** Outside, every rank holds all tokens. */
+/** Tensor parallelism: all ranks have all tokens outside of regions. Gather is the identity, reduce an all-reduce. */
 export const replicatedTokens = (group: ProcessGroup): RegionComm => ({
   tokenShard: UNSHARDED,
   gather: cloneAsWork,
@@ -29,9 +23,15 @@ export const replicatedTokens = (group: ProcessGroup): RegionComm => ({
 
 const TIME = 1;
 
-/** Outside, each rank holds its part of the tokens. */
+/** Sequence parallelism: tokens are sharded outside of regions. All-gather and reduce-scatter along time. */
 export const shardedTokens = (group: ProcessGroup): RegionComm => ({
   tokenShard: { index: group.rank, count: group.size },
   gather: (x) => group.allGather(x, TIME),
   reduce: (y) => group.reduceScatter(y, TIME),
 });
+
+/** x, as a work that is already done. */
+function cloneAsWork(x: Tensor): Work {
+  const clone = x.clone();
+  return { done: true, wait: () => clone };
+}

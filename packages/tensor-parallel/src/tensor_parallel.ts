@@ -1,5 +1,5 @@
-// Regions whose ranks share the products and the vocabulary (Shoeybi et al., 2019), and, in one of them,
-// the tokens outside of the products too (Korthikanti et al., 2022).
+// Tensor parallelism (Shoeybi et al., 2019) shards linear layers and the vocabulary; sequence parallelism (Korthikanti
+// et al., 2022) also shards the tokens outside of tensor-parallel regions.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup } from "@tessera/collectives";
@@ -12,11 +12,11 @@ import { markTensorParallel } from "./mark_tensor_parallel.js";
 import { deferWeightGradients } from "./defer_weight_gradients.js";
 import { vocabParallelHead } from "./vocab_parallel_head.js";
 
-/** Ranks share products and vocabulary. Outside, all of them compute the same. */
+/** Shards regions and the vocabulary over `group`; outside of regions, all ranks compute the same. */
 export const tensorParallel = (group: ProcessGroup): TensorParallel =>
   createTensorParallel(group, replicatedTokens(group));
 
-/** The same, and outside each rank computes its part of the tokens: their number must divide. */
+/** The same, and outside of regions each rank computes a shard of the tokens. The group size must divide the time. */
 export const sequenceParallel = (group: ProcessGroup): TensorParallel =>
   createTensorParallel(group, shardedTokens(group));
 
@@ -26,17 +26,20 @@ function createTensorParallel(group: ProcessGroup, comm: RegionComm): TensorPara
     weightShard: shard,
     tokenShard: comm.tokenShard,
     wrap: (layer) => wrapLayer(layer, comm),
-    wrapEmbedding: (source) => wrapEmbedding(source, comm),
+    wrapEmbedding: (embedding) => wrapEmbedding(embedding, comm),
     lmHead: (options) => vocabParallelHead(options, comm, group),
   };
 }
 
-/** The record of a stretch; with what the rank holds of its x, if the layer keeps x. */
+/** What a region saves for backward; with this rank's shard of x if the layer saves x. */
 type RegionSaved<S> = { readonly inside: S } & (
   { readonly x: Tensor } | Readonly<Record<never, never>>
 );
 
-/** Where `tree` keeps `from`, it keeps `to` instead. Borrows both. */
+/**
+ * Replaces the leaves of `tree` that are `from` by `to`. Leaves are compared by identity, as in PyTorch's
+ * `saved_tensors_hooks`, so that any layer can be wrapped. Consumes `tree`; borrows both tensors.
+ */
 function replaceTensor<T extends Tree>(tree: T, from: Tensor, to: Tensor): T {
   const isFrom = (leaf: Tensor): boolean =>
     leaf.dataId === from.dataId && leaf.shape.join() === from.shape.join();
@@ -51,14 +54,14 @@ const savesTensor = (tree: Tree, x: Tensor): boolean =>
   leaves<Tensor>(tree).some(([, leaf]) => leaf.dataId === x.dataId);
 
 /**
- * Gathers x, calls `layer`, and sums its results. What `layer` keeps of the gathered x is gathered again
- * in backward instead. The gradient of x is summed while the last gradients of weights are computed.
+ * Gathers x, runs `layer`, reduces its outputs. If `layer` saves the gathered x, this rank's shard is saved instead and
+ * gathered again in backward. The reduction of dx overlaps with the last weight gradients.
  */
 function wrapLayer<P extends Tree, S extends Tree>(
   layer: Layer<P, S>,
   comm: RegionComm,
 ): Layer<P, Tree> {
-  const stretch: Layer<P, RegionSaved<S>> = {
+  const region: Layer<P, RegionSaved<S>> = {
     spec: markTensorParallel<P>(layer.spec),
     forward(params, x, ctx) {
       const gathered = comm.gather(x).wait();
@@ -72,20 +75,20 @@ function wrapLayer<P extends Tree, S extends Tree>(
     backward(params, saved, dy, sink, ctx) {
       const gatheredDy = comm.gather(dy);
       const inside = "x" in saved ? regatherInput(saved, comm) : saved.inside;
-      const whole = gatheredDy.wait();
-      const held = deferWeightGradients(params, sink);
-      const dx = layer.backward(params, inside, whole, held.sink, ctx);
-      whole.dispose();
+      const fullDy = gatheredDy.wait();
+      const deferred = deferWeightGradients(params, sink);
+      const dx = layer.backward(params, inside, fullDy, deferred.sink, ctx);
+      fullDy.dispose();
       const sum = comm.reduce(dx);
       dx.dispose();
-      held.flush();
+      deferred.flush();
       return sum.wait();
     },
   };
-  return stretch;
+  return region;
 }
 
-/** The record as `layer` made it. Uses up `saved`. */
+/** What `layer` saved, with the full x. Consumes `saved`. */
 function regatherInput<S extends Tree>(saved: { x: Tensor; inside: S }, comm: RegionComm): S {
   const gathered = comm.gather(saved.x).wait();
   const inside = replaceTensor(saved.inside, saved.x, gathered);
@@ -94,21 +97,21 @@ function regatherInput<S extends Tree>(saved: { x: Tensor; inside: S }, comm: Re
   return inside;
 }
 
-/** Sums what `source` makes of each rank's rows of the vocabulary. */
+/** Reduces the partial sums of each rank's rows of the vocabulary. */
 const wrapEmbedding = <P extends Tree, S extends Tree>(
-  source: InputEmbedding<P, S>,
+  embedding: InputEmbedding<P, S>,
   comm: RegionComm,
 ): InputEmbedding<P, S> => ({
-  spec: markTensorParallel<P>(source.spec),
+  spec: markTensorParallel<P>(embedding.spec),
   forward(params, ids, ctx) {
-    const [y, saved] = source.forward(params, ids, ctx);
+    const [y, saved] = embedding.forward(params, ids, ctx);
     const sum = comm.reduce(y);
     y.dispose();
     return [sum.wait(), saved];
   },
   backward(params, saved, dy, sink, ctx) {
-    const whole = comm.gather(dy).wait();
-    source.backward(params, saved, whole, sink, ctx);
-    whole.dispose();
+    const fullDy = comm.gather(dy).wait();
+    embedding.backward(params, saved, fullDy, sink, ctx);
+    fullDy.dispose();
   },
 });

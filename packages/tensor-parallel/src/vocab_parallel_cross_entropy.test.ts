@@ -1,5 +1,5 @@
-// Logits that are made a chunk at a time, where loss and gradients are known in closed form: tokens with an odd
-// number have the logit x, all others 0.
+// Cross-entropy in chunks, for logits whose loss and gradients are known in closed form: odd tokens have the logit x,
+// even ones 0.
 
 import "@tensorflow/tfjs-backend-cpu";
 import { beforeAll, expect, test } from "@jest/globals";
@@ -22,32 +22,32 @@ const xs = Array.from({ length: 9 }, (_, i) => (i - 3) / 2);
 const targets = xs.map((_, i) => (i * i + 3) % VOCABULARY);
 const weights = xs.map((_, i) => (i === 2 ? 0 : i + 1));
 
-/** Sums of exps over the vocabulary. */
-const sums = xs.map((x) => (VOCABULARY / 2) * (1 + Math.exp(x)));
+/** Sums of exponentials over the vocabulary. */
+const sumExps = xs.map((x) => (VOCABULARY / 2) * (1 + Math.exp(x)));
 const loss = xs.reduce(
-  (sum, x, i) => sum + weights[i]! * (Math.log(sums[i]!) - x * (targets[i]! % 2)),
+  (sum, x, i) => sum + weights[i]! * (Math.log(sumExps[i]!) - x * (targets[i]! % 2)),
   0,
 );
 const dLogit = (i: number, token: number): number =>
-  weights[i]! * (Math.exp(xs[i]! * (token % 2)) / sums[i]! - (targets[i] === token ? 1 : 0));
+  weights[i]! * (Math.exp(xs[i]! * (token % 2)) / sumExps[i]! - (targets[i] === token ? 1 : 0));
 const tokens = Array.from({ length: VOCABULARY }, (_, token) => token);
 const total = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 const dx = xs.map((_, i) => total(tokens.map((token) => dLogit(i, token) * (token % 2))));
 const dTable = tokens.map((token) => total(xs.map((x, i) => dLogit(i, token) * x)));
 const dBias = tokens.map((token) => total(xs.map((_, i) => dLogit(i, token))));
 
-/** Slices of one rank; what it tells others is counted, which it does once a chunk. */
-function slicesOf(logitBytes: number | null, hasBias: boolean) {
-  const alone = singleGroup();
+/** The shard of a single rank, and a count of chunks: each has one all-gather. */
+function createShard(logitBytes: number | null, hasBias: boolean) {
+  const single = singleGroup();
   let chunks = 0;
   const group: ProcessGroup = {
-    ...alone,
+    ...single,
     allGather: (x, dim) => {
       chunks += 1;
-      return alone.allGather(x, dim);
+      return single.allGather(x, dim);
     },
   };
-  const slices: VocabularyShard = {
+  const shard: VocabularyShard = {
     group,
     firstToken: 0,
     x: tensor(xs, [1, xs.length, 1]),
@@ -62,7 +62,7 @@ function slicesOf(logitBytes: number | null, hasBias: boolean) {
     },
     ...(logitBytes !== null && { logitBytes }),
   };
-  return { slices, chunksOf: () => chunks };
+  return { shard, countChunks: () => chunks };
 }
 
 const expectValues = (actual: Tensor, expected: readonly number[]): void => {
@@ -74,32 +74,35 @@ const expectValues = (actual: Tensor, expected: readonly number[]): void => {
 const ROW = 4 * VOCABULARY;
 
 test.each([
-  ["as much as it likes", null, 1],
+  ["any number of positions", null, 1],
   ["all positions", 9 * ROW, 1],
   ["one position less than all", 9 * ROW - 1, 2],
   ["four positions", 4 * ROW, 3],
   ["one position", ROW, 9],
   ["less than one position", 1, 9],
-])("memory for %s: as few chunks as it allows, and the same gradients", (_name, bytes, chunks) => {
+])("memory for %s: the fewest chunks that fit, and the same gradients", (_name, bytes, chunks) => {
   for (const hasBias of [false, true]) {
     const before = memory().numTensors;
-    const { slices, chunksOf } = slicesOf(bytes, hasBias);
-    const evaluated = computeLoss(slices);
-    expectValues(evaluated, [loss]);
-    expect(chunksOf()).toBe(chunks);
-    const made = computeLossAndGradients(slices);
-    expect(chunksOf()).toBe(2 * chunks);
-    const ofTable = made.dTable();
-    expectValues(made.loss, [loss]);
-    expectValues(made.dx, dx);
-    expectValues(ofTable, dTable);
-    expect(made.dx.shape).toEqual([1, xs.length, 1]);
-    expect(made.dBias === null).toBe(!hasBias);
-    if (made.dBias !== null) expectValues(made.dBias, dBias);
-    const { x, table, bias, targets: given } = slices;
-    disposeTree({ x, table, ...given, evaluated, loss: made.loss, dx: made.dx, ofTable });
+    const { shard, countChunks } = createShard(bytes, hasBias);
+    const evalLoss = computeLoss(shard);
+    expectValues(evalLoss, [loss]);
+    expect(countChunks()).toBe(chunks);
+    const result = computeLossAndGradients(shard);
+    expect(countChunks()).toBe(2 * chunks);
+    const tableGradient = result.dTable();
+    expectValues(result.loss, [loss]);
+    expectValues(result.dx, dx);
+    expectValues(tableGradient, dTable);
+    expect(result.dx.shape).toEqual([1, xs.length, 1]);
+    expect(result.dBias === null).toBe(!hasBias);
+    if (result.dBias !== null) expectValues(result.dBias, dBias);
+    const { x, table, bias, targets: inputs } = shard;
+    disposeTree({
+      ...{ x, table, ...inputs },
+      ...{ evalLoss, loss: result.loss, dx: result.dx, tableGradient },
+    });
     bias?.dispose();
-    made.dBias?.dispose();
+    result.dBias?.dispose();
     expect(memory().numTensors).toBe(before);
   }
 });

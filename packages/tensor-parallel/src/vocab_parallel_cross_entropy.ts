@@ -1,5 +1,5 @@
-// Loss and gradients of a head whose vocabulary ranks share, a chunk of positions at a time. What ranks
-// tell each other of a chunk are three numbers per position, never logits.
+// Cross-entropy over a vocabulary that is sharded over ranks, a chunk of positions at a time. Ranks exchange three
+// numbers per position, never logits.
 
 import {
   add,
@@ -31,19 +31,20 @@ import { MAX_SLICE_LOGIT_BYTES, storageOf } from "@tessera/kernels/memory";
 import type { Targets } from "@tessera/layers/parallel";
 import { accumulateGradient } from "@tessera/params";
 
-/** All positions of a batch, and what this rank holds of the vocabulary. */
+/** All positions of a batch, and this rank's shard of the vocabulary. */
 export interface VocabularyShard {
   readonly group: ProcessGroup;
+  /** The id of the shard's first token. */
   readonly firstToken: number;
   readonly x: Tensor; // [batch, time, width]
-  readonly table: Tensor; // [held tokens, width]
-  readonly bias: Tensor | undefined; // [held tokens]
+  readonly table: Tensor; // [local tokens, width]
+  readonly bias: Tensor | undefined; // [local tokens]
   readonly targets: Targets;
-  /** How much memory the logits of a chunk may take: 64 MiB, unless it is said. */
+  /** Bytes of a chunk's logits at most. Default: 64 MiB. */
   readonly logitBytes?: number;
 }
 
-/** Some positions in a row. */
+/** Consecutive positions. */
 interface Chunk {
   readonly first: number;
   readonly x: Tensor; // [count, width]
@@ -51,61 +52,62 @@ interface Chunk {
   readonly weights: Tensor; // [count]
 }
 
-/** Calls `use` with one chunk after the other. Returns the sum of the losses that it returns. */
+/** Calls `compute` for each chunk in order. Returns the sum of the losses. */
 function sumOverChunks(
   { x, table, targets, logitBytes = MAX_SLICE_LOGIT_BYTES }: VocabularyShard,
-  use: (chunk: Chunk) => Tensor,
+  compute: (chunk: Chunk) => Tensor,
 ): Tensor {
   const [rows, width] = table.shape as [number, number];
   const positions = targets.ids.size;
   const chunks = Math.ceil(positions / Math.max(1, Math.floor(logitBytes / (4 * rows))));
-  const each = Math.ceil(positions / chunks);
+  const chunkSize = Math.ceil(positions / chunks);
   let total: Tensor | null = null;
-  for (let first = 0; first < positions; first += each) {
-    const count = Math.min(each, positions - first);
-    const taken = (of: Tensor): Tensor => slice(reshape(of, [positions]), [first], [count]);
+  for (let first = 0; first < positions; first += chunkSize) {
+    const count = Math.min(chunkSize, positions - first);
+    const sliceOf = (all: Tensor): Tensor => slice(reshape(all, [positions]), [first], [count]);
     const chunk = tidy(() => ({
       x: slice(reshape(x, [positions, width]), [first, 0], [count, width]),
-      targets: taken(targets.ids),
-      weights: taken(targets.weights),
+      targets: sliceOf(targets.ids),
+      weights: sliceOf(targets.weights),
     }));
-    const loss = use({ first, ...chunk });
-    for (const spent of Object.values(chunk)) spent.dispose();
-    total = total === null ? loss : accumulateGradient(total, loss);
+    const loss = compute({ first, ...chunk });
+    for (const tensor of Object.values(chunk)) tensor.dispose();
+    total = addTerm(total, loss);
   }
   return total!;
 }
 
 /**
- * The loss of a chunk; this rank's exps [count, held tokens]; and by what to multiply them for
- * weight x softmax, [count].
+ * The loss of a chunk; exponentials of this rank's logits `exps` [count, local tokens]; and `factors` [count], by which
+ * they are multiplied to become weight x softmax.
  */
-function probabilities(
+function computeSoftmax(
   { group, table, bias, firstToken }: VocabularyShard,
   { x, targets, weights }: Chunk,
 ) {
   const { exps, stats } = call(vocabularySlice, { x, table, targets, bias }, { firstToken });
-  const everyones = group.allGather(stats, 1).wait(); // [3, ranks x count]
+  const allStats = group.allGather(stats, 1).wait(); // [3, ranks x count]
   const { loss, factors } = tidy(() => {
-    const byRank = reshape(everyones, [3, group.size, -1]);
-    const [rowMaxes, sums, targetLogits] = unstack(byRank) as [Tensor, Tensor, Tensor];
+    const byRank = reshape(allStats, [3, group.size, -1]);
+    const [rowMaxes, sumExps, targetLogits] = unstack(byRank) as [Tensor, Tensor, Tensor];
     const rowMax: Tensor = max(rowMaxes, 0);
-    const total: Tensor = sum(mul(sums, exp(sub(rowMaxes, rowMax))), 0);
-    const nats = sub(add(rowMax, log(total)), sum(targetLogits, 0));
-    const own = unstack(stats)[0]!;
+    const sumExp: Tensor = sum(mul(sumExps, exp(sub(rowMaxes, rowMax))), 0);
+    const losses = sub(add(rowMax, log(sumExp)), sum(targetLogits, 0)); // in nats
+    const localRowMax = unstack(stats)[0]!;
     return {
-      loss: sum<Tensor>(mul(weights, nats)),
-      factors: mul<Tensor>(weights, exp(sub(sub(own, rowMax), log(total)))),
+      loss: sum<Tensor>(mul(weights, losses)),
+      factors: mul<Tensor>(weights, exp(sub(sub(localRowMax, rowMax), log(sumExp)))),
     };
   });
   stats.dispose();
-  everyones.dispose();
+  allStats.dispose();
   return { exps, loss, factors };
 }
 
-export const computeLoss = (slices: VocabularyShard): Tensor =>
-  sumOverChunks(slices, (chunk) => {
-    const { exps, loss, factors } = probabilities(slices, chunk);
+/** The weighted sum of the losses of all positions, in nats: a scalar, equal on all ranks. */
+export const computeLoss = (shard: VocabularyShard): Tensor =>
+  sumOverChunks(shard, (chunk) => {
+    const { exps, loss, factors } = computeSoftmax(shard, chunk);
     exps.dispose();
     factors.dispose();
     return loss;
@@ -113,26 +115,27 @@ export const computeLoss = (slices: VocabularyShard): Tensor =>
 
 export interface VocabularyShardGradients {
   readonly loss: Tensor;
-  /** [batch, time, width]: this rank's part of a sum. */
+  /** [batch, time, width]: this rank's term of a sum over ranks. */
   readonly dx: Tensor;
-  /** The rest of the table's gradient is computed by this call. */
+  /** Computes the rest of the table's gradient [local tokens, width]. Called once. */
   readonly dTable: () => Tensor;
-  /** Null where there is no bias. */
+  /** [local tokens]; null without a bias. */
   readonly dBias: Tensor | null;
 }
 
-export function computeLossAndGradients(slices: VocabularyShard): VocabularyShardGradients {
-  const { x, table, bias, firstToken } = slices;
+/** The loss as `computeLoss` has it, and its gradients. The caller owns them. */
+export function computeLossAndGradients(shard: VocabularyShard): VocabularyShardGradients {
+  const { x, table, bias, firstToken } = shard;
   const storage = storageOf(x) === "bf16" ? "bf16" : "fp32";
-  // Rounded once, not once a chunk.
+  // Rounded once, not for each chunk.
   const rounded = storage === "bf16" ? call(convert, { x: table }, { storage }).y : table.clone();
-  const ofTable = sumOfProducts();
-  // Chunks write over all of it: what counts is only how it is stored.
+  const tableGradient = createTableGradient();
+  // A buffer with the storage of x; chunks overwrite all of it.
   let dx = add<Tensor>(x, 0);
   let dBias: Tensor | null = null;
-  const loss = sumOverChunks(slices, (chunk) => {
-    ofTable.settle();
-    const { exps, loss, factors } = probabilities({ ...slices, table: rounded }, chunk);
+  const loss = sumOverChunks(shard, (chunk) => {
+    tableGradient.flush();
+    const { exps, loss, factors } = computeSoftmax({ ...shard, table: rounded }, chunk);
     const { targets, weights } = chunk;
     const attributes = { firstToken, storage } as const;
     const inputs = { exps, factors, targets, weights };
@@ -142,27 +145,28 @@ export function computeLossAndGradients(slices: VocabularyShard): VocabularyShar
     const part = call(product, { x: dLogits, weight: rounded }, { transpose: false }).y;
     dx = call(put, { whole: dx, part }, { first: chunk.first * table.shape[1]! }).total;
     part.dispose();
-    if (bias) dBias = addedTo(dBias, call(sumRows, { dy: dLogits }, {}).dBias);
-    ofTable.add(dLogits, chunk.x.clone());
+    if (bias) dBias = addTerm(dBias, call(sumRows, { dy: dLogits }, {}).dBias);
+    tableGradient.add(dLogits, chunk.x.clone());
     return loss;
   });
   rounded.dispose();
-  return { loss, dx, dTable: ofTable.settle, dBias };
+  return { loss, dx, dTable: tableGradient.flush, dBias };
 }
 
-const addedTo = (sum: Tensor | null, more: Tensor): Tensor =>
-  sum === null ? more : accumulateGradient(sum, more);
+/** sum + term. Consumes both. */
+const addTerm = (sum: Tensor | null, term: Tensor): Tensor =>
+  sum === null ? term : accumulateGradient(sum, term);
 
-/** A sum of x^T dy, whose last summand is computed by `flush`. */
-function sumOfProducts() {
+/** A sum of x^T dy, whose last term is deferred until `flush`. */
+function createTableGradient() {
   let total: Tensor | null = null;
   let deferred: { readonly x: Tensor; readonly dy: Tensor } | null = null;
   return {
-    /** Takes ownership of both. */
+    /** Adds x^T dy. Consumes both. */
     add: (x: Tensor, dy: Tensor): void => {
       deferred = { x, dy };
     },
-    settle: (): Tensor => {
+    flush: (): Tensor => {
       if (deferred !== null) {
         total =
           total === null

@@ -1,4 +1,4 @@
-// The head of a model whose vocabulary ranks share: each makes the logits of its own tokens.
+// An LM head whose vocabulary is sharded over ranks: each computes the logits of its own tokens.
 
 import { add, pad, slice, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup } from "@tessera/collectives";
@@ -24,19 +24,20 @@ export function vocabParallelHead(
     index: group.rank,
     count: group.size,
   });
-  const gathered = <R>(x: Tensor, use: (whole: Tensor) => R): R => {
-    const whole = comm.gather(x).wait();
-    const result = use(whole);
-    whole.dispose();
+  /** Calls `use` with all tokens of x. */
+  const withFullInput = <R>(x: Tensor, use: (full: Tensor) => R): R => {
+    const full = comm.gather(x).wait();
+    const result = use(full);
+    full.dispose();
     return result;
   };
   return {
     spec: markTensorParallel<LmHeadParams>(lmHeadSpec(options)),
     loss: ({ table, bias }, x, targets) =>
-      gathered(x, (whole) => computeLoss({ group, firstToken, x: whole, table, bias, targets })),
+      withFullInput(x, (full) => computeLoss({ group, firstToken, x: full, table, bias, targets })),
     lossAndGradient({ table, bias }, x, targets, sink) {
-      const { loss, dx, dTable, dBias } = gathered(x, (whole) =>
-        computeLossAndGradients({ group, firstToken, x: whole, table, bias, targets }),
+      const { loss, dx, dTable, dBias } = withFullInput(x, (full) =>
+        computeLossAndGradients({ group, firstToken, x: full, table, bias, targets }),
       );
       const sum = comm.reduce(dx);
       dx.dispose();
@@ -45,27 +46,27 @@ export function vocabParallelHead(
       return { loss, dx: sum.wait() };
     },
     logits({ table, bias }, x) {
-      const own = gathered(x, (whole) =>
+      const local = withFullInput(x, (full) =>
         tidy(() => {
-          const { y } = call(product, { x: whole, weight: table }, { transpose: true });
+          const { y } = call(product, { x: full, weight: table }, { transpose: true });
           return bias === undefined ? y : add<Tensor>(y, bias);
         }),
       );
-      return gatherLogits(own, vocabulary, group);
+      return gatherLogits(local, vocabulary, group);
     },
   };
 }
 
-/** The logits [batch, time, vocabulary] of each rank's own [batch, time, held tokens]. Uses them up. */
-function gatherLogits(own: Tensor, vocabulary: number, group: ProcessGroup): Tensor {
-  const [batch, time, size] = own.shape as [number, number, number];
-  // The first rank holds most.
+/** This rank's logits [batch, time, local tokens] to all logits [batch, time, vocabulary]. Consumes `local`. */
+function gatherLogits(local: Tensor, vocabulary: number, group: ProcessGroup): Tensor {
+  const [batch, time, size] = local.shape as [number, number, number];
+  // Padded to the shard of the first rank, which is the largest.
   const missing = vocabularyRange(vocabulary, { index: 0, count: group.size }).size - size;
   const none = [0, 0] as [number, number];
-  const even = missing === 0 ? own.clone() : tidy(() => pad(own, [none, none, [0, missing]]));
-  own.dispose();
-  const all = group.allGather(even, 2).wait();
-  even.dispose();
+  const padded = missing === 0 ? local.clone() : tidy(() => pad(local, [none, none, [0, missing]]));
+  local.dispose();
+  const all = group.allGather(padded, 2).wait();
+  padded.dispose();
   const logits = slice(all, [0, 0, 0], [batch, time, vocabulary]);
   all.dispose();
   return logits;

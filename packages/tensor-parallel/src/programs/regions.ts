@@ -1,4 +1,4 @@
-// A rank of the regions' test: a small model forward and back, whole, and as shares of several ranks.
+// One rank of the regions' test: a small model forward and backward, unsharded and sharded.
 
 import "@tensorflow/tfjs-backend-cpu";
 import {
@@ -47,36 +47,35 @@ import {
 
 type ByPath = Readonly<Record<string, readonly number[]>>;
 
-export interface Taken {
+export interface ModelResult {
   readonly loss: number;
-  /** Without gradients. */
-  readonly evaluated: number;
+  /** The loss without gradients. */
+  readonly evalLoss: number;
   readonly logits: readonly number[];
-  /** Whole. */
+  /** Of the full parameters. */
   readonly gradients: ByPath;
 }
 
-export interface Compared {
-  readonly whole: Taken;
-  /** Ranks share the products; and the tokens outside of them too. */
-  readonly split: Taken;
-  readonly splitTokens: Taken;
+export interface Comparison {
+  readonly unsharded: ModelResult;
+  readonly tensorParallel: ModelResult;
+  readonly sequenceParallel: ModelResult;
   readonly leaked: number;
 }
 
-/** The last rank has fewer of the tokens of the vocabulary than the others. */
+/** The vocabulary does not divide: the last rank has fewer tokens than the others. */
 const [VOCABULARY, WIDTH, BATCH, TIME] = [11, 4, 2, 6];
 const vocabulary = { vocabulary: VOCABULARY, width: WIDTH, std: 1 };
 
-/** Partial sums of x itself, by a layer that keeps nothing of it. */
-const parted = ({ weightShard: { count } }: TensorParallel): Layer<NoParams, NoParams> => ({
+/** A layer whose partial sums add up to x, and which does not save x. */
+const scaledIdentity = ({ weightShard: { count } }: TensorParallel): Layer<NoParams, NoParams> => ({
   spec: {},
   forward: (_params, x) => [mul(x, 1 / count), {}],
   backward: (_params, _saved, dy) => mul(dy, 1 / count),
 });
 
-function modelOf(tensorParallel: TensorParallel) {
-  const feed = mlp({
+function createModel(tensorParallel: TensorParallel) {
+  const ffn = mlp({
     width: WIDTH,
     ffnWidth: 12,
     std: 1,
@@ -84,106 +83,106 @@ function modelOf(tensorParallel: TensorParallel) {
     bias: true,
     shard: tensorParallel.weightShard,
   });
-  const stack = sequence({
+  const layers = sequence({
     norm: layerNorm(WIDTH),
-    feed: residual(tensorParallel.wrap(feed)),
-    parted: tensorParallel.wrap(parted(tensorParallel)),
+    mlp: residual(tensorParallel.wrap(ffn)),
+    identity: tensorParallel.wrap(scaledIdentity(tensorParallel)),
   });
   return {
-    source: embedding({ ...vocabulary, positions: TIME }, tensorParallel),
-    stack,
+    embedding: embedding({ ...vocabulary, positions: TIME }, tensorParallel),
+    layers,
     head: tensorParallel.lmHead({ ...vocabulary, bias: true }),
   };
 }
 
-type Model = ReturnType<typeof modelOf>;
+type Model = ReturnType<typeof createModel>;
 type Params = {
-  readonly source: EmbeddingParams;
-  readonly stack: ParamsOf<Model["stack"]>;
+  readonly embedding: EmbeddingParams;
+  readonly layers: ParamsOf<Model["layers"]>;
   readonly head: LmHeadParams;
 };
 
-const specOf = ({ source, stack, head }: Model) =>
-  ({ source: source.spec, stack: stack.spec, head: head.spec }) as Like<Params, ParamSpec>;
+const specOf = ({ embedding, layers, head }: Model) =>
+  ({ embedding: embedding.spec, layers: layers.spec, head: head.spec }) as Like<Params, ParamSpec>;
 
-const rowOf = (numberAt: (i: number) => number): number[] =>
+const fillTokens = (numberAt: (i: number) => number): number[] =>
   Array.from({ length: BATCH * TIME }, (_, i) => numberAt(i));
 
-function take(model: Model, params: Params) {
-  const { sink, take: gradients } = accumulate(params);
+function runModel(model: Model, params: Params) {
+  const { sink, take: takeGradients } = accumulate(params);
   const ids = tensor(
-    rowOf((i) => (i * i) % VOCABULARY),
+    fillTokens((i) => (i * i) % VOCABULARY),
     [BATCH, TIME],
     "int32",
   );
   const targets = {
     ids: tensor(
-      rowOf((i) => (5 * i + 3) % VOCABULARY),
+      fillTokens((i) => (5 * i + 3) % VOCABULARY),
       [BATCH, TIME],
       "int32",
     ),
     weights: tensor(
-      rowOf((i) => (i === 4 ? 0 : 1 + i)),
+      fillTokens((i) => (i === 4 ? 0 : 1 + i)),
       [BATCH, TIME],
     ),
   };
-  const [x, ofSource] = model.source.forward(params.source, ids, evalContext);
-  const [y, ofStack] = model.stack.forward(params.stack, x, evalContext);
-  const evaluated = model.head.loss(params.head, y, targets);
+  const [x, embeddingSaved] = model.embedding.forward(params.embedding, ids, evalContext);
+  const [y, layersSaved] = model.layers.forward(params.layers, x, evalContext);
+  const evalLoss = model.head.loss(params.head, y, targets);
   const logits = model.head.logits(params.head, y);
   const { loss, dx } = model.head.lossAndGradient(params.head, y, targets, sink.head);
-  const dy = model.stack.backward(params.stack, ofStack, dx, sink.stack, evalContext);
-  model.source.backward(params.source, ofSource, dy, sink.source, evalContext);
-  const made = {
+  const dy = model.layers.backward(params.layers, layersSaved, dx, sink.layers, evalContext);
+  model.embedding.backward(params.embedding, embeddingSaved, dy, sink.embedding, evalContext);
+  const result = {
     loss: loss.dataSync()[0]!,
-    evaluated: evaluated.dataSync()[0]!,
+    evalLoss: evalLoss.dataSync()[0]!,
     logits: [...logits.dataSync()],
-    gradients: gradients(),
+    gradients: takeGradients(),
   };
-  disposeTree({ inputs: ids, ...targets, x, y, evaluated, logits, loss, dx, dy });
-  return made;
+  disposeTree({ inputs: ids, ...targets, x, y, evalLoss, logits, loss, dx, dy });
+  return result;
 }
 
-/** The values of a tree, which it uses up. */
-function valuesOf(tree: Tree): ByPath {
+/** The values of a tree, by path. Consumes the tree. */
+function takeValues(tree: Tree): ByPath {
   const values = leaves<Tensor>(tree).map(([path, x]) => [path, [...x.dataSync()]] as const);
   disposeTree(tree);
   return Object.fromEntries(values);
 }
 
-export async function main({ all: group }: World): Promise<Compared> {
+export async function main({ all: group }: World): Promise<Comparison> {
   enableProdMode(); // no advice to install another backend
   await setBackend("cpu");
   const before = memory().numTensors;
-  const plain = modelOf(noTensorParallel);
-  // No two elements alike, nor any zero, also of what starts as one value.
-  const drawn = (): Params =>
-    mapTensors(materialize<Params>(specOf(plain), 3), (leaf) => {
-      const slope = tidy(() => mul(reshape(range(1, 1 + leaf.size), leaf.shape), 0.02));
-      const moved = add<Tensor>(leaf, slope);
-      for (const spent of [leaf, slope]) spent.dispose();
-      return moved;
+  const unshardedModel = createModel(noTensorParallel);
+  // A ramp makes all elements distinct and nonzero, also those with a constant initializer.
+  const initialize = (): Params =>
+    mapTensors(materialize<Params>(specOf(unshardedModel), 3), (initial) => {
+      const ramp = tidy(() => mul(reshape(range(1, 1 + initial.size), initial.shape), 0.02));
+      const leaf = add<Tensor>(initial, ramp);
+      for (const x of [initial, ramp]) x.dispose();
+      return leaf;
     });
 
-  const takeShared = (tensorParallel: TensorParallel): Taken => {
-    const model = modelOf(tensorParallel);
+  const runSharded = (tensorParallel: TensorParallel): ModelResult => {
+    const model = createModel(tensorParallel);
     const spec = specOf(model);
     const axis = tensorAxis(spec, tensorParallel, group);
-    const share = shardParams(drawn(), spec, tensorParallel.weightShard);
-    const taken = take(model, share);
-    const gradients = axis.completeGradients(taken.gradients) as Params;
-    const joined = unshardParams(gradients, spec, group);
-    for (const tree of [share, gradients]) disposeTree(tree);
-    return { ...taken, gradients: valuesOf(joined) };
+    const local = shardParams(initialize(), spec, tensorParallel.weightShard);
+    const result = runModel(model, local);
+    const gradients = axis.completeGradients(result.gradients) as Params;
+    const full = unshardParams(gradients, spec, group);
+    for (const tree of [local, gradients]) disposeTree(tree);
+    return { ...result, gradients: takeValues(full) };
   };
 
-  const params = drawn();
-  const taken = take(plain, params);
+  const params = initialize();
+  const unsharded = runModel(unshardedModel, params);
   disposeTree(params);
   return {
-    whole: { ...taken, gradients: valuesOf(taken.gradients) },
-    split: takeShared(tensorParallel(group)),
-    splitTokens: takeShared(sequenceParallel(group)),
+    unsharded: { ...unsharded, gradients: takeValues(unsharded.gradients) },
+    tensorParallel: runSharded(tensorParallel(group)),
+    sequenceParallel: runSharded(sequenceParallel(group)),
     leaked: memory().numTensors - before,
   };
 }
