@@ -6,7 +6,7 @@ import {
   savedActivationBytes,
   recomputedActivationBytes,
   type ActivationOptions,
-  type MicroBatch,
+  type MicrobatchShape,
 } from "@tessera/gpt";
 import { checkPartition } from "@tessera/params";
 import { modelStage } from "@tessera/model";
@@ -56,7 +56,7 @@ function activationsOf(run: PretrainRun, stage: number, inFlight: number): numbe
   const { config, gpt: model, parallel, batch, sequenceLength } = run;
   const { precision, recompute } = config;
   const { layers, chunks, pipeline, sequence, tensor } = parallel;
-  const micro: MicroBatch = {
+  const micro: MicrobatchShape = {
     rows: batch.microBatch,
     time: sequenceLength,
     bytes: precision?.storage === "fp32" ? 4 : 2,

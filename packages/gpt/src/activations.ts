@@ -1,110 +1,107 @@
-// What a rank keeps of a micro-batch between forward and backward, from the configuration alone.
+// Activation memory of a rank, from the configuration alone: what is saved of a microbatch between forward and backward.
 
 import { crossEntropyWorkspaceBytes, MAX_SLICE_LOGIT_BYTES } from "@tessera/kernels/memory";
-import type { GptConfig } from "./config.js";
 import type { Recomputation } from "@tessera/model";
+import type { GptConfig } from "./config.js";
 
-/** Rows and tokens of a micro-batch, and bytes of an activation: 4, or 2 in bf16 and fp16. */
-export interface MicroBatch {
+/** The shape of a microbatch, and how its activations are stored. */
+export interface MicrobatchShape {
   readonly rows: number;
+  /** Tokens of each row. */
   readonly time: number;
+  /** Bytes of an activation: 4 in fp32, 2 in bf16 and fp16. */
   readonly bytes: 2 | 4;
 }
 
-/** What ranks share of a model's layers, and what backward computes again. */
+/** What changes the activation memory of a layer. */
 export interface ActivationOptions {
-  /** Ranks that share each layer: one, unless it is said. */
+  /** Tensor-parallel degree. Default: 1. */
   readonly tensorParallel?: number;
-  /** Whether they share the tokens too, outside of products. */
+  /** Whether tokens are sharded over tensor-parallel ranks outside of their regions. Default: false. */
   readonly sequenceParallel?: boolean;
+  /** Default: nothing is recomputed. */
   readonly recompute?: Recomputation;
 }
 
-/** Statistics are fp32 whatever activations are. */
-const STATISTIC = 4;
+/** Bytes of a statistic of norms and attention, which is fp32 however activations are stored. */
+const STATISTIC_BYTES = 4;
 
 /**
- * Bytes that a rank keeps of one block. Korthikanti et al. (2022), table 2, count sbh(10 + 24/t + 5as/ht) in
- * 16 bits. Of their 10, our 8 are the inputs and outputs of norms: dropout's masks are drawn again. Of their
- * 24, our 16 are queries, keys, values, what attention made of them, and the activation's input, of which
- * its output is made again. Fused attention keeps, of 5as/ht, a number for each head.
+ * Bytes saved of one block. Korthikanti et al. (2022), table 2, count sbh(10 + 24/t + 5as/ht) in 16 bits. Of their
+ * 10, we have 8, the inputs and outputs of norms: dropout masks are not saved. Of their 24, we have 16: queries, keys,
+ * values, the output of attention, and the input of the activation function, whose output is recomputed. Of 5as/ht,
+ * fused attention saves one number per head and token.
  */
 export function blockActivationBytes(
   config: GptConfig,
-  { rows, time, bytes }: MicroBatch,
+  { rows, time, bytes }: MicrobatchShape,
   { tensorParallel = 1, sequenceParallel = false, recompute }: ActivationOptions = {},
 ): number {
   const { hiddenSize, headCount, kvHeadCount, ffnHiddenSize } = config;
   const norms = config.parallelBlock ? 1 : 2;
   const statistics = config.norm === "rms" ? 1 : 2;
-  const outside = norms * (2 * hiddenSize * bytes + statistics * STATISTIC);
-  // Ranks that are more than the key heads hold one each.
+  const outside = norms * (2 * hiddenSize * bytes + statistics * STATISTIC_BYTES);
+  // With more ranks than KV heads, each rank has a replica of one.
   const keyValue = (2 * hiddenSize * Math.max(kvHeadCount / tensorParallel, 1)) / headCount;
-  const heads =
+  const attention =
     ((2 * hiddenSize) / tensorParallel + keyValue) * bytes +
-    (headCount / tensorParallel) * STATISTIC;
-  const gates = config.activation === "swiglu" ? 2 : 1;
-  const feed = ((gates * ffnHiddenSize) / tensorParallel) * bytes;
-  const inside = feed + (recompute === "attention" ? 0 : heads);
+    (headCount / tensorParallel) * STATISTIC_BYTES;
+  const projections = config.activation === "swiglu" ? 2 : 1;
+  const mlp = ((projections * ffnHiddenSize) / tensorParallel) * bytes;
+  const inside = mlp + (recompute === "attention" ? 0 : attention);
   return rows * time * (outside / (sequenceParallel ? tensorParallel : 1) + inside);
 }
 
-/**
- * Bytes that a rank keeps of `layers` blocks in a row: all of each, or of those that are recomputed as a
- * unit, their input.
- */
+/** Bytes saved of `layers` consecutive blocks: all of a block's, or the input alone of blocks that are recomputed. */
 export function savedActivationBytes(
   config: GptConfig,
-  micro: MicroBatch,
+  microbatch: MicrobatchShape,
   options: ActivationOptions,
   layers: number,
 ): number {
   const { tensorParallel = 1, sequenceParallel = false, recompute } = options;
-  const block = blockActivationBytes(config, micro, options);
+  const block = blockActivationBytes(config, microbatch, options);
   if (recompute === undefined || recompute === "attention") return layers * block;
-  const { rows, time, bytes } = micro;
+  const { rows, time, bytes } = microbatch;
   const input = (rows * time * config.hiddenSize * bytes) / (sequenceParallel ? tensorParallel : 1);
   if (recompute.kind === "uniform") return Math.ceil(layers / recompute.layers) * input;
-  const alone = Math.min(layers, recompute.layers);
-  return alone * input + (layers - alone) * block;
+  const recomputed = Math.min(layers, recompute.layers);
+  return recomputed * input + (layers - recomputed) * block;
 }
 
-/** Bytes of what is computed again at once, while backward is at it. */
+/** Bytes of the activations that backward recomputes at one time. */
 export function recomputedActivationBytes(
   config: GptConfig,
-  micro: MicroBatch,
+  microbatch: MicrobatchShape,
   options: ActivationOptions,
 ): number {
   const { recompute } = options;
   if (recompute === undefined) return 0;
-  const { recompute: _all, ...everything } = options;
-  const block = blockActivationBytes(config, micro, everything);
-  if (recompute === "attention") return block - blockActivationBytes(config, micro, options);
+  const { recompute: _recompute, ...savingAll } = options;
+  const block = blockActivationBytes(config, microbatch, savingAll);
+  if (recompute === "attention") return block - blockActivationBytes(config, microbatch, options);
   return recompute.kind === "block" ? block : Math.min(recompute.layers, config.layerCount) * block;
 }
 
-/** Bytes of the activations of a whole model when they are most: at the head, between forward and backward. */
+/** Peak bytes of the activations of a whole model, which are reached at the head, between forward and backward. */
 export function activationBytes(
   config: GptConfig,
-  micro: MicroBatch,
+  microbatch: MicrobatchShape,
   options: ActivationOptions = {},
 ): number {
   return (
-    savedActivationBytes(config, micro, options, config.layerCount) +
-    headActivationBytes(config, micro, options)
+    savedActivationBytes(config, microbatch, options, config.layerCount) +
+    headActivationBytes(config, microbatch, options)
   );
 }
 
-/**
- * Bytes that the end of a model works with: the last norm's input and output, that one's gradient, and what the
- * head lends.
- */
+/** Bytes at the head: input and output of the last norm, the gradient of its output, and the loss's workspace. */
 export function headActivationBytes(
   config: GptConfig,
-  micro: MicroBatch,
+  microbatch: MicrobatchShape,
   { tensorParallel = 1 }: ActivationOptions,
 ): number {
-  const tokens = micro.rows * micro.time;
+  const tokens = microbatch.rows * microbatch.time;
   const head =
     tensorParallel > 1
       ? Math.min(MAX_SLICE_LOGIT_BYTES, 4 * tokens * (config.vocabularySize / tensorParallel))
@@ -112,7 +109,7 @@ export function headActivationBytes(
           tokens,
           width: config.hiddenSize,
           vocabulary: config.vocabularySize,
-          bytesPerElement: micro.bytes,
+          bytesPerElement: microbatch.bytes,
         });
-  return 3 * tokens * config.hiddenSize * micro.bytes + head;
+  return 3 * tokens * config.hiddenSize * microbatch.bytes + head;
 }

@@ -1,6 +1,5 @@
-// One transformer block: attention and MLP, behind norms of their own and one after the other (Radford
-// et al., 2019), or side by side behind one norm (GPT-J; Wang and Komatsuzaki, 2021). What they make is
-// added to what came in. The region marks the stretches that tensor parallelism may split.
+// One pre-norm transformer block: attention, then MLP, each with a norm and a residual connection (Radford et al.,
+// 2019), or both in parallel after one norm (GPT-J; Wang and Komatsuzaki, 2021).
 
 import {
   dropout,
@@ -23,26 +22,26 @@ import type { ShardIndex } from "@tessera/mesh";
 import type { GptConfig } from "./config.js";
 import type { Recomputation } from "@tessera/model";
 
-/** A bias only in layer normalization. */
+/** The parameters of either norm: RMS norm has no bias. */
 export type NormParams = Omit<LayerNormParams, "bias"> & Partial<LayerNormParams>;
 
-/** x [batch, time, hidden] -> y of the same shape. */
+/** The norm of a configuration, over the hidden dimension. */
 export function createNorm({ norm, hiddenSize, normEpsilon }: GptConfig): Layer<NormParams, Tree> {
   return norm === "rms" ? rmsNorm(hiddenSize, normEpsilon) : layerNorm(hiddenSize, normEpsilon);
 }
 
-/** Attention and MLP as `config` has them: what `inside` holds of them. */
+/** `shard` of the attention and the MLP of a block. */
 function createSublayers(
   config: GptConfig,
   shard: ShardIndex,
-  recomputed: Recomputation | undefined,
+  recomputation: Recomputation | undefined,
 ) {
   const { hiddenSize: width, initStd: std, positions } = config;
-  // Two sublayers of each block add to the residual stream; this keeps its variance near 1.
+  // Two sublayers of each block add to the residual stream; this scale keeps its variance near 1.
   const outputStd = std / Math.sqrt(2 * config.layerCount);
-  const shared = { width, std, outputStd, shard };
+  const sizes = { width, std, outputStd, shard };
   const attention = selfAttention({
-    ...shared,
+    ...sizes,
     heads: config.headCount,
     kvHeads: config.kvHeadCount,
     rotary: positions.kind === "rotary" ? positions : null,
@@ -50,20 +49,20 @@ function createSublayers(
     dropout: config.dropout.attention,
   });
   const { ffnHiddenSize: ffnWidth, activation } = config;
-  const feed = mlp({ ...shared, ffnWidth, activation, bias: config.biases.mlp });
+  const feed = mlp({ ...sizes, ffnWidth, activation, bias: config.biases.mlp });
   const heads: Layer<AttentionParams, Tree> =
-    recomputed === "attention" ? recompute(attention) : attention;
+    recomputation === "attention" ? recompute(attention) : attention;
   return { heads, feed };
 }
 
 function sequentialBlock(
   config: GptConfig,
   tensorParallel: TensorParallel,
-  recomputed?: Recomputation,
+  recomputation?: Recomputation,
 ) {
   const { weightShard: shard, tokenShard } = tensorParallel;
-  const parts = createSublayers(config, shard, recomputed);
-  const [heads, feed] = [tensorParallel.wrap(parts.heads), tensorParallel.wrap(parts.feed)];
+  const sublayers = createSublayers(config, shard, recomputation);
+  const [heads, feed] = [tensorParallel.wrap(sublayers.heads), tensorParallel.wrap(sublayers.feed)];
   const [norm, drop] = [createNorm(config), dropout(config.dropout.residual, tokenShard)];
   return sequence({
     attention: residual(sequence({ norm, heads, drop })),
@@ -71,27 +70,28 @@ function sequentialBlock(
   });
 }
 
-/** One stretch holds both, so a split block sends half as often. */
+/** Both sublayers are one tensor-parallel region, so there are half as many all-reduces. */
 function parallelBlock(
   config: GptConfig,
   tensorParallel: TensorParallel,
-  recomputed?: Recomputation,
+  recomputation?: Recomputation,
 ) {
   const both = tensorParallel.wrap(
-    parallel(createSublayers(config, tensorParallel.weightShard, recomputed)),
+    parallel(createSublayers(config, tensorParallel.weightShard, recomputation)),
   );
   const drop = dropout(config.dropout.residual, tensorParallel.tokenShard);
   return residual(sequence({ norm: createNorm(config), both, drop }));
 }
 
+/** The parameters of a block: under `attention` and `mlp`, or under `both` where they are in parallel. */
 export type BlockParams = ParamsOf<ReturnType<typeof sequentialBlock | typeof parallelBlock>>;
 
-/** x [batch, time, hidden] -> y of the same shape. */
+/** The transformer block of a configuration: x [batch, time, hidden] -> y of the same shape. */
 export const block = (
   config: GptConfig,
   tensorParallel: TensorParallel,
-  recomputed?: Recomputation,
+  recomputation?: Recomputation,
 ): Layer<BlockParams, Tree> =>
   config.parallelBlock
-    ? parallelBlock(config, tensorParallel, recomputed)
-    : sequentialBlock(config, tensorParallel, recomputed);
+    ? parallelBlock(config, tensorParallel, recomputation)
+    : sequentialBlock(config, tensorParallel, recomputation);

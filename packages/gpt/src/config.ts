@@ -1,4 +1,4 @@
-// The sizes of a GPT, and the combinations that cannot be built.
+// The configuration of a GPT, and the checks that it can be built.
 
 import { UserError } from "@tessera/config";
 import type { Activation, Rotary } from "@tessera/layers";
@@ -7,62 +7,73 @@ export interface GptConfig {
   readonly layerCount: number;
   readonly hiddenSize: number;
   readonly headCount: number;
-  /** Heads with keys and values of their own; a divisor of `headCount`. */
+  /** Number of KV heads, a divisor of `headCount`: fewer in grouped-query attention. */
   readonly kvHeadCount: number;
-  /** Width between the two matrices of the MLP, behind its activation. */
+  /** Width of the MLP after its activation function. */
   readonly ffnHiddenSize: number;
   readonly vocabularySize: number;
   /** The longest sequence, in tokens. */
   readonly maxPositions: number;
-  /** Probabilities of dropout after the embedding, of attention, and after each sublayer. */
+  /** Probabilities of dropout. */
   readonly dropout: Dropout;
-  /** How a token knows its place. */
+  /** The position embedding. */
   readonly positions: Positions;
   readonly activation: Activation;
-  /** What stands before attention and MLP, and at the end: layer or root mean square normalization. */
+  /** Norm before attention and MLP, and before the head: layer norm or RMS norm. */
   readonly norm: "layer" | "rms";
   readonly normEpsilon: number;
-  /** Whether attention and MLP stand side by side behind one norm, as in GPT-J. */
+  /** Whether attention and MLP run in parallel after one norm, as in GPT-J. */
   readonly parallelBlock: boolean;
   readonly biases: Biases;
-  /** Whether logits are made with the token embedding. */
+  /** Whether the head uses the token embedding as its table. */
   readonly tiedEmbeddings: boolean;
   /** Standard deviation of the initial weights. */
   readonly initStd: number;
 }
 
-/** `learned`: a table of `maxPositions` rows. `rotary`: queries and keys are turned. `none`: causality alone. */
+/**
+ * `learned`: a table of `maxPositions` rows, as in GPT-2. `rotary`: rotated queries and keys. `none`: attention knows
+ * positions by the causal mask alone.
+ */
 export type Positions =
   { readonly kind: "learned" } | { readonly kind: "none" } | ({ readonly kind: "rotary" } & Rotary);
 
-/** Which products have something added to them. */
+/** Which linear layers have a bias. */
 export interface Biases {
   readonly attention: boolean;
   readonly mlp: boolean;
   readonly head: boolean;
 }
 
+/** Probabilities of dropout. */
 export interface Dropout {
+  /** Of the embedding's output. */
   readonly embedding: number;
+  /** Of attention probabilities. */
   readonly attention: number;
+  /** Of the output of attention and MLP. */
   readonly residual: number;
 }
 
 export const noDropout: Dropout = { embedding: 0, attention: 0, residual: 0 };
 
+/** One probability for all three. */
 export const uniformDropout = (rate: number): Dropout => ({
   embedding: rate,
   attention: rate,
   residual: rate,
 });
 
-/** The sizes that must be said; the rest follows from GPT-2. */
+/** The sizes without a default. All else has the value of GPT-2 as its default. */
 export type GptSizes = Pick<GptConfig, "layerCount" | "hiddenSize" | "headCount"> &
   Partial<GptConfig>;
 
 export const GPT2_VOCABULARY = 50257;
 
-/** A complete configuration. Throws a UserError where the sizes do not fit together. */
+/**
+ * A complete configuration. Defaults are those of GPT-2, without dropout.
+ * @throws UserError where the sizes do not fit together.
+ */
 export function gptConfig(sizes: GptSizes): GptConfig {
   const config: GptConfig = {
     kvHeadCount: sizes.headCount,
@@ -93,16 +104,18 @@ function checkConfig(config: GptConfig): void {
   }
   if (hiddenSize % headCount !== 0) {
     throw new UserError(
-      `${headCount} heads do not divide the hidden size ${hiddenSize}: choose a multiple`,
+      `${headCount} heads do not divide the hidden size ${hiddenSize}: choose a multiple of the number of heads`,
     );
   }
   if (headCount % kvHeadCount !== 0) {
-    throw new UserError(`${kvHeadCount} key heads do not divide the ${headCount} query heads`);
+    throw new UserError(
+      `${kvHeadCount} KV heads do not divide the ${headCount} heads: choose a divisor of the number of heads`,
+    );
   }
   checkPositions(config);
   if (config.biases.head && config.tiedEmbeddings) {
     throw new UserError(
-      "a head that shares the token embedding has no bias: untie it, or leave the bias out",
+      "a head that is tied to the token embedding has no bias: untie it, or leave the bias out",
     );
   }
   for (const [name, rate] of Object.entries(config.dropout) as [string, number][]) {
@@ -117,7 +130,7 @@ function checkPositions({ positions, hiddenSize, headCount }: GptConfig): void {
   const dims = (hiddenSize / headCount) * positions.fraction;
   if (!(dims >= 2) || positions.fraction > 1 || Math.abs(dims / 2 - Math.round(dims / 2)) > 1e-6) {
     throw new UserError(
-      `rotary positions turn ${positions.fraction} of heads of ${hiddenSize / headCount}: ` +
+      `the rotary fraction is ${positions.fraction} of heads of ${hiddenSize / headCount}: ` +
         "must be an even number of elements, at least 2",
     );
   }

@@ -1,4 +1,4 @@
-// A GPT's configuration as JSON, under the keys of the first version, so that every version reads it.
+// A GPT's configuration as JSON. Keys are those of the first version, so that all checkpoints can be read.
 
 import { UserError } from "@tessera/config";
 import * as v from "valibot";
@@ -37,8 +37,10 @@ const SavedConfig = v.object({
   initDeviation: v.number(),
 });
 
+/** A configuration under its serialized keys. */
 export type SavedConfig = v.InferOutput<typeof SavedConfig>;
 
+/** The configuration as checkpoints record it. */
 export function saveConfig(config: GptConfig): SavedConfig {
   const { kvHeadCount, ffnHiddenSize, initStd, positions, ...same } = config;
   return {
@@ -60,7 +62,7 @@ export function saveConfig(config: GptConfig): SavedConfig {
 
 /**
  * The inverse of `saveConfig`.
- * @throws UserError that names `where` and the key which is not as it is saved.
+ * @throws UserError that names `where` and the invalid key.
  */
 export function parseConfig(json: unknown, where: string): GptConfig {
   const parsed = v.safeParse(SavedConfig, json, { abortEarly: true });

@@ -1,4 +1,4 @@
-// Documents that share a row and are kept apart train as if each had a row of its own.
+// Packed documents: several in a row train as if each had its own row.
 
 import { beforeAll, expect, test } from "@jest/globals";
 import "@tensorflow/tfjs-backend-cpu";
@@ -25,22 +25,22 @@ const model = gpt(
 );
 
 type Rows = readonly (readonly number[])[];
-const of = (rows: Rows, dtype: "int32" | "float32") =>
+const toTensor = (rows: Rows, dtype: "int32" | "float32") =>
   tensor(rows.flat(), [rows.length, rows[0]!.length], dtype);
 
-const batchOf = (ids: Rows, targets: Rows, weights: Rows): TokenBatch => ({
-  ids: of(ids, "int32"),
-  targets: { ids: of(targets, "int32"), weights: of(weights, "float32") },
+const toBatch = (ids: Rows, targets: Rows, weights: Rows): TokenBatch => ({
+  ids: toTensor(ids, "int32"),
+  targets: { ids: toTensor(targets, "int32"), weights: toTensor(weights, "float32") },
 });
 
-/** In one row: a document of 3 tokens and one of 5. */
-const together = () =>
-  batchOf([[1, 2, 3, 4, 5, 6, 7, 8]], [[2, 3, 9, 5, 6, 7, 8, 9]], [Array<number>(8).fill(1)]);
-const apart = { positions: [[0, 1, 2, 0, 1, 2, 3, 4]], starts: [[0, 0, 0, 3, 3, 3, 3, 3]] };
+/** One row: a document of 3 tokens, then one of 5. */
+const packed = () =>
+  toBatch([[1, 2, 3, 4, 5, 6, 7, 8]], [[2, 3, 9, 5, 6, 7, 8, 9]], [Array<number>(8).fill(1)]);
+const documents = { positions: [[0, 1, 2, 0, 1, 2, 3, 4]], starts: [[0, 0, 0, 3, 3, 3, 3, 3]] };
 
-/** A row for each, filled up with tokens that do not count. */
-const alone = () =>
-  batchOf(
+/** A row per document, padded with masked tokens. */
+const padded = () =>
+  toBatch(
     [
       [1, 2, 3, 11, 12],
       [4, 5, 6, 7, 8],
@@ -55,10 +55,11 @@ const alone = () =>
     ],
   );
 
-function trained(batch: TokenBatch): Map<string, readonly number[]> {
-  const start = materialize<GptParams>(model.spec, 1);
+/** Loss and gradients by path. */
+function runStep(batch: TokenBatch): Map<string, readonly number[]> {
+  const initial = materialize<GptParams>(model.spec, 1);
   // Initial weights are so small that attention hardly matters.
-  const params = mapTensors(start, (leaf) => mul(leaf, 8));
+  const params = mapTensors(initial, (leaf) => mul(leaf, 8));
   const before = memory().numTensors;
   const { sink, take } = accumulate(params);
   const loss = model.lossAndGradients(params, batch, sink, evalContext);
@@ -73,19 +74,19 @@ function trained(batch: TokenBatch): Map<string, readonly number[]> {
 
 /** The largest difference of any loss or gradient, relative to the largest value there. */
 function difference(one: TokenBatch, other: TokenBatch): number {
-  const [a, b] = [trained(one), trained(other)];
-  const apartBy = [...a].map(([path, values]) => {
+  const [a, b] = [runStep(one), runStep(other)];
+  const differences = [...a].map(([path, values]) => {
     const largest = Math.max(1e-6, ...values.map(Math.abs));
     return Math.max(...values.map((value, i) => Math.abs(value - b.get(path)![i]!))) / largest;
   });
-  return Math.max(...apartBy);
+  return Math.max(...differences);
 }
 
-test("documents kept apart in a row give the loss and gradients of rows of their own", () => {
-  const positions = of(apart.positions, "int32");
-  const starts = of(apart.starts, "int32");
-  expect(difference({ ...together(), positions, starts }, alone())).toBeLessThan(1e-5);
+test("packed documents have the loss and gradients of documents in separate rows", () => {
+  const positions = toTensor(documents.positions, "int32");
+  const starts = toTensor(documents.starts, "int32");
+  expect(difference({ ...packed(), positions, starts }, padded())).toBeLessThan(1e-5);
   for (const half of [{}, { positions }, { starts }]) {
-    expect(difference({ ...together(), ...half }, alone())).toBeGreaterThan(1e-3);
+    expect(difference({ ...packed(), ...half }, padded())).toBeGreaterThan(1e-3);
   }
 });

@@ -62,10 +62,10 @@ const batch = () => ({
   },
 });
 
-const rotaryOf = (share: number, pairs: "halves" | "neighbours") =>
-  ({ kind: "rotary", base: 10_000, fraction: share, pairs }) as const;
+const rotary = (fraction: number, pairs: "halves" | "neighbours") =>
+  ({ kind: "rotary", base: 10_000, fraction, pairs }) as const;
 
-describe("parameters, as published", () => {
+describe("the published number of parameters", () => {
   test.each([
     ["gpt2", 124_439_808],
     ["gpt2-medium", 354_823_168],
@@ -81,44 +81,47 @@ describe("parameters, as published", () => {
   });
 });
 
-const positionsOf = ({ positions, maxPositions }: GptConfig) =>
+const positionRows = ({ positions, maxPositions }: GptConfig) =>
   positions.kind === "learned" ? maxPositions : 0;
 
-test.each(presetNames)("%s describes a model, at close to 6 operations per weight", (name) => {
-  const config = preset(name);
-  const table = config.vocabularySize * config.hiddenSize;
-  const tables = (config.tiedEmbeddings ? 0 : config.vocabularySize) + positionsOf(config);
-  const inProducts = parameterCount(config) - tables * config.hiddenSize;
-  expect(inProducts).toBeGreaterThan(table);
-  expect(trainingFlopsPerToken(config, 1) / inProducts / 6).toBeCloseTo(1, 1);
-});
+test.each(presetNames)(
+  "%s is a valid configuration, with about 6 FLOPs per weight of a product",
+  (name) => {
+    const config = preset(name);
+    const table = config.vocabularySize * config.hiddenSize;
+    const tables = (config.tiedEmbeddings ? 0 : config.vocabularySize) + positionRows(config);
+    const productWeights = parameterCount(config) - tables * config.hiddenSize;
+    expect(productWeights).toBeGreaterThan(table);
+    expect(trainingFlopsPerToken(config, 1) / productWeights / 6).toBeCloseTo(1, 1);
+  },
+);
 
 describe("sizes that cannot be built are refused", () => {
   const sizes = { layerCount: 2, hiddenSize: 12, headCount: 3 };
   test.each([
     [{ headCount: 5 }, "5 heads do not divide the hidden size 12"],
-    [{ kvHeadCount: 2 }, "2 key heads do not divide the 3 query heads"],
+    [{ kvHeadCount: 2 }, "2 KV heads do not divide the 3 heads"],
     [{ layerCount: 0 }, "layerCount is 0"],
-    [{ positions: rotaryOf(0.25, "halves") }, "turn 0.25 of heads of 4"],
+    [{ positions: rotary(0.25, "halves") }, "the rotary fraction is 0.25 of heads of 4"],
     [{ biases: { attention: true, mlp: true, head: true } }, "has no bias: untie it"],
     [{ dropout: uniformDropout(1) }, "embedding dropout is 1"],
   ])("%j", (change, message) => {
     expect(() => gptConfig({ ...sizes, ...change })).toThrow(message);
   });
 
-  test("a name that is none lists the names", () => {
+  test("an unknown name is refused with the list of names", () => {
     expect(() => preset("gpt5")).toThrow(/no model gpt5.*gpt2-xl/);
   });
 });
 
-/** The other kinds of GPT, each a variation of the small one. */
+/** The architectures that a configuration can describe, each a variation of the small one. */
 const kinds: readonly [string, GptConfig][] = [
   ["GPT-2", small],
   [
     "GPT-J",
     gptConfig({
       ...small,
-      positions: rotaryOf(0.5, "neighbours"),
+      positions: rotary(0.5, "neighbours"),
       parallelBlock: true,
       biases: { attention: false, mlp: true, head: true },
       tiedEmbeddings: false,
@@ -129,17 +132,17 @@ const kinds: readonly [string, GptConfig][] = [
     gptConfig({
       ...small,
       kvHeadCount: 1,
-      positions: rotaryOf(1, "halves"),
+      positions: rotary(1, "halves"),
       activation: "swiglu",
       norm: "rms",
       biases: { attention: false, mlp: false, head: false },
       tiedEmbeddings: false,
     }),
   ],
-  ["one that does not know positions", gptConfig({ ...small, positions: { kind: "none" } })],
+  ["a GPT without position embedding", gptConfig({ ...small, positions: { kind: "none" } })],
 ];
 
-test.each(kinds)("a block of %s obeys the laws of layers", (_name, config) => {
+test.each(kinds)("a block of %s has the right gradients, and leaks nothing", (_name, config) => {
   const layer = block(config, noTensorParallel);
   const params = materialize<Parameters<typeof layer.forward>[0]>(layer.spec, 3);
   const x = tensor(
@@ -155,16 +158,16 @@ test.each(kinds)("a block of %s obeys the laws of layers", (_name, config) => {
   expect(countLeaks(layer, params, x, ctx)).toBe(0);
 });
 
-describe.each(kinds)("a model like %s", (_name, config) => {
+describe.each(kinds)("a model: %s", (_name, config) => {
   const model = gpt(config);
   const make = () => materialize<GptParams>(model.spec, 1);
 
-  test("knows nothing at first: its loss is the logarithm of the vocabulary", () => {
+  test("has the logarithm of the vocabulary size as its initial loss", () => {
     const loss = model.loss(make(), batch(), evalContext).dataSync()[0]!;
     expect(loss).toBeCloseTo(Math.log(small.vocabularySize), 1);
   });
 
-  test("gives every parameter a gradient, the loss of `loss`, and leaves nothing behind", () => {
+  test("gives every parameter a gradient, has the loss of `loss`, and leaks nothing", () => {
     const params = make();
     const rows = batch();
     const before = memory().numTensors;
@@ -176,42 +179,44 @@ describe.each(kinds)("a model like %s", (_name, config) => {
     for (const [path, gradient] of leaves<Tensor>(gradients)) {
       expect([path, gradient.dataSync().some((value) => value !== 0)]).toEqual([path, true]);
     }
-    const alone = model.loss(params, rows, evalContext);
-    expect(alone.dataSync()[0]).toBeCloseTo(loss.dataSync()[0]!, 6);
+    const forwardLoss = model.loss(params, rows, evalContext);
+    expect(forwardLoss.dataSync()[0]).toBeCloseTo(loss.dataSync()[0]!, 6);
     disposeTree(gradients);
     loss.dispose();
-    alone.dispose();
+    forwardLoss.dispose();
     expect(memory().numTensors).toBe(before);
   });
 
-  test("has the same gradients, to the bit, where attention is computed again", () => {
+  test("has bitwise equal gradients with selective recomputation", () => {
     const params = make();
     const rows = batch();
-    const at = { ...evalContext, training: true, rows: 2 };
-    const [kept, again] = [model, gpt(config, { recompute: "attention" })].map((of) => {
+    const ctx = { ...evalContext, training: true, rows: 2 };
+    const [saved, recomputed] = [model, gpt(config, { recompute: "attention" })].map((one) => {
       const { sink, take } = accumulate(params);
-      of.lossAndGradients(params, rows, sink, at);
+      one.lossAndGradients(params, rows, sink, ctx);
       return leaves<Tensor>(take()).map(([path, gradient]) => [path, gradient.dataSync()]);
     });
-    expect(again).toEqual(kept);
+    expect(recomputed).toEqual(saved);
   });
 
-  test("masked tokens have no influence", () => {
+  test("does not depend on masked tokens", () => {
     const params = make();
     const rows = batch();
-    const lossOf = (weights: number[], lastTarget: number) => {
+    const computeLoss = (weights: number[], lastTarget: number) => {
       const ids = rows.targets.ids.dataSync().slice();
       ids[7] = lastTarget;
       const targets = { ids: tensor(ids, [2, 4], "int32"), weights: tensor(weights, [2, 4]) };
       return model.loss(params, { ids: rows.ids, targets }, evalContext).dataSync()[0];
     };
     const masked = [1, 1, 1, 1, 1, 1, 1, 0];
-    expect(lossOf(masked, 3)).toBe(lossOf(masked, 9));
-    expect(lossOf(Array<number>(8).fill(1), 3)).not.toBe(lossOf(Array<number>(8).fill(1), 9));
+    expect(computeLoss(masked, 3)).toBe(computeLoss(masked, 9));
+    expect(computeLoss(Array<number>(8).fill(1), 3)).not.toBe(
+      computeLoss(Array<number>(8).fill(1), 9),
+    );
   });
 });
 
-test("the future has no influence on the past", () => {
+test("logits do not depend on later tokens", () => {
   const model = gpt(small);
   const params = materialize<GptParams>(model.spec, 1);
   const row = (last: number) =>
@@ -225,11 +230,13 @@ test("the future has no influence on the past", () => {
   expect(a.slice(past)).not.toEqual(b.slice(past));
 });
 
-test("ones count as weights do", () => {
+test("the loss is linear in the weights of tokens", () => {
   const model = gpt(small);
   const params = materialize<GptParams>(model.spec, 1);
   const rows = batch();
-  const twice = { ...rows, targets: { ...rows.targets, weights: ones([2, 4]) } };
-  const [one, eight] = [rows, twice].map((b) => model.loss(params, b, evalContext).dataSync()[0]!);
-  expect(eight! / one!).toBeCloseTo(8, 4);
+  const unweighted = { ...rows, targets: { ...rows.targets, weights: ones([2, 4]) } };
+  const [mean, sum] = [rows, unweighted].map(
+    (b) => model.loss(params, b, evalContext).dataSync()[0]!,
+  );
+  expect(sum! / mean!).toBeCloseTo(8, 4);
 });

@@ -5,7 +5,7 @@ export {
   recomputedActivationBytes,
   savedActivationBytes,
   type ActivationOptions,
-  type MicroBatch,
+  type MicrobatchShape,
 } from "./activations.js";
 export { block, createNorm, type BlockParams, type NormParams } from "./block.js";
 export {

@@ -1,5 +1,4 @@
-// The GPT family: what a configuration makes of the parts of a transformer. Tensor parallelism says what ranks
-// share, and the tree of parameters what each of them holds.
+// The GPT family of models: a transformer whose parts follow from a `GptConfig`.
 
 import {
   dropout,
@@ -30,20 +29,20 @@ export type GptParams = {
   readonly head: LmHeadParams | NoParams;
 };
 
-/** GPT-2, GPT-J, Llama and what lies between them. */
+/** GPT-2, GPT-J, Llama and their like, as checkpoints name them: "gpt". */
 export const gptFamily: ModelFamily<GptParams> = {
   name: "gpt",
   fromConfig: (config, where) => gptModel(parseConfig(config, where)),
 };
 
-/** The model of a configuration, for `parallelize` and all that trains. */
+/** The model of a configuration, for `parallelize` and training. */
 export function gptModel(config: GptConfig): Model<GptParams> {
   const { vocabularySize: vocabulary, hiddenSize: width, initStd: std } = config;
   const positions = config.positions.kind === "learned" ? config.maxPositions : null;
   const about = {
     family: gptFamily,
     config: saveConfig(config),
-    identity: identityOf(config),
+    identity: describeIdentity(config),
     layerCount: config.layerCount,
     hiddenSize: width,
   };
@@ -57,22 +56,23 @@ export function gptModel(config: GptConfig): Model<GptParams> {
   });
 }
 
-/** All that decides which parameters a GPT has and what it makes of them: dropout may change between runs. */
-function identityOf({ dropout: _dropout, ...config }: GptConfig): Model["identity"] {
+/** All fields by name. Dropout is left out, as it may change between runs. */
+function describeIdentity({ dropout: _dropout, ...config }: GptConfig): Model["identity"] {
   return Object.fromEntries(
     Object.entries(config).flatMap(([name, value]) =>
       typeof value === "object"
-        ? Object.entries(value).map(([key, part]) => [`${name}.${key}`, String(part)])
+        ? Object.entries(value).map(([key, field]) => [`${name}.${key}`, String(field)])
         : [[name, String(value)]],
     ),
   );
 }
 
+/** A GPT on one rank, with its configuration. */
 export interface Gpt extends FullModel<GptParams> {
   readonly config: GptConfig;
 }
 
-/** A whole GPT on one rank, or its share of one under tensor parallelism. */
+/** All layers of a GPT on one rank: full ones, or its shards of them under tensor parallelism. */
 export const gpt = (config: GptConfig, options: ModelOptions = {}): Gpt => ({
   ...fullModel(gptModel(config), options),
   config: gptConfig(config),

@@ -1,6 +1,6 @@
-// Models by name: sizes for a laptop, the GPT-2 family (Radford et al., 2019), the GPT-3 family
-// (Brown et al., 2020, table 2.1; where the table's head count does not divide the width, the count
-// that gives heads of 128), GPT-J (Wang and Komatsuzaki, 2021).
+// Configurations by name: small ones for a laptop, GPT-2 (Radford et al., 2019), GPT-3 (Brown et al., 2020, table 2.1;
+// where its head count does not divide the width, the one that gives heads of 128) and GPT-J (Wang and Komatsuzaki,
+// 2021).
 
 import { UserError } from "@tessera/config";
 import { gptConfig, type GptConfig, type GptSizes } from "./config.js";
@@ -16,7 +16,7 @@ const gpt3 = (layerCount: number, hiddenSize: number, headCount: number): GptSiz
   maxPositions: 2048,
 });
 
-/** A quarter of each head turns; no biases in attention, one in the head. */
+/** Rotary position embedding of a quarter of each head; no biases in attention, one in the head. */
 const gptj = (layerCount: number, hiddenSize: number, headCount: number): GptSizes => ({
   ...sizes(layerCount, hiddenSize, headCount),
   vocabularySize: 50400,
@@ -27,6 +27,7 @@ const gptj = (layerCount: number, hiddenSize: number, headCount: number): GptSiz
   tiedEmbeddings: false,
 });
 
+/** Sizes by name. */
 export const PRESETS = {
   tiny: { ...sizes(2, 64, 2), maxPositions: 128 },
   small: { ...sizes(4, 128, 4), maxPositions: 128 },
@@ -50,11 +51,14 @@ export type PresetName = keyof typeof PRESETS;
 
 export const presetNames = Object.keys(PRESETS) as PresetName[];
 
-/** The model called `name`, with some of its sizes changed. */
+/**
+ * The configuration called `name`, with `changes`.
+ * @throws UserError where there is none, or where the changes do not fit.
+ */
 export function preset(name: string, changes: Partial<GptConfig> = {}): GptConfig {
-  const found = presetNames.find((one) => one === name);
-  if (found === undefined) {
-    throw new UserError(`there is no model ${name}; there are ${presetNames.join(", ")}`);
+  const known = presetNames.find((one) => one === name);
+  if (known === undefined) {
+    throw new UserError(`there is no model ${name}; choose one of ${presetNames.join(", ")}`);
   }
-  return gptConfig({ ...PRESETS[found], ...changes });
+  return gptConfig({ ...PRESETS[known], ...changes });
 }

@@ -1,4 +1,4 @@
-// Recomputation changes what is kept, and nothing else, to the bit.
+// Recomputation changes what is saved, and neither loss nor gradients, bit for bit.
 
 import { beforeAll, expect, test } from "@jest/globals";
 import "@tensorflow/tfjs-backend-cpu";
@@ -11,9 +11,9 @@ import {
   type Tensor,
 } from "@tensorflow/tfjs-core";
 import { evalContext, type ForwardContext } from "@tessera/layers";
-import { accumulate, disposeTree, leaves, materialize } from "@tessera/params";
-import { uniformDropout, gpt, gptConfig, savedActivationBytes, type GptParams } from "./index.js";
 import type { Recomputation } from "@tessera/model";
+import { accumulate, disposeTree, leaves, materialize } from "@tessera/params";
+import { gpt, gptConfig, savedActivationBytes, uniformDropout, type GptParams } from "./index.js";
 
 const LAYERS = 4;
 const [ROWS, TIME] = [2, 8];
@@ -34,10 +34,10 @@ const ctx: ForwardContext = {
   firstRow: 2,
 };
 
-const kinds: readonly Recomputation[] = [
+const methods: readonly Recomputation[] = [
   "attention",
   { kind: "uniform", layers: 1 },
-  { kind: "uniform", layers: 3 }, // units of three and of one
+  { kind: "uniform", layers: 3 }, // groups of three and of one
   { kind: "block", layers: 2 },
   { kind: "block", layers: 9 }, // more than there are
 ];
@@ -54,52 +54,56 @@ const ids = (first: number): Tensor =>
     "int32",
   );
 
-/** Of a step with what is recomputed: loss, gradients by path, bytes kept between forward and backward. */
-function stepWith(recompute?: Recomputation) {
+/** One step: loss, gradients by path, and the number of elements saved between forward and backward. */
+function runStep(recompute?: Recomputation) {
   const model = gpt(config, recompute === undefined ? {} : { recompute });
   const params = materialize<GptParams>(model.spec, 7);
-  const [part] = model.chunks;
+  const chunk = model.chunks[0]!;
   const targets = { ids: ids(3), weights: fill([ROWS, TIME], 1 / (ROWS * TIME)) };
   const { sink, take } = accumulate(params);
   const x = ids(1);
   const before = memory().numTensors;
-  const [y, saved] = part!.forward(params, x, ctx);
+  const [y, saved] = chunk.forward(params, x, ctx);
   // Several leaves may be views of the same numbers.
   const sizes = new Map(leaves<Tensor>(saved).map(([, x]) => [x.dataId, x.size]));
-  const kept = [...sizes.values()].reduce((sum, size) => sum + size, 0);
-  const { loss, dx } = part!.head!.lossAndGradient(params, y, targets, sink);
-  part!.backward(params, saved, dx, sink, ctx);
-  for (const spent of [y, dx]) spent.dispose();
+  const savedSize = [...sizes.values()].reduce((sum, size) => sum + size, 0);
+  const { loss, dx } = chunk.head!.lossAndGradient(params, y, targets, sink);
+  chunk.backward(params, saved, dx, sink, ctx);
+  disposeTree({ y, dx });
   const gradients = take();
-  const bits = leaves<Tensor>(gradients).map(([path, leaf]) => [path, [...leaf.dataSync()]]);
-  const result = { loss: loss.dataSync()[0], gradients: bits };
+  const values = leaves<Tensor>(gradients).map(([path, leaf]) => [path, [...leaf.dataSync()]]);
+  const result = { loss: loss.dataSync()[0], gradients: values };
   disposeTree(gradients);
   loss.dispose();
   expect(memory().numTensors).toBe(before);
-  return { result, kept };
+  return { result, savedSize };
 }
 
-test.each(kinds)("%j: same loss, same gradients, less kept", (recomputation) => {
-  const plain = stepWith();
-  const again = stepWith(recomputation);
-  expect(again.result).toEqual(plain.result);
-  expect(again.kept).toBeLessThan(plain.kept);
+test.each(methods)("%j: same loss, same gradients, less saved", (method) => {
+  const plain = runStep();
+  const recomputed = runStep(method);
+  expect(recomputed.result).toEqual(plain.result);
+  expect(recomputed.savedSize).toBeLessThan(plain.savedSize);
 });
 
-test("the formula of what blocks keep counts units by their inputs", () => {
-  const micro = { rows: ROWS, time: TIME, bytes: 4 } as const;
-  const ends = (recompute?: Recomputation): number => {
-    const keeping = recompute === undefined ? {} : { recompute };
-    const { kept } = stepWith(recompute);
-    return 4 * kept - savedActivationBytes(config, micro, keeping, LAYERS);
+test("the formula counts the inputs of recomputed groups", () => {
+  const microbatch = { rows: ROWS, time: TIME, bytes: 4 } as const;
+  /** Bytes saved outside of the blocks. */
+  const otherBytes = (recompute?: Recomputation): number => {
+    const options = recompute === undefined ? {} : { recompute };
+    const bytes = 4 * runStep(recompute).savedSize;
+    return bytes - savedActivationBytes(config, microbatch, options, LAYERS);
   };
-  // What is kept beside the blocks is the same, whatever is kept of them.
-  for (const how of kinds.filter((kind) => kind !== "attention")) expect(ends(how)).toBe(ends());
+  const expected = otherBytes();
+  for (const method of methods.filter((one) => one !== "attention")) {
+    expect(otherBytes(method)).toBe(expected);
+  }
 });
 
-test("a unit keeps its input alone", () => {
-  const activation = ROWS * TIME * config.hiddenSize;
-  const ends = stepWith({ kind: "uniform", layers: LAYERS }).kept - activation;
-  expect(stepWith({ kind: "uniform", layers: 1 }).kept - ends).toBe(LAYERS * activation);
-  expect(stepWith({ kind: "uniform", layers: 2 }).kept - ends).toBe((LAYERS / 2) * activation);
+test("a recomputed group saves its input alone", () => {
+  const inputSize = ROWS * TIME * config.hiddenSize;
+  const savedBy = (layers: number): number => runStep({ kind: "uniform", layers }).savedSize;
+  const otherSize = savedBy(LAYERS) - inputSize;
+  expect(savedBy(1) - otherSize).toBe(LAYERS * inputSize);
+  expect(savedBy(2) - otherSize).toBe((LAYERS / 2) * inputSize);
 });
