@@ -17,7 +17,7 @@ const megatron = (pipeline: number, data: number, tensor: number): Mesh => [
 ];
 const frontier = megatron(64, 6, 8);
 
-test("one process stands at the origin of every axis", () => {
+test("a world of one rank has the coordinates 0", () => {
   expect(worldSize([])).toBe(1);
   expect(worldSize(megatron(1, 1, 1))).toBe(1);
   expect(coordinates(megatron(1, 1, 1), 0)).toEqual({ pipeline: 0, data: 0, tensor: 0 });
@@ -41,7 +41,7 @@ test("coordinates and ranks are inverses over 3,072 ranks", () => {
 });
 
 test.each(frontier)(
-  "the groups along $name divide 3,072 ranks into equal sets without overlap",
+  "the process groups along $name are a partition of 3,072 ranks",
   ({ name, degree }) => {
     const groups = new Map<number, number[]>();
     for (let rank = 0; rank < worldSize(frontier); rank += 1) {
@@ -57,9 +57,9 @@ test.each(frontier)(
   },
 );
 
-test("an axis that the mesh does not have is named", () => {
+test("an unknown axis is refused by name", () => {
   expect(() => members(frontier, 0, "context")).toThrow(
-    "the mesh has no axis context: it has pipeline,data,tensor",
+    "the mesh has no axis context: it has pipeline, data, tensor",
   );
 });
 
@@ -67,5 +67,5 @@ test("shards of an extent are adjacent and cover it", () => {
   const ranges = [0, 1, 2, 3].map((index) => evenRange(12, { index, count: 4 }));
   expect(ranges.map(({ start }) => start)).toEqual([0, 3, 6, 9]);
   expect(evenRange(12, UNSHARDED)).toEqual({ start: 0, size: 12 });
-  expect(() => evenRange(10, { index: 0, count: 4 })).toThrow("10 does not divide evenly by 4");
+  expect(() => evenRange(10, { index: 0, count: 4 })).toThrow("4 shards do not divide 10 evenly");
 });

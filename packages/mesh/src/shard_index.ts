@@ -1,6 +1,6 @@
-// Which shard of something that is divided evenly.
+// Shards of an extent, by index.
 
-/** Shard `index` of `count` equal ones. */
+/** Shard `index` of `count`. */
 export interface ShardIndex {
   readonly index: number;
   readonly count: number;
@@ -12,18 +12,19 @@ export interface Range {
   readonly size: number;
 }
 
-/** The one shard of what is not sharded. */
+/** The only shard of something that is not sharded. */
 export const UNSHARDED: ShardIndex = { index: 0, count: 1 };
 
+/** Whether `count` divides `extent`. */
 export const dividesEvenly = (extent: number, count: number): boolean => extent % count === 0;
 
 /**
- * The positions of `extent` that belong to `shard`.
- * @throws RangeError where they do not divide.
+ * The range of `extent` that `shard` has, where all shards have equal ones.
+ * @throws RangeError where the number of shards does not divide `extent`.
  */
 export function evenRange(extent: number, shard: ShardIndex): Range {
   if (!dividesEvenly(extent, shard.count)) {
-    throw new RangeError(`${extent} does not divide evenly by ${shard.count}`);
+    throw new RangeError(`${shard.count} shards do not divide ${extent} evenly`);
   }
   const size = extent / shard.count;
   return { start: shard.index * size, size };

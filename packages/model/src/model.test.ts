@@ -1,4 +1,4 @@
-// A model from parts that this package knows nothing of: an embedding, two gates and a head.
+// A transformer with custom blocks: an embedding, residual linear layers and a head.
 
 import "@tensorflow/tfjs-backend-cpu";
 import { beforeAll, describe, expect, test } from "@jest/globals";
@@ -23,9 +23,9 @@ beforeAll(async () => {
 const LAYERS = 3;
 const [VOCABULARY, WIDTH] = [11, 6];
 
-function gates(isTied: boolean): Model<TransformerParams> {
+function customModel(isTied: boolean): Model<TransformerParams> {
   const about = {
-    family: { name: "gates", fromConfig: () => gates(isTied) },
+    family: { name: "custom", fromConfig: () => customModel(isTied) },
     config: { isTied },
     identity: { isTied: String(isTied) },
     layerCount: LAYERS,
@@ -45,7 +45,7 @@ function gates(isTied: boolean): Model<TransformerParams> {
   });
 }
 
-const rows = () => ({
+const makeBatch = () => ({
   ids: tensor([3, 1, 4, 1, 5, 9], [2, 3], "int32"),
   targets: {
     ids: tensor([1, 4, 1, 5, 9, 2], [2, 3], "int32"),
@@ -53,68 +53,78 @@ const rows = () => ({
   },
 });
 
-/** Of all chunks, one behind the other: the loss, and gradients by path. */
+/** A chunk of `size` layers from layer `start`, with its own parameters and sums of gradients. */
+function createChunk(model: Model<TransformerParams>, start: number, size: number) {
+  const stage = modelStage(model, {}, [{ start, size }]);
+  const params = materialize<TransformerParams>(stage.spec, 5);
+  return { chunk: stage.chunks[0]!, params, ...accumulate(params) };
+}
+
+/** The gradients of all chunks by path, those of a parameter that two chunks have summed. Consumes them. */
+function sumGradients(trees: readonly TransformerParams[]): Map<string, number[]> {
+  const sums = new Map<string, number[]>();
+  for (const [path, leaf] of trees.flatMap((tree) => leaves<Tensor>(tree))) {
+    const values = [...leaf.dataSync()];
+    const sum = sums.get(path);
+    sums.set(path, sum ? sum.map((value, i) => value + values[i]!) : values);
+  }
+  trees.forEach(disposeTree);
+  return sums;
+}
+
+/** Loss and gradients of a model in chunks of `sizes` layers. */
 function runChunks(model: Model<TransformerParams>, sizes: readonly number[]) {
   let start = 0;
-  const ranges = sizes.map((size) => ({ start: (start += size) - size, size }));
-  const stages = ranges.map((range) => modelStage(model, {}, [range]));
-  const held = stages.map((stage) => {
-    const params = materialize<TransformerParams>(stage.spec, 5);
-    return { chunk: stage.chunks[0]!, params, sums: accumulate(params) };
-  });
-  const batch = rows();
-  let x: Tensor = batch.ids.clone();
-  const records = held.map(({ chunk, params }) => {
-    const [y, saved] = chunk.forward(params, x, evalContext);
+  const chunks = sizes.map((size) => createChunk(model, (start += size) - size, size));
+  const { ids, targets } = makeBatch();
+  let x: Tensor = ids;
+  const runs = chunks.map((one) => {
+    const [y, saved] = one.chunk.forward(one.params, x, evalContext);
     x.dispose();
     x = y;
-    return saved;
+    return { ...one, saved };
   });
-  const last = held.at(-1)!;
-  const made = last.chunk.head!.lossAndGradient(last.params, x, batch.targets, last.sums.sink);
-  let dy: Tensor | null = made.dx;
-  held.toReversed().forEach(({ chunk, params, sums }, i) => {
-    const dx: Tensor | null = chunk.backward(
-      params,
-      records[held.length - 1 - i]!,
+  const { chunk, params, sink } = runs.at(-1)!;
+  const { loss, dx } = chunk.head!.lossAndGradient(params, x, targets, sink);
+  disposeTree({ x, targets });
+  let dy: Tensor | null = dx;
+  for (const one of runs.toReversed()) {
+    const next: Tensor | null = one.chunk.backward(
+      one.params,
+      one.saved,
       dy!,
-      sums.sink,
+      one.sink,
       evalContext,
     );
     dy!.dispose();
-    dy = dx;
-  });
-  expect(dy).toBeNull();
-  const gradients = new Map<string, number[]>();
-  for (const { params, sums } of held) {
-    const taken = sums.take();
-    for (const [path, leaf] of leaves<Tensor>(taken)) {
-      const own = [...leaf.dataSync()];
-      const before = gradients.get(path);
-      gradients.set(path, before ? before.map((value, j) => value + own[j]!) : own);
-    }
-    for (const tree of [taken, params]) disposeTree(tree);
+    dy = next;
   }
-  const loss = made.loss.dataSync()[0]!;
-  for (const spent of [x, made.loss]) spent.dispose();
-  for (const spent of [batch.ids, batch.targets.ids, batch.targets.weights]) spent.dispose();
-  return { loss, gradients };
+  expect(dy).toBeNull();
+  const gradients = sumGradients(runs.map(({ take }) => take()));
+  const value = loss.dataSync()[0]!;
+  disposeTree(loss);
+  for (const one of runs) disposeTree(one.params);
+  return { loss: value, gradients };
 }
 
 describe.each([true, false])("with a tied head (%s)", (isTied) => {
-  test.each([[[1, 2]], [[1, 1, 1]]])("chunks of %j layers are the whole model", (sizes) => {
-    const before = memory().numTensors;
-    const [whole, parts] = [runChunks(gates(isTied), [LAYERS]), runChunks(gates(isTied), sizes)];
-    expect(parts.loss).toBeCloseTo(whole.loss, 6);
-    expect([...parts.gradients.keys()].sort()).toEqual([...whole.gradients.keys()].sort());
-    for (const [path, values] of whole.gradients) {
-      values.forEach((value, i) => expect(parts.gradients.get(path)![i]).toBeCloseTo(value, 6));
-    }
-    expect(memory().numTensors).toBe(before);
-  });
+  test.each([[[1, 2]], [[1, 1, 1]]])(
+    "chunks of %j layers compute what the full model does",
+    (sizes) => {
+      const before = memory().numTensors;
+      const full = runChunks(customModel(isTied), [LAYERS]);
+      const chunked = runChunks(customModel(isTied), sizes);
+      expect(chunked.loss).toBeCloseTo(full.loss, 6);
+      expect([...chunked.gradients.keys()].sort()).toEqual([...full.gradients.keys()].sort());
+      for (const [path, values] of full.gradients) {
+        values.forEach((value, i) => expect(chunked.gradients.get(path)![i]).toBeCloseTo(value, 6));
+      }
+      expect(memory().numTensors).toBe(before);
+    },
+  );
 
   test("a stage of two chunks has the parameters of both", () => {
-    const { spec } = modelStage(gates(isTied), {}, [
+    const { spec } = modelStage(customModel(isTied), {}, [
       { start: 0, size: 1 },
       { start: 2, size: 1 },
     ]);
@@ -127,15 +137,12 @@ describe.each([true, false])("with a tied head (%s)", (isTied) => {
   });
 });
 
-test("the whole model's loss is that of its activations' head", () => {
-  const model = fullModel(gates(true));
+test("the loss of a full model is that of the head for its activations", () => {
+  const model = fullModel(customModel(true));
   const params = materialize<TransformerParams>(model.spec, 5);
-  const batch = rows();
+  const batch = makeBatch();
   const x = model.activations(params, batch.ids, evalContext);
-  const [direct, loss] = [
-    model.chunks[0]!.head!.loss(params, x, batch.targets),
-    model.loss(params, batch, evalContext),
-  ];
-  expect(loss.dataSync()).toEqual(direct.dataSync());
+  const expected = model.chunks[0]!.head!.loss(params, x, batch.targets);
+  expect(model.loss(params, batch, evalContext).dataSync()).toEqual(expected.dataSync());
   expect(model.logits(params, x).shape).toEqual([2, 3, VOCABULARY]);
 });

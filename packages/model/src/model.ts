@@ -1,5 +1,5 @@
-// What training, checkpoints, generation and evaluation know of a model. A family of models (GPT, an encoder of
-// your own) implements `Model`; nothing else in Tessera names a family.
+// The interface between models and all that uses them: training, checkpoints, generation and evaluation. A family of
+// models (GPT, a custom encoder) implements `Model`; nothing else in Tessera names a family.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { FloatStorage } from "@tessera/kernels/memory";
@@ -10,52 +10,53 @@ import type {
   Targets,
   TensorParallel,
 } from "@tessera/layers/parallel";
-import type { GradientSink, Like, ParamSpec, Tree } from "@tessera/params";
 import type { Range } from "@tessera/mesh";
+import type { GradientSink, Like, ParamSpec, Tree } from "@tessera/params";
 import type { Recomputation } from "./recomputation.js";
 
-/** Some rows of a step, as tensors. */
+/** The rows of one forward and backward: a microbatch. */
 export interface TokenBatch {
   /** [batch, time] (int32). */
   readonly ids: Tensor;
   readonly targets: Targets;
-  /** As `ForwardContext` has them, where several documents share a row. */
+  /** Position of each token, for packed documents: see `ForwardContext`. */
   readonly positions?: Tensor;
+  /** Start of each token's document, for packed documents: see `ForwardContext`. */
   readonly starts?: Tensor;
 }
 
-/** `ctx` for the rows of a batch. */
+/** `ctx` with the positions and document starts of a batch. */
 export const contextOf = (
   ctx: ForwardContext,
   { positions, starts }: TokenBatch,
 ): ForwardContext => ({ ...ctx, positions, starts });
 
-/** How a model is built on this rank. Parallel strategies and precision wrap it; its code stays the same. */
+/** How a model is built on this rank: parallelism, precision and recomputation. */
 export interface ModelOptions {
-  /** What tensor-parallel ranks do around the layers that they share. Default: nothing. */
+  /** Tensor parallelism of layers, embedding and head. Default: none. */
   readonly tensorParallel?: TensorParallel;
   /**
    * How activations are stored. Products round weights to the storage of what they multiply, so in `bf16` and
    * `fp16` the parameters, which stay fp32, are the master weights; their gradients are fp32 too. Default: fp32.
    */
   readonly storage?: FloatStorage;
-  /** What backward computes again instead of saving. Default: nothing. */
+  /** What backward recomputes instead of saving. Default: nothing. */
   readonly recompute?: Recomputation;
-  /** What a strategy puts around the model's layers, as FSDP does. Default: nothing. */
+  /** Wraps the model's layers, as FSDP does. Default: nothing. */
   readonly wrapper?: LayerWrapper;
 }
 
-/** What backward needs of a chunk's forward. */
+/** What a chunk's forward saves for backward. */
 export type ChunkSaved = { readonly embedding: Tree; readonly body: Tree };
 
-/** Consecutive layers of a model, as a pipeline stage holds them. The chunk of all layers is the whole model. */
+/** Consecutive layers of a model: what Megatron-LM calls a model chunk, or virtual pipeline stage. */
 export interface ModelChunk<P extends Tree> {
   readonly spec: Like<P, ParamSpec>;
-  /** Whether it takes ids. */
+  /** Whether its input is ids, not activations. */
   readonly isFirst: boolean;
-  /** What follows the last chunk's activations; null for the others. */
+  /** The head of the last chunk; null for the others. */
   readonly head: ModelHead<P> | null;
-  /** x -> y [batch, time, hidden]; x is ids [batch, time] (int32) for the first chunk, else like y. */
+  /** x -> y [batch, time, hidden]. x is ids [batch, time] (int32) in the first chunk, else activations like y. */
   forward(params: P, x: Tensor, ctx: ForwardContext): readonly [y: Tensor, saved: ChunkSaved];
   /** dy -> dx; null from the first chunk, as ids have no gradient. Frees `saved`. */
   backward(
@@ -67,7 +68,7 @@ export interface ModelChunk<P extends Tree> {
   ): Tensor | null;
 }
 
-/** Activations y [batch, time, hidden] become logits, or a loss in nats summed over weighted tokens. */
+/** Activations y [batch, time, hidden] -> logits, or a loss in nats: the weighted sum over tokens. */
 export interface ModelHead<P extends Tree> {
   loss(params: P, y: Tensor, targets: Targets): Tensor;
   lossAndGradient(params: P, y: Tensor, targets: Targets, sink: GradientSink<P>): LossAndGradient;
@@ -75,30 +76,31 @@ export interface ModelHead<P extends Tree> {
   logits(params: P, y: Tensor): Tensor;
 }
 
+/** A model of any architecture, before it is distributed over ranks. */
 export interface Model<P extends Tree = Tree> {
   readonly family: ModelFamily<P>;
-  /** Its configuration as JSON, from which its family builds it again. */
+  /** The configuration as JSON, from which `family` builds the model again. */
   readonly config: Readonly<Record<string, unknown>>;
   /**
-   * What decides which parameters it has and what it computes, by name. A run continues only with a model that
-   * is the same in all of it.
+   * All settings that determine the parameters and what is computed from them, by name. A run resumes only with a
+   * model that is the same in all of them.
    */
   readonly identity: Readonly<Record<string, string>>;
-  /** How many layers a pipeline may distribute over its stages. */
+  /** Number of layers, which pipeline parallelism distributes over stages. */
   readonly layerCount: number;
   /** The width of activations between layers. */
   readonly hiddenSize: number;
-  /** The chunk that has the layers of `layers`. */
+  /** The chunk of `layers`. */
   chunk(options: ModelOptions, layers: Range): ModelChunk<P>;
 }
 
-/** A kind of models, which builds them from what checkpoints record. */
+/** An architecture, which builds models from the configurations in checkpoints. */
 export interface ModelFamily<P extends Tree = Tree> {
-  /** As checkpoints record it: "gpt". */
+  /** The name in checkpoints: "gpt". */
   readonly name: string;
   /**
-   * The model of a configuration as JSON.
-   * @throws UserError where it is not one of this family's; `where` names the file.
+   * The model of a configuration as JSON. `where` is the file, for errors.
+   * @throws UserError where the configuration is not valid.
    */
   fromConfig(config: unknown, where: string): Model<P>;
 }

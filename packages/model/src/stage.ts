@@ -1,7 +1,8 @@
-// What one rank holds of a model's layers: all of them, or the chunks of its pipeline stage.
+// The layers of a model on one rank: the chunks of a pipeline stage, or all layers as one chunk.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { ForwardContext } from "@tessera/layers";
+import type { Range } from "@tessera/mesh";
 import {
   disposeTree,
   mergeTrees,
@@ -10,7 +11,6 @@ import {
   type ParamSpec,
   type Tree,
 } from "@tessera/params";
-import type { Range } from "@tessera/mesh";
 import {
   contextOf,
   type Model,
@@ -19,15 +19,16 @@ import {
   type TokenBatch,
 } from "./model.js";
 
+/** One pipeline stage of a model. */
 export interface ModelStage<P extends Tree = Tree> {
   readonly model: Model<P>;
   readonly options: ModelOptions;
-  /** Of the parameters of all its chunks together. */
+  /** Specs of the parameters of all chunks. */
   readonly spec: Like<P, ParamSpec>;
   readonly chunks: readonly ModelChunk<P>[];
 }
 
-/** A stage with a chunk for each of `layers`. */
+/** The stage that has a chunk per range of `layers`. */
 export function modelStage<P extends Tree>(
   model: Model<P>,
   options: ModelOptions,
@@ -38,34 +39,34 @@ export function modelStage<P extends Tree>(
   return { model, options, chunks, spec };
 }
 
-/** All layers on one rank. */
+/** A model whose layers are all on one rank. */
 export interface FullModel<P extends Tree = Tree> extends ModelStage<P> {
   /** The loss of `batch` in nats, a scalar. */
   loss(params: P, batch: TokenBatch, ctx: ForwardContext): Tensor;
-  /** The same, and every parameter's gradient to `sink`, last layers first. */
+  /** The same loss. Each parameter's gradient goes to `sink`, last layers first. */
   lossAndGradients(
     params: P,
     batch: TokenBatch,
     sink: GradientSink<P>,
     ctx: ForwardContext,
   ): Tensor;
-  /** ids [batch, time] -> activations [batch, time, hidden] before the head. */
+  /** ids [batch, time] (int32) -> activations [batch, time, hidden], the input of the head. */
   activations(params: P, ids: Tensor, ctx: ForwardContext): Tensor;
   /** Activations [batch, time, hidden] -> logits [batch, time, vocabulary]. */
   logits(params: P, x: Tensor): Tensor;
 }
 
-/** The whole of `model`, as one chunk. */
+/** All layers of `model` as one chunk. */
 export function fullModel<P extends Tree>(
   model: Model<P>,
   options: ModelOptions = {},
 ): FullModel<P> {
   const stage = modelStage(model, options, [{ start: 0, size: model.layerCount }]);
-  const [all] = stage.chunks as [ModelChunk<P>];
-  const head = all.head!; // the chunk that has all layers has the last
+  const [chunk] = stage.chunks as [ModelChunk<P>];
+  const head = chunk.head!; // it has the last layer
 
   const activations = (params: P, ids: Tensor, ctx: ForwardContext): Tensor => {
-    const [y, saved] = all.forward(params, ids, ctx);
+    const [y, saved] = chunk.forward(params, ids, ctx);
     disposeTree(saved);
     return y;
   };
@@ -80,10 +81,10 @@ export function fullModel<P extends Tree>(
     },
     lossAndGradients(params, batch, sink, step) {
       const ctx = contextOf(step, batch);
-      const [y, saved] = all.forward(params, batch.ids, ctx);
+      const [y, saved] = chunk.forward(params, batch.ids, ctx);
       const { loss, dx } = head.lossAndGradient(params, y, batch.targets, sink);
       y.dispose();
-      all.backward(params, saved, dx, sink, ctx);
+      chunk.backward(params, saved, dx, sink, ctx);
       dx.dispose();
       return loss;
     },

@@ -1,5 +1,5 @@
-// Models that are an embedding, layers of one kind, a norm and a head: GPT, BERT and most others. What differs
-// is given as parts; how a pipeline cuts them, and how the embedding's table is tied to the head, is written here.
+// Transformers: an embedding, blocks, a norm and a head, as GPT, BERT and most others. Each architecture provides
+// these parts. How they are divided into pipeline chunks, and how the head is tied to the embedding, is here.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { call, convert } from "@tessera/kernels";
@@ -20,15 +20,14 @@ import {
   type LmHeadParams,
   type TensorParallel,
 } from "@tessera/layers/parallel";
-import type { GradientSink, Like, ParamSpec, Tree } from "@tessera/params";
 import type { Range } from "@tessera/mesh";
+import type { GradientSink, Like, ParamSpec, Tree } from "@tessera/params";
 import type { Model, ModelChunk, ModelHead, ModelOptions } from "./model.js";
 import { stackBlocks, type Recomputation } from "./recomputation.js";
 
 /**
- * The parameters of a transformer, or of a chunk of one, which lacks what it does not use. Blocks are named by
- * their position in the whole model. `head` is empty where the token embedding makes the logits: the last chunk
- * then has the token embedding too.
+ * The parameters of a transformer, or of a chunk, in which unused ones are missing. Blocks are named by their index in
+ * the full model. `head` is empty where it is tied to the token embedding, which the last chunk then has too.
  */
 export type TransformerParams = {
   readonly embedding: Tree;
@@ -38,20 +37,21 @@ export type TransformerParams = {
   readonly head: LmHeadParams | NoParams;
 };
 
-/** What a transformer is made of. Parts are built for the tensor parallelism of a rank. */
+/** The parts of a transformer. */
 export interface TransformerParts {
   embedding(tensorParallel: TensorParallel): InputEmbedding<Tree, Tree>;
-  /** Dropout between embedding and first block, which has no parameters. */
+  /** Dropout after the embedding. */
   drop(tensorParallel: TensorParallel): Layer<NoParams, NoParams>;
+  /** Each block, with the recomputation of attention if `recompute` asks for it. */
   block(tensorParallel: TensorParallel, recompute: Recomputation | undefined): AnyLayer;
-  /** Before the head. */
+  /** The final norm, before the head. */
   norm(): AnyLayer;
   head(tensorParallel: TensorParallel): LmHead<LmHeadParams>;
-  /** Whether the head's table is the embedding's, whose parameter is then called `token`. */
+  /** Whether the head's table is the embedding's parameter `token`. */
   readonly isTied: boolean;
 }
 
-/** A transformer's `chunk`, from its parts. */
+/** The model that consists of `parts`; `about` is all else of it. */
 export function transformer<P extends TransformerParams>(
   about: Omit<Model<P>, "chunk">,
   parts: TransformerParts,
@@ -61,11 +61,12 @@ export function transformer<P extends TransformerParams>(
     const isLast = layers.start + layers.size === about.layerCount;
     return transformerChunk(parts, options, { layers, isFirst, isLast });
   };
-  // Of the parameters, `TransformerParts` knows only what all transformers have.
+  // `P` is more specific than the parameters that `TransformerParts` knows of.
   return { ...about, chunk } as unknown as Model<P>;
 }
 
-interface Position {
+/** Where in the model a chunk is. */
+interface ChunkPosition {
   readonly layers: Range;
   readonly isFirst: boolean;
   readonly isLast: boolean;
@@ -74,7 +75,7 @@ interface Position {
 function transformerChunk(
   parts: TransformerParts,
   options: ModelOptions,
-  position: Position,
+  position: ChunkPosition,
 ): ModelChunk<TransformerParams> {
   const { tensorParallel = noTensorParallel, wrapper = identityWrapper } = options;
   const { isFirst, isLast } = position;
@@ -112,11 +113,11 @@ function transformerChunk(
   };
 }
 
-/** What lies between embedding and head. Its parameters are the model's. */
+/** Dropout, blocks and norm, under the names of the model's parameters. */
 function createBody(
   parts: TransformerParts,
   { tensorParallel = noTensorParallel, wrapper = identityWrapper, recompute }: ModelOptions,
-  { layers: { start, size }, isFirst, isLast }: Position,
+  { layers: { start, size }, isFirst, isLast }: ChunkPosition,
 ): Layer<TransformerParams, Tree> {
   const block = parts.block(tensorParallel, recompute);
   const names = Array.from({ length: size }, (_, i) => String(start + i));
@@ -130,8 +131,8 @@ function createBody(
 }
 
 /**
- * Embeddings of the first chunk; of the last one the table, where it is the embedding's. A tied table is used
- * twice: on one stage it gets two gradients, on two stages each has a term of the sum.
+ * Specs of the embeddings in the first chunk, and of a tied table in the last one. A tied table has two gradients: in
+ * one chunk it is given both, in two chunks each is given one, and they need an all-reduce.
  */
 function embeddingSpec(
   { isTied }: TransformerParts,
@@ -139,16 +140,16 @@ function embeddingSpec(
   head: LmHead<LmHeadParams> | null,
 ): Like<Tree, ParamSpec> {
   if (!isTied) return embedding?.spec ?? {};
-  const isBoth = embedding !== null && head !== null;
-  const use = isBoth ? { gradientCount: 2 } : { isTiedAcrossStages: true };
+  const isOneChunk = embedding !== null && head !== null;
+  const tie = isOneChunk ? { gradientCount: 2 } : { isTiedAcrossStages: true };
   if (embedding !== null) {
     const spec = embedding.spec as Like<TokenParams, ParamSpec>;
-    return { ...spec, token: { ...spec.token, ...use } };
+    return { ...spec, token: { ...spec.token, ...tie } };
   }
-  return head === null ? {} : { token: { ...head.spec.table, ...use } };
+  return head === null ? {} : { token: { ...head.spec.table, ...tie } };
 }
 
-/** h in the storage of activations. Consumes h. */
+/** h, stored like activations. Consumes h. */
 function castActivations(h: Tensor, storage: FloatStorage = "fp32"): Tensor {
   if (storage === "fp32") return h;
   const { y } = call(convert, { x: h }, { storage });
@@ -156,7 +157,7 @@ function castActivations(h: Tensor, storage: FloatStorage = "fp32"): Tensor {
   return y;
 }
 
-/** The head's parameters: a table of its own, or the token embedding. */
+/** The head's own parameters, or the tied token embedding. */
 const headParams = ({ embedding, head }: TransformerParams): LmHeadParams =>
   "table" in head ? head : { table: (embedding as TokenParams).token };
 

@@ -1,14 +1,14 @@
-// What a run asks of all its axes together.
+// Questions and reductions over all axes of a run.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { ReduceOp } from "@tessera/collectives";
-import type { Tree } from "@tessera/params";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
+import type { Tree } from "@tessera/params";
 import type { ParallelAxis } from "./axis.js";
 
 type Axes = readonly ParallelAxis[];
 
-/** This rank among those of all `axes`, the first axis outermost. */
+/** Index of this rank among the ranks of all `axes`, the first axis outermost, and their number. */
 export const rankAmong = (axes: Axes): ShardIndex =>
   axes.reduce(
     ({ index, count }, { group: { rank, size } }) => ({
@@ -18,44 +18,44 @@ export const rankAmong = (axes: Axes): ShardIndex =>
     UNSHARDED,
   );
 
-/** Which shard of each step's samples this rank has. */
+/** This rank's shard of the samples of each step. */
 export const sampleShard = (axes: Axes): ShardIndex =>
   rankAmong(axes.filter(({ batch }) => batch === "samples"));
 
-/** The axes whose ranks' losses add up to that of the whole batch. */
+/** The axes over which the losses of ranks are summed for that of the global batch. */
 export const lossAxes = (axes: Axes): Axes => axes.filter(({ batch }) => batch !== "same");
 
-/** Whether this rank is the one that logs. */
+/** Whether this is the first rank, which logs. */
 export const isFirstRank = (axes: Axes): boolean => rankAmong(axes).index === 0;
 
-/** `gradients` with the terms that ranks of all `axes` computed added up. Consumes them. */
+/** All-reduces those gradients that are partial sums along any of `axes`. Consumes `gradients`. */
 export const completeGradients = (axes: Axes, gradients: Tree): Tree =>
-  axes.reduceRight((summed, axis) => axis.completeGradients(summed), gradients);
+  axes.reduceRight((sums, axis) => axis.completeGradients(sums), gradients);
 
-/** How many ranks of `axes` hold the parameter at `path`. */
+/** How many ranks of `axes` have the same part of the parameter at `path`. */
 export const replicaCount = (axes: Axes, path: string): number =>
   axes.reduce(
     (count, axis) => (axis.group.size === 1 ? count : count * axis.replica(path).count),
     1,
   );
 
-/** x reduced over the ranks of all `axes`. Consumes x; nothing is read back. */
+/** All-reduces x over the ranks of all `axes`, without reading it back. Consumes x. */
 export const allReduceOver = (axes: Axes, x: Tensor, op: ReduceOp = "sum"): Tensor =>
-  axes.reduceRight((own, { group }) => {
-    if (group.size === 1) return own;
-    const total = group.allReduce(own, op).wait();
-    own.dispose();
+  axes.reduceRight((partial, { group }) => {
+    if (group.size === 1) return partial;
+    const total = group.allReduce(partial, op).wait();
+    partial.dispose();
     return total;
   }, x);
 
-/** A plain number reduced over the ranks of all `axes`, which all call this, in fp32. */
+/** All-reduces a number over the ranks of all `axes`, in fp32. All of them must call it. */
 export const allReduceScalar = (axes: Axes, value: number, op: ReduceOp = "sum"): number =>
   axes.reduceRight(
-    (own, { group }) =>
-      group.size === 1 ? own : group.allReduceValues(Float32Array.of(own), op).wait()[0]!,
+    (partial, { group }) =>
+      group.size === 1 ? partial : group.allReduceValues(Float32Array.of(partial), op).wait()[0]!,
     value,
   );
 
-/** Whether `here` holds on any rank. Called by all of them. */
+/** Whether `here` is true on any rank of `axes`. All of them must call it. */
 export const anyRank = (axes: Axes, here: boolean): boolean =>
   allReduceScalar(axes, here ? 1 : 0, "max") > 0;

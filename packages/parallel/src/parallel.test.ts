@@ -1,4 +1,4 @@
-// Folds over axes, on ranks that talk to nobody.
+// Folds over axes, with fake process groups.
 
 import "@tensorflow/tfjs-backend-cpu";
 import { beforeAll, expect, test } from "@jest/globals";
@@ -24,8 +24,8 @@ beforeAll(async () => {
   await setBackend("cpu");
 });
 
-/** Rank `rank` of `size`, in a group whose ranks all have the same values. */
-function alike(rank: number, size: number): ProcessGroup {
+/** A process group whose ranks all have the same values. */
+function fakeGroup(rank: number, size: number): ProcessGroup {
   const group = singleGroup();
   return {
     ...group,
@@ -43,7 +43,7 @@ function alike(rank: number, size: number): ProcessGroup {
 }
 
 const axis = (name: string, batch: ParallelAxis["batch"], rank: number, size: number) => ({
-  ...replicatedAxis(name, alike(rank, size)),
+  ...replicatedAxis(name, fakeGroup(rank, size)),
   batch,
 });
 
@@ -54,52 +54,52 @@ const axes: ParallelAxis[] = [
   axis("tensor", "same", 4, 5),
 ];
 
-test("ranks among axes count the first axis outermost", () => {
+test("the first axis is outermost in the order of ranks", () => {
   expect(rankAmong(axes)).toEqual({ index: ((1 * 3 + 2) * 4 + 3) * 5 + 4, count: 120 });
   expect(sampleShard(axes)).toEqual({ index: 2 * 4 + 3, count: 12 });
   expect(isFirstRank(axes)).toBe(false);
   expect(isFirstRank(axes.map(({ name }) => axis(name, "same", 0, 2)))).toBe(true);
 });
 
-test("losses are summed over the axes whose ranks see other samples or other terms", () => {
+test("losses are summed over the axes whose ranks have different samples or different terms", () => {
   expect(lossAxes(axes).map(({ name }) => name)).toEqual(["pipeline", "data", "outer"]);
 });
 
-test("a parameter's replicas are those along each axis, multiplied", () => {
+test("the number of replicas is the product over all axes", () => {
   expect(replicaCount(axes, "norm.gain")).toBe(120);
   expect(replicaCount([], "norm.gain")).toBe(1);
 });
 
-test("reductions go over every axis, and leave nothing behind", () => {
+test("reductions include every axis, and leak nothing", () => {
   const before = memory().numTensors;
   expect(allReduceScalar(axes, 2)).toBe(240);
   expect(allReduceScalar(axes, 2, "max")).toBe(2);
   expect([true, false].map((here) => anyRank(axes, here))).toEqual([true, false]);
-  const alone = scalar(7);
-  expect(allReduceOver([replicatedAxis("data", singleGroup())], alone)).toBe(alone);
-  alone.dispose();
+  const x = scalar(7);
+  expect(allReduceOver([replicatedAxis("data", singleGroup())], x)).toBe(x);
+  x.dispose();
   expect(memory().numTensors).toBe(before);
 });
 
 test("gradients are completed from the innermost axis outwards", () => {
   const order: string[] = [];
-  const noting = axes.map((one) => ({
+  const recording = axes.map((one) => ({
     ...one,
     completeGradients: (gradients: ReturnType<ParallelAxis["completeGradients"]>) => {
       order.push(one.name);
       return gradients;
     },
   }));
-  completeGradients(noting, {});
+  completeGradients(recording, {});
   expect(order).toEqual(["tensor", "outer", "data", "pipeline"]);
 });
 
-test("a stop signal goes along each axis of several ranks, and is seen a step after the last", () => {
-  const alone = createStopSignal([axis("data", "samples", 0, 1)]);
-  expect([alone.poll(false), alone.poll(true)]).toEqual([false, true]);
+test("a stop signal is reduced along each axis of several ranks, and returned one step after the last", () => {
+  const single = createStopSignal([axis("data", "samples", 0, 1)]);
+  expect([single.poll(false), single.poll(true)]).toEqual([false, true]);
   const two = createStopSignal(axes.slice(0, 2));
   const polls = [false, true, true, true, true, true].map((here) => two.poll(here));
-  // The round that began before the flag was raised says no; the next one takes two axes.
+  // The flag is raised after the first round has begun; the second round takes a step per axis.
   expect(polls).toEqual([false, false, false, false, true, false]);
   two.finish();
 });

@@ -1,19 +1,19 @@
-// How ranks agree to stop after the same step without waiting for each other.
+// Lets ranks agree to stop after the same step, without blocking on a reduction in each step.
 
 import type { Work } from "@tessera/collectives";
 import type { ParallelAxis } from "./axis.js";
 
 export interface StopSignal {
   /**
-   * Called by all ranks after every step, with whether this rank is asked to stop. True on all of them
+   * Called by all ranks after every step. `here` is whether this rank has been asked to stop. Returns true on all ranks
    * after the same step.
    */
   poll(here: boolean): boolean;
-  /** Takes what is under way, so that groups can close. */
+  /** Waits for the reduction in flight, so that groups can close. */
   finish(): void;
 }
 
-/** The flag goes along one axis after another, and the answer of each is taken a step later. */
+/** Reduces the flag along one axis per step, and waits for each reduction one step later. */
 export function createStopSignal(axes: readonly ParallelAxis[]): StopSignal {
   const groups = axes.map(({ group }) => group).filter(({ size }) => size > 1);
   let pending: Work<Float32Array> | null = null;
@@ -27,7 +27,7 @@ export function createStopSignal(axes: readonly ParallelAxis[]): StopSignal {
         if (answer > 0) return true;
         axis = 0;
       }
-      // A flag that was raised after the first axis waits for the next round.
+      // A flag that is raised after the reduction along the first axis waits for the next round.
       const flag = axis === 0 ? Number(here) : answer;
       pending = groups[axis]!.allReduceValues(Float32Array.of(flag), "max");
       axis += 1;

@@ -1,4 +1,4 @@
-// The simplest gradient sink: it sums what each parameter is given.
+// The simplest gradient sink: it sums the gradients of each parameter.
 
 import { Tensor, zerosLike } from "@tensorflow/tfjs-core";
 import { accumulateAll, callMultiTensor } from "@tessera/kernels";
@@ -7,7 +7,7 @@ import { createSink, mapTensors, type GradientSink, type Tree } from "./tree.js"
 
 export interface Accumulator<P extends Tree> {
   readonly sink: GradientSink<P>;
-  /** Takes the sums so far, zeros where no gradient came. The caller owns them; sums restart at zero. */
+  /** Returns the sums so far, zeros where there was no gradient, and restarts at zero. The caller owns them. */
   readonly take: () => P;
 }
 
@@ -44,9 +44,9 @@ export function accumulate<P extends Tree>(params: P): Accumulator<P> {
     sink,
     take() {
       flush();
-      const taken = mapTensors(params, (leaf, path) => sums.get(path) ?? zerosLike(leaf));
+      const total = mapTensors(params, (leaf, path) => sums.get(path) ?? zerosLike(leaf));
       sums.clear();
-      return taken;
+      return total;
     },
   };
 }

@@ -11,19 +11,19 @@ export interface Partition {
   /** The units in error messages: "heads". */
   readonly unitName: string;
   /**
-   * `even`: the ranks must divide the units. `replicated`: with fewer units than ranks, neighbouring ranks hold
-   * replicas of one, as KV heads in grouped-query attention. `uneven`: the last ranks may hold less.
+   * `even`: the number of ranks must divide the units. `replicated`: with fewer units than ranks, neighbouring ranks
+   * have replicas of one, like KV heads in grouped-query attention. `uneven`: the last rank may have fewer.
    */
   readonly rule: "even" | "replicated" | "uneven";
 }
 
-/** How many of `count` tensor-parallel ranks hold the same units. */
+/** How many of `count` tensor-parallel ranks have the same units. */
 export const replicaCount = ({ rule, units }: Partition, count: number): number =>
   rule === "replicated" ? count / Math.min(count, units) : 1;
 
 /**
- * The range of a dimension of `extent` that `shard` holds.
- * @throws UserError that names `path` where the units cannot be sharded so.
+ * The range of `shard` in a dimension of `extent`.
+ * @throws UserError that names `path` where the units cannot be sharded over so many ranks.
  */
 export function partitionRange(
   extent: number,
@@ -63,6 +63,6 @@ export const vocabularyPartition = (vocabulary: number): Partition => ({
   rule: "uneven",
 });
 
-/** The tokens whose rows `shard` holds. */
+/** The tokens whose rows `shard` has. */
 export const vocabularyRange = (vocabulary: number, shard: ShardIndex): Range =>
   partitionRange(vocabulary, vocabularyPartition(vocabulary), shard, "vocabulary");

@@ -1,5 +1,5 @@
-// Which elements of which parameters a rank's tensors hold, whatever strategy sharded them: checkpoints save and
-// load states by these alone.
+// Which elements of which parameters a rank's tensors have, whatever strategy sharded them. Checkpoints save and load
+// states by these layouts alone.
 
 import { sizeOf } from "@tessera/kernels/contract";
 import type { ShardIndex } from "@tessera/mesh";
@@ -13,11 +13,11 @@ export interface FlatRange {
   /** Offset of the first element in the slice, in row-major order. */
   readonly sliceOffset: number;
   readonly size: number;
-  /** Its offset in the tensor. Elements that no range covers are padding. */
+  /** Offset of the first element in the tensor. Elements that no range covers are padding. */
   readonly tensorOffset: number;
 }
 
-/** The shape of a tensor, and the ranges of parameters that it holds. */
+/** The shape of a tensor, and the ranges of parameters in it. */
 export interface ShardLayout {
   readonly shape: readonly number[];
   readonly ranges: readonly FlatRange[];
@@ -30,16 +30,16 @@ export function shardLayout(spec: ParamSpec, shard: ShardIndex, path: string): S
   return { shape: slice.size, ranges: [all] };
 }
 
-/** What of `range` lies in chunk `index` of its tensor, in chunks of `size` elements: one range, or none. */
+/** The part of `range` in chunk `index` of its tensor, in chunks of `size` elements: one range, or none. */
 export function clipRange(range: FlatRange, index: number, size: number): readonly FlatRange[] {
   const from = Math.max(range.tensorOffset, index * size);
   const to = Math.min(range.tensorOffset + range.size, (index + 1) * size);
   if (from >= to) return [];
-  const first = range.sliceOffset + from - range.tensorOffset;
-  return [{ ...range, sliceOffset: first, size: to - from, tensorOffset: from - index * size }];
+  const sliceOffset = range.sliceOffset + from - range.tensorOffset;
+  return [{ ...range, sliceOffset, size: to - from, tensorOffset: from - index * size }];
 }
 
-/** Shard `index` of `count` of a range, as even as can be: one range, or none. */
+/** Shard `index` of `count` of a range, as even as possible: one range, or none. */
 export function splitRange(range: FlatRange, { index, count }: ShardIndex): readonly FlatRange[] {
   const [from, to] = [index, index + 1].map((i) => Math.floor((range.size * i) / count));
   const [start, size] = [from!, to! - from!];

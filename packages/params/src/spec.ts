@@ -14,25 +14,27 @@ export type Initializer =
   | { readonly kind: "normal"; readonly std: number };
 
 export interface ParamSpec {
-  /** Of the full parameter, over all ranks. */
+  /** The shape of the full parameter. */
   readonly shape: readonly number[];
-  /** How tensor parallelism shards it; null where every rank holds all of it. */
+  /** How tensor parallelism shards it; null if it is replicated. */
   readonly partition: Partition | null;
   readonly init: Initializer;
-  /** Whether weight decay acts on it: on matrices, not on norm weights and biases. */
+  /** Whether weight decay applies: to matrices, not to norm weights and biases. */
   readonly decay: boolean;
   /**
    * Whether it is used inside a tensor-parallel region, where activations are partial sums, and so are the gradients of
    * parameters that are replicated there: they need an all-reduce. Set by `TensorParallel`. Default: false.
    */
   readonly isTensorParallel?: boolean;
-  /** Gradients that one backward pass produces for it. Default: 1. */
+  /** Number of gradients that one backward pass produces for it. Default: 1. */
   readonly gradientCount?: number;
-  /** Whether the first and the last pipeline stage both hold it, so that their gradients are summed. Default: false. */
+  /** Whether the first and the last pipeline stage both have it, so that its gradients need an all-reduce. Default: false. */
   readonly isTiedAcrossStages?: boolean;
 }
 
+/** All elements have one value. */
 export const constant = (value: number): Initializer => ({ kind: "constant", value });
+/** Normally distributed, with mean 0. */
 export const normal = (std: number): Initializer => ({ kind: "normal", std });
 
 /** A matrix: normally distributed, with weight decay. */
@@ -55,8 +57,8 @@ export const vector = (
 });
 
 /**
- * The slice of a parameter that `shard` holds.
- * @throws UserError that names the parameter where it cannot be sharded so.
+ * The slice of a parameter that `shard` has.
+ * @throws UserError that names the parameter where it cannot be sharded over so many ranks.
  */
 export function shardSlice(
   { shape, partition }: ParamSpec,

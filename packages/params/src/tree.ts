@@ -1,5 +1,5 @@
-// Trees: plain nested records. Parameters, gradients, optimizer state and specifications have one
-// shape, so the same few functions serve them all.
+// Trees: plain nested records, like JAX's pytrees. Parameters, gradients, optimizer state and specs have the same
+// structure, so a few functions serve them all.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { Gradient } from "./gradient.js";
@@ -13,36 +13,37 @@ export type Tree = TreeOf<Tensor>;
 /** The tree `P` with every tensor replaced by `L`. */
 export type Like<P, L> = P extends Tensor ? L : { readonly [K in keyof P]: Like<P[K], L> };
 
-/** One function per leaf of `P`, which takes ownership of that leaf's gradient. */
+/** One function per leaf of `P`, which consumes that leaf's gradient. */
 export type GradientSink<P> = Like<P, (gradient: Gradient) => void>;
 
-/** A leaf of a tree, and the names that lead to it, joined by dots. */
+/** A leaf of a tree, and its path: names joined by dots. */
 export type Leaf<L> = readonly [path: string, leaf: L];
 
-/** Tensors and parameter specifications have a shape; numbers and functions are no records. */
+/** Leaves are numbers, functions, and what has a shape: tensors and specs. */
 const isBranch = (node: unknown): node is Readonly<Record<string, unknown>> =>
   typeof node === "object" && node !== null && !("shape" in node && Array.isArray(node.shape));
 
+/** The path of `name` below `path`, which is "" at the root. */
 export const joinPath = (path: string, name: string): string =>
   path === "" ? name : `${path}.${name}`;
 
-/** All leaves in the order of the tree. */
+/** All leaves, depth first. */
 export function leaves<L>(tree: TreeOf<L>): Leaf<L>[] {
-  const found: Leaf<L>[] = [];
-  collectLeaves(tree, "", found);
-  return found;
+  const collected: Leaf<L>[] = [];
+  collectLeaves(tree, "", collected);
+  return collected;
 }
 
-function collectLeaves<L>(tree: TreeOf<L>, path: string, found: Leaf<L>[]): void {
+function collectLeaves<L>(tree: TreeOf<L>, path: string, into: Leaf<L>[]): void {
   if (!isBranch(tree)) {
-    found.push([path, tree]);
+    into.push([path, tree]);
     return;
   }
   const branch = tree as Readonly<Record<string, TreeOf<L>>>;
-  for (const name of Object.keys(branch)) collectLeaves(branch[name]!, joinPath(path, name), found);
+  for (const name of Object.keys(branch)) collectLeaves(branch[name]!, joinPath(path, name), into);
 }
 
-/** The leaf at `path`, or undefined where the tree has none. */
+/** The leaf at `path`, or undefined if there is none. */
 export function leafAt<L>(tree: TreeOf<L>, path: string): L | undefined {
   let node: unknown = tree;
   for (const name of path === "" ? [] : path.split(".")) {
@@ -55,7 +56,7 @@ export function leafAt<L>(tree: TreeOf<L>, path: string): L | undefined {
 /** `T` with its leaves of type `L` replaced by `M`. */
 type Mapped<T, L, M> = T extends L ? M : { readonly [K in keyof T]: Mapped<T[K], L, M> };
 
-/** A tree of the same shape, with `change` applied to every leaf. */
+/** Applies `change` to every leaf, in a tree of the same structure. */
 export function mapTree<T extends TreeOf<L>, L, M>(
   tree: T,
   change: (leaf: L, path: string) => M,
@@ -71,7 +72,7 @@ export function mapTree<T extends TreeOf<L>, L, M>(
   return changed as Result;
 }
 
-/** What either tree has; where both have a leaf, that of `b`. */
+/** The leaves of both trees. Where both have a leaf, it is that of `b`. */
 export function mergeTrees<T>(a: T, b: T): T {
   if (!isBranch(a) || !isBranch(b)) return b;
   const merged: Record<string, unknown> = { ...a };
@@ -81,22 +82,23 @@ export function mergeTrees<T>(a: T, b: T): T {
   return merged as T;
 }
 
-/** `tree` without those leaves that `keep` does not hold of. Its branches stay, also where they become empty. */
+/** The leaves for which `keep` is true. Branches stay, even if they become empty. */
 export function filterTree<L>(
   tree: TreeOf<L>,
   keep: (path: string, leaf: L) => boolean,
   path = "",
 ): TreeOf<L> {
   if (!isBranch(tree)) return keep(path, tree) ? tree : {};
-  const kept: Record<string, TreeOf<L>> = {};
+  const filtered: Record<string, TreeOf<L>> = {};
   for (const [name, child] of Object.entries(tree as Readonly<Record<string, TreeOf<L>>>)) {
     const childPath = joinPath(path, name);
-    if (isBranch(child) || keep(childPath, child)) kept[name] = filterTree(child, keep, childPath);
+    if (isBranch(child) || keep(childPath, child))
+      filtered[name] = filterTree(child, keep, childPath);
   }
-  return kept;
+  return filtered;
 }
 
-/** A tree of tensors of the same shape. */
+/** `mapTree` for a tree of tensors, whose type stays. */
 export const mapTensors = <P extends Tree>(
   tree: P,
   change: (leaf: Tensor, path: string) => Tensor,
@@ -113,6 +115,7 @@ export const createSink = <P extends Tree>(
 export const sendGradient = (sink: GradientSink<Tree>, path: string, gradient: Gradient): void =>
   leafAt<(gradient: Gradient) => void>(sink, path)!(gradient);
 
+/** Disposes all tensors of a tree. */
 export const disposeTree = (tree: Tree): void => {
   for (const [, leaf] of leaves<Tensor>(tree)) leaf.dispose();
 };
