@@ -1,22 +1,9 @@
-// How the learning rate goes, by Hugging Face's names.
+// The learning-rate schedule that flags name.
 
 import { UserError } from "@tessera/config";
-import type { DecayStyle, ScheduleConfig, WsdDecayStyle } from "@tessera/optim/schedules";
+import type { ScheduleConfig, WsdDecayStyle } from "@tessera/optim/schedules";
 import type { Flags } from "./flags.js";
-
-/** Values of --lr_scheduler_type, each behind a linear warm-up. */
-const STYLES = {
-  constant: "constant",
-  constant_with_warmup: "constant",
-  linear: "linear",
-  cosine: "cosine",
-  inverse_sqrt: "inverse-square-root",
-  warmup_stable_decay: "WSD",
-} as const satisfies Record<string, DecayStyle>;
-
-type SchedulerType = keyof typeof STYLES;
-
-export const schedulerTypes = Object.keys(STYLES) as SchedulerType[];
+import { DECAY_STYLES } from "./scheduler_types.js";
 
 /** Values of decay_type of transformers' get_wsd_schedule. */
 const CURVES = new Map<unknown, WsdDecayStyle>([
@@ -30,7 +17,7 @@ const CURVES = new Map<unknown, WsdDecayStyle>([
 export function chooseSchedule(flags: Flags): ScheduleConfig {
   const { lr_scheduler_type: type, max_steps: total, learning_rate: peak } = flags;
   const schedule: ScheduleConfig = {
-    kind: STYLES[type],
+    kind: DECAY_STYLES[type],
     peak,
     floor: Math.min(flags.min_learning_rate, peak),
     warmup: Math.min(flags.warmup_steps, total),

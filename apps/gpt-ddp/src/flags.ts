@@ -19,7 +19,7 @@ import {
   optimizerFlags,
   precisionFlags,
 } from "@tessera/trainer/flags";
-import { schedulerTypes } from "./choose_schedule.js";
+import { schedulerTypes } from "./scheduler_types.js";
 import { CHECKPOINTS, DOCUMENTS, OPTIMIZER, PRECISION } from "./flag_names.js";
 
 const count = { min: 1, whole: true } as const;

@@ -2,7 +2,9 @@
 // where nothing can be allocated before they are free.
 
 import type { Addon } from "./addon.js";
-import type { NativeValues } from "./tensor_data.js";
+
+/** Elements as JavaScript has them. */
+export type NativeValues = Float32Array | Int32Array | Uint8Array;
 
 export class NativeMemory {
   /** How often values were copied out for JavaScript. */

@@ -11,10 +11,9 @@ import {
   type TensorInfo,
 } from "@tensorflow/tfjs-core";
 import { STORAGES, storageBytes, type Storage } from "@tessera/kernels/memory";
-import type { NativeMemory } from "./native_memory.js";
+import type { NativeMemory, NativeValues } from "./native_memory.js";
 
 type Values = backend_util.BackendValues;
-export type NativeValues = Float32Array | Int32Array | Uint8Array;
 
 /** The backend that tensor data belong to. */
 export interface DataOwner {
