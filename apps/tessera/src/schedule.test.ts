@@ -37,5 +37,5 @@ test("a schedule of one's own is checked, and refused with the place where it ha
     encoding: "utf8",
   });
   expect(status).toBe(2);
-  expect(stderr).toMatch(/wait for each other without end: stage 0 at B0, stage 1 at F1\n$/);
+  expect(stderr).toMatch(/the schedules deadlock: stage 0 at B0, stage 1 at F1\n$/);
 });

@@ -1,4 +1,4 @@
-// What stages do together, on ranks of their own.
+// The pipeline axis on real ranks.
 
 import "@tensorflow/tfjs-backend-cpu";
 import { join } from "node:path";
@@ -9,28 +9,28 @@ import { runThreads, singleGroup } from "@tessera/collectives";
 import { vector } from "@tessera/params";
 import { UNSHARDED } from "@tessera/mesh";
 import { createSchedules, formatSchedule, pipelineAxis } from "./index.js";
-import type { Joined } from "./programs/axes.js";
+import type { AxisResult } from "./programs/axes.js";
 
 const program = pathToFileURL(join(__dirname, "../dist/programs/axes.js"));
 
 test.each([2, 3, 4])(
-  "%i stages join what each holds, and sum what both ends hold",
+  "%i stages gather their parameters, and sum gradients of tied ones",
   async (stages) => {
-    const all = await runThreads<Joined>({ program, ranks: stages });
+    const all = await runThreads<AxisResult>({ program, ranks: stages });
     const schedules = createSchedules("1f1b", { stages, microbatches: 3, chunks: 1 });
-    all.forEach(({ joined, completed, copies, schedule, leaked }, stage) => {
-      expect(new Map(joined.map(([path, ...values]) => [path, values]))).toEqual(
+    all.forEach(({ gathered, completed, replicas, schedule, leaked }, stage) => {
+      expect(new Map(gathered.map(([path, ...values]) => [path, values]))).toEqual(
         new Map<string, number[]>([
           ["table", [7, 2]],
           ...schedules.map((_, i): [string, number[]] => [`layers.${i}`, [100 + i, i + 1]]),
         ]),
       );
-      const own: [string, number] = [`layers.${stage}`, 10 ** stage];
+      const local: [string, number] = [`layers.${stage}`, 10 ** stage];
       const isEnd = stage === 0 || stage === stages - 1;
       const table: [string, number] = ["table", 1 + 10 ** (stages - 1)];
-      expect(new Map(completed)).toEqual(new Map(isEnd ? [own, table] : [own]));
-      expect(copies).toEqual({
-        [own[0]]: UNSHARDED,
+      expect(new Map(completed)).toEqual(new Map(isEnd ? [local, table] : [local]));
+      expect(replicas).toEqual({
+        [local[0]]: UNSHARDED,
         ...(isEnd && { table: { index: stage === 0 ? 0 : 1, count: 2 } }),
       });
       expect({ schedule, leaked }).toEqual({
@@ -41,7 +41,7 @@ test.each([2, 3, 4])(
   },
 );
 
-test("one stage holds and does everything", () => {
+test("a single stage has all actions, and completes nothing", () => {
   const axis = pipelineAxis({
     kind: "1f1b",
     chunks: 1,

@@ -1,4 +1,4 @@
-// What the stages of a pipeline do together, beside passing activations on.
+// The pipeline axis: schedules, gradients of tied parameters, and parameters of all stages.
 
 import { zeros, type Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup } from "@tessera/collectives";
@@ -17,39 +17,40 @@ import type { ParallelAxis } from "@tessera/parallel";
 import type { PipelineSchedule } from "./action.js";
 import { createSchedules, type ScheduleKind } from "./schedules.js";
 
-/** The stages, in order: this one's rank is its group's. */
+/** The ranks of its group are the stages, in order. */
 export interface PipelineAxis extends ParallelAxis {
-  /** What this stage does in a step of so many microbatches. */
+  /** This stage's schedule for a step of `microbatches`. */
   schedule(microbatches: number): PipelineSchedule;
 }
 
 const memoizeSchedules = (kind: ScheduleKind, stages: number, chunks: number) => {
-  const known = new Map<number, readonly PipelineSchedule[]>();
+  const cache = new Map<number, readonly PipelineSchedule[]>();
   return (microbatches: number): readonly PipelineSchedule[] => {
-    const found =
-      known.get(microbatches) ?? createSchedules(kind, { stages, microbatches, chunks });
-    known.set(microbatches, found);
-    return found;
+    const schedules =
+      cache.get(microbatches) ?? createSchedules(kind, { stages, microbatches, chunks });
+    cache.set(microbatches, schedules);
+    return schedules;
   };
 };
 
 export interface PipelineOptions {
   readonly kind: ScheduleKind;
-  /** Chunks of the model on each stage. */
+  /** Model chunks on each stage. */
   readonly chunks: number;
   readonly group: ProcessGroup;
-  /** The first and the last stage, on those; null on the others. */
+  /** The group of the first and the last stage, on those; null on others. */
   readonly endsGroup: ProcessGroup | null;
-  /** Of the parameters of each stage. */
+  /** Parameter specs of each stage. */
   readonly specs: readonly TreeOf<ParamSpec>[];
 }
 
+/** The axis of pipeline stages. A parameter that both ends hold has `isTiedAcrossStages` in its spec. */
 export function pipelineAxis(options: PipelineOptions): PipelineAxis {
   const { kind, chunks, group, endsGroup, specs } = options;
   const schedules = memoizeSchedules(kind, group.size, chunks);
-  const own = specs[group.rank]!;
+  const localSpec = specs[group.rank]!;
   const isTied = (path: string): boolean =>
-    leafAt<ParamSpec>(own, path)?.isTiedAcrossStages === true;
+    leafAt<ParamSpec>(localSpec, path)?.isTiedAcrossStages === true;
   return {
     name: "pipeline",
     group,
@@ -69,19 +70,19 @@ export function pipelineAxis(options: PipelineOptions): PipelineAxis {
   };
 }
 
-/** The parameters of all stages, as `specs` describe them, on every stage. Consumes `own`. */
-function gatherStages(own: Tree, specs: readonly TreeOf<ParamSpec>[], group: ProcessGroup): Tree {
-  const held = new Map(leaves<Tensor>(own));
+/** The parameters of all stages, on every stage. Consumes `local`. */
+function gatherStages(local: Tree, specs: readonly TreeOf<ParamSpec>[], group: ProcessGroup): Tree {
+  const localByPath = new Map(leaves<Tensor>(local));
   const all = new Map<string, Tensor>();
   specs.forEach((spec, stage) => {
     for (const [path, { shape }] of leaves<ParamSpec>(spec)) {
-      if (all.has(path)) continue; // both ends hold the same
-      const sent = stage === group.rank ? held.get(path)!.clone() : zeros([...shape]);
-      all.set(path, group.broadcast(sent, stage).wait());
-      sent.dispose();
+      if (all.has(path)) continue; // tied: the first stage has sent it
+      const x = stage === group.rank ? localByPath.get(path)!.clone() : zeros([...shape]);
+      all.set(path, group.broadcast(x, stage).wait());
+      x.dispose();
     }
   });
-  for (const leaf of held.values()) leaf.dispose();
+  for (const leaf of localByPath.values()) leaf.dispose();
   return specs
     .map((spec): Tree => mapTree(spec, (_leaf: ParamSpec, path) => all.get(path)!))
     .reduce(mergeTrees);

@@ -1,26 +1,26 @@
-// A sink that keeps what it is given for later: how backward is split in two halves.
+// Splits backward in two halves: weight gradients are stored, and computed when the schedule says so.
 
-import type { Gradient, GradientSink, Tree } from "@tessera/params";
-import { leafAt, mapTree } from "@tessera/params";
+import {
+  createSink,
+  sendGradient,
+  type Gradient,
+  type GradientSink,
+  type Tree,
+} from "@tessera/params";
 
 export interface DeferredGradients<P extends Tree> {
   readonly sink: GradientSink<P>;
-  /** Hands everything on to `behind`, where gradients that are promises are computed. */
-  readonly release: (behind: GradientSink<P>) => void;
+  /** Sends all stored gradients to `target`, which computes the deferred ones. */
+  readonly release: (target: GradientSink<P>) => void;
 }
 
-/** A sink shaped like `params` that keeps all gradients until `release`. */
+/** A sink that stores all gradients of `params` until `release`. */
 export function deferGradients<P extends Tree>(params: P): DeferredGradients<P> {
-  const kept: { readonly path: string; readonly gradient: Gradient }[] = [];
-  const sink = mapTree(params, (_leaf, path) => (gradient: Gradient) => {
-    kept.push({ path, gradient });
-  });
+  const stored: (readonly [path: string, gradient: Gradient])[] = [];
   return {
-    sink: sink as unknown as GradientSink<P>,
-    release: (behind) => {
-      for (const { path, gradient } of kept.splice(0)) {
-        leafAt<(gradient: Gradient) => void>(behind, path)!(gradient);
-      }
+    sink: createSink(params, (path, gradient) => stored.push([path, gradient])),
+    release(target) {
+      for (const [path, gradient] of stored.splice(0)) sendGradient(target, path, gradient);
     },
   };
 }

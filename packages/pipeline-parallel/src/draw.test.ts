@@ -1,4 +1,4 @@
-// Pictures of timelines are to scale, and say what the timeline says.
+// Drawings of timelines are to scale and complete.
 
 import { describe, expect, test } from "@jest/globals";
 import {
@@ -11,7 +11,7 @@ import {
   type ActionKind,
 } from "./index.js";
 
-const timelineOf = (
+const simulateKind = (
   kind: Parameters<typeof createSchedules>[0],
   stages: number,
   microbatches: number,
@@ -19,31 +19,31 @@ const timelineOf = (
 ) => simulate(createSchedules(kind, { stages, microbatches, chunks }));
 
 const timelines = [
-  timelineOf("gpipe", 2, 2),
-  timelineOf("1f1b", 4, 6),
-  timelineOf("zero-bubble", 3, 12),
-  timelineOf("interleaved", 2, 4, 2),
-  timelineOf("1f1b", 11, 2),
+  simulateKind("gpipe", 2, 2),
+  simulateKind("1f1b", 4, 6),
+  simulateKind("zero-bubble", 3, 12),
+  simulateKind("interleaved", 2, 4, 2),
+  simulateKind("1f1b", 11, 2),
 ];
 
-/** Where boxes are at no whole place, and all kinds of actions are in one picture. */
+/** All kinds of actions, with durations that are no integers. */
 const mixed = simulate(
   ["F0 F1 B0 I1 W1", "F0 F1 B0 I1 W1"].map(parseSchedule),
   ({ kind }) => ({ forward: 1, backward: 2.37, input: 1.21, weight: 1.13 })[kind],
 );
 
-/** What stands behind the name of each stage. */
+/** Each stage's row, without the stage's name. */
 const rowsOf = (text: string): string[] =>
   text.split("\n").map((line) => line.replace(/^stage \d+ {2,3}/, ""));
 
 describe("as text", () => {
   test.each(timelines)(
-    "each action stands at its time, and dots where a stage waits: %#",
+    "actions are at their times, with dots where a stage waits: %#",
     (timeline) => {
       const text = drawText(timeline, { colour: false });
       const rows = rowsOf(text);
       expect(rows).toHaveLength(timeline.stages.length);
-      // As many columns a unit as the longest label of a unit needs, and one between two.
+      // Columns per unit of time: as the longest label needs, and one between labels.
       const labels = timeline.stages.flat().map(({ action, start, end }) => {
         return formatAction(action).length / (end - start);
       });
@@ -62,17 +62,17 @@ describe("as text", () => {
     },
   );
 
-  test("names of stages stand in a column, whatever their length", () => {
+  test("stage names are aligned, whatever their length", () => {
     const lines = drawText(timelines[4]!, { colour: false }).split("\n");
     expect(lines[0]).toMatch(/^stage 0 {3}F0/);
     expect(lines[10]).toMatch(/^stage 10 {2}\.+F0/);
   });
 
-  test("colours change nothing else, and tell kinds apart", () => {
+  test("colours distinguish kinds, and change nothing else", () => {
     for (const timeline of [...timelines, mixed]) {
       const coloured = drawText(timeline, { colour: true });
-      const bare = coloured.replace(/\x1b\[[\d;]*m/g, "");
-      expect(bare.split("\n").map((line) => line.trimEnd())).toEqual(
+      const plain = coloured.replace(/\x1b\[[\d;]*m/g, "");
+      expect(plain.split("\n").map((line) => line.trimEnd())).toEqual(
         drawText(timeline, { colour: false }).split("\n"),
       );
       const colours = new Map<string, string>();
@@ -84,7 +84,7 @@ describe("as text", () => {
     }
   });
 
-  test("labels are whole where actions take parts of a unit", () => {
+  test("labels are not truncated for actions shorter than a unit", () => {
     const durations = { forward: 0.25, backward: 0.5, input: 1, weight: 1 };
     const schedules = createSchedules("1f1b", { stages: 2, microbatches: 3, chunks: 1 });
     const timeline = simulate(schedules, ({ kind }) => durations[kind]);
@@ -124,7 +124,9 @@ function parseSvg(svg: string) {
 describe.each([...timelines, mixed])("as SVG: %#", (timeline) => {
   const svg = drawSvg(timeline);
   const { frame, boxes, labels } = parseSvg(svg);
-  const all = timeline.stages.flatMap((played, stage) => played.map((one) => ({ ...one, stage })));
+  const all = timeline.stages.flatMap((actions, stage) =>
+    actions.map((one) => ({ ...one, stage })),
+  );
 
   test("boxes are to scale, in a row for each stage, and inside the frame", () => {
     expect(boxes).toHaveLength(all.length);
@@ -142,7 +144,7 @@ describe.each([...timelines, mixed])("as SVG: %#", (timeline) => {
     });
   });
 
-  test("labels stand in the middle of their boxes", () => {
+  test("labels are centred in their boxes", () => {
     expect(labels.map(({ label }) => label)).toEqual(all.map(({ action }) => formatAction(action)));
     labels.forEach(({ x, y }, i) => {
       const box = boxes[i]!;
@@ -151,7 +153,7 @@ describe.each([...timelines, mixed])("as SVG: %#", (timeline) => {
     });
   });
 
-  test("each kind has a colour of its own, each stage its name, and the caption the figures", () => {
+  test("each kind has its own colour, each stage its name, and the caption bubble and memory", () => {
     const fills = new Map<ActionKind, string>(
       all.map(({ action }, i) => [action.kind, boxes[i]!.fill]),
     );

@@ -1,14 +1,14 @@
-// Timelines as pictures: rows of text for a terminal, and SVG.
+// Draws timelines: as text for a terminal, and as SVG.
 
 import { formatAction, type ActionKind } from "./action.js";
 import type { TimedAction, Timeline } from "./simulate.js";
 
 export interface DrawOptions {
-  /** Whether to colour the text, for terminals. */
+  /** Whether to use ANSI colours. */
   readonly colour: boolean;
 }
 
-/** ANSI background and SVG fill of each kind; dark text reads on all of them. */
+/** ANSI background and SVG fill of each kind, for dark text. */
 const PAINT: Readonly<Record<ActionKind, { readonly ansi: number; readonly fill: string }>> = {
   forward: { ansi: 153, fill: "#a9cff5" },
   backward: { ansi: 157, fill: "#a8e6b0" },
@@ -16,18 +16,18 @@ const PAINT: Readonly<Record<ActionKind, { readonly ansi: number; readonly fill:
   weight: { ansi: 223, fill: "#f9d8a4" },
 };
 
-/** A row for each stage, a column for each unit of time; dots where a stage waits. */
+/** A row for each stage, columns of equal time; dots where a stage waits. */
 export function drawText({ stages }: Timeline, { colour }: DrawOptions): string {
   const label = ({ action }: TimedAction): string => formatAction(action);
-  const unit = 1 + Math.max(1, ...stages.flat().map((one) => label(one).length / lengthOf(one)));
+  const unit = 1 + Math.max(1, ...stages.flat().map((one) => label(one).length / durationOf(one)));
   const width = Math.ceil(unit);
-  const row = (played: readonly TimedAction[]): string => {
+  const drawRow = (actions: readonly TimedAction[]): string => {
     let column = 0;
     let text = "";
-    for (const one of played) {
+    for (const one of actions) {
       const start = Math.round(one.start * width);
       const size = Math.max(1, Math.round(one.end * width) - start);
-      text += waiting(start - column);
+      text += drawWait(start - column);
       const cell = label(one).slice(0, size).padEnd(size);
       text += colour ? `\x1b[48;5;${PAINT[one.action.kind].ansi};38;5;16m${cell}\x1b[0m` : cell;
       column = start + size;
@@ -37,25 +37,27 @@ export function drawText({ stages }: Timeline, { colour }: DrawOptions): string 
   const names = stages.map((_, stage) => `stage ${stage}`);
   const margin = Math.max(...names.map((name) => name.length));
   return stages
-    .map((played, stage) => `${names[stage]!.padEnd(margin)}  ${row(played)}`)
+    .map((actions, stage) => `${names[stage]!.padEnd(margin)}  ${drawRow(actions)}`)
     .join("\n");
 }
 
-const lengthOf = ({ start, end }: TimedAction): number => Math.max(end - start, 1e-9);
+const durationOf = ({ start, end }: TimedAction): number => Math.max(end - start, 1e-9);
 
-const waiting = (columns: number): string => ".".repeat(Math.max(0, columns));
+const drawWait = (columns: number): string => ".".repeat(Math.max(0, columns));
 
 const ROW = 30;
 const UNIT = 30;
 const MARGIN = 70;
 
-/** A picture of its own: no scripts, no fonts, nothing from elsewhere. */
+/** A self-contained SVG file: no scripts, fonts or links. */
 export function drawSvg(timeline: Timeline): string {
   const { stages, length } = timeline;
-  const scale = UNIT / Math.min(...stages.flat().map(lengthOf));
+  const scale = UNIT / Math.min(...stages.flat().map(durationOf));
   const width = Math.ceil(MARGIN + length * scale + 10);
   const height = ROW * stages.length + 40;
-  const cells = stages.flatMap((played, stage) => played.map((one) => cellOf(one, stage, scale)));
+  const cells = stages.flatMap((actions, stage) =>
+    actions.map((one) => drawCell(one, stage, scale)),
+  );
   const names = stages.map(
     (_, stage) => `<text x="8" y="${stage * ROW + 29}">stage ${stage}</text>`,
   );
@@ -72,7 +74,7 @@ export function drawSvg(timeline: Timeline): string {
   ].join("\n");
 }
 
-function cellOf(one: TimedAction, stage: number, scale: number): string {
+function drawCell(one: TimedAction, stage: number, scale: number): string {
   const x = (MARGIN + one.start * scale).toFixed(1);
   const width = ((one.end - one.start) * scale).toFixed(1);
   const middle = (MARGIN + ((one.start + one.end) / 2) * scale).toFixed(1);

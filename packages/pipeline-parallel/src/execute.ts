@@ -1,21 +1,21 @@
-// Carries out one stage's schedule. It knows neighbours and order, not models.
+// Executes one stage's schedule: order and communication, independent of the model.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { MOST_TAG, type ProcessGroup, type ReceiveOptions, type Work } from "@tessera/collectives";
-import { chunkIndex, type Action, type PipelineSchedule } from "./action.js";
+import { virtualStageOf, type Action, type PipelineSchedule } from "./action.js";
 
-/** A part of the model with its parameters and its data inside. */
+/** A model chunk, bound to its parameters and data, for forward passes only. */
 export interface ForwardChunk {
-  /** Borrows x, null for the first part, which reads its own data. y is null from the last one. */
+  /** Borrows x; null in the first chunk, which reads a batch. y is null in the last chunk, which computes the loss. */
   forward(microbatch: number, x: Tensor | null): { readonly y: Tensor | null };
 }
 
-/** The same, with its sink inside. `S`: a forward's record. */
+/** A model chunk for training, bound to its gradient sink too. `S`: what forward saves for backward. */
 export interface PipelineChunk<S> {
   forward(microbatch: number, x: Tensor | null): { readonly y: Tensor | null; readonly saved: S };
-  /** Uses up `saved`. dy is null for the last part, which makes the loss; dx from the first one. */
+  /** Consumes `saved`. dy is null in the last chunk, dx in the first. */
   backward(microbatch: number, saved: S, dy: Tensor | null): Tensor | null;
-  /** The same, but the weights' gradients are made when `weight` is called. */
+  /** `backward`, except that weight gradients are computed when `weight` is called. */
   input(microbatch: number, saved: S, dy: Tensor | null): InputHalf;
 }
 
@@ -25,50 +25,50 @@ export interface InputHalf {
 }
 
 export interface Message extends Pick<ReceiveOptions, "storage"> {
-  /** Of a micro-batch. */
+  /** The shape of a microbatch's activations. */
   readonly shape: (microbatch: number) => readonly number[];
 }
 
 export interface Execution<P> {
-  /** This stage's parts, by chunk. */
+  /** This stage's model chunks. */
   readonly chunks: readonly P[];
   /** The stages, in order. */
   readonly group: ProcessGroup;
-  /** What goes from part to part. */
+  /** The activations that chunks send to each other. */
   readonly message: Message;
 }
 
-/** Runs a whole schedule. Returns when all that this stage sent has left. */
+/** Runs a schedule. Returns when this stage's sends are complete. */
 export function execute<S>(
   execution: Execution<PipelineChunk<S>>,
   schedule: PipelineSchedule,
 ): void {
-  const records = new Map<string, S>();
-  const weights = new Map<string, () => void>();
-  runActions(execution, schedule, ({ kind, microbatch, chunk }, got) => {
-    const part = execution.chunks[chunk]!;
-    const key = `${microbatch} ${chunk}`;
+  const savedByKey = new Map<string, S>();
+  const weightByKey = new Map<string, () => void>();
+  runActions(execution, schedule, ({ kind, microbatch, chunk: index }, input) => {
+    const chunk = execution.chunks[index]!;
+    const key = `${microbatch} ${index}`;
     switch (kind) {
       case "forward": {
-        const { y, saved } = part.forward(microbatch, got);
-        records.set(key, saved);
+        const { y, saved } = chunk.forward(microbatch, input);
+        savedByKey.set(key, saved);
         return y;
       }
       case "backward":
-        return part.backward(microbatch, takeEntry(records, key), got);
+        return chunk.backward(microbatch, takeEntry(savedByKey, key), input);
       case "input": {
-        const { dx, weight } = part.input(microbatch, takeEntry(records, key), got);
-        weights.set(key, weight);
+        const { dx, weight } = chunk.input(microbatch, takeEntry(savedByKey, key), input);
+        weightByKey.set(key, weight);
         return dx;
       }
       case "weight":
-        takeEntry(weights, key)();
+        takeEntry(weightByKey, key)();
         return null;
     }
   });
 }
 
-/** Runs `microbatches` forward only, through all chunks. */
+/** Runs forward passes only: of `microbatches`, through all chunks. */
 export function executeForward(
   execution: Execution<ForwardChunk>,
   microbatches: readonly number[],
@@ -79,82 +79,84 @@ export function executeForward(
   runActions(
     execution,
     schedule,
-    ({ microbatch, chunk }, got) => execution.chunks[chunk]!.forward(microbatch, got).y,
+    ({ microbatch, chunk }, input) => execution.chunks[chunk]!.forward(microbatch, input).y,
   );
 }
 
-/** Actions whose messages are asked for before their turn, so that these are there when it comes. */
+/** How many actions ahead receives are posted, so that activations arrive before they are needed. */
 const PREFETCHED_ACTIONS = 2;
 
-/** Does `act` for each action, with what came for it; sends on what it makes. */
+/** Calls `act` for each action with the tensor it received, and sends its result. */
 function runActions(
-  { chunks: parts, group, message }: Execution<unknown>,
+  { chunks, group, message }: Execution<unknown>,
   schedule: PipelineSchedule,
-  act: (action: Action, got: Tensor | null) => Tensor | null,
+  act: (action: Action, input: Tensor | null) => Tensor | null,
 ): void {
-  const mail = createMailbox({ group, chunkCount: parts.length, message });
+  const mailbox = createMailbox({ group, chunkCount: chunks.length, message });
   schedule.forEach((action, i) => {
-    for (const next of schedule.slice(i, i + 1 + PREFETCHED_ACTIONS)) mail.expect(next);
-    const got = mail.take(action);
-    mail.send(action, act(action, got));
-    got?.dispose();
+    for (const next of schedule.slice(i, i + 1 + PREFETCHED_ACTIONS)) mailbox.postReceive(next);
+    const input = mailbox.receive(action);
+    mailbox.send(action, act(action, input));
+    input?.dispose();
   });
-  mail.close();
+  mailbox.close();
 }
 
-/** What is at `key`, which is then no longer there. */
+/** Removes and returns the entry at `key`. */
 function takeEntry<T>(map: Map<string, T>, key: string): T {
   const value = map.get(key);
-  if (value === undefined) throw new Error(`the schedule uses ${key} before it is made`);
+  if (value === undefined)
+    throw new Error(`the schedule uses microbatch and chunk ${key} before its forward`);
   map.delete(key);
   return value;
 }
 
 interface Route {
   readonly group: ProcessGroup;
-  /** Parts of the model on each stage. */
+  /** Model chunks on each stage. */
   readonly chunkCount: number;
   readonly message: Message;
 }
 
-/** Messages of this stage's actions, to and from the neighbours. */
+/** Sends and receives of this stage's actions. */
 function createMailbox({ group, chunkCount, message }: Route) {
   const { rank: stage, size: stages } = group;
-  const parts = chunkCount * stages;
-  /** Micro-batches that tags tell apart. */
+  const virtualStages = chunkCount * stages;
+  /** Microbatches with distinct tags. */
   const period = Math.floor((MOST_TAG + 1) / (2 * chunkCount));
   const expected = new Map<Action, Work>();
   const sent: Work<void>[] = [];
 
-  /** The parts before and behind an action's, in the direction in which it goes. */
+  /** The virtual stages that an action receives from and sends to. */
   const neighbours = (action: Action) => {
-    const part = chunkIndex(action, stage, stages);
+    const own = virtualStageOf(action, stage, stages);
     const step = action.kind === "forward" ? 1 : -1;
-    return { source: part - step, part, target: part + step };
+    return { source: own - step, own, target: own + step };
   };
-  const exists = (part: number): boolean => part >= 0 && part < parts;
-  const rankOf = (part: number): number => part % stages;
-  /** One for each message, as stages may take micro-batches in different orders; far ones share tags. */
+  const exists = (virtualStage: number): boolean =>
+    virtualStage >= 0 && virtualStage < virtualStages;
+  const rankOf = (virtualStage: number): number => virtualStage % stages;
+  /** One per message, as stages may order microbatches differently; microbatches `period` apart share tags. */
   const tagOf = ({ kind, microbatch }: Action, target: number): number =>
     2 * ((microbatch % period) * chunkCount + Math.floor(target / stages)) +
     (kind === "forward" ? 0 : 1);
 
   return {
-    /** Asks for what `action` will need. */
-    expect(action: Action): void {
-      const { source, part } = neighbours(action);
+    /** Posts the receive of the input of `action`, unless that is posted already. */
+    postReceive(action: Action): void {
+      const { source, own } = neighbours(action);
       if (action.kind === "weight" || !exists(source) || expected.has(action)) return;
       const { shape, ...storage } = message;
-      const options = { ...storage, tag: tagOf(action, part) };
+      const options = { ...storage, tag: tagOf(action, own) };
       expected.set(action, group.receive(shape(action.microbatch), rankOf(source), options));
     },
-    /** What `action` needs; null where no part stands before it. */
-    take(action: Action): Tensor | null {
+    /** Waits for the input of `action`; null if it has none. The caller owns it. */
+    receive(action: Action): Tensor | null {
       const work = expected.get(action);
       expected.delete(action);
       return work === undefined ? null : work.wait();
     },
-    /** Sends what `action` made, which it uses up, to the part behind it. */
+    /** Sends the result of `action` to the next virtual stage. Consumes x. */
     send(action: Action, x: Tensor | null): void {
       const { target } = neighbours(action);
       if (x === null || !exists(target)) return;

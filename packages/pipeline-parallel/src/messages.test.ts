@@ -1,4 +1,4 @@
-// When a stage asks for messages, and when it is through: seen by a group that writes down what it is asked.
+// When a stage posts receives and when it returns, as logged by a fake group.
 
 import "@tensorflow/tfjs-backend-cpu";
 import { beforeAll, expect, test } from "@jest/globals";
@@ -11,69 +11,70 @@ beforeAll(async () => {
   await setBackend("cpu");
 });
 
-const MICROS = 4;
+const MICROBATCHES = 4;
 
-/** The first of two stages, whose neighbour answers at once. */
-function firstOfTwo() {
-  const said: string[] = [];
+/** The first of two stages; receives complete at once. */
+function createFirstStage() {
+  const log: string[] = [];
   const group: ProcessGroup = {
     ...singleGroup(),
     rank: 0,
     size: 2,
     ranks: [0, 1],
     send: (_x, to) => {
-      said.push(`send to ${to}`);
-      return { done: false, wait: () => void said.push("left") };
+      log.push(`send to ${to}`);
+      return { done: false, wait: () => void log.push("sent") };
     },
     receive: (shape, from) => {
-      said.push(`ask ${from}`);
+      log.push(`receive from ${from}`);
       return { done: true, wait: () => ones([...shape]) };
     },
   };
-  return { said, group };
+  return { log, group };
 }
 
-test("a message is asked for two actions before its turn, and a stage is through when all has left", () => {
-  const { said, group } = firstOfTwo();
+test("receives are posted two actions ahead, and a stage returns when its sends are complete", () => {
+  const { log, group } = createFirstStage();
   const before = memory().numTensors;
-  const part: PipelineChunk<number> = {
+  const chunk: PipelineChunk<number> = {
     forward(microbatch, x) {
       expect(x).toBeNull();
-      said.push(`F${microbatch}`);
+      log.push(`F${microbatch}`);
       return { y: scalar(microbatch), saved: microbatch };
     },
     backward(microbatch, saved, dy) {
       expect([saved, dy!.shape]).toEqual([microbatch, [1 + microbatch]]);
-      said.push(`B${microbatch}`);
+      log.push(`B${microbatch}`);
       return null;
     },
     input: () => ({ dx: null, weight: () => undefined }),
   };
   const message = { shape: (microbatch: number) => [1 + microbatch] };
-  const [schedule] = createSchedules("gpipe", { stages: 2, microbatches: MICROS, chunks: 1 });
-  execute({ chunks: [part], group, message }, schedule!);
-  const to = "send to 1";
-  expect(said).toEqual([
-    ...["F0", to, "F1", to, "ask 1", "F2", to, "ask 1", "F3", to],
-    ...["ask 1", "B0", "ask 1", "B1", "B2", "B3"],
-    ...Array<string>(MICROS).fill("left"),
+  const [schedule] = createSchedules("gpipe", { stages: 2, microbatches: MICROBATCHES, chunks: 1 });
+  execute({ chunks: [chunk], group, message }, schedule!);
+  const send = "send to 1";
+  const receive = "receive from 1";
+  expect(log).toEqual([
+    ...["F0", send, "F1", send, receive, "F2", send, receive, "F3", send],
+    ...[receive, "B0", receive, "B1", "B2", "B3"],
+    ...Array<string>(MICROBATCHES).fill("sent"),
   ]);
   expect(memory().numTensors).toBe(before);
 });
 
-test("forward alone goes through the micro-batches that are named, part by part", () => {
-  const { said, group } = firstOfTwo();
+test("executeForward runs the given microbatches, chunk by chunk", () => {
+  const { log, group } = createFirstStage();
   const before = memory().numTensors;
-  const parts = [0, 1].map((chunk) => ({
+  const chunks = [0, 1].map((chunk) => ({
     forward: (microbatch: number) => {
-      said.push(`F${microbatch}.${chunk}`);
+      log.push(`F${microbatch}.${chunk}`);
       return { y: scalar(microbatch) };
     },
   }));
-  executeForward({ chunks: parts, group, message: { shape: () => [1] } }, [3, 5]);
-  expect(said.filter((word) => word.startsWith("F"))).toEqual(["F3.0", "F5.0", "F3.1", "F5.1"]);
-  // Part 1 of stage 0 needs what its neighbour makes of each micro-batch.
-  expect(said.filter((word) => word === "ask 1")).toHaveLength(2);
-  expect(said.filter((word) => word === "left")).toHaveLength(4);
+  executeForward({ chunks, group, message: { shape: () => [1] } }, [3, 5]);
+  expect(log.filter((entry) => entry.startsWith("F"))).toEqual(["F3.0", "F5.0", "F3.1", "F5.1"]);
+  // Chunk 1 of stage 0 receives each microbatch from stage 1.
+  expect(log.filter((entry) => entry === "receive from 1")).toHaveLength(2);
+  expect(log.filter((entry) => entry === "sent")).toHaveLength(4);
   expect(memory().numTensors).toBe(before);
 });

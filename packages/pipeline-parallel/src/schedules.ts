@@ -1,9 +1,9 @@
-// The schedules that come with Tessera. Each is a function from a stage's place to what it does.
+// The built-in schedules: functions from a stage to its actions.
 
 import { UserError } from "@tessera/config";
 import type { Action, ActionKind, Pipeline, PipelineSchedule } from "./action.js";
 
-/** A schedule of `stage`, from 0, of a pipeline. */
+/** The schedule of stage `stage` (from 0) of a pipeline. */
 export type ScheduleMaker = (stage: number, pipeline: Pipeline) => PipelineSchedule;
 
 const range = (from: number, to: number): number[] =>
@@ -17,13 +17,13 @@ const backward = act("backward");
 const input = act("input");
 const weight = act("weight");
 
-/** All forwards, then all backwards (Huang et al., 2019): every micro-batch is in flight at once. */
+/** All forwards, then all backwards (Huang et al., 2019): all microbatches are in flight at once. */
 const gpipe: ScheduleMaker = (_stage, { microbatches }) => [
   ...range(0, microbatches).map((microbatch) => forward(microbatch)),
   ...range(0, microbatches).map((microbatch) => backward(microbatch)),
 ];
 
-/** Fill, alternate, drain (Narayanan et al., 2019): stage s keeps at most stages - s in flight. */
+/** Warmup, steady state, cooldown (Narayanan et al., 2019): stage s has at most stages - s microbatches in flight. */
 const oneForwardOneBackward: ScheduleMaker = (stage, { stages, microbatches }) => {
   const warmup = Math.min(stages - stage - 1, microbatches);
   return [
@@ -37,8 +37,8 @@ const oneForwardOneBackward: ScheduleMaker = (stage, { stages, microbatches }) =
 };
 
 /**
- * 1F1B over several chunks a stage (Narayanan et al., 2021), which shortens the bubble by their number.
- * Micro-batches go through the chunks in groups of as many as there are stages.
+ * 1F1B over several chunks per stage (Narayanan et al., 2021), which divides the bubble by their number. Microbatches go
+ * through the chunks in groups of as many as there are stages.
  */
 const interleaved: ScheduleMaker = (stage, { stages, microbatches, chunks }) => {
   const total = microbatches * chunks;
@@ -60,8 +60,8 @@ const interleaved: ScheduleMaker = (stage, { stages, microbatches, chunks }) => 
 };
 
 /**
- * ZB-H1 (Qi et al., 2024): 1F1B with backward in two halves. Stage s puts off the weights' half of s
- * micro-batches, so that no stage keeps more in flight than the first does, and fills the end with them.
+ * ZB-H1 (Qi et al., 2024): 1F1B with backward in two halves. Stage s defers the weight gradients of s microbatches, so
+ * that no stage has more in flight than the first, and fills the cooldown with them.
  */
 const zeroBubble: ScheduleMaker = (stage, { stages, microbatches }) => {
   const warmup = Math.min(stages - stage - 1, microbatches);
@@ -77,41 +77,44 @@ const zeroBubble: ScheduleMaker = (stage, { stages, microbatches }) => {
   ];
 };
 
-const makers = {
+const scheduleMakers = {
   gpipe,
   "1f1b": oneForwardOneBackward,
   interleaved,
   "zero-bubble": zeroBubble,
 } as const satisfies Record<string, ScheduleMaker>;
 
-export type ScheduleKind = keyof typeof makers;
+export type ScheduleKind = keyof typeof scheduleMakers;
 
-export const scheduleKinds = Object.keys(makers) as ScheduleKind[];
+export const scheduleKinds = Object.keys(scheduleMakers) as ScheduleKind[];
 
-/** The schedules of all stages. Throws a UserError where `kind` cannot serve the pipeline. */
+/**
+ * The schedules of all stages.
+ * @throws UserError where `kind` does not support the pipeline's sizes.
+ */
 export function createSchedules(
   kind: ScheduleKind,
   pipeline: Pipeline,
 ): readonly PipelineSchedule[] {
   const { stages, microbatches, chunks } = pipeline;
-  for (const [name, value] of Object.entries({ stages, "micro-batches": microbatches, chunks })) {
+  for (const [name, value] of Object.entries({ stages, microbatches, chunks })) {
     if (!Number.isSafeInteger(value) || value < 1) {
       throw new UserError(`a pipeline of ${value} ${name}: must be a whole number, at least 1`);
     }
   }
   if (kind !== "interleaved" && chunks > 1) {
     throw new UserError(
-      `the ${kind} schedule has one chunk a stage, not ${chunks}: interleave them`,
+      `the ${kind} schedule has one chunk per stage, not ${chunks}: use interleaved`,
     );
   }
   if (chunks > 1 && stages === 1) {
-    throw new UserError(`${chunks} chunks a stage: interleaving needs at least 2 stages, not 1`);
+    throw new UserError(`${chunks} chunks per stage: interleaving needs at least 2 stages, not 1`);
   }
   if (kind === "interleaved" && microbatches % stages !== 0) {
     throw new UserError(
-      `the interleaved schedule takes micro-batches in groups of ${stages}, one for each stage, ` +
-        `which ${microbatches} are not a multiple of`,
+      `the interleaved schedule takes microbatches in groups of ${stages}, one for each stage: ` +
+        `use a multiple of that, not ${microbatches}`,
     );
   }
-  return range(0, stages).map((stage) => makers[kind](stage, pipeline));
+  return range(0, stages).map((stage) => scheduleMakers[kind](stage, pipeline));
 }

@@ -1,4 +1,4 @@
-// What is foretold of a schedule: no action begins before what it needs is there, nor later than it could.
+// In a simulated timeline no action starts before its inputs are available, nor later than it could.
 
 import { expect, test } from "@jest/globals";
 import {
@@ -24,48 +24,52 @@ const pipelines: readonly (readonly [ScheduleKind, number, number, number])[] = 
 ];
 
 test.each(pipelines)(
-  "%s on %i stages, %i micro-batches, %i chunks",
+  "%s on %i stages, %i microbatches, %i chunks",
   (kind, stages, microbatches, chunks) => {
     const schedules = createSchedules(kind, { stages, microbatches, chunks });
     const timeline = simulate(schedules, durationOf);
-    const all = timeline.stages.flatMap((played, stage) =>
-      played.map((one) => ({ ...one, part: one.action.chunk * stages + stage })),
+    const all = timeline.stages.flatMap((actions, stage) =>
+      actions.map((one) => ({ ...one, virtualStage: one.action.chunk * stages + stage })),
     );
-    const endOf = (kinds: readonly string[], microbatch: number, part: number): number =>
+    const endOf = (kinds: readonly string[], microbatch: number, virtualStage: number): number =>
       all.find(
         (one) =>
           kinds.includes(one.action.kind) &&
           one.action.microbatch === microbatch &&
-          one.part === part,
+          one.virtualStage === virtualStage,
       )!.end;
     const gradient = ["backward", "input"];
-    const needed = (
-      { action: { kind: does, microbatch } }: TimedAction,
-      part: number,
+    const inputTimes = (
+      { action: { kind, microbatch } }: TimedAction,
+      virtualStage: number,
     ): number[] => {
-      if (does === "forward") return part === 0 ? [] : [endOf(["forward"], microbatch, part - 1)];
-      if (does === "weight") return [endOf(gradient, microbatch, part)];
-      const behind = part === stages * chunks - 1 ? [] : [endOf(gradient, microbatch, part + 1)];
-      return [endOf(["forward"], microbatch, part), ...behind];
+      if (kind === "forward")
+        return virtualStage === 0 ? [] : [endOf(["forward"], microbatch, virtualStage - 1)];
+      if (kind === "weight") return [endOf(gradient, microbatch, virtualStage)];
+      const isLast = virtualStage === stages * chunks - 1;
+      return [
+        endOf(["forward"], microbatch, virtualStage),
+        ...(isLast ? [] : [endOf(gradient, microbatch, virtualStage + 1)]),
+      ];
     };
 
     let busy = 0;
-    timeline.stages.forEach((played, stage) => {
-      expect(played.map(({ action }) => action)).toEqual(schedules[stage]);
+    timeline.stages.forEach((actions, stage) => {
+      expect(actions.map(({ action }) => action)).toEqual(schedules[stage]);
       let free = 0;
-      for (const one of played) {
-        const ready = Math.max(free, ...needed(one, one.action.chunk * stages + stage));
+      for (const one of actions) {
+        const ready = Math.max(free, ...inputTimes(one, one.action.chunk * stages + stage));
         expect([formatAction(one.action), one.start]).toEqual([formatAction(one.action), ready]);
         expect(one.end - one.start).toBe(durationOf(one.action, stage));
         free = one.end;
         busy += one.end - one.start;
       }
-      // In flight is what was begun forward and has not ended backward: counted at every start.
+      // In flight: forward has started, backward has not ended. Counted at every start.
       const ends = (of: Action) => of.kind === "backward" || of.kind === "weight";
-      const inFlight = played.map((_, i) => {
-        const before = played.slice(0, i + 1).map(({ action }) => action);
-        const begun = before.filter((action) => action.kind === "forward").length;
-        return begun - before.slice(0, -1).filter(ends).length;
+      const inFlight = actions.map((_, i) => {
+        const before = actions.slice(0, i + 1).map(({ action }) => action);
+        const started = before.filter((action) => action.kind === "forward").length;
+        return started - before.slice(0, -1).filter(ends).length;
       });
       expect(timeline.peakInFlight[stage]).toBe(Math.max(...inFlight));
     });
@@ -74,7 +78,7 @@ test.each(pipelines)(
   },
 );
 
-test("backward takes twice as long as forward, as a whole or in halves, unless it is said", () => {
+test("by default, backward takes twice as long as forward, also in two halves", () => {
   const lengthOf = (text: string) => simulate([parseSchedule(text)]).length;
   expect(lengthOf("F0 B0")).toBe(3);
   expect(lengthOf("F0 I0 W0")).toBe(3);
@@ -85,7 +89,7 @@ test("a pipeline without stages takes no time", () => {
   expect(simulate([])).toEqual(idle);
 });
 
-test("a schedule is read whatever stands between its words", () => {
+test("parseSchedule accepts any white space between actions", () => {
   const [first, second, third] = parseSchedule(" F0\n\tI12.1  W123456789 \n");
   expect([first, second, third]).toEqual([
     { kind: "forward", microbatch: 0, chunk: 0 },
@@ -94,6 +98,6 @@ test("a schedule is read whatever stands between its words", () => {
   ]);
   expect(parseSchedule(" ")).toEqual([]);
   for (const word of ["F", "F-1", "f0", "F0.", "F1234567890", "F0B0"]) {
-    expect(() => parseSchedule(word)).toThrow(`"${word}" is no action`);
+    expect(() => parseSchedule(word)).toThrow(`"${word}" is not an action`);
   }
 });

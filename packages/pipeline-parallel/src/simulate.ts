@@ -1,20 +1,20 @@
-// Plays a pipeline on paper: proves that its schedules are complete, in order and free of deadlock, and
-// says how long each action waits. Messages are sent without waiting, as the executor sends them.
+// Simulates a pipeline: proves that its schedules are complete, in order and free of deadlock, and computes when each
+// action runs. Sends do not block, as in the executor.
 
 import { UserError } from "@tessera/config";
 import {
   endsBackward,
-  chunkIndex,
+  virtualStageOf,
   formatAction,
   type Action,
   type ActionKind,
   type PipelineSchedule,
 } from "./action.js";
 
-/** How long an action takes on a stage, in any unit. */
+/** The duration of an action on a stage, in any unit. */
 export type Durations = (action: Action, stage: number) => number;
 
-/** Backward has two products for each of forward's. */
+/** Backward has two GEMMs for each of forward's. */
 export const DEFAULT_DURATIONS: Readonly<Record<ActionKind, number>> = {
   forward: 1,
   backward: 2,
@@ -29,34 +29,36 @@ export interface TimedAction {
 }
 
 export interface Timeline {
-  /** What each stage does, and when. */
+  /** Each stage's actions, in order. */
   readonly stages: readonly (readonly TimedAction[])[];
   /** From the first start to the last end. */
   readonly length: number;
-  /** The part of all stages' time in which they wait: 0 to 1. */
+  /** The fraction of all stages' time in which they wait: 0 to 1. */
   readonly bubble: number;
-  /** For each stage, the most micro-batches, of all its chunks, whose activations it keeps at once. */
+  /** For each stage, how many microbatches' activations it stores at once at most, over all its chunks. */
   readonly peakInFlight: readonly number[];
 }
 
-/** The action that ends the wait of others for the gradient of a part's input. */
-const makesGradient = ({ kind }: Action): boolean => kind === "backward" || kind === "input";
+/** Whether an action computes the gradient of its chunk's input. */
+const makesInputGradient = ({ kind }: Action): boolean => kind === "backward" || kind === "input";
 
-/** Throws a UserError where the schedules cannot be carried out, naming the stage and the action. */
+/**
+ * The timeline of one schedule per stage.
+ * @throws UserError that names stage and action where the schedules are incomplete or deadlock.
+ */
 export function simulate(
   schedules: readonly PipelineSchedule[],
-  durations: Durations = ({ kind }) => DEFAULT_DURATIONS[kind],
+  durationOf: Durations = ({ kind }) => DEFAULT_DURATIONS[kind],
 ): Timeline {
-  const parts = checkComplete(schedules);
-  const count = schedules.length;
+  const virtualStages = checkComplete(schedules);
+  const stageCount = schedules.length;
   const ends = new Map<string, number>();
-  const played: TimedAction[][] = schedules.map(() => []);
+  const timelines: TimedAction[][] = schedules.map(() => []);
 
-  /** When what an action needs is there; undefined where that is not known yet. */
+  /** When an action's inputs are available; undefined while that is unknown. */
   const readyAt = (action: Action, stage: number): number | undefined => {
-    const times = needsOf(action, chunkIndex(action, stage, count), parts).map((key) =>
-      ends.get(key),
-    );
+    const virtualStage = virtualStageOf(action, stage, stageCount);
+    const times = listInputs(action, virtualStage, virtualStages).map((key) => ends.get(key));
     return times.some((time) => time === undefined)
       ? undefined
       : Math.max(0, ...(times as number[]));
@@ -65,45 +67,47 @@ export function simulate(
   for (let isMoving = true; isMoving;) {
     isMoving = false;
     schedules.forEach((schedule, stage) => {
-      const done = played[stage]!;
+      const done = timelines[stage]!;
       for (;;) {
         const action = schedule[done.length];
         const ready = action && readyAt(action, stage);
         if (action === undefined || ready === undefined) break;
         const start = Math.max(ready, done.at(-1)?.end ?? 0);
-        const end = start + durations(action, stage);
+        const end = start + durationOf(action, stage);
         done.push({ action, start, end });
-        ends.set(keyOf(action, chunkIndex(action, stage, count)), end);
+        ends.set(outputOf(action, virtualStageOf(action, stage, stageCount)), end);
         isMoving = true;
       }
     });
   }
-  refuseStuck(schedules, played);
-  return timelineOf(played);
+  checkFinished(schedules, timelines);
+  return summarize(timelines);
 }
 
-/** What others wait for, by name. */
-const keyOf = (action: Action, part: number): string =>
-  `${makesGradient(action) ? "gradient" : action.kind} ${action.microbatch} ${part}`;
+/** The name of an action's output. */
+const outputOf = (action: Action, virtualStage: number): string =>
+  `${makesInputGradient(action) ? "gradient" : action.kind} ${action.microbatch} ${virtualStage}`;
 
-/** The names of what an action waits for. */
-function needsOf(action: Action, part: number, parts: number): string[] {
+/** The names of the outputs that an action waits for. */
+function listInputs(action: Action, virtualStage: number, virtualStages: number): string[] {
   const { kind, microbatch } = action;
   switch (kind) {
     case "forward":
-      return part === 0 ? [] : [`forward ${microbatch} ${part - 1}`];
+      return virtualStage === 0 ? [] : [`forward ${microbatch} ${virtualStage - 1}`];
     case "backward":
     case "input":
       return [
-        `forward ${microbatch} ${part}`,
-        ...(part === parts - 1 ? [] : [`gradient ${microbatch} ${part + 1}`]),
+        `forward ${microbatch} ${virtualStage}`,
+        ...(virtualStage === virtualStages - 1
+          ? []
+          : [`gradient ${microbatch} ${virtualStage + 1}`]),
       ];
     case "weight":
-      return [`gradient ${microbatch} ${part}`];
+      return [`gradient ${microbatch} ${virtualStage}`];
   }
 }
 
-/** Every part does every micro-batch once, forward and backward. Returns the number of parts. */
+/** Checks that every chunk runs every microbatch once, forward and backward. Returns the number of virtual stages. */
 function checkComplete(schedules: readonly PipelineSchedule[]): number {
   const all = schedules.flat();
   const chunks = 1 + Math.max(0, ...all.map(({ chunk }) => chunk));
@@ -115,18 +119,18 @@ function checkComplete(schedules: readonly PipelineSchedule[]): number {
     }
     for (let chunk = 0; chunk < chunks; chunk += 1) {
       for (let microbatch = 0; microbatch < microbatches; microbatch += 1) {
-        const times = (kind: ActionKind) =>
+        const count = (kind: ActionKind) =>
           counts.get(formatAction({ kind, microbatch, chunk })) ?? 0;
-        const halves = times("backward") === 0 ? 1 : 0;
-        const isRight =
-          times("forward") === 1 &&
-          times("backward") === 1 - halves &&
-          times("input") === halves &&
-          times("weight") === halves;
-        if (isRight) continue;
+        const halves = count("backward") === 0 ? 1 : 0;
+        const isComplete =
+          count("forward") === 1 &&
+          count("backward") === 1 - halves &&
+          count("input") === halves &&
+          count("weight") === halves;
+        if (isComplete) continue;
         throw new UserError(
-          `stage ${stage} must run micro-batch ${microbatch} of chunk ${chunk} forward once and backward ` +
-            `once, but has ${showCounts(counts, microbatch, chunk)}`,
+          `stage ${stage} must run microbatch ${microbatch} of chunk ${chunk} forward once and backward ` +
+            `once, but has ${formatCounts(counts, microbatch, chunk)}`,
         );
       }
     }
@@ -134,7 +138,7 @@ function checkComplete(schedules: readonly PipelineSchedule[]): number {
   return chunks * schedules.length;
 }
 
-function showCounts(
+function formatCounts(
   counts: ReadonlyMap<string, number>,
   microbatch: number,
   chunk: number,
@@ -146,19 +150,20 @@ function showCounts(
     .join(", ");
 }
 
-function refuseStuck(
+/** @throws UserError that names the stages that wait forever, and their actions. */
+function checkFinished(
   schedules: readonly PipelineSchedule[],
-  played: readonly (readonly TimedAction[])[],
+  timelines: readonly (readonly TimedAction[])[],
 ): void {
   const waiting = schedules.flatMap((schedule, stage) => {
-    const action = schedule[played[stage]!.length];
+    const action = schedule[timelines[stage]!.length];
     return action === undefined ? [] : [`stage ${stage} at ${formatAction(action)}`];
   });
   if (waiting.length === 0) return;
-  throw new UserError(`the schedules wait for each other without end: ${waiting.join(", ")}`);
+  throw new UserError(`the schedules deadlock: ${waiting.join(", ")}`);
 }
 
-function timelineOf(stages: readonly (readonly TimedAction[])[]): Timeline {
+function summarize(stages: readonly (readonly TimedAction[])[]): Timeline {
   const length = Math.max(0, ...stages.flat().map(({ end }) => end));
   const busy = stages.flat().reduce((sum, { start, end }) => sum + end - start, 0);
   return {
@@ -166,12 +171,12 @@ function timelineOf(stages: readonly (readonly TimedAction[])[]): Timeline {
     length,
     bubble: length === 0 ? 0 : 1 - busy / (length * stages.length),
     peakInFlight: stages.map((stage) => {
-      let alive = 0;
+      let inFlight = 0;
       return Math.max(
         0,
         ...stage.map(({ action }) => {
-          if (endsBackward(action)) return alive--;
-          return action.kind === "forward" ? ++alive : alive;
+          if (endsBackward(action)) return inFlight--;
+          return action.kind === "forward" ? ++inFlight : inFlight;
         }),
       );
     }),

@@ -1,4 +1,4 @@
-// A stage of the axis' test: three parameters or so, one of which both ends hold.
+// One stage of the axis test: a parameter of its own, and on both ends a tied one.
 
 import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, fill, memory, setBackend, type Tensor } from "@tensorflow/tfjs-core";
@@ -7,18 +7,18 @@ import { disposeTree, leaves, mapTree, vector, type ParamSpec, type TreeOf } fro
 import type { ShardIndex } from "@tessera/mesh";
 import { pipelineAxis, formatSchedule } from "../index.js";
 
-export interface Joined {
+export interface AxisResult {
   /** The first element and the size of each parameter of all stages, by path. */
-  readonly joined: readonly (readonly [path: string, value: number, size: number])[];
-  /** Of gradients that are 1 on the first stage, 10 on the next, and so on. */
+  readonly gathered: readonly (readonly [path: string, value: number, size: number])[];
+  /** Completed gradients, of local ones that are 1 on stage 0, 10 on stage 1, and so on. */
   readonly completed: readonly (readonly [path: string, value: number])[];
-  readonly copies: Readonly<Record<string, ShardIndex>>;
+  readonly replicas: Readonly<Record<string, ShardIndex>>;
   readonly schedule: string;
   readonly leaked: number;
 }
 
-/** Of stage s: a parameter of s + 1 elements; at both ends a table too. */
-const specsOf = (stages: number): TreeOf<ParamSpec>[] =>
+/** Stage s has a parameter of s + 1 elements; both ends also have a tied table. */
+const createSpecs = (stages: number): TreeOf<ParamSpec>[] =>
   Array.from({ length: stages }, (_, stage) => ({
     ...((stage === 0 || stage === stages - 1) && {
       table: { ...vector([2], null, 0), isTiedAcrossStages: true },
@@ -26,25 +26,27 @@ const specsOf = (stages: number): TreeOf<ParamSpec>[] =>
     layers: { [stage]: vector([stage + 1], null, 0) },
   }));
 
-export async function main(world: World): Promise<Joined> {
+export async function main(world: World): Promise<AxisResult> {
   enableProdMode(); // no advice to install another backend
   await setBackend("cpu");
   const before = memory().numTensors;
   const { all: group, rank, size } = world;
   const isEnd = rank === 0 || rank === size - 1;
-  const ends = isEnd ? world.group("both ends", [0, size - 1]) : null;
-  const specs = specsOf(size);
-  const axis = pipelineAxis({ kind: "1f1b", chunks: 1, group, endsGroup: ends, specs });
-  const filled = (valueOf: (path: string) => number) =>
+  const endsGroup = isEnd ? world.group("both ends", [0, size - 1]) : null;
+  const specs = createSpecs(size);
+  const axis = pipelineAxis({ kind: "1f1b", chunks: 1, group, endsGroup, specs });
+  const fillParams = (valueOf: (path: string) => number) =>
     mapTree(specs[rank]!, ({ shape }: ParamSpec, path): Tensor => fill([...shape], valueOf(path)));
-  const completed = axis.completeGradients(filled(() => 10 ** rank));
-  const joined = axis.gather(filled((path) => (path === "table" ? 7 : 100 + rank)));
-  const said = {
-    joined: leaves<Tensor>(joined).map(([path, x]) => [path, x.dataSync()[0]!, x.size] as const),
+  const completed = axis.completeGradients(fillParams(() => 10 ** rank));
+  const gathered = axis.gather(fillParams((path) => (path === "table" ? 7 : 100 + rank)));
+  const result = {
+    gathered: leaves<Tensor>(gathered).map(
+      ([path, x]) => [path, x.dataSync()[0]!, x.size] as const,
+    ),
     completed: leaves<Tensor>(completed).map(([path, x]) => [path, x.dataSync()[0]!] as const),
-    copies: Object.fromEntries(leaves(specs[rank]!).map(([path]) => [path, axis.replica(path)])),
+    replicas: Object.fromEntries(leaves(specs[rank]!).map(([path]) => [path, axis.replica(path)])),
     schedule: formatSchedule(axis.schedule(3)),
   };
-  for (const tree of [completed, joined]) disposeTree(tree);
-  return { ...said, leaked: memory().numTensors - before };
+  for (const tree of [completed, gathered]) disposeTree(tree);
+  return { ...result, leaked: memory().numTensors - before };
 }

@@ -1,5 +1,5 @@
-// A stage whose actions take no time but by its clock, which messages carry on: what the executor makes of a
-// schedule, on a machine with a processor for every stage.
+// One stage with a simulated clock, which messages carry to other stages: the executor's timeline on a machine with a
+// processor for every stage.
 
 import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, setBackend, tensor, type Tensor } from "@tensorflow/tfjs-core";
@@ -14,52 +14,52 @@ import {
 
 export interface ClockedJob {
   readonly kind: ScheduleKind;
-  readonly micros: number;
+  readonly microbatches: number;
   readonly chunks: number;
   readonly durations: Readonly<Record<ActionKind, number>>;
 }
 
-export interface Clocked {
-  /** When the stage was through, and how long of that it was at work. */
+export interface ClockedResult {
+  /** When the stage finished, and for how long it was busy. */
   readonly end: number;
   readonly busy: number;
-  /** The most forwards whose backward was not over. */
+  /** Microbatches in flight at most. */
   readonly peak: number;
 }
 
 function run(
   { all: group }: World,
-  { kind, micros: microbatches, chunks, durations }: ClockedJob,
-): Clocked {
+  { kind, microbatches, chunks, durations }: ClockedJob,
+): ClockedResult {
   const { rank, size: stages } = group;
-  let [clock, busy, alive, peak] = [0, 0, 0, 0];
-  /** Does an action, once `got` is there; returns what others wait for, where there are others. */
-  const act = (action: ActionKind, got: Tensor | null, isSent: boolean): Tensor | null => {
-    clock = Math.max(clock, got?.dataSync()[0] ?? 0) + durations[action];
+  let [clock, busy, inFlight, peak] = [0, 0, 0, 0];
+  /** Runs an action once its input has arrived. Returns the time at which it ends, if that is sent on. */
+  const act = (action: ActionKind, input: Tensor | null, isSent: boolean): Tensor | null => {
+    clock = Math.max(clock, input?.dataSync()[0] ?? 0) + durations[action];
     busy += durations[action];
-    if (action === "forward") alive += 1;
-    peak = Math.max(peak, alive);
-    if (action === "backward" || action === "weight") alive -= 1;
+    if (action === "forward") inFlight += 1;
+    peak = Math.max(peak, inFlight);
+    if (action === "backward" || action === "weight") inFlight -= 1;
     return isSent ? tensor([clock]) : null;
   };
-  const parts = Array.from({ length: chunks }, (_, chunk): PipelineChunk<null> => {
-    const part = chunk * stages + rank;
-    const [isFirst, isLast] = [part === 0, part === stages * chunks - 1];
+  const modelChunks = Array.from({ length: chunks }, (_, chunk): PipelineChunk<null> => {
+    const virtualStage = chunk * stages + rank;
+    const [isFirst, isLast] = [virtualStage === 0, virtualStage === stages * chunks - 1];
     return {
-      forward: (_micro, x) => ({ y: act("forward", x, !isLast), saved: null }),
-      backward: (_micro, _saved, dy) => act("backward", dy, !isFirst),
-      input: (_micro, _saved, dy) => ({
+      forward: (_microbatch, x) => ({ y: act("forward", x, !isLast), saved: null }),
+      backward: (_microbatch, _saved, dy) => act("backward", dy, !isFirst),
+      input: (_microbatch, _saved, dy) => ({
         dx: act("input", dy, !isFirst),
         weight: () => void act("weight", null, false),
       }),
     };
   });
   const schedule = createSchedules(kind, { stages, microbatches, chunks })[rank]!;
-  execute({ chunks: parts, group, message: { shape: () => [1] } }, schedule);
+  execute({ chunks: modelChunks, group, message: { shape: () => [1] } }, schedule);
   return { end: clock, busy, peak };
 }
 
-export async function main(world: World, jobs: readonly ClockedJob[]): Promise<Clocked[]> {
+export async function main(world: World, jobs: readonly ClockedJob[]): Promise<ClockedResult[]> {
   enableProdMode(); // no advice to install another backend
   await setBackend("cpu");
   return jobs.map((job) => run(world, job));

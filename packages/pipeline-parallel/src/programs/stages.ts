@@ -1,4 +1,4 @@
-// A stage of the executor's test: a few linear layers, and the loss sum(y^2) / 2 behind the last.
+// One stage of the executor's test: a few linear layers, and after the last of all the loss sum(y^2) / 2.
 
 import "@tensorflow/tfjs-backend-cpu";
 import {
@@ -9,10 +9,15 @@ import {
   type Tensor,
 } from "@tensorflow/tfjs-core";
 import type { World } from "@tessera/collectives";
-import { linear, sequence, evalContext } from "@tessera/layers";
-import { accumulate, disposeTree, leaves, materialize } from "@tessera/params";
-import type { AnyLayer } from "@tessera/layers";
-import type { GradientSink, Tree } from "@tessera/params";
+import { evalContext, linear, sequence, type AnyLayer } from "@tessera/layers";
+import {
+  accumulate,
+  disposeTree,
+  leaves,
+  materialize,
+  type GradientSink,
+  type Tree,
+} from "@tessera/params";
 import {
   execute,
   deferGradients,
@@ -22,13 +27,13 @@ import {
   type ScheduleKind,
 } from "../index.js";
 
-export interface Job {
+export interface StageJob {
   readonly kind: ScheduleKind;
-  readonly micros: number;
+  readonly microbatches: number;
   readonly chunks: number;
 }
 
-export interface Done {
+export interface StageResult {
   /** By the layer's number and the parameter's name. */
   readonly gradients: Readonly<Record<string, Float32Array>>;
   readonly leaked: number;
@@ -39,12 +44,12 @@ const WIDTH = 6;
 const ROWS = 3;
 
 interface Saved {
-  readonly record: Tree;
-  /** The last part's output, from which its gradient is made. */
+  readonly layerSaved: Tree;
+  /** The output of the last chunk, which is the gradient of its loss. */
   readonly y: Tensor | null;
 }
 
-interface Model {
+interface BoundModel {
   readonly layer: AnyLayer;
   readonly params: Tree;
   readonly sink: GradientSink<Tree>;
@@ -52,13 +57,14 @@ interface Model {
   readonly isLast: boolean;
 }
 
-function partOf({ layer, params, sink, isFirst, isLast }: Model): PipelineChunk<Saved> {
+function createChunk(model: BoundModel): PipelineChunk<Saved> {
+  const { layer, params, sink, isFirst, isLast } = model;
   const backward = (
-    into: GradientSink<Tree>,
-    { record, y }: Saved,
+    gradientSink: GradientSink<Tree>,
+    { layerSaved, y }: Saved,
     dy: Tensor | null,
   ): Tensor | null => {
-    const dx = layer.backward(params, record, y ?? dy!, into, evalContext);
+    const dx = layer.backward(params, layerSaved, y ?? dy!, gradientSink, evalContext);
     y?.dispose();
     if (!isFirst) return dx;
     dx.dispose();
@@ -66,49 +72,50 @@ function partOf({ layer, params, sink, isFirst, isLast }: Model): PipelineChunk<
   };
   return {
     forward(microbatch, x) {
-      const own = x ?? randomNormal([ROWS, WIDTH], 0, 1, "float32", 1 + microbatch);
-      const [y, record] = layer.forward(params, own, evalContext);
-      if (x === null) own.dispose();
-      return { y: isLast ? null : y, saved: { record, y: isLast ? y : null } };
+      const input = x ?? randomNormal([ROWS, WIDTH], 0, 1, "float32", 1 + microbatch);
+      const [y, layerSaved] = layer.forward(params, input, evalContext);
+      if (x === null) input.dispose();
+      return { y: isLast ? null : y, saved: { layerSaved, y: isLast ? y : null } };
     },
-    backward: (_micro, saved, dy) => backward(sink, saved, dy),
-    input(_micro, saved, dy) {
+    backward: (_microbatch, saved, dy) => backward(sink, saved, dy),
+    input(_microbatch, saved, dy) {
       const { sink: deferred, release } = deferGradients(params);
       return { dx: backward(deferred, saved, dy), weight: () => release(sink) };
     },
   };
 }
 
-function run(world: World, { kind, micros: microbatches, chunks }: Job): Done {
+function run(world: World, { kind, microbatches, chunks }: StageJob): StageResult {
   const { all: group } = world;
-  const spans = splitEvenly(LAYERS, group.size * chunks);
+  const ranges = splitEvenly(LAYERS, group.size * chunks);
   const before = memory().numTensors;
   const models = Array.from({ length: chunks }, (_, chunk) => {
-    const part = chunk * group.size + group.rank;
-    const { start, size } = spans[part]!;
+    const virtualStage = chunk * group.size + group.rank;
+    const { start, size } = ranges[virtualStage]!;
     const names = Array.from({ length: size }, (__, i) => String(start + i));
-    const one = linear({ inFeatures: WIDTH, outFeatures: WIDTH, std: 0.5 });
-    const layer: AnyLayer = sequence(Object.fromEntries(names.map((name) => [name, one])));
+    const block = linear({ inFeatures: WIDTH, outFeatures: WIDTH, std: 0.5 });
+    const layer: AnyLayer = sequence(Object.fromEntries(names.map((name) => [name, block])));
     const params = materialize<Tree>(layer.spec, 7);
     const sums = accumulate(params);
-    return { layer, params, sums, isFirst: part === 0, isLast: part === spans.length - 1 };
+    const [isFirst, isLast] = [virtualStage === 0, virtualStage === ranges.length - 1];
+    return { layer, params, sums, isFirst, isLast };
   });
-  const parts = models.map((model) => partOf({ ...model, sink: model.sums.sink }));
+  const modelChunks = models.map((model) => createChunk({ ...model, sink: model.sums.sink }));
   execute(
-    { chunks: parts, group, message: { shape: () => [ROWS, WIDTH] } },
+    { chunks: modelChunks, group, message: { shape: () => [ROWS, WIDTH] } },
     createSchedules(kind, { stages: group.size, microbatches, chunks })[group.rank]!,
   );
   const gradients: Record<string, Float32Array> = {};
   for (const { sums, params } of models) {
-    const taken = sums.take();
-    for (const [path, x] of leaves<Tensor>(taken)) gradients[path] = x.dataSync<"float32">();
-    disposeTree(taken);
+    const total = sums.take();
+    for (const [path, x] of leaves<Tensor>(total)) gradients[path] = x.dataSync<"float32">();
+    disposeTree(total);
     disposeTree(params);
   }
   return { gradients, leaked: memory().numTensors - before };
 }
 
-export async function main(world: World, jobs: readonly Job[]): Promise<Done[]> {
+export async function main(world: World, jobs: readonly StageJob[]): Promise<StageResult[]> {
   enableProdMode(); // no advice to install another backend
   await setBackend("cpu");
   return jobs.map((job) => run(world, job));
