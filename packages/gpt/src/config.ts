@@ -3,6 +3,7 @@
 import { UserError } from "@tessera/config";
 import type { Activation, Rotary } from "@tessera/layers";
 
+/** The architecture of a GPT. See `gptConfig` for defaults. */
 export interface GptConfig {
   readonly layerCount: number;
   readonly hiddenSize: number;
@@ -55,6 +56,7 @@ export interface Dropout {
   readonly residual: number;
 }
 
+/** No dropout. */
 export const noDropout: Dropout = { embedding: 0, attention: 0, residual: 0 };
 
 /** One probability for all three. */
@@ -68,6 +70,7 @@ export const uniformDropout = (rate: number): Dropout => ({
 export type GptSizes = Pick<GptConfig, "layerCount" | "hiddenSize" | "headCount"> &
   Partial<GptConfig>;
 
+/** Number of tokens in GPT-2's vocabulary. */
 export const GPT2_VOCABULARY = 50257;
 
 /**

@@ -47,8 +47,10 @@ export const PRESETS = {
   "gpt3-175b": gpt3(96, 12288, 96),
 } as const satisfies Record<string, GptSizes>;
 
+/** The name of a preset. */
 export type PresetName = keyof typeof PRESETS;
 
+/** All names of presets. */
 export const presetNames = Object.keys(PRESETS) as PresetName[];
 
 /**

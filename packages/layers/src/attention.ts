@@ -18,11 +18,13 @@ import { childContext, rngKey, type ForwardContext } from "./forward_context.js"
 import type { Layer } from "./layer.js";
 import { linear, type LinearParams, type LinearSaved } from "./linear.js";
 
+/** The projections of attention. */
 export type AttentionParams = {
   readonly query: LinearParams;
   readonly keyValue: LinearParams;
   readonly output: LinearParams;
 };
+/** What attention saves for backward. */
 export type AttentionSaved = {
   readonly query: LinearSaved;
   readonly keyValue: LinearSaved;
@@ -43,6 +45,7 @@ export interface Rotary {
   readonly pairs: RotaryPairs;
 }
 
+/** The sizes of an attention layer. */
 export interface AttentionOptions {
   readonly width: number;
   readonly heads: number;

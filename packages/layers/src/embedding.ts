@@ -15,10 +15,14 @@ import type { KvCacheView } from "./kv_cache.js";
 import type { InputEmbedding } from "./lm_head.js";
 import { noTensorParallel, type TensorParallel } from "./tensor_parallel.js";
 
+/** A table of token embeddings [vocabulary, width]. */
 export type TokenParams = { readonly token: Tensor };
+/** Token embeddings, and perhaps position embeddings [positions, width]. */
 export type EmbeddingParams = TokenParams & { readonly position?: Tensor };
+/** What an embedding saves for backward: ids [batch, time] (int32). */
 export type EmbeddingSaved = { readonly ids: Tensor };
 
+/** The sizes of a token embedding. */
 export interface TokenOptions {
   readonly vocabulary: number;
   readonly width: number;
@@ -26,6 +30,7 @@ export interface TokenOptions {
   readonly std: number;
 }
 
+/** The sizes of an input embedding. */
 export interface EmbeddingOptions extends TokenOptions {
   /** Rows of the learned position embedding, the longest sequence; null for none. */
   readonly positions: number | null;

@@ -6,6 +6,7 @@ import { joinPath } from "@tessera/params";
 import { streamKey, type Key } from "@tessera/random";
 import type { KvCacheView } from "./kv_cache.js";
 
+/** All that forward and backward depend on besides parameters and x. */
 export interface ForwardContext {
   readonly seed: number;
   /** Optimizer steps before this one. */

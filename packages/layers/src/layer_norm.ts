@@ -5,7 +5,9 @@ import { call, layerNorm as layerNormKernel, layerNormGradient } from "@tessera/
 import type { Layer } from "./layer.js";
 import { vector } from "@tessera/params";
 
+/** Weight and bias of a layer norm, both [width]. */
 export type LayerNormParams = { readonly gain: Tensor; readonly bias: Tensor };
+/** What a layer norm saves for backward. */
 export type LayerNormSaved = {
   readonly x: Tensor; // [batch, time, width]
   readonly mean: Tensor; // [rows, 1]

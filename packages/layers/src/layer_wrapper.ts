@@ -5,6 +5,7 @@ import { sequence, type SequenceOf } from "./chain.js";
 import type { AnyLayer, Layer } from "./layer.js";
 import type { InputEmbedding, LmHead } from "./lm_head.js";
 
+/** Wraps the layers of a model. Parameters stay under the same names. */
 export interface LayerWrapper {
   /** Wraps the input embedding. */
   embedding<P extends Tree, S extends Tree>(embedding: InputEmbedding<P, S>): InputEmbedding<P, S>;

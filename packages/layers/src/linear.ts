@@ -14,10 +14,12 @@ import { matrix, vector, type DeferredGradient, type Partition } from "@tessera/
 import { reshapeAndDispose } from "./and_dispose.js";
 import type { Layer } from "./layer.js";
 
-// Type aliases, as TypeScript does not take an interface for a `Tree`.
+/** Weight [in, ...outFeatures] and bias [...outFeatures]. A type alias, as an interface is no `Tree` to TypeScript. */
 export type LinearParams = { readonly weight: Tensor; readonly bias?: Tensor };
+/** What a linear layer saves for backward: its input [..., in]. */
 export type LinearSaved = { readonly x: Tensor };
 
+/** The sizes of a linear layer, and how it is sharded. */
 export interface LinearOptions {
   readonly inFeatures: number;
   /** The width of y, or several dimensions that are flattened in y: [2, width] for a fused pair of projections. */

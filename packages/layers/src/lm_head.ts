@@ -43,6 +43,7 @@ export interface LmHead<P extends Tree> {
   logits(params: P, x: Tensor): Tensor;
 }
 
+/** What a head computes in one call. */
 export interface LossAndGradient {
   /** In nats, a scalar. */
   readonly loss: Tensor;
@@ -50,8 +51,10 @@ export interface LossAndGradient {
   readonly dx: Tensor;
 }
 
+/** The table [vocabulary, width] of an LM head, and perhaps a bias [vocabulary]. */
 export type LmHeadParams = { readonly table: Tensor; readonly bias?: Tensor };
 
+/** The sizes of an LM head. */
 export interface LmHeadOptions {
   readonly vocabulary: number;
   readonly width: number;

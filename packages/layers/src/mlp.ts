@@ -10,6 +10,7 @@ import { swiglu } from "./swiglu.js";
 /** The activation function of an MLP: GELU as in GPT-2, or SwiGLU as in Llama, which has a gate projection too. */
 export type Activation = "gelu" | "swiglu";
 
+/** The sizes of an MLP. */
 export interface MlpOptions {
   readonly width: number;
   /** Width after the activation function: 4 times `width` in GPT-2. */

@@ -5,7 +5,9 @@ import { call, rmsNorm as rmsNormKernel, rmsNormGradient } from "@tessera/kernel
 import type { Layer } from "./layer.js";
 import { vector } from "@tessera/params";
 
+/** Weight of an RMS norm, [width]. */
 export type RmsNormParams = { readonly gain: Tensor };
+/** What an RMS norm saves for backward. */
 export type RmsNormSaved = {
   readonly x: Tensor; // [batch, time, width]
   readonly rstd: Tensor; // [rows, 1]

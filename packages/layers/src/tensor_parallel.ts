@@ -12,6 +12,7 @@ import {
   type LmHeadParams,
 } from "./lm_head.js";
 
+/** Tensor parallelism of a model on one rank. */
 export interface TensorParallel {
   /** This rank's shard of heads, columns and vocabulary inside tensor-parallel regions. */
   readonly weightShard: ShardIndex;

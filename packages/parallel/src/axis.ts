@@ -5,6 +5,7 @@ import type { ProcessGroup } from "@tessera/collectives";
 import type { ShardIndex } from "@tessera/mesh";
 import type { Tree } from "@tessera/params";
 
+/** One rank along a parallel axis. */
 export interface ParallelAxis {
   /** "data", "tensor", "pipeline", or a custom name. */
   readonly name: string;

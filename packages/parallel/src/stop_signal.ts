@@ -3,6 +3,7 @@
 import type { Work } from "@tessera/collectives";
 import type { ParallelAxis } from "./axis.js";
 
+/** A flag that one rank raises and all ranks see. */
 export interface StopSignal {
   /**
    * Called by all ranks after every step. `here` is whether this rank has been asked to stop. Returns true on all ranks

@@ -5,6 +5,7 @@ import { accumulateAll, callMultiTensor } from "@tessera/kernels";
 import { accumulateGradient, resolveGradient, type Gradient } from "./gradient.js";
 import { createSink, mapTensors, type GradientSink, type Tree } from "./tree.js";
 
+/** A sink, and the sums of what it has been given. */
 export interface Accumulator<P extends Tree> {
   readonly sink: GradientSink<P>;
   /** Returns the sums so far, zeros where there was no gradient, and restarts at zero. The caller owns them. */

@@ -1,4 +1,4 @@
-// What backward gives to a sink: a gradient, or one that is computed later.
+// What backward passes to a sink: a gradient, or one whose computation is deferred.
 
 import { Tensor } from "@tensorflow/tfjs-core";
 import { accumulate, call } from "@tessera/kernels";
@@ -14,6 +14,7 @@ export interface DeferredGradient {
   readonly accumulateInto: (sum: Tensor) => Tensor;
 }
 
+/** A gradient, computed or deferred. */
 export type Gradient = Tensor | DeferredGradient;
 
 /** The gradient, computed. Consumes `gradient`. */

@@ -3,6 +3,7 @@
 import { UserError } from "@tessera/config";
 import type { ShardIndex, Range } from "@tessera/mesh";
 
+/** How tensor parallelism shards one dimension of a parameter. */
 export interface Partition {
   /** The dimension that is sharded. */
   readonly dim: number;

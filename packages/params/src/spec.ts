@@ -13,6 +13,7 @@ export type Initializer =
   | { readonly kind: "constant"; readonly value: number }
   | { readonly kind: "normal"; readonly std: number };
 
+/** All that is known of a parameter before it is initialized. */
 export interface ParamSpec {
   /** The shape of the full parameter. */
   readonly shape: readonly number[];
