@@ -1,15 +1,13 @@
 // Parameters and FLOPs of a GPT, from its configuration alone.
 
+import { sizeOf } from "@tessera/kernels/contract";
 import { leaves, type ParamSpec } from "@tessera/params";
 import type { GptConfig } from "./config.js";
 import { gpt } from "./model.js";
 
 /** Number of parameters of the whole model. A tied table counts once. */
 export const parameterCount = (config: GptConfig): number =>
-  leaves<ParamSpec>(gpt(config).spec).reduce(
-    (sum, [, { shape }]) => sum + shape.reduce((a, b) => a * b, 1),
-    0,
-  );
+  leaves<ParamSpec>(gpt(config).spec).reduce((sum, [, { shape }]) => sum + sizeOf(shape), 0);
 
 /**
  * FLOPs of forward and backward for one token of a sequence of `time` tokens: 2 per weight of a matrix product, twice

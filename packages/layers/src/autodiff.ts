@@ -3,10 +3,9 @@
 import "@tensorflow/tfjs"; // registers the gradients of all ops
 import { grads, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import {
-  leafAt,
   leaves,
   mapTensors,
-  type Gradient,
+  sendGradient,
   type Like,
   type ParamSpec,
   type Tree,
@@ -34,9 +33,7 @@ export function fromForward<P extends Tree>(
       });
       const [dx, ...gradients] = computeGradients([x, ...named.map(([, leaf]) => leaf)], dy);
       x.dispose();
-      named.forEach(([path], i) =>
-        leafAt<(gradient: Gradient) => void>(sink, path)!(gradients[i]!),
-      );
+      named.forEach(([path], i) => sendGradient(sink, path, gradients[i]!));
       return dx!;
     },
   };
