@@ -4,7 +4,7 @@
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { readModelConfig } from "@tessera/checkpoint";
-import type { Kind } from "@tessera/collectives";
+import type { CallKind } from "@tessera/collectives";
 import type { Layout, Trained } from "./programs/layouts.js";
 import { runLayouts } from "./programs/run_layouts.js";
 
@@ -17,7 +17,7 @@ const ACTIVATIONS = (ROWS / MICRO_BATCHES) * TIME * hidden * 4;
 
 const STEP = { stage: 0, dropout: 0, steps: 1, bucketBytes: 0, rows: ROWS } as const;
 
-const inStep = ({ traffic: [before, after] }: Trained, kind: Kind) => ({
+const inStep = ({ traffic: [before, after] }: Trained, kind: CallKind) => ({
   calls: after!.calls[kind] - before!.calls[kind],
   bytes: after!.bytes[kind] - before!.bytes[kind],
 });

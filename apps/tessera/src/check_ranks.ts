@@ -4,7 +4,7 @@
 import { availableParallelism } from "node:os";
 import { setBackend } from "@tensorflow/tfjs-core";
 import { runRank } from "@tessera/collectives";
-import { checkLaws, EVERYTHING } from "@tessera/collectives/laws";
+import { checkLaws, ALL_CASES } from "@tessera/collectives/laws";
 import { joinWorld } from "@tessera/collectives-mpi";
 import { EXIT, number, UserError } from "@tessera/config";
 import { loadNative } from "@tessera/kernels-native";
@@ -36,8 +36,8 @@ export const checkRanks = defineCommand(program, async (parsed) => {
   }
   await setBackend("native");
   const { elements, repeat, "distributed-timeout-minutes": timeoutMinutes } = parsed.values;
-  const sizes = [...EVERYTHING.sizes.filter((size) => size < 1000), elements];
-  const laws = { ...EVERYTHING, sizes, long: 7 * elements };
+  const sizes = [...ALL_CASES.sizes.filter((size) => size < 1000), elements];
+  const laws = { ...ALL_CASES, sizes, long: 7 * elements };
   return runRank(joinWorld(process.env, { timeoutMinutes }), (world) => {
     const host = world.hosts[world.rank]!;
     for (let round = 0; round < repeat; round += 1) {

@@ -1,4 +1,4 @@
-// Threads as ranks: the laws, and what a mistake of one rank becomes.
+// The laws of groups on threads, and the errors of a rank's mistake.
 
 import "@tensorflow/tfjs-backend-cpu";
 import { join } from "node:path";
@@ -14,12 +14,12 @@ beforeAll(() => setBackend("cpu"));
 
 const program = (name: string) => pathToFileURL(join(__dirname, `../dist/programs/${name}.js`));
 
-test("one process keeps the laws of groups", () => {
+test("a single process fulfils the laws of groups", () => {
   expect(checkLaws(singleWorld()).checked).toBeGreaterThan(50);
 });
 
 test.each([1, 2, 3, 4, 8])(
-  "%s threads keep the laws, with the same bits on all ranks and in two runs",
+  "%s threads fulfil the laws, with the same bits on all ranks and in two runs",
   async (ranks) => {
     const runs = await runThreads<[Verdict, Verdict]>({ program: program("laws"), ranks });
     const verdicts = [...runs.map(([first]) => first), ...runs.map(([, second]) => second)];
@@ -38,17 +38,17 @@ test.each<readonly [Mistake, RegExp]>([
   ["size", /rank \d calls allReduce \(sum\) of \d fp32, but rank \d calls allReduce/],
   ["call", /rank \d calls all\w+ .*, but rank \d calls all\w+ /],
   ["message", /receive from 1 of 4 fp32 in the world: rank 1 sent 3 fp32/],
-])("%s: all ranks end, and the error says who", async (mistake, said) => {
+])("%s: all ranks end, and the error names the rank", async (mistake, message) => {
   const run = runThreads({
     program: program("mistakes"),
     ranks: 3,
     data: mistake,
-    limitSeconds: mistake === "sleep" ? 8 : 120, // what comes late of a loaded machine is no mistake
+    limitSeconds: mistake === "sleep" ? 8 : 120, // long enough for a loaded machine
   });
-  await expect(run).rejects.toThrow(said);
+  await expect(run).rejects.toThrow(message);
 });
 
-test("a mesh that does not make the world is refused", () => {
+test("a mesh that differs from the world in size is refused", () => {
   const mesh = Object.entries({ pipeline: 2, data: 1, tensor: 3 });
   const axes = mesh.map(([name, degree]) => ({ name, degree }));
   expect(() => meshGroups(singleWorld(), axes)).toThrow(
@@ -59,15 +59,15 @@ test("a mesh that does not make the world is refused", () => {
 test.each([
   [new Error("no memory"), 1, /^ {4}at [^]*\nrank 1 \(host n1\): no memory$/],
   [new UserError("--lr: must be positive"), 2, /^rank 1 \(host n1\): --lr: must be positive$/],
-])("a rank that throws tells its name and host, then aborts", async (error, code, told) => {
-  const said: string[] = [];
+])("a rank that throws logs its name and host, then aborts", async (error, code, expected) => {
+  const lines: string[] = [];
   const world = {
     ...singleWorld(),
     rank: 1,
     size: 2,
     hosts: ["n0", "n1"],
-    abort: (ended: number): never => {
-      throw new Error(`aborted with ${ended}`);
+    abort: (exitCode: number): never => {
+      throw new Error(`aborted with ${exitCode}`);
     },
   };
   const run = runRank(
@@ -75,8 +75,8 @@ test.each([
     () => {
       throw error;
     },
-    (line) => said.push(line),
+    (line) => lines.push(line),
   );
   await expect(run).rejects.toThrow(`aborted with ${code}`);
-  expect(said.join("\n")).toMatch(told);
+  expect(lines.join("\n")).toMatch(expected);
 });

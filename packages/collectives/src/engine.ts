@@ -1,19 +1,19 @@
-// What moves elements between ranks. An engine knows no tensors: it is given memory, and every
-// group of tensors (tensor_group.ts) is built over one.
+// An engine moves memory between ranks, and knows no tensors; `tensorGroup` makes a ProcessGroup of one.
 
 import { storageBytes, type Storage } from "@tessera/kernels/memory";
 import type { ReduceOp } from "./group.js";
 
+/** Memory of JavaScript's. */
 export type Values = Float32Array | Int32Array | Uint8Array;
 
-/** `size` elements, by the address of native memory or as an array of JavaScript's. */
+/** `size` elements: the address of native memory, or an array. */
 export interface Elements {
   readonly storage: Storage;
   readonly size: number;
   readonly memory: number | Values;
 }
 
-/** Sizes: `to` of a gather holds the group's size times `from`; of a scatter, that part of it. */
+/** An all-gather's `to` has group size times the elements of `from`; a reduce-scatter's `from` those of `to`. */
 export type Call =
   | { readonly kind: "allReduce"; readonly from: Elements; readonly to: Elements; op: ReduceOp }
   | { readonly kind: "reduceScatter"; readonly from: Elements; readonly to: Elements; op: ReduceOp }
@@ -23,24 +23,26 @@ export type Call =
   | { readonly kind: "receive"; readonly to: Elements; readonly peer: number; readonly tag: number }
   | { readonly kind: "barrier"; readonly seconds?: number };
 
+/** A call in flight. */
 export interface Pending {
   readonly done: boolean;
-  /** Seconds from the call to its end; known once it is done. */
+  /** Seconds from start to end of the call; 0 until it is done. */
   readonly seconds: number;
   wait(): void;
 }
 
-/** One group's engine. The memory of a call is left alone by its caller until it is done. */
+/** The engine of one group. The caller must not touch a call's memory until the call is done. */
 export interface Engine {
-  /** Whether it takes addresses; else it is given arrays. */
+  /** Whether it takes addresses of native memory; else it takes arrays. */
   readonly native: boolean;
   start(call: Call): Pending;
 }
 
+/** Bytes of elements as they are sent. */
 export const bytesOf = ({ storage, size }: Pick<Elements, "storage" | "size">): number =>
   storageBytes(storage, size);
 
-/** What a call is, in an error: "allReduce (sum) of 4 fp32". */
+/** A call in error messages: "allReduce (sum) of 4 fp32". */
 export function describeCall(call: Call): string {
   switch (call.kind) {
     case "allReduce":

@@ -1,41 +1,41 @@
-// Ranks that act together: the whole contract. Every engine that passes `checkLaws` keeps it.
+// The contract of process groups. Engines that pass `checkLaws` fulfil it.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { Storage } from "@tessera/kernels/memory";
 
-/** How elements of several ranks become one. Sums of 16-bit floats are taken in fp32. */
+/** How the elements of all ranks are reduced. 16-bit floats are summed in fp32. */
 export type ReduceOp = "sum" | "mean" | "max" | "min";
 
-/** The largest tag of a message: what MPI leaves of a group's tags. */
-export const MOST_TAG = 248;
+/** The largest tag of a message: the MPI engine uses the other tags itself. */
+export const MAX_TAG = 248;
 
-/** Something under way. The tensors that it reads must not change before it is done. */
+/** An asynchronous call. The tensors that it reads must not change before it is done. */
 export interface Work<T = Tensor> {
-  /** Whether `wait` would return at once. */
+  /** Whether `wait` would return immediately. */
   readonly done: boolean;
   /**
-   * Blocks until it is done; to be called once. The caller owns what is returned. Throws where the
-   * time limit passes first, naming the call, its number, the group, and who had not arrived.
+   * Blocks until it is done; must be called once. The caller owns the result.
+   * @throws Error on timeout that names the call, its number, the group, and the ranks that did not call it.
    */
   wait(): T;
 }
 
 export interface ReceiveOptions {
-  /** How the sender's elements lie in memory. */
+  /** The storage of the sender's tensor. Default: fp32. */
   readonly storage?: Storage;
-  /** That of the send: a whole number up to `MOST_TAG`. */
+  /** The tag of the send, at most `MAX_TAG`. Default: 0. */
   readonly tag?: number;
 }
 
 /**
- * Ranks that act together. Collectives are called by all of them, in the same order; results are
- * the same to the bit on all ranks, and from run to run. Sends and receives between two ranks match
- * in the order of their posting, each tag by itself, and neither waits for the other to be posted.
+ * Ranks that communicate, as in torch.distributed. All ranks call collectives in the same order; results are the same
+ * to the bit on all ranks and in every run. Sends and receives between two ranks match in the order in which they are
+ * posted, separately for each tag, and neither blocks until the other is posted. Methods borrow their tensors.
  */
 export interface ProcessGroup {
-  /** What errors call it. */
+  /** Its name in error messages. */
   readonly name: string;
-  /** This process's place in `ranks`. */
+  /** This rank's index in `ranks`. */
   readonly rank: number;
   readonly size: number;
   /** Its members' ranks in the world. */
@@ -43,39 +43,41 @@ export interface ProcessGroup {
   readonly traffic: Traffic;
 
   allReduce(x: Tensor, op?: ReduceOp): Work;
-  /** The same of numbers of the host, which no tensor's memory is read for. */
+  /** All-reduce of host memory: no tensor is read back. */
   allReduceValues(values: Float32Array, op?: ReduceOp): Work<Float32Array>;
-  /** This rank's slice, along `axis`, of the whole reduction. */
+  /** This rank's shard of the reduction along `axis`, whose extent the group size divides. */
   reduceScatter(x: Tensor, axis: number, op?: ReduceOp): Work;
-  /** The tensors of all ranks, joined along `axis` in rank order. */
+  /** The tensors of all ranks, concatenated along `axis` in rank order. */
   allGather(x: Tensor, axis: number): Work;
-  /** The root's x. The others' say its shape and storage. */
+  /** The x of rank `root`; other ranks pass a tensor of the same shape and storage. */
   broadcast(x: Tensor, root: number): Work;
-  /** x may be disposed at once. Done when its memory may be written over. */
+  /** x may be disposed immediately. Done when its memory may be overwritten. */
   send(x: Tensor, to: number, tag?: number): Work<void>;
+  /** A tensor of `shape` from rank `from`. */
   receive(shape: readonly number[], from: number, options?: ReceiveOptions): Work;
-  /** Returns when all ranks have called it; throws after `seconds`, or the group's time limit. */
+  /** Returns when all ranks have called it. Throws after `seconds`. Default: the group's timeout. */
   barrier(seconds?: number): void;
 }
 
-export type Kind =
+/** The kinds of calls. */
+export type CallKind =
   "allReduce" | "reduceScatter" | "allGather" | "broadcast" | "send" | "receive" | "barrier";
 
-/** What went through a group so far, as counted where it went. */
+/** What a group has communicated so far. */
 export interface Traffic {
-  /** Calls, by kind. */
-  readonly calls: Readonly<Record<Kind, number>>;
-  /** Bytes of the tensors that this rank put in (received ones: got), by kind. */
-  readonly bytes: Readonly<Record<Kind, number>>;
-  /** Seconds from each call to its end, added up. */
+  /** Number of calls, by kind. */
+  readonly calls: Readonly<Record<CallKind, number>>;
+  /** Bytes of this rank's input tensors (of receives: output tensors), by kind. */
+  readonly bytes: Readonly<Record<CallKind, number>>;
+  /** Sum of the seconds from start to end of each call. */
   readonly busySeconds: number;
-  /** Seconds for which `wait` held this rank's computation up. */
+  /** Seconds that this rank was blocked in `wait`: communication that did not overlap with computation. */
   readonly waitedSeconds: number;
 }
 
-/** A fresh count, to be added to. */
-export function newTraffic() {
-  const zero = (): Record<Kind, number> => ({
+/** Traffic counters at zero. */
+export function createTraffic() {
+  const zero = (): Record<CallKind, number> => ({
     allReduce: 0,
     reduceScatter: 0,
     allGather: 0,

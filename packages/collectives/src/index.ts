@@ -1,8 +1,8 @@
 export { bytesOf, describeCall, type Call, type Elements, type Engine } from "./engine.js";
 export { type Pending, type Values } from "./engine.js";
 export {
-  MOST_TAG,
-  type Kind,
+  MAX_TAG,
+  type CallKind,
   type ProcessGroup,
   type ReceiveOptions,
   type ReduceOp,

@@ -1,5 +1,5 @@
-// What is true of every engine, as a program that all ranks of a world run: each collective, storage,
-// reduction and size against plain arithmetic; sends in any order; groups; no tensor left behind.
+// The laws of engines, as a function that all ranks of a world call: collectives of each storage, reduction and size
+// against plain arithmetic; sends in any order; subgroups; no leaked tensors.
 
 import { memory, tensor, type Tensor } from "@tensorflow/tfjs-core";
 import { call, convert } from "@tessera/kernels";
@@ -10,27 +10,31 @@ import type { World } from "./world.js";
 
 export interface LawOptions {
   readonly storages: readonly Storage[];
-  /** Elements per tensor; those of scattered ones are multiplied by the group's size. */
+  /** Elements per tensor; for reduce-scatter, per rank. */
   readonly sizes: readonly number[];
-  /** Elements of one sum that is long enough to travel in many pieces. */
+  /** Elements of one all-reduce that is large enough to be sent in many segments. */
   readonly long: number;
 }
 
 export interface Verdict {
-  /** How many results were compared. */
+  /** Number of results compared. */
   readonly checked: number;
-  /** A hash over the bits of all reductions: equal on all ranks, from run to run. */
+  /** A hash of the bits of all reductions: equal on all ranks and in every run. */
   readonly digest: string;
 }
 
-export const EVERYTHING: LawOptions = {
+/** All storages, and sizes around the engines' limits. */
+export const ALL_CASES: LawOptions = {
   storages: ["fp32", "bf16", "fp16", "int32", "bool"],
   sizes: [0, 1, 7, 130, 65_537],
   long: 1_500_001,
 };
 
-/** Throws at the first law that is broken on this rank. Called by all ranks. */
-export function checkLaws(world: World, options: LawOptions = EVERYTHING): Verdict {
+/**
+ * Checks all laws. A collective call: all ranks call it.
+ * @throws Error that names the first law that this rank sees violated.
+ */
+export function checkLaws(world: World, options: LawOptions = ALL_CASES): Verdict {
   const before = memory().numTensors;
   const tally = new Tally();
   const ranks = world.all.ranks;
@@ -50,7 +54,7 @@ export function checkLaws(world: World, options: LawOptions = EVERYTHING): Verdi
     group.barrier();
   }
   checkLong(tally, world.all, options.long);
-  tally.equal("tensors left behind", [memory().numTensors - before], [0]);
+  tally.equal("leaked tensors", [memory().numTensors - before], [0]);
   return { checked: tally.checked, digest: tally.digest.toString(16) };
 }
 
@@ -81,22 +85,29 @@ class Tally {
   }
 }
 
-const TINY: Readonly<Record<Storage, number>> = { fp32: 13, bf16: 7, fp16: 10, int32: 0, bool: 0 };
+/** Mantissa bits of the values that are compared: at most those of the storage. */
+const MANTISSA_BITS: Readonly<Record<Storage, number>> = {
+  fp32: 13,
+  bf16: 7,
+  fp16: 10,
+  int32: 0,
+  bool: 0,
+};
 
-/** Values of rank `rank` from place `start` on, that `storage` holds exactly, of several magnitudes. */
-function valuesOf(storage: Storage, size: number, rank: number, start = 0): Float32Array {
+/** Values of `rank` from index `start` on, of several magnitudes, which `storage` represents exactly. */
+function createValues(storage: Storage, size: number, rank: number, start = 0): Float32Array {
   return new Float32Array(size).map((_, i) => {
     const noise = Math.imul(start + i + 1, 2654435761) ^ Math.imul(rank + 3, 40503);
     const mixed = Math.imul(noise ^ (noise >>> 15), 2246822519) >>> 8;
     if (storage === "bool") return mixed & 1;
     if (storage === "int32") return (mixed % 2001) - 1000;
-    const digits = 2 ** TINY[storage];
+    const digits = 2 ** MANTISSA_BITS[storage];
     const mantissa = 1 + (mixed % digits) / digits;
     return ((mixed >> 4) & 1 ? -1 : 1) * mantissa * 2 ** ((mixed >> 16) % 6);
   });
 }
 
-function make(storage: Storage, values: Float32Array, shape: readonly number[]): Tensor {
+function createTensor(storage: Storage, values: Float32Array, shape: readonly number[]): Tensor {
   const dtype = dtypeOf(storage);
   const x = tensor(dtype === "bool" ? Uint8Array.from(values) : values, [...shape], dtype);
   if (storage !== "bf16" && storage !== "fp16") return x;
@@ -105,15 +116,15 @@ function make(storage: Storage, values: Float32Array, shape: readonly number[]):
   return y;
 }
 
-/** The reduction in rank order, each step in fp32, as the contract says; rounded to `storage`. */
-function plain(all: readonly Float32Array[], op: ReduceOp, storage: Storage): Float32Array {
+/** The reduction in rank order, each step in fp32, rounded to `storage`. */
+function reduceExactly(all: readonly Float32Array[], op: ReduceOp, storage: Storage): Float32Array {
   const [first, ...others] = all;
   const result = first!.slice();
-  const two = (a: number, b: number) =>
+  const combine = (a: number, b: number) =>
     op === "max" ? Math.max(a, b) : op === "min" ? Math.min(a, b) : Math.fround(a + b);
-  for (const other of others) other.forEach((value, i) => (result[i] = two(result[i]!, value)));
+  for (const other of others) other.forEach((value, i) => (result[i] = combine(result[i]!, value)));
   if (op === "mean") result.forEach((value, i) => (result[i] = Math.fround(value / all.length)));
-  const rounded = make(storage, result, [result.length]);
+  const rounded = createTensor(storage, result, [result.length]);
   const values = Float32Array.from(rounded.dataSync());
   rounded.dispose();
   return values;
@@ -126,7 +137,7 @@ const opsOf = (storage: Storage): readonly ReduceOp[] =>
       ? ["sum", "max", "min"]
       : ["sum", "mean", "max", "min"];
 
-/** Reads and frees x, and checks that its storage is `storage` where the backend can tell. */
+/** The values of x; checks that its storage is `storage` where the backend reports it. Consumes x. */
 function read(x: Tensor, storage: Storage): Float32Array {
   const found = storageOf(x);
   if (found !== storage && found !== "fp32") throw new Error(`a result is in ${found}`);
@@ -138,24 +149,24 @@ function read(x: Tensor, storage: Storage): Float32Array {
 function checkGroup(tally: Tally, { group, storage, size }: Case): void {
   const count = group.size;
   const seed = (index: number) => group.ranks[index]!;
-  const at = (what: string) => `${what} of ${size} ${storage} among ${group.ranks.join(", ")}`;
-  const all = group.ranks.map((_, index) => valuesOf(storage, size, seed(index)));
-  const x = make(storage, all[group.rank]!, [size]);
-  // All under way at once, waited for in another order than they began.
+  const describe = (call: string) =>
+    `${call} of ${size} ${storage} among ${group.ranks.join(", ")}`;
+  const all = group.ranks.map((_, index) => createValues(storage, size, seed(index)));
+  const x = createTensor(storage, all[group.rank]!, [size]);
+  // All in flight at once, waited for in another order than they were started.
   const reductions = opsOf(storage).map((op) => [op, group.allReduce(x, op)] as const);
   const gathered = group.allGather(x, 0);
   const sent = group.ranks.map((_, root) => group.broadcast(x, root));
   x.dispose();
   sent.forEach((work, root) => {
-    tally.equal(at(`broadcast from ${root}`), read(work.wait(), storage), all[root]!);
+    tally.equal(describe(`broadcast from ${root}`), read(work.wait(), storage), all[root]!);
   });
-  const joined = read(gathered.wait(), storage);
-  const whole = new Float32Array(size * count);
-  all.forEach((values, index) => whole.set(values, index * size));
-  tally.equal(at("allGather"), joined, whole);
+  const expected = new Float32Array(size * count);
+  all.forEach((values, index) => expected.set(values, index * size));
+  tally.equal(describe("allGather"), read(gathered.wait(), storage), expected);
   for (const [op, work] of reductions.reverse()) {
     const values = read(work.wait(), storage);
-    tally.equal(at(`allReduce ${op}`), values, plain(all, op, storage));
+    tally.equal(describe(`allReduce ${op}`), values, reduceExactly(all, op, storage));
     tally.add(values);
   }
   if (size <= 130) checkAxes(tally, { group, storage, size });
@@ -163,47 +174,51 @@ function checkGroup(tally: Tally, { group, storage, size }: Case): void {
 }
 
 function checkScatter(tally: Tally, { group, storage, size }: Case): void {
-  const whole = valuesOf(storage, size * group.size, group.ranks[group.rank]!);
-  const y = make(storage, whole, [size * group.size]);
-  // Of the others' values this rank only needs what comes to it.
-  const parts = group.ranks.map((rank) => valuesOf(storage, size, rank, group.rank * size));
+  const full = createValues(storage, size * group.size, group.ranks[group.rank]!);
+  const y = createTensor(storage, full, [size * group.size]);
+  // This rank's shard of the values of each rank.
+  const shards = group.ranks.map((rank) => createValues(storage, size, rank, group.rank * size));
   for (const op of opsOf(storage)) {
-    const own = read(group.reduceScatter(y, 0, op).wait(), storage);
-    tally.equal(`reduceScatter ${op} of ${size} ${storage}`, own, plain(parts, op, storage));
+    const actual = read(group.reduceScatter(y, 0, op).wait(), storage);
+    tally.equal(
+      `reduceScatter ${op} of ${size} ${storage}`,
+      actual,
+      reduceExactly(shards, op, storage),
+    );
   }
   y.dispose();
 }
 
 /** Along the middle of three dimensions: [2, size, 3] and back. */
 function checkAxes(tally: Tally, { group, storage, size }: Case): void {
-  const x = make(storage, valuesOf(storage, 6 * size, group.rank), [2, size, 3]);
+  const x = createTensor(storage, createValues(storage, 6 * size, group.rank), [2, size, 3]);
   const gathered = group.allGather(x, 1).wait(); // [2, size * count, 3]
-  tally.equal("gathered shape", gathered.shape, [2, size * group.size, 3]);
+  tally.equal("shape of allGather along 1", gathered.shape, [2, size * group.size, 3]);
   const back = group.reduceScatter(gathered, 1, "max").wait();
   gathered.dispose();
-  tally.equal("gather and scatter along 1", read(back, storage), x.dataSync());
+  tally.equal("allGather and reduceScatter along 1", read(back, storage), x.dataSync());
   x.dispose();
 }
 
-/** A sum so long that pieces of it are under way while others are added. */
+/** An all-reduce so large that some segments are in flight while others are added. */
 function checkLong(tally: Tally, group: ProcessGroup, size: number): void {
-  const all = group.ranks.map((rank) => valuesOf("fp32", size, rank));
-  const x = make("fp32", all[group.rank]!, [size]);
+  const all = group.ranks.map((rank) => createValues("fp32", size, rank));
+  const x = createTensor("fp32", all[group.rank]!, [size]);
   const work = group.allReduce(x);
   x.dispose();
-  tally.equal(`allReduce of ${size}`, read(work.wait(), "fp32"), plain(all, "sum", "fp32"));
-  const ofValues = group.allReduceValues(all[group.rank]!, "max");
-  tally.equal(`allReduceValues of ${size}`, ofValues.wait(), plain(all, "max", "fp32"));
+  tally.equal(`allReduce of ${size}`, read(work.wait(), "fp32"), reduceExactly(all, "sum", "fp32"));
+  const hostWork = group.allReduceValues(all[group.rank]!, "max");
+  tally.equal(`allReduceValues of ${size}`, hostWork.wait(), reduceExactly(all, "max", "fp32"));
 }
 
-/** Messages to all others at once, on two tags; `first` says what is posted before the other. */
+/** Messages to all other ranks at once, on two tags; `first` is posted before the other. */
 function checkMessages(tally: Tally, group: ProcessGroup, first: "sends" | "receives"): void {
-  const size = 20_000; // more than MPI sends before it is asked for
+  const size = 20_000; // above MPI's eager limit
   const others = group.ranks.map((_, index) => index).filter((index) => index !== group.rank);
   const send = () =>
     others.flatMap((to) =>
       [0, 1, 2].map((tag) => {
-        const x = make("fp32", valuesOf("fp32", size, 10 * group.rank + tag), [size]);
+        const x = createTensor("fp32", createValues("fp32", size, 10 * group.rank + tag), [size]);
         const work = group.send(x, to, tag % 2);
         x.dispose();
         return work;
@@ -215,16 +230,16 @@ function checkMessages(tally: Tally, group: ProcessGroup, first: "sends" | "rece
       group.receive([size], from),
       group.receive([size], from),
     ]);
-  const sentEarly = first === "sends" ? send() : null;
-  const askedEarly = first === "receives" ? receive() : null;
+  const earlySends = first === "sends" ? send() : null;
+  const earlyReceives = first === "receives" ? receive() : null;
   group.barrier();
-  const received = askedEarly ?? receive();
-  const sends = sentEarly ?? send();
+  const received = earlyReceives ?? receive();
+  const sends = earlySends ?? send();
   received.forEach((works, i) => {
-    // The later one first: waiting in another order than that of posting must not matter.
+    // In the reverse of the order in which they were posted.
     [2, 1, 0].forEach((k) => {
       const tag = [1, 0, 2][k]!;
-      const expected = valuesOf("fp32", size, 10 * others[i]! + tag);
+      const expected = createValues("fp32", size, 10 * others[i]! + tag);
       tally.equal(`message ${tag}`, read(works[k]!.wait(), "fp32"), expected);
     });
   });

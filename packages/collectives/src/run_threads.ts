@@ -1,38 +1,42 @@
-// Starts ranks as threads: each runs the function `main` of one module.
+// Starts ranks as worker threads: each calls the function `main` of a module.
 
 import { MessageChannel, Worker, type MessagePort } from "node:worker_threads";
-import type { Seat } from "./threads.js";
+import type { ThreadContext } from "./threads.js";
 
 export interface ThreadRun {
   /** A module that exports `main(world, data)`. */
   readonly program: URL;
   readonly ranks: number;
-  /** Given to each rank; copied. */
+  /** Passed to `main` on each rank, as a structured clone. */
   readonly data?: unknown;
-  /** The time limit of each call. */
+  /** Timeout of each collective call and receive. Default: 600. */
   readonly limitSeconds?: number;
 }
 
-/** What each rank's `main` returned. Rejects, and ends all ranks, where one throws or exits. */
+/**
+ * The results of `main`, by rank.
+ * @throws Error that names the first rank that throws or exits; all ranks are terminated.
+ */
 export async function runThreads<R>(run: ThreadRun): Promise<R[]> {
-  const ports = channels(run.ranks);
+  const ports = connectAll(run.ranks);
   const arrivals = new SharedArrayBuffer(4 * run.ranks);
-  const workers = ports.map((own, rank) => {
+  const workers = ports.map((rankPorts, rank) => {
     const { ranks: size, limitSeconds = 600 } = run;
-    const seat: Seat = { rank, size, ports: own, arrivals, limitSeconds };
+    const context: ThreadContext = { rank, size, ports: rankPorts, arrivals, limitSeconds };
     return new Worker(new URL("./thread_rank.js", import.meta.url), {
-      workerData: { seat, program: run.program.href, data: run.data },
-      transferList: own.filter((port) => port !== null),
+      workerData: { context, program: run.program.href, data: run.data },
+      transferList: rankPorts.filter((port) => port !== null),
     });
   });
   try {
-    return await Promise.all(workers.map((worker, rank) => resultOf<R>(worker, rank)));
+    return await Promise.all(workers.map((worker, rank) => waitForResult<R>(worker, rank)));
   } finally {
     await Promise.all(workers.map((worker) => worker.terminate()));
   }
 }
 
-function channels(ranks: number): (MessagePort | null)[][] {
+/** A port from each rank to each other rank; null to itself. */
+function connectAll(ranks: number): (MessagePort | null)[][] {
   const ports = Array.from({ length: ranks }, () =>
     Array.from({ length: ranks }, (): MessagePort | null => null),
   );
@@ -46,7 +50,7 @@ function channels(ranks: number): (MessagePort | null)[][] {
   return ports;
 }
 
-const resultOf = <R>(worker: Worker, rank: number): Promise<R> =>
+const waitForResult = <R>(worker: Worker, rank: number): Promise<R> =>
   new Promise((resolve, reject) => {
     worker.once("message", resolve);
     worker.once("error", (error: Error) => reject(new Error(`rank ${rank}: ${error.message}`)));

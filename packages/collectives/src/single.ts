@@ -1,44 +1,44 @@
-// A group of one, where talking is free: every program runs on it unchanged.
+// A group of one rank, in which communication is the identity: every program runs on it unchanged.
 
 import { keep, type Tensor } from "@tensorflow/tfjs-core";
-import { newTraffic, type ProcessGroup, type Work } from "./group.js";
+import { createTraffic, type ProcessGroup, type Work } from "./group.js";
 import type { World } from "./world.js";
 
-/** x itself: shared, not copied. */
-function same(x: Tensor): Work {
-  const held = keep(x.clone());
+/** A work that returns x, without copying its memory. */
+function returnInput(x: Tensor): Work {
+  const kept = keep(x.clone());
   return {
     done: true,
     wait() {
-      const result = held.clone();
-      held.dispose();
+      const result = kept.clone();
+      kept.dispose();
       return result;
     },
   };
 }
 
-const refuse = (what: string) => (): never => {
-  throw new RangeError(`${what}: a group of one rank has no other to talk to`);
+const refuse = (call: string) => (): never => {
+  throw new RangeError(`${call}: a group of one rank has no other rank`);
 };
 
-/** The group of the process with rank `world` alone. */
-export const singleGroup = (world = 0, name = "the world"): ProcessGroup => ({
+/** The group of a single rank. `worldRank`: its rank in the world. */
+export const singleGroup = (worldRank = 0, name = "the world"): ProcessGroup => ({
   name,
   rank: 0,
   size: 1,
-  ranks: [world],
-  traffic: newTraffic(),
-  allReduce: same,
+  ranks: [worldRank],
+  traffic: createTraffic(),
+  allReduce: returnInput,
   allReduceValues: (values) => ({ done: true, wait: () => values.slice() }),
-  reduceScatter: same,
-  allGather: same,
-  broadcast: same,
+  reduceScatter: returnInput,
+  allGather: returnInput,
+  broadcast: returnInput,
   send: refuse("send"),
   receive: refuse("receive"),
   barrier: () => undefined,
 });
 
-/** A world of one process, on machine `host`. */
+/** A world of one process, on `host`. */
 export const singleWorld = (host = "localhost"): World => ({
   rank: 0,
   size: 1,

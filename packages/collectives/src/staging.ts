@@ -1,9 +1,9 @@
-// Tensors as the memory that an engine reads and writes: in place where the backend's memory and the
-// engine are native, through arrays of JavaScript elsewhere.
+// Tensors as the memory that an engine reads and writes: in place where both backend and engine are native, else
+// through arrays.
 
 import { engine, keep, tensor, type Tensor } from "@tensorflow/tfjs-core";
 import { call, convert } from "@tessera/kernels";
-import type { Shape } from "@tessera/kernels/contract";
+import { sizeOf, type Shape } from "@tessera/kernels/contract";
 import {
   dtypeOf,
   hostMemory,
@@ -12,51 +12,57 @@ import {
 } from "@tessera/kernels/memory";
 import type { Elements, Values } from "./engine.js";
 
-/** Memory lent to an engine until `release`. */
-export interface Lent {
+/** A tensor's memory for an engine to read, valid until `release`. */
+export interface StagedInput {
   readonly elements: Elements;
   release(): void;
 }
 
-/** Memory for an engine to fill; `take` makes it the caller's tensor. */
-export interface Blank {
+/** Memory for an engine to write. */
+export interface StagedOutput {
   readonly elements: Elements;
+  /** The memory as a tensor, which the caller owns. Called once. */
   take(): Tensor;
 }
 
-/** How x is stored. Throws for what ranks cannot exchange. */
+/**
+ * The storage of x.
+ * @throws TypeError for a dtype that cannot be sent.
+ */
 export function storageOf(x: Tensor): Storage {
   const storage = storageOnBackend(x);
   if (storage !== null) return storage;
   throw new TypeError(`a ${x.dtype} tensor cannot be sent to other ranks`);
 }
 
-/** 16-bit floats are staged as fp32: the engine adds in fp32 anyway. */
-const staged = (storage: Storage): Storage => (dtypeOf(storage) === "float32" ? "fp32" : storage);
+/** The storage in arrays: 16-bit floats are staged as fp32, in which they are summed anyway. */
+const arrayStorage = (storage: Storage): Storage =>
+  dtypeOf(storage) === "float32" ? "fp32" : storage;
 
-/** x, which is kept alive but not copied where its memory is native. */
-export function lend(x: Tensor, native: boolean): Lent {
+/** The memory of x, not copied where it is native. Borrows x, and keeps its memory alive. */
+export function stageInput(x: Tensor, native: boolean): StagedInput {
   const host = native ? hostMemory() : null;
   const storage = storageOf(x);
   if (host === null) {
     const memory = x.dataSync<"float32" | "int32">() as Values;
     return {
-      elements: { storage: staged(storage), size: x.size, memory },
+      elements: { storage: arrayStorage(storage), size: x.size, memory },
       release: () => undefined,
     };
   }
-  const held = keep(x.clone()); // outlives the tidy that it is called in
-  const memory = x.size === 0 ? 0 : host.address(held);
-  return { elements: { storage, size: x.size, memory }, release: () => held.dispose() };
+  const kept = keep(x.clone()); // outlives an enclosing tidy
+  const memory = x.size === 0 ? 0 : host.address(kept);
+  return { elements: { storage, size: x.size, memory }, release: () => kept.dispose() };
 }
 
-export function blank(shape: Shape, storage: Storage, native: boolean): Blank {
-  const size = shape.reduce((a, b) => a * b, 1);
+/** Memory for a tensor of `shape` and `storage`. */
+export function stageOutput(shape: Shape, storage: Storage, native: boolean): StagedOutput {
+  const size = sizeOf(shape);
   const host = native ? hostMemory() : null;
   if (host === null) {
-    const memory = arrayFor(storage, size);
-    const take = () => stored(tensor(memory, [...shape], dtypeOf(storage)), storage);
-    return { elements: { storage: staged(storage), size, memory }, take };
+    const memory = createArray(storage, size);
+    const take = () => convertTo(tensor(memory, [...shape], dtypeOf(storage)), storage);
+    return { elements: { storage: arrayStorage(storage), size, memory }, take };
   }
   const info = host.allocate(shape, storage);
   const memory = size === 0 ? 0 : host.address(info);
@@ -66,12 +72,13 @@ export function blank(shape: Shape, storage: Storage, native: boolean): Blank {
   };
 }
 
-function arrayFor(storage: Storage, size: number): Values {
+function createArray(storage: Storage, size: number): Values {
   if (storage === "int32") return new Int32Array(size);
   return storage === "bool" ? new Uint8Array(size) : new Float32Array(size);
 }
 
-function stored(x: Tensor, storage: Storage): Tensor {
+/** x in `storage`. Consumes x. */
+function convertTo(x: Tensor, storage: Storage): Tensor {
   if (storage !== "bf16" && storage !== "fp16") return x;
   const { y } = call(convert, { x }, { storage });
   x.dispose();

@@ -2,11 +2,11 @@ import "@tensorflow/tfjs-backend-cpu";
 import { beforeAll, expect, test } from "@jest/globals";
 import { enableProdMode, engine, memory, ones, setBackend } from "@tensorflow/tfjs-core";
 import { hostMemory, type HostMemory } from "@tessera/kernels/memory";
-import { MOST_TAG } from "./group.js";
+import { MAX_TAG } from "./group.js";
 import { tensorGroup } from "./tensor_group.js";
 
-/** As a backend whose memory is lent to engines offers it. */
-const lending: HostMemory = {
+/** A native backend's memory, faked. */
+const nativeMemory: HostMemory = {
   address: () => 1,
   copyOut: () => undefined,
   allocate: (shape) => ones([...shape]),
@@ -15,17 +15,17 @@ const lending: HostMemory = {
 beforeAll(async () => {
   enableProdMode(); // no advice to install another backend
   await setBackend("cpu");
-  Object.assign(engine().backend, lending);
+  Object.assign(engine().backend, nativeMemory);
   expect(hostMemory()).not.toBeNull();
 });
 
-test("a send that ends while the group looks at it gives its tensor back", () => {
-  let looks = 0;
+test("a send that ends while the group polls it releases its tensor once", () => {
+  let polls = 0;
   const pending = {
-    /** Under way at the first look, over at the next. */
+    /** In flight at the first poll, done at the next. */
     get done() {
-      looks += 1;
-      return looks > 1;
+      polls += 1;
+      return polls > 1;
     },
     seconds: 0,
     wait: () => undefined,
@@ -35,19 +35,19 @@ test("a send that ends while the group looks at it gives its tensor back", () =>
   const x = ones([3]);
   const before = memory().numTensors;
   const sent = group.send(x, 1);
-  group.barrier(); // looks after what is under way
+  group.barrier(); // polls sends in flight
   sent.wait();
   expect(memory().numTensors).toBe(before);
 });
 
-test("a tag that MPI cannot tell apart is refused on every engine", () => {
+test("a tag that MPI does not have is refused on every engine", () => {
   const members = { name: "a pair", rank: 0, ranks: [0, 1] };
   const pending = { done: true, seconds: 0, wait: () => undefined };
   const group = tensorGroup(members, { native: true, start: () => pending });
   const x = ones([3]);
-  for (const tag of [-1, 0.5, MOST_TAG + 1]) {
+  for (const tag of [-1, 0.5, MAX_TAG + 1]) {
     expect(() => group.send(x, 1, tag)).toThrow(`tag ${tag} must be a whole number up to 248`);
     expect(() => group.receive([3], 1, { tag })).toThrow(`tag ${tag} must be`);
   }
-  group.send(x, 1, MOST_TAG).wait();
+  group.send(x, 1, MAX_TAG).wait();
 });

@@ -1,13 +1,14 @@
-// A ProcessGroup over an engine: tensors to memory and back, axes, counting, and keeping alive what
-// is under way.
+// A ProcessGroup over an engine: stages tensors, handles axes, counts traffic, and keeps tensors of calls in flight
+// alive.
 
 import { reshape, tidy, transpose, type Tensor } from "@tensorflow/tfjs-core";
 import type { Storage } from "@tessera/kernels/memory";
 import { bytesOf, type Call, type Elements, type Engine, type Pending } from "./engine.js";
-import { MOST_TAG, newTraffic, type ProcessGroup, type ReceiveOptions } from "./group.js";
+import { MAX_TAG, createTraffic, type ProcessGroup, type ReceiveOptions } from "./group.js";
 import type { ReduceOp, Work } from "./group.js";
-import { blank, lend, storageOf, type Lent } from "./staging.js";
+import { stageInput, stageOutput, storageOf, type StagedInput } from "./staging.js";
 
+/** A group's name, its ranks in the world, and this rank's index in them. */
 export interface Members {
   readonly name: string;
   readonly rank: number;
@@ -22,9 +23,9 @@ class TensorGroup implements ProcessGroup {
   readonly rank: number;
   readonly ranks: readonly number[];
   readonly size: number;
-  readonly traffic = newTraffic();
-  /** Sends that nobody has waited for: their tensors are held until they have left. */
-  private outgoing: { readonly pending: Pending; readonly lent: Lent }[] = [];
+  readonly traffic = createTraffic();
+  /** Sends in flight, whose tensors are kept until they are sent. */
+  private outgoing: { readonly pending: Pending; readonly input: StagedInput }[] = [];
 
   constructor(
     { name, rank, ranks }: Members,
@@ -37,59 +38,59 @@ class TensorGroup implements ProcessGroup {
   }
 
   allReduce(x: Tensor, op: ReduceOp = "sum"): Work {
-    refuseMean(x, op);
-    const from = lend(x, this.engine.native);
-    const to = blank(x.shape, storageOf(x), this.engine.native);
+    checkMean(x, op);
+    const from = stageInput(x, this.engine.native);
+    const to = stageOutput(x.shape, storageOf(x), this.engine.native);
     const call = { kind: "allReduce", from: from.elements, to: to.elements, op } as const;
     return this.work(call, from, () => to.take());
   }
 
   allReduceValues(values: Float32Array, op: ReduceOp = "sum"): Work<Float32Array> {
     const result = new Float32Array(values.length);
-    const of = (memory: Float32Array): Elements => ({
+    const elements = (memory: Float32Array): Elements => ({
       storage: "fp32",
       size: memory.length,
       memory,
     });
-    const call = { kind: "allReduce", from: of(values), to: of(result), op } as const;
+    const call = { kind: "allReduce", from: elements(values), to: elements(result), op } as const;
     return this.workOf(this.start(call), () => result);
   }
 
   reduceScatter(x: Tensor, axis: number, op: ReduceOp = "sum"): Work {
-    refuseMean(x, op);
+    checkMean(x, op);
     const extent = extentOf("reduceScatter", x, axis);
     if (extent % this.size !== 0) {
       throw new RangeError(
-        `reduceScatter: dimension ${axis} is ${extent}, which ${this.size} ranks cannot share evenly`,
+        `reduceScatter: dimension ${axis} is ${extent}, which ${this.size} ranks do not divide`,
       );
     }
     const shape = x.shape.with(axis, extent / this.size);
-    const parts = partsFirst(x, axis, this.size);
-    const from = lend(parts, this.engine.native);
-    parts.dispose();
-    const to = blank(shape, storageOf(x), this.engine.native);
+    const shards = splitAxis(x, axis, this.size);
+    const from = stageInput(shards, this.engine.native);
+    shards.dispose();
+    const to = stageOutput(shape, storageOf(x), this.engine.native);
     const call = { kind: "reduceScatter", from: from.elements, to: to.elements, op } as const;
     return this.work(call, from, () => to.take());
   }
 
   allGather(x: Tensor, axis: number): Work {
     const extent = extentOf("allGather", x, axis);
-    const from = lend(x, this.engine.native);
-    const to = blank([this.size, ...x.shape], storageOf(x), this.engine.native);
+    const from = stageInput(x, this.engine.native);
+    const to = stageOutput([this.size, ...x.shape], storageOf(x), this.engine.native);
     const call = { kind: "allGather", from: from.elements, to: to.elements } as const;
     return this.work(call, from, () => {
-      const parts = to.take(); // [size, ...shape]
-      const whole = x.shape.with(axis, extent * this.size);
-      const joined = tidy(() => reshape(reordered(parts, moved(0, axis, parts.rank)), whole));
-      parts.dispose();
-      return joined;
+      const shards = to.take(); // [size, ...shape]
+      const shape = x.shape.with(axis, extent * this.size);
+      const full = tidy(() => reshape(moveDim(shards, 0, axis), shape));
+      shards.dispose();
+      return full;
     });
   }
 
   broadcast(x: Tensor, root: number): Work {
     this.checkMember("broadcast", root);
-    const from = lend(x, this.engine.native);
-    const to = blank(x.shape, storageOf(x), this.engine.native);
+    const from = stageInput(x, this.engine.native);
+    const to = stageOutput(x.shape, storageOf(x), this.engine.native);
     const call = { kind: "broadcast", from: from.elements, to: to.elements, root } as const;
     return this.work(call, from, () => to.take());
   }
@@ -97,12 +98,12 @@ class TensorGroup implements ProcessGroup {
   send(x: Tensor, to: number, tag = 0): Work<void> {
     this.checkMember("send", to);
     checkTag("send", tag);
-    const lent = lend(x, this.engine.native);
-    const pending = this.start({ kind: "send", from: lent.elements, peer: to, tag });
-    const entry = { pending, lent };
+    const input = stageInput(x, this.engine.native);
+    const pending = this.start({ kind: "send", from: input.elements, peer: to, tag });
+    const entry = { pending, input };
     this.outgoing.push(entry);
     return this.workOf(pending, () => {
-      if (this.outgoing.includes(entry)) lent.release();
+      if (this.outgoing.includes(entry)) input.release();
       this.outgoing = this.outgoing.filter((other) => other !== entry);
     });
   }
@@ -111,7 +112,7 @@ class TensorGroup implements ProcessGroup {
     const { storage = "fp32", tag = 0 }: { storage?: Storage; tag?: number } = options;
     this.checkMember("receive", from);
     checkTag("receive", tag);
-    const to = blank(shape, storage, this.engine.native);
+    const to = stageOutput(shape, storage, this.engine.native);
     const pending = this.start({ kind: "receive", to: to.elements, peer: from, tag });
     return this.workOf(pending, () => to.take());
   }
@@ -121,17 +122,17 @@ class TensorGroup implements ProcessGroup {
     this.workOf(this.start(call), () => undefined).wait();
   }
 
-  private work(call: Call, lent: Lent, take: () => Tensor): Work {
+  private work(call: Call, input: StagedInput, take: () => Tensor): Work {
     return this.workOf(this.start(call), () => {
-      lent.release();
+      input.release();
       return take();
     });
   }
 
   private start(call: Call): Pending {
-    this.outgoing = this.outgoing.filter(({ pending, lent }) => {
-      const { done } = pending; // asked once: it may change at any moment
-      if (done) lent.release();
+    this.outgoing = this.outgoing.filter(({ pending, input }) => {
+      const { done } = pending; // read once: it may change at any moment
+      if (done) input.release();
       return !done;
     });
     const elements = elementsOf(call);
@@ -147,9 +148,9 @@ class TensorGroup implements ProcessGroup {
         return pending.done;
       },
       wait() {
-        const began = performance.now();
+        const start = performance.now();
         pending.wait();
-        traffic.waitedSeconds += (performance.now() - began) / 1000;
+        traffic.waitedSeconds += (performance.now() - start) / 1000;
         traffic.busySeconds += pending.seconds;
         return finish();
       },
@@ -158,23 +159,25 @@ class TensorGroup implements ProcessGroup {
 
   private checkMember(call: string, rank: number): void {
     if (Number.isInteger(rank) && rank >= 0 && rank < this.size) return;
-    throw new RangeError(`${call}: rank ${rank} is not in ${this.name}, which has ${this.size}`);
+    throw new RangeError(
+      `${call}: rank ${rank} is not in ${this.name}, which has ${this.size} ranks`,
+    );
   }
 }
 
-/** On every engine, so that what works on threads works on MPI. */
+/** Checked on every engine, so that what works on threads works on MPI. */
 function checkTag(call: string, tag: number): void {
-  if (Number.isInteger(tag) && tag >= 0 && tag <= MOST_TAG) return;
-  throw new RangeError(`${call}: tag ${tag} must be a whole number up to ${MOST_TAG}`);
+  if (Number.isInteger(tag) && tag >= 0 && tag <= MAX_TAG) return;
+  throw new RangeError(`${call}: tag ${tag} must be a whole number up to ${MAX_TAG}`);
 }
 
-/** The group of `members` whose elements `engine` moves. */
+/** The group of `members` that communicates by `engine`. */
 export const tensorGroup = (members: Members, engine: Engine): ProcessGroup =>
   new TensorGroup(members, engine);
 
-function refuseMean({ dtype }: Tensor, op: ReduceOp): void {
+function checkMean({ dtype }: Tensor, op: ReduceOp): void {
   if (op === "mean" && dtype !== "float32") {
-    throw new TypeError(`the mean of ${dtype} values is not one of them: use sum`);
+    throw new TypeError(`the mean of ${dtype} values is not of that dtype: use sum`);
   }
 }
 
@@ -186,20 +189,17 @@ function extentOf(call: string, { shape }: Tensor, axis: number): number {
   );
 }
 
-/** x with the parts of `axis` that go to each rank one after another in memory. */
-function partsFirst(x: Tensor, axis: number, count: number): Tensor {
+/** x [..., extent, ...] -> [count, ..., extent / count, ...]: the shard of each rank is contiguous. */
+function splitAxis(x: Tensor, axis: number, count: number): Tensor {
   const { shape } = x;
-  const cut = [...shape.slice(0, axis), count, shape[axis]! / count, ...shape.slice(axis + 1)];
-  return tidy(() => reordered(reshape(x, cut), moved(axis, 0, cut.length)));
+  const shards = [...shape.slice(0, axis), count, shape[axis]! / count, ...shape.slice(axis + 1)];
+  return tidy(() => moveDim(reshape(x, shards), axis, 0));
 }
 
-/** x with its dimensions in `order`; not copied where they are in it already. */
-const reordered = (x: Tensor, order: readonly number[]): Tensor =>
-  order.every((dim, i) => dim === i) ? x : transpose(x, [...order]);
-
-/** The order of dimensions in which `from` stands at `to`. */
-function moved(from: number, to: number, rank: number): number[] {
-  const order = Array.from({ length: rank }, (_, dim) => dim);
+/** x with dimension `from` moved to `to`, as torch.movedim; not copied where they are equal. */
+function moveDim(x: Tensor, from: number, to: number): Tensor {
+  if (from === to) return x;
+  const order = x.shape.map((_, dim) => dim);
   order.splice(to, 0, ...order.splice(from, 1));
-  return order;
+  return transpose(x, order);
 }

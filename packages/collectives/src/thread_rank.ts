@@ -1,18 +1,18 @@
-// What a thread runs to be a rank.
+// The entry point of a rank's worker thread.
 
 import { parentPort, workerData } from "node:worker_threads";
-import { threadWorld, type Seat } from "./threads.js";
+import { threadWorld, type ThreadContext } from "./threads.js";
 import type { World } from "./world.js";
 
-interface Given {
-  readonly seat: Seat;
+interface WorkerData {
+  readonly context: ThreadContext;
   readonly program: string;
   readonly data: unknown;
 }
 
-const { seat, program, data } = workerData as Given;
+const { context, program, data } = workerData as WorkerData;
 const { main } = (await import(program)) as { main: (world: World, data: unknown) => unknown };
-const world = threadWorld(seat, (code) => process.exit(code));
+const world = threadWorld(context, (code) => process.exit(code));
 const result = await main(world, data);
 world.close();
 parentPort!.postMessage(result);

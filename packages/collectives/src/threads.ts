@@ -1,6 +1,5 @@
-// The engine of ranks that are threads of one process, for tests and laptops. Each pair of ranks has a
-// message channel; a rank that waits blocks its thread, as it would on MPI, so the code under test
-// is the code that runs on a cluster.
+// The engine of ranks that are threads of one process, for tests and laptops. Each pair of ranks has a message channel.
+// A rank that waits blocks its thread, as on MPI, so that tests run the code that runs on a cluster.
 
 import { receiveMessageOnPort, type MessagePort } from "node:worker_threads";
 import { describeCall, type Call, type Elements, type Engine } from "./engine.js";
@@ -10,69 +9,71 @@ import { singleGroup } from "./single.js";
 import { tensorGroup } from "./tensor_group.js";
 import type { World } from "./world.js";
 
-/** What a thread is given to be a rank. */
-export interface Seat {
+/** What a thread needs to be a rank. */
+export interface ThreadContext {
   readonly rank: number;
   readonly size: number;
-  /** The way to each other rank, by rank; null to itself. */
+  /** The channel to each rank; null to itself. */
   readonly ports: readonly (MessagePort | null)[];
-  /** A count per rank of the letters posted to it, to sleep on. */
+  /** Number of messages posted to each rank (int32), on which it sleeps. */
   readonly arrivals: SharedArrayBuffer;
   readonly limitSeconds: number;
 }
 
-interface Letter {
-  /** Group, channel and number: what the receiver looks for. */
+interface Message {
+  /** Group, tag and number of the call. */
   readonly key: string;
-  /** The sender's call, to be compared. */
+  /** The sender's call, to be compared with the receiver's. */
   readonly call: string;
   readonly values: Values | null;
 }
 
-/** The next letter that has come, or null; typed here, for Node's types say nothing of messages. */
-function next(port: MessagePort | null): Letter | null {
-  const got = port === null ? undefined : receiveMessageOnPort(port);
-  return got === undefined ? null : (got as { readonly message: Letter }).message;
+/** The next message in a port's queue, or null. Node does not type messages. */
+function readMessage(port: MessagePort | null): Message | null {
+  const received = port === null ? undefined : receiveMessageOnPort(port);
+  return received === undefined ? null : (received as { readonly message: Message }).message;
 }
 
-/** Letters to and from the other threads. */
+/** Messages to and from other threads. */
 class Mailbox {
   private readonly arrivals: Int32Array;
-  private readonly read: Map<string, Letter>[];
+  /** Messages that have arrived, by sender. */
+  private readonly received: Map<string, Message>[];
 
-  constructor(readonly seat: Seat) {
-    this.arrivals = new Int32Array(seat.arrivals);
-    this.read = seat.ports.map(() => new Map<string, Letter>());
+  constructor(readonly context: ThreadContext) {
+    this.arrivals = new Int32Array(context.arrivals);
+    this.received = context.ports.map(() => new Map<string, Message>());
   }
 
-  post(to: number, letter: Letter): void {
-    if (to === this.seat.rank) this.read[to]!.set(letter.key, structuredClone(letter));
-    else this.seat.ports[to]!.postMessage(letter);
+  post(to: number, message: Message): void {
+    if (to === this.context.rank) this.received[to]!.set(message.key, structuredClone(message));
+    else this.context.ports[to]!.postMessage(message);
     Atomics.add(this.arrivals, to, 1);
     Atomics.notify(this.arrivals, to);
   }
 
-  /** The letter `key` from rank `from`, or null where it has not come by `deadline` (ms). */
-  take(from: number, key: string, deadline: number): Letter | null {
+  /** Removes and returns message `key` from rank `from`; null if it has not arrived by `deadline` (ms). */
+  take(from: number, key: string, deadline: number): Message | null {
     for (;;) {
-      const seen = Atomics.load(this.arrivals, this.seat.rank);
-      const letter = this.peek(from, key);
-      if (letter !== null) {
-        this.read[from]!.delete(key);
-        return letter;
+      const seen = Atomics.load(this.arrivals, this.context.rank);
+      const message = this.peek(from, key);
+      if (message !== null) {
+        this.received[from]!.delete(key);
+        return message;
       }
-      const left = deadline - performance.now();
-      if (left <= 0) return null;
-      Atomics.wait(this.arrivals, this.seat.rank, seen, left);
+      const remaining = deadline - performance.now();
+      if (remaining <= 0) return null;
+      Atomics.wait(this.arrivals, this.context.rank, seen, remaining);
     }
   }
 
-  peek(from: number, key: string): Letter | null {
-    const port = this.seat.ports[from] ?? null;
-    for (let letter = next(port); letter !== null; letter = next(port)) {
-      this.read[from]!.set(letter.key, letter);
+  /** Message `key` from rank `from`, if it has arrived. */
+  peek(from: number, key: string): Message | null {
+    const port = this.context.ports[from] ?? null;
+    for (let message = readMessage(port); message !== null; message = readMessage(port)) {
+      this.received[from]!.set(message.key, message);
     }
-    return this.read[from]!.get(key) ?? null;
+    return this.received[from]!.get(key) ?? null;
   }
 }
 
@@ -80,9 +81,9 @@ const arrayOf = ({ memory }: Elements): Values => memory as Values; // the engin
 
 class ThreadEngine implements Engine {
   readonly native = false;
-  private number = 0;
-  private readonly sent = new Map<string, number>();
-  private readonly received = new Map<string, number>();
+  private callCount = 0;
+  private readonly sendCounts = new Map<string, number>();
+  private readonly receiveCounts = new Map<string, number>();
 
   constructor(
     private readonly mailbox: Mailbox,
@@ -94,22 +95,21 @@ class ThreadEngine implements Engine {
   start(call: Call): Pending {
     if (call.kind === "send") return this.send(call);
     if (call.kind === "receive") return this.receive(call);
-    this.number += 1;
-    const { number } = this;
-    const key = `${this.id} #${number}`;
+    this.callCount += 1;
+    const key = `${this.id} #${this.callCount}`;
     this.ranks.forEach((to, index) => {
-      const values = this.partFor(call, index);
+      const values = this.inputFor(call, index);
       this.mailbox.post(to, { key, call: describeCall(call), values });
     });
     return this.pending(
       () => this.ranks.every((from) => this.mailbox.peek(from, key) !== null),
-      (deadline) => this.finish(call, this.gather(call, key, deadline)),
+      (deadline) => this.finish(call, this.collect(call, key, deadline)),
       call.kind === "barrier" ? call.seconds : undefined,
     );
   }
 
-  /** What rank `index` needs of this rank's elements. */
-  private partFor(call: Call, index: number): Values | null {
+  /** The elements of this rank's input that rank `index` needs. */
+  private inputFor(call: Call, index: number): Values | null {
     if (!("from" in call)) return null;
     const from = arrayOf(call.from);
     if (call.kind !== "reduceScatter") return from;
@@ -117,34 +117,35 @@ class ThreadEngine implements Engine {
     return from.slice(index * size, (index + 1) * size);
   }
 
-  private gather(call: Call, key: string, deadline: number): readonly Letter[] {
-    const letters = this.ranks.map((from) => this.mailbox.take(from, key, deadline));
-    const late = this.ranks.filter((_, index) => letters[index] === null);
-    if (late.length > 0) {
-      const came = this.ranks.filter((rank) => !late.includes(rank));
+  /** The messages of all ranks. Throws on timeout, and where another rank makes another call. */
+  private collect(call: Call, key: string, deadline: number): readonly Message[] {
+    const messages = this.ranks.map((from) => this.mailbox.take(from, key, deadline));
+    const missing = this.ranks.filter((_, index) => messages[index] === null);
+    if (missing.length > 0) {
+      const arrived = this.ranks.filter((rank) => !missing.includes(rank));
       throw new Error(
-        `${this.where(call)}: time is up; ranks ${came.join(", ")} called it, ` +
-          `ranks ${late.join(", ")} did not`,
+        `${this.describe(call)}: time is up; ranks ${arrived.join(", ")} called it, ` +
+          `ranks ${missing.join(", ")} did not`,
       );
     }
-    const present = letters as Letter[];
+    const present = messages as Message[];
     const own = describeCall(call);
-    const other = present.findIndex((letter) => letter.call !== own);
+    const other = present.findIndex((message) => message.call !== own);
     if (other >= 0) {
       throw new Error(
-        `${this.where(call)}: rank ${this.mailbox.seat.rank} calls ${own}, ` +
+        `${this.describe(call)}: rank ${this.mailbox.context.rank} calls ${own}, ` +
           `but rank ${this.ranks[other]!} calls ${present[other]!.call}`,
       );
     }
     return present;
   }
 
-  private where(call: Call): string {
-    return `${call.kind} #${this.number} of ${this.name} (ranks ${this.ranks.join(", ")})`;
+  private describe(call: Call): string {
+    return `${call.kind} #${this.callCount} of ${this.name} (ranks ${this.ranks.join(", ")})`;
   }
 
-  private finish(call: Call, letters: readonly Letter[]): void {
-    const all = letters.map(({ values }) => values!);
+  private finish(call: Call, messages: readonly Message[]): void {
+    const all = messages.map(({ values }) => values!);
     if (call.kind === "allReduce" || call.kind === "reduceScatter") {
       reduceInto(arrayOf(call.to), all, call.op);
     } else if (call.kind === "broadcast") {
@@ -156,7 +157,7 @@ class ThreadEngine implements Engine {
 
   private send({ from, peer, tag }: Extract<Call, { kind: "send" }>): Pending {
     const to = this.ranks[peer]!;
-    const key = this.nextKey(this.sent, to, tag);
+    const key = this.nextKey(this.sendCounts, to, tag);
     this.mailbox.post(to, { key, call: `${from.size} ${from.storage}`, values: arrayOf(from) });
     return this.pending(
       () => true,
@@ -166,22 +167,23 @@ class ThreadEngine implements Engine {
 
   private receive(call: Extract<Call, { kind: "receive" }>): Pending {
     const from = this.ranks[call.peer]!;
-    const key = this.nextKey(this.received, from, call.tag);
+    const key = this.nextKey(this.receiveCounts, from, call.tag);
     return this.pending(
       () => this.mailbox.peek(from, key) !== null,
       (deadline) => {
-        const letter = this.mailbox.take(from, key, deadline);
-        const what = `${describeCall(call)} in ${this.name}`;
-        if (letter === null) throw new Error(`${what}: time is up; rank ${from} did not send`);
-        if (letter.call !== `${call.to.size} ${call.to.storage}`) {
-          throw new Error(`${what}: rank ${from} sent ${letter.call}`);
+        const message = this.mailbox.take(from, key, deadline);
+        const described = `${describeCall(call)} in ${this.name}`;
+        if (message === null)
+          throw new Error(`${described}: time is up; rank ${from} did not send`);
+        if (message.call !== `${call.to.size} ${call.to.storage}`) {
+          throw new Error(`${described}: rank ${from} sent ${message.call}`);
         }
-        arrayOf(call.to).set(letter.values!);
+        arrayOf(call.to).set(message.values!);
       },
     );
   }
 
-  /** Sends and receives between two ranks match by their count. */
+  /** The key of the next send or receive: those between two ranks match by their count. */
   private nextKey(counts: Map<string, number>, other: number, tag: number): string {
     const count = (counts.get(`${other} ${tag}`) ?? 0) + 1;
     counts.set(`${other} ${tag}`, count);
@@ -191,39 +193,49 @@ class ThreadEngine implements Engine {
   private pending(
     isDone: () => boolean,
     end: (deadline: number) => void,
-    seconds = this.mailbox.seat.limitSeconds,
+    seconds = this.mailbox.context.limitSeconds,
   ): Pending {
-    const began = performance.now();
-    let took = 0;
+    const start = performance.now();
+    let duration = 0;
     return {
       get done() {
         return isDone();
       },
       get seconds() {
-        return took;
+        return duration;
       },
       wait() {
-        end(began + 1000 * seconds);
-        took = (performance.now() - began) / 1000;
+        end(start + 1000 * seconds);
+        duration = (performance.now() - start) / 1000;
       },
     };
   }
 }
 
-/** The world of a thread that was given `seat`. */
-export function threadWorld(seat: Seat, abort: World["abort"]): World {
-  const mailbox = new Mailbox(seat);
-  const made = new Map<string, number>();
+/** The world of a rank's thread. */
+export function threadWorld(context: ThreadContext, abort: World["abort"]): World {
+  const mailbox = new Mailbox(context);
+  const groupCounts = new Map<string, number>();
   const group: World["group"] = (name, ranks) => {
-    if (ranks.length === 1) return singleGroup(seat.rank, name);
+    if (ranks.length === 1) return singleGroup(context.rank, name);
     const list = ranks.join(",");
-    made.set(list, (made.get(list) ?? 0) + 1);
-    const engine = new ThreadEngine(mailbox, name, `${list}/${made.get(list)!}`, ranks);
-    return tensorGroup({ name, rank: ranks.indexOf(seat.rank), ranks }, engine);
+    const count = (groupCounts.get(list) ?? 0) + 1;
+    groupCounts.set(list, count);
+    const engine = new ThreadEngine(mailbox, name, `${list}/${count}`, ranks);
+    return tensorGroup({ name, rank: ranks.indexOf(context.rank), ranks }, engine);
   };
-  const everyone = Array.from({ length: seat.size }, (_, rank) => rank);
+  const everyone = Array.from({ length: context.size }, (_, rank) => rank);
   const all = group("the world", everyone);
   const hosts = everyone.map((rank) => `thread ${rank}`);
   const close = () => all.barrier();
-  return { rank: seat.rank, size: seat.size, hosts, engine: "threads", all, group, abort, close };
+  return {
+    rank: context.rank,
+    size: context.size,
+    hosts,
+    engine: "threads",
+    all,
+    group,
+    abort,
+    close,
+  };
 }

@@ -1,7 +1,7 @@
 // Executes one stage's schedule: order and communication, independent of the model.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { MOST_TAG, type ProcessGroup, type ReceiveOptions, type Work } from "@tessera/collectives";
+import { MAX_TAG, type ProcessGroup, type ReceiveOptions, type Work } from "@tessera/collectives";
 import { virtualStageOf, type Action, type PipelineSchedule } from "./action.js";
 
 /** A model chunk, bound to its parameters and data, for forward passes only. */
@@ -123,7 +123,7 @@ function createMailbox({ group, chunkCount, message }: Route) {
   const { rank: stage, size: stages } = group;
   const virtualStages = chunkCount * stages;
   /** Microbatches with distinct tags. */
-  const period = Math.floor((MOST_TAG + 1) / (2 * chunkCount));
+  const period = Math.floor((MAX_TAG + 1) / (2 * chunkCount));
   const expected = new Map<Action, Work>();
   const sent: Work<void>[] = [];
 

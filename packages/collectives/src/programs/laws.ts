@@ -1,11 +1,11 @@
-// A rank of the laws' test: plain tfjs, in a thread.
+// One rank of the laws' test, on tfjs's CPU backend.
 
 import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, setBackend } from "@tensorflow/tfjs-core";
 import { checkLaws, type LawOptions, type Verdict } from "../laws.js";
 import type { World } from "../world.js";
 
-/** Checks them twice. */
+/** Checks the laws twice. */
 export async function main(world: World): Promise<[Verdict, Verdict]> {
   enableProdMode(); // no advice to install another backend
   await setBackend("cpu");

@@ -1,4 +1,4 @@
-// Ranks that make one mistake each, on purpose.
+// Programs in which rank 1 makes a mistake.
 
 import "@tensorflow/tfjs-backend-cpu";
 import { ones, setBackend } from "@tensorflow/tfjs-core";
@@ -9,17 +9,17 @@ export type Mistake = "throw" | "sleep" | "size" | "call" | "message";
 export async function main(world: World, mistake: Mistake): Promise<void> {
   await setBackend("cpu");
   const { all, rank } = world;
-  const wrong = rank === 1;
+  const isFaulty = rank === 1;
   all
     .allReduce(ones([4]))
     .wait()
     .dispose();
-  if (wrong && mistake === "throw") throw new Error("out of patience");
-  if (wrong && mistake === "sleep") Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
-  if (wrong && mistake === "call") all.allGather(ones([4]), 0).wait();
+  if (isFaulty && mistake === "throw") throw new Error("out of patience");
+  if (isFaulty && mistake === "sleep") Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+  if (isFaulty && mistake === "call") all.allGather(ones([4]), 0).wait();
   if (mistake === "message") {
-    if (wrong) all.send(ones([3]), 0);
+    if (isFaulty) all.send(ones([3]), 0);
     else if (rank === 0) all.receive([4], 1).wait();
   }
-  all.allReduce(ones([wrong && mistake === "size" ? 8 : 4])).wait();
+  all.allReduce(ones([isFaulty && mistake === "size" ? 8 : 4])).wait();
 }
