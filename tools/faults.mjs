@@ -1,5 +1,5 @@
-// `npm run faults`: plants faults in a copy of the last commit, one at a time, and tells whether `npm test` there
-// fails, where, and after how long. Numbers name those of tools/faults/planted.mjs that are planted; else all are.
+// `npm run faults`: plants faults in a copy of the last commit, one at a time, and reports whether `npm test` there
+// fails, where, and after how long. Numbers select faults of tools/faults/planted.mjs. Default: all.
 
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -14,7 +14,7 @@ import { ROOT, run, setUp, stop } from "./setup.mjs";
 /** @param {number} began */
 const minutesSince = (began) => ((performance.now() - began) / 60_000).toFixed(1);
 
-/** A copy with everything that is installed and known, so that only what a fault changes is built and tested anew. */
+/** A copy with node_modules and Nx's cache, so that only what a fault changes is built and tested again. */
 function copyWorkspace() {
   const copy = mkdtempSync(join(tmpdir(), "tessera-faults-"));
   run("git", ["clone", "--quiet", ROOT, copy], "the last commit cannot be copied");

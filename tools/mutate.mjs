@@ -1,5 +1,5 @@
 // `npm run mutate`: plants small faults in packages, one at a time, and counts those that no test finds.
-// Survivors that cannot be told from the original are explained in mutate/survivors.json.
+// Survivors that are equivalent to the original are explained in mutate/survivors.json.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

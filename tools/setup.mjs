@@ -88,7 +88,7 @@ const TEST_PACKAGES = {
   "python3-venv": "python3 -m ensurepip --version",
 };
 
-/** What the tests of launching run on. Where it cannot be had, those tests say that they are skipped. */
+/** Installs what the tests of launching need. Where that is impossible, these tests are skipped. */
 export function installForTests() {
   /** @param {string} probe */
   const isMissing = (probe) => spawnSync("sh", ["-c", probe]).status !== 0;
@@ -101,8 +101,8 @@ export function installForTests() {
 }
 
 /**
- * Installs Debian packages as root on Debian or Ubuntu. Elsewhere the packages' own builds say what to do,
- * and everything works without them.
+ * Installs Debian packages as root on Debian or Ubuntu. Elsewhere the builds of the packages print what to install,
+ * and everything works without it.
  * @param {readonly string[]} missing
  * @param {string} purpose
  * @param {string} otherwise

@@ -1,5 +1,5 @@
 // The checkpoint suite: how fast a state is saved, beside the disk's own speed in the same run, and how
-// long training stands still for it, waited for and not.
+// long training pauses for it, synchronously and asynchronously.
 
 import { closeSync, fsyncSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";

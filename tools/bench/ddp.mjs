@@ -1,5 +1,5 @@
 // The data-parallel suite: two ranks of one thread beside one rank of one thread, at 30M, and beside
-// PyTorch's DDP over gloo if that is asked for. Their steps are interleaved.
+// PyTorch's DDP over gloo with --peer. Their steps are interleaved.
 
 import { createServer } from "node:net";
 import { choice, number } from "@tessera/config";
@@ -97,7 +97,7 @@ function describe({ case: name, precision, ranks, zeroStage, peer, ...of }) {
     `${name} ${precision}, ZeRO ${zeroStage}: ${of.tokensPerSecond.toFixed(0)} tokens/s on ${ranks} ` +
       `ranks of one thread, ${of.oneRankTokensPerSecond.toFixed(0)} on one`,
     `${of.scaling.toFixed(3)} of ${ranks} times one rank; ` +
-      `${(100 * of.hiddenCommunication).toFixed(0)}% of communication passed behind computation`,
+      `${(100 * of.hiddenCommunication).toFixed(0)}% of communication overlapped with computation`,
   ];
   if (peer) {
     lines.push(

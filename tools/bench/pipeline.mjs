@@ -1,5 +1,5 @@
-// The pipeline suite: the part of their time in which equal stages of one thread wait, beside what the
-// schedule predicts of actions that take as long as these did.
+// The pipeline suite: the measured bubble of equal stages of one thread, beside the one that the simulator predicts
+// for actions that take as long as these did.
 
 import { availableParallelism } from "node:os";
 import { runThreads } from "@tessera/collectives";
@@ -59,8 +59,8 @@ export const run = suite(program, async (flags) => {
   const { json, stages, ...sizes } = flags;
   if (stages > availableParallelism()) {
     throw new UserError(
-      `--stages ${stages}: this machine has ${availableParallelism()} processors, and stages that share ` +
-        "one wait for each other; the tests of pipeline-parallel prove schedules by simulated time",
+      `--stages ${stages}: this machine has ${availableParallelism()} processors, and stages on the ` +
+        "same one wait for each other; the tests of pipeline-parallel check schedules in simulated time",
     );
   }
   const jobs = scheduleKinds.map((kind) => ({

@@ -154,7 +154,9 @@ async function measure({ model, engine, ...settings }) {
   try {
     const { answers, memory, errors } = await putLoad(started, settings);
     if (answers.length === 0) {
-      throw new UserError(`none of ${errors.length} answers came whole; the first: ${errors[0]}`);
+      throw new UserError(
+        `none of ${errors.length} answers was complete; the first error: ${errors[0]}`,
+      );
     }
     /** @param {readonly number[]} values */
     const quantiles = (values) => [0.5, 0.95, 0.99].map((part) => quantile(values, part));

@@ -1,4 +1,4 @@
-// The tensor-parallel suite: ranks of one thread that share each layer, beside one rank of as many
+// The tensor-parallel suite: ranks of one thread over which each layer is sharded, beside one rank of as many
 // threads, at 124M.
 
 import { choice, number, toggle } from "@tessera/config";
@@ -14,7 +14,7 @@ const program = {
   groups: {
     Cases: {
       case: choice("which model", caseNames, gpt2.name),
-      ranks: number("how many ranks share each layer", { min: 2, whole: true }, 2),
+      ranks: number("tensor-parallel ranks", { min: 2, whole: true }, 2),
       sequence_parallel: toggle("shard the tokens too, outside of the products", false),
       precision: choice("how activations are stored", ["fp32", "bf16"], "fp32"),
       steps: number(
@@ -66,7 +66,7 @@ const describe = ({ case: name, precision, ranks, sequenceParallel, ...of }) =>
   `${of.secondsPerStep.toFixed(2)} s a step (${gigabytes(of.peakBytes)} a rank), one rank of ${ranks} ` +
   `threads ${of.oneRankSecondsPerStep.toFixed(2)} s (${gigabytes(of.oneRankPeakBytes)})\n` +
   `${of.ofOneRank.toFixed(3)} of its speed; ` +
-  `${(100 * of.hiddenCommunication).toFixed(0)}% of communication passed behind computation`;
+  `${(100 * of.hiddenCommunication).toFixed(0)}% of communication overlapped with computation`;
 
 export const run = suite(program, async (flags) => {
   const result = await measure(flags);

@@ -1,5 +1,5 @@
-// The training suite: whole training steps of two models, in fp32 and bf16, beside a peer's if one is
-// asked for. Ours and the peer's steps are interleaved, each in a process of its own.
+// The training suite: whole training steps of two models, in fp32 and bf16, beside a peer's with
+// --peer. Ours and the peer's steps are interleaved, each in a process of its own.
 
 import { availableParallelism } from "node:os";
 import { choice, list, number, UserError } from "@tessera/config";

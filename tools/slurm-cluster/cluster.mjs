@@ -1,5 +1,5 @@
 // A Slurm cluster on this machine, for tests: munge, slurmctld, and a slurmd on each node. Everything it
-// writes lies in one folder, and `stop` leaves nothing behind.
+// writes is in one folder, and `stop` leaves nothing behind.
 
 import { spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";

@@ -64,7 +64,7 @@ test("tokenizer: every part, beside peers with the same ids", () => {
   expect(figures.every(isFigure)).toBe(true);
 });
 
-test("serve: clients get whole answers", () => {
+test("serve: clients get complete answers", () => {
   const { shown, json } = measure("serve", "--model tiny --clients 3 --seconds 1 --tokens 4");
   const { answers, errors, firstMs, memoryMb } = JSON.parse(json) as {
     answers: number;

@@ -1,5 +1,5 @@
 // Every program of examples/, as in a project of its user outside the workspace: it compiles against the built
-// packages, runs, and prints what it says.
+// packages, runs, and prints what it claims.
 
 import {
   copyFileSync,

@@ -86,7 +86,7 @@ describe("what runs again after a change", () => {
     ["packages/layers/src/layers.test.ts", "gpt-ddp:build", "no other package is built from it"],
     ["packages/data/src/megatron/blend.test.ts", "gpt-ddp:test", "no other package runs it"],
     ["packages/checkpoint/src/sharded/overlaps.test.ts", "cli:test", "no other package runs it"],
-    ["packages/layers/src/linear.ts", "mesh:test", "mesh lies below"],
+    ["packages/layers/src/linear.ts", "mesh:test", "mesh is on a lower level"],
     ["packages/layers/README.md", "gpt-ddp:test", "only people read it"],
     ["docs/architecture.md", "layers:test", "only people read it"],
   ])("not %s, %s: %s", (file, task) => {
@@ -135,10 +135,10 @@ function namedElsewhere({ name, root }: Project): string[] {
 
 describe("what a project's tests and programs name outside of it is an input", () => {
   // Named for the tests of others, which are asked for it above: the command line stands on floors above.
-  const asked = projects.filter(({ name }) => name !== "@tessera/testing");
-  const found = new Map(asked.map((project) => [project, namedElsewhere(project)]));
+  const checked = projects.filter(({ name }) => name !== "@tessera/testing");
+  const found = new Map(checked.map((project) => [project, namedElsewhere(project)]));
 
-  test.each(asked.filter((project) => found.get(project)!.length > 0))("$name", (project) => {
+  test.each(checked.filter((project) => found.get(project)!.length > 0))("$name", (project) => {
     const { files, tasks } = project.inputs["test"]!;
     const missing = found.get(project)!.flatMap((path) => {
       const { files: origins, build } = originsOf(path);

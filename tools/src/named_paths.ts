@@ -4,13 +4,13 @@ import { existsSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import * as ts from "typescript";
 
-/** What a part of a program comes to. Of what only running it tells, the folder that is known. */
+/** The value of an expression. Where only running the program would give it, the part up to the last known folder. */
 interface Value {
   readonly text: string;
   readonly isWhole: boolean;
 }
 
-const whole = (text: string): Value => ({ text, isWhole: true });
+const known = (text: string): Value => ({ text, isWhole: true });
 const folderOf = (text: string): Value => ({
   text: text.slice(0, text.lastIndexOf("/") + 1),
   isWhole: false,
@@ -19,11 +19,11 @@ const folderOf = (text: string): Value => ({
 /** Calls that give back the path they are given, in another form. */
 const SAME = new Set(["pathToFileURL", "fileURLToPath", "URL"]);
 
-/** Finds what expressions of one file come to. */
-function evaluator(file: string) {
-  const constants = new Map<string, Value>([["__dirname", whole(dirname(file))]]);
+/** Evaluates expressions of one file. */
+function createEvaluator(file: string) {
+  const constants = new Map<string, Value>([["__dirname", known(dirname(file))]]);
 
-  const joined = (args: readonly ts.Expression[]): Value | undefined => {
+  const evaluateJoin = (args: readonly ts.Expression[]): Value | undefined => {
     const [first, ...rest] = args.map(evaluate);
     if (first === undefined || !isAbsolute(first.text)) return undefined;
     let path = first;
@@ -42,11 +42,11 @@ function evaluator(file: string) {
       text += value.text + literal.text;
       if (!value.isWhole) return folderOf(text);
     }
-    return whole(text);
+    return known(text);
   };
 
-  const called = (name: string, args: readonly ts.Expression[]): Value | undefined => {
-    if (name === "join" || name === "resolve") return joined(args);
+  const evaluateCall = (name: string, args: readonly ts.Expression[]): Value | undefined => {
+    if (name === "join" || name === "resolve") return evaluateJoin(args);
     if (!SAME.has(name) || args[0] === undefined) return undefined;
     const value = evaluate(args[0]);
     return args[1]?.getText() === "import.meta.url" && value !== undefined
@@ -56,13 +56,13 @@ function evaluator(file: string) {
 
   function evaluate(node: ts.Expression): Value | undefined {
     if (ts.isIdentifier(node)) return constants.get(node.text);
-    if (ts.isStringLiteralLike(node)) return whole(node.text);
+    if (ts.isStringLiteralLike(node)) return known(node.text);
     if (ts.isTemplateExpression(node)) return template(node);
     if (ts.isPropertyAccessExpression(node)) return evaluate(node.expression);
     if (ts.isCallExpression(node) || ts.isNewExpression(node)) {
       const callee = node.expression;
       const name = ts.isPropertyAccessExpression(callee) ? callee.name : callee;
-      return called(name.getText(), node.arguments ?? []);
+      return evaluateCall(name.getText(), node.arguments ?? []);
     }
     return undefined;
   }
@@ -71,14 +71,14 @@ function evaluator(file: string) {
 }
 
 /**
- * The absolute paths that `source`, the text of `file`, names: those that it puts together, and the literals
- * that stand for something there is, seen from the file, its `project` or the `root` of the workspace.
+ * The absolute paths that `source`, the text of `file`, names: those that it joins, and literals that name an
+ * existing file as seen from the file, its `project` or the `root` of the workspace.
  */
 export function namedPaths(file: string, source: string, project: string, root: string): string[] {
   const tree = ts.createSourceFile(file, source, ts.ScriptTarget.Latest, true);
-  const { evaluate, define } = evaluator(file);
+  const { evaluate, define } = createEvaluator(file);
   const paths = new Set<string>();
-  const meant = (text: string): string | undefined => {
+  const findFile = (text: string): string | undefined => {
     const bases = text.startsWith(".") ? [dirname(file)] : [dirname(file), project, root];
     return bases.map((base) => resolve(base, text)).find(existsSync);
   };
@@ -97,7 +97,7 @@ export function namedPaths(file: string, source: string, project: string, root: 
       }
     }
     if (ts.isStringLiteralLike(node) && node.text.includes("/")) {
-      const path = meant(node.text);
+      const path = findFile(node.text);
       if (path !== undefined) paths.add(path);
     }
     ts.forEachChild(node, visit);

@@ -1,4 +1,4 @@
-// The native addons' build folders: those of a clone that was moved, or of another compiler, are made anew.
+// The native addons' build folders: those of a moved clone, or of another compiler, are built again.
 
 import { mkdirSync, existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -38,13 +38,13 @@ function compile(root: string, tools = "one", level = "v3"): string {
 const hasCMake = runProgram("cmake", ["--version"]).status === 0;
 const testWithCMake = hasCMake ? test : test.skip;
 
-testWithCMake("a build folder that came along with a moved clone is made anew", () => {
+testWithCMake("the build folder of a moved clone is built again", () => {
   const before = project("before", "old");
   expect(compile(before)).toBe("old");
   const after = scratch("after");
   renameSync(before, after);
   writeFileSync(join(after, "source.txt"), "new");
-  // What CMake itself says of such a folder.
+  // CMake's own error for such a folder.
   const refused = runProgram("cmake", ["-S", after, "-B", join(after, "build/level")]);
   expect(refused.stderr).toContain("is different than the directory");
   // The old place may be taken by another clone, which is not to be built.

@@ -50,17 +50,17 @@ export function submit(script: string, cwd: string) {
   const id = runNode(words, { cwd, env: jobs.env }).stdout.trim();
   const name = /--job-name=(.*)/.exec(readFileSync(join(cwd, script), "utf8"))![1]!;
   const log = join(cwd, `${name}-${id}.log`);
-  const said = () => (existsSync(log) ? readFileSync(log, "utf8") : "");
-  const until = (isTrue: (said: string) => boolean) => {
-    for (const deadline = Date.now() + PATIENCE_MS; !isTrue(said()) && Date.now() < deadline;) {
+  const output = () => (existsSync(log) ? readFileSync(log, "utf8") : "");
+  const until = (isTrue: (output: string) => boolean) => {
+    for (const deadline = Date.now() + PATIENCE_MS; !isTrue(output()) && Date.now() < deadline;) {
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
     }
-    expect(isTrue(said()) || said()).toBe(true);
+    expect(isTrue(output()) || output()).toBe(true);
   };
   const isThere = (what: string) => run("scontrol", "show", "job", id).stdout.includes(what);
   return {
     id,
-    said,
+    output,
     until,
     isThere,
     /** As Slurm does before the time limit; returns when the job is back. */

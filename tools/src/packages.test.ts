@@ -1,5 +1,5 @@
-// The packages as their users get them: all in one project. What lies in one folder there, a package could take
-// without asking for it, so what each asks for is compared with what it imports.
+// The packages as their users get them: all installed in one project. A package could import there what it does not
+// depend on, so imports are compared with manifests.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

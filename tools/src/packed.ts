@@ -37,7 +37,7 @@ export const entriesOf = ({ name, exports = {} }: Manifest): string[] =>
     .filter((path) => !path.endsWith(".json"))
     .map((path) => name + path.slice(1));
 
-/** What a program said that was to end well; its complaint as the error otherwise. */
+/** The output of a program. Throws what it printed where it failed. */
 function output({ status, stdout, stderr }: ProcessResult): string {
   if (status !== 0) throw new Error(stdout + stderr);
   return stdout;

@@ -1,4 +1,4 @@
-// What the READMEs show, type-checks, runs, and prints what they say: the first TypeScript block of each.
+// The first TypeScript block of each README type-checks, runs, and prints what it claims.
 
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";

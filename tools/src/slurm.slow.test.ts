@@ -57,10 +57,10 @@ onTwoNodes((folder) => {
     ["throw", /rank 1 \(host n\d\): out of patience/],
     ["sleep", /rank 1 \(host n\d\) did not call it/],
     ["size", /rank 1 calls allReduce \(sum\) of 8 fp32/],
-  ])("%s: the job ends, says who, and the next one runs", (mistake, said) => {
+  ])("%s: the job ends and names the rank, and the next job runs", (mistake, message) => {
     const { status, stderr } = run(...srun, "node", MISTAKES, mistake);
     expect(status).not.toBe(0);
-    expect(stderr).toMatch(said);
+    expect(stderr).toMatch(message);
     expect(jobs.alive()).toEqual([]);
     expect(run("srun", "-N2", "-n2", "hostname").stdout.split("\n").sort()).toEqual([
       "",
@@ -74,15 +74,15 @@ onTwoNodes((folder) => {
       stdio: ["ignore", "pipe", "pipe"],
       env: jobs.env,
     });
-    let said = "";
-    job.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
+    let stderr = "";
+    job.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
     const paused = new Promise<void>((resolve) => job.stdout.once("data", () => resolve()));
     const ended = new Promise<number | null>((resolve) => job.once("close", resolve));
     await paused;
     cluster("unplug", "1");
     try {
       expect(await ended).not.toBe(0);
-      expect(said).toMatch(/rank 2 \(host n1\), rank 3 \(host n1\) did not answer/);
+      expect(stderr).toMatch(/rank 2 \(host n1\), rank 3 \(host n1\) did not answer/);
     } finally {
       cluster("plug", "1");
     }
@@ -157,20 +157,20 @@ onTwoNodes((folder) => {
       return { ...submit(`${name}.sh`, folder), losses };
     };
     const job = start("requeued");
-    job.until((said) => said.includes("step 3/"));
+    job.until((output) => output.includes("step 3/"));
     job.requeue();
-    const [, saved] = /saved {2}.*checkpoint-(\d+)/.exec(job.said()) ?? [];
-    job.until((said) => said.includes(`resume from step ${saved}`));
-    const isPast = (said: string) => said.includes(`step ${Number(saved) + 3}/`);
+    const [, saved] = /saved {2}.*checkpoint-(\d+)/.exec(job.output()) ?? [];
+    job.until((output) => output.includes(`resume from step ${saved}`));
+    const isPast = (output: string) => output.includes(`step ${Number(saved) + 3}/`);
     job.until(isPast);
     run("scancel", job.id);
-    const whole = start("unstopped");
-    whole.until(isPast);
-    run("scancel", whole.id);
+    const uninterrupted = start("unstopped");
+    uninterrupted.until(isPast);
+    run("scancel", uninterrupted.id);
     const steps = Number(saved) + 2;
     const losses = job.losses().slice(0, steps);
     expect(losses).toHaveLength(steps);
-    expect(losses).toEqual(whole.losses().slice(0, steps));
+    expect(losses).toEqual(uninterrupted.losses().slice(0, steps));
   });
 
   test("the documented line of 1.4B trains on sixteen ranks, is warned, requeued, and ends", () => {
@@ -184,15 +184,15 @@ onTwoNodes((folder) => {
     expect(rest).toEqual(["sbatch job.sh"]);
     for (const command of [preprocess!, sbatch!]) execFileSync("bash", ["-c", command], { cwd });
     const job = submit("job.sh", cwd);
-    job.until((said) => said.includes("iteration        9/"));
+    job.until((output) => output.includes("iteration        9/"));
     job.requeue();
     const iterations = () =>
-      [...job.said().matchAll(/iteration +(\d+)\/ +30 /g)].map(([, n]) => Number(n));
-    job.until((said) => said.includes("checkpoint-30"));
+      [...job.output().matchAll(/iteration +(\d+)\/ +30 /g)].map(([, n]) => Number(n));
+    job.until((output) => output.includes("checkpoint-30"));
     job.until(() => job.isThere("JobState=COMPLETED"));
-    const [, saved] = /saved {2}checkpoints\/checkpoint-(\d+)/.exec(job.said())!;
-    expect(job.said()).toContain(`resume from step ${saved}`);
+    const [, saved] = /saved {2}checkpoints\/checkpoint-(\d+)/.exec(job.output())!;
+    expect(job.output()).toContain(`resume from step ${saved}`);
     expect(iterations()).toEqual(Array.from({ length: 30 }, (_, i) => i + 1));
-    expect(job.said()).toContain("16: tensor 8 x pipeline 2 x data 1");
+    expect(job.output()).toContain("16: tensor 8 x pipeline 2 x data 1");
   });
 });

@@ -39,7 +39,7 @@ onTwoNodes((folder) => {
     expect(losses.at(-1)).toBeLessThan(0.8 * losses[0]!);
   });
 
-  test("a rank that is killed ends the job, says who, and the next one runs", () => {
+  test("a rank that is killed ends the job, is named, and the next job runs", () => {
     const { status, stderr } = run(...srun, "--ntasks=4", "node", MISTAKES, "kill");
     expect(status).not.toBe(0);
     expect(stderr).toMatch(/task 1: Killed/);

@@ -1,8 +1,8 @@
-// Programs in READMEs, and what they say that they print: `// prints: 21` behind a `console.log`.
+// Programs in READMEs and examples, and what they claim to print: `// prints: 21` behind a `console.log`.
 
 import * as ts from "typescript";
 
-/** Between these two characters, which no program prints, stands what one `console.log` printed. */
+/** Around the output of each `console.log`: two characters that no program prints. */
 const [BEGIN, END] = ["\u0001", "\u0002"];
 
 export interface Snippet {
@@ -28,7 +28,7 @@ export function snippetOf(source: string): Snippet {
   const inserted: [at: number, text: string][] = [];
   const seen = new Set<number>();
   const visit = (node: ts.Node): void => {
-    // The innermost first: what stands behind a loop's last statement stands behind the loop too.
+    // The innermost first: a comment behind a loop's last statement is behind the loop too.
     ts.forEachChild(node, visit);
     const behind = ts.getTrailingCommentRanges(source, node.end) ?? [];
     const before = [

@@ -27,7 +27,7 @@ const partOf = (name) => PARTS.find(({ kernels }) => kernels.test(name))?.part ?
 
 /**
  * The kernels of one call of `step`, and seconds by part of it, where `rest` has everything that is in no other.
- * Only the native backend tells.
+ * Only the native backend is profiled.
  * @param {() => { seconds: number }} step
  * @returns {{ calls: readonly KernelCall[], parts: Parts }}
  */

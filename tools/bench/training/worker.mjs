@@ -61,7 +61,7 @@ const run = await planRun(world, {
 const { plan } = run;
 let state = startRun(run);
 
-/** A step, whole: what it computed is read back. Its seconds. */
+/** Takes a step and reads its loss back, which waits for the computation. Returns its seconds. */
 function step() {
   const began = performance.now();
   const taken = takeStep(plan, { ...state, consumedSamples: 0 });
