@@ -20,6 +20,7 @@ export interface Work<T = Tensor> {
   wait(): T;
 }
 
+/** How a tensor was sent. */
 export interface ReceiveOptions {
   /** The storage of the sender's tensor. Default: fp32. */
   readonly storage?: Storage;

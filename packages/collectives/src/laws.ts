@@ -8,6 +8,7 @@ import type { ProcessGroup, ReduceOp } from "./group.js";
 import { storageOf } from "./staging.js";
 import type { World } from "./world.js";
 
+/** The cases that `checkLaws` covers. */
 export interface LawOptions {
   readonly storages: readonly Storage[];
   /** Elements per tensor; for reduce-scatter, per rank. */
@@ -16,6 +17,7 @@ export interface LawOptions {
   readonly long: number;
 }
 
+/** The result of `checkLaws`. */
 export interface Verdict {
   /** Number of results compared. */
   readonly checked: number;

@@ -3,6 +3,7 @@
 import { MessageChannel, Worker, type MessagePort } from "node:worker_threads";
 import type { ThreadContext } from "./threads.js";
 
+/** A program, and the ranks that run it. */
 export interface ThreadRun {
   /** A module that exports `main(world, data)`. */
   readonly program: URL;

@@ -4,6 +4,7 @@ import { describeMesh, members, worldSize, type Mesh } from "@tessera/mesh";
 import { EXIT, exitCodeOf } from "@tessera/config";
 import type { ProcessGroup } from "./group.js";
 
+/** All ranks of a job, seen from one of them. */
 export interface World {
   readonly rank: number;
   readonly size: number;

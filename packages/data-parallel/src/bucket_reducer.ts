@@ -5,6 +5,7 @@ import { accumulateGradient, resolveGradient, type Gradient } from "@tessera/par
 import type { Bucket } from "./buckets.js";
 import { pack } from "./flat_buffer.js";
 
+/** Accumulates and reduces the gradients of one step. */
 export interface BucketReducer {
   /** Starts a backward pass. Buckets that it fills are reduced if `isReducing`, else they accumulate further. */
   readonly begin: (isReducing: boolean) => void;

@@ -23,6 +23,7 @@ export interface Bucket {
   readonly size: number;
 }
 
+/** Sizes and groups that buckets are planned for. */
 export interface BucketOptions {
   readonly ranks: number;
   /** Parameters of at least this size have a bucket of their own and are not copied. */

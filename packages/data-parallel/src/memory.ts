@@ -14,6 +14,7 @@ export interface RankMemory {
   readonly transient: number;
 }
 
+/** The data-parallel strategy and the optimizer of a rank. */
 export interface MemoryOptions {
   readonly stage: 0 | 1 | 2 | 3;
   readonly ranks: number;

@@ -8,6 +8,7 @@ import { accumulate, call } from "@tessera/kernels";
 /** Pending reductions at most; beyond that, `add` waits for the oldest. */
 const MAX_PENDING = 16;
 
+/** Reductions in flight, and the sums of those that are done. */
 export interface PendingReductions {
   /** Adds the result of `work`, once it is ready, to the sum called `name`. */
   readonly add: (name: string, work: Work) => void;

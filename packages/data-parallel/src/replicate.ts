@@ -27,6 +27,7 @@ import { sumSquares } from "./sum_squares.js";
 import { dataAxis, type DataParallel, type GradientReducer } from "./data_parallel.js";
 import { createPendingReductions } from "./pending_reductions.js";
 
+/** ZeRO stage and buckets. */
 export interface ReplicateOptions {
   /** What is sharded. 0: nothing. 1: optimizer state. 2: optimizer state and gradients. */
   readonly stage: 0 | 1 | 2;
@@ -38,6 +39,7 @@ export interface ReplicateOptions {
   readonly groupOf?: (path: string) => number;
 }
 
+/** Default of `bucketBytes`: 1 MiB. */
 export const DEFAULT_BUCKET_BYTES = 2 ** 20;
 
 /** Flat tensors, keyed by bucket. */

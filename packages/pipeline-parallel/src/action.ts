@@ -8,6 +8,7 @@ import { UserError } from "@tessera/config";
  */
 export type ActionKind = "forward" | "backward" | "input" | "weight";
 
+/** One action of a stage. */
 export interface Action {
   readonly kind: ActionKind;
   /** Index of the microbatch. */

@@ -33,6 +33,7 @@ const memoizeSchedules = (kind: ScheduleKind, stages: number, chunks: number) =>
   };
 };
 
+/** The pipeline, seen from one of its stages. */
 export interface PipelineOptions {
   readonly kind: ScheduleKind;
   /** Model chunks on each stage. */

@@ -8,6 +8,7 @@ import {
   type Tree,
 } from "@tessera/params";
 
+/** A sink, and the gradients that it stores. */
 export interface DeferredGradients<P extends Tree> {
   readonly sink: GradientSink<P>;
   /** Sends all stored gradients to `target`, which computes the deferred ones. */

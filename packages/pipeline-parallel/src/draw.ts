@@ -3,6 +3,7 @@
 import { formatAction, type ActionKind } from "./action.js";
 import type { TimedAction, Timeline } from "./simulate.js";
 
+/** Options of `drawText`. */
 export interface DrawOptions {
   /** Whether to use ANSI colours. */
   readonly colour: boolean;

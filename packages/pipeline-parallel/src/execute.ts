@@ -19,22 +19,24 @@ export interface PipelineChunk<S> {
   input(microbatch: number, saved: S, dy: Tensor | null): InputHalf;
 }
 
+/** The first half of a backward pass; `weight` runs the second. dx is null in the first chunk. */
 export interface InputHalf {
   readonly dx: Tensor | null;
   readonly weight: () => void;
 }
 
+/** The tensors that chunks send to each other. */
 export interface Message extends Pick<ReceiveOptions, "storage"> {
   /** The shape of a microbatch's activations. */
   readonly shape: (microbatch: number) => readonly number[];
 }
 
+/** A stage: its chunks `P` and its neighbours. */
 export interface Execution<P> {
   /** This stage's model chunks. */
   readonly chunks: readonly P[];
   /** The stages, in order. */
   readonly group: ProcessGroup;
-  /** The activations that chunks send to each other. */
   readonly message: Message;
 }
 

@@ -84,8 +84,10 @@ const scheduleMakers = {
   "zero-bubble": zeroBubble,
 } as const satisfies Record<string, ScheduleMaker>;
 
+/** The name of a built-in schedule. */
 export type ScheduleKind = keyof typeof scheduleMakers;
 
+/** The names of all built-in schedules. */
 export const scheduleKinds = Object.keys(scheduleMakers) as ScheduleKind[];
 
 /**

@@ -22,12 +22,14 @@ export const DEFAULT_DURATIONS: Readonly<Record<ActionKind, number>> = {
   weight: 1,
 };
 
+/** An action with its simulated times. */
 export interface TimedAction {
   readonly action: Action;
   readonly start: number;
   readonly end: number;
 }
 
+/** The result of a simulation. */
 export interface Timeline {
   /** Each stage's actions, in order. */
   readonly stages: readonly (readonly TimedAction[])[];

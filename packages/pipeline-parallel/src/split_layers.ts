@@ -31,6 +31,7 @@ export function splitAsWritten(counts: readonly number[], layers: number, chunks
   return toRanges(counts);
 }
 
+/** The costs of a model, which `splitByCost` balances. */
 export interface Costs {
   /** Cost of each layer, in any unit: parameters, FLOPs, measured seconds. */
   readonly layers: readonly number[];

@@ -12,6 +12,7 @@ import {
 /** Gradients deferred at most: of a region's first linear layer, or of its query and key-value projections. */
 const MAX_DEFERRED = 2;
 
+/** A sink, and the gradients that it defers. */
 export interface DeferredSink<P extends Tree> {
   readonly sink: GradientSink<P>;
   /** Sends the deferred gradients. */

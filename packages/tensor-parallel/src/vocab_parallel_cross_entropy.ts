@@ -113,6 +113,7 @@ export const computeLoss = (shard: VocabularyShard): Tensor =>
     return loss;
   });
 
+/** The loss, and the gradients with respect to this rank's shard and x. */
 export interface VocabularyShardGradients {
   readonly loss: Tensor;
   /** [batch, time, width]: this rank's term of a sum over ranks. */

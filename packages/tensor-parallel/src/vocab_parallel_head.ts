@@ -14,6 +14,7 @@ import type { RegionComm } from "./region_comm.js";
 import { markTensorParallel } from "./mark_tensor_parallel.js";
 import { computeLossAndGradients, computeLoss } from "./vocab_parallel_cross_entropy.js";
 
+/** An LM head with this rank's shard of the vocabulary. */
 export function vocabParallelHead(
   options: LmHeadOptions,
   comm: RegionComm,
