@@ -2,6 +2,7 @@
 
 import nx from "@nx/eslint-plugin";
 import tseslint from "typescript-eslint";
+import architecture from "./tools/lint/plugin.mjs";
 
 const below = (floor) => Array.from({ length: floor }, (_, i) => `floor:${i}`);
 
@@ -33,12 +34,14 @@ export default tseslint.config(
     languageOptions: {
       parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
     },
-    plugins: { "@nx": nx },
+    plugins: { "@nx": nx, architecture },
     rules: {
       "@nx/enforce-module-boundaries": [
         "error",
         { depConstraints: floors, enforceBuildableLibDependency: false, allow: [] },
       ],
+      "architecture/max-exported-names": ["error", 40],
+      "architecture/no-import-cycles": "error",
       "@typescript-eslint/consistent-type-imports": "error",
       // Only types of records, not interfaces, are trees to the compiler.
       "@typescript-eslint/consistent-type-definitions": "off",
@@ -82,4 +85,7 @@ export default tseslint.config(
     files: ["**/*.mjs"],
     rules: { "max-lines": ["error", { max: 300 }] },
   },
+  // Of C++, only the number of lines is looked at: as comments of a script, which is what ESLint can read.
+  { files: ["**/*.{cc,h}"], plugins: { architecture }, processor: "architecture/lines" },
+  { files: ["**/*.{cc,h}/*.js"], rules: { "max-lines": ["error", { max: 300 }] } },
 );

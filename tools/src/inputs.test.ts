@@ -56,7 +56,8 @@ describe("what runs again after a change", () => {
     ["packages/collectives-mpi/src/programs/laws.ts", "cli:test", "it starts the program"],
     ["packages/layers/src/linear.ts", "gpt:test", "it computes with it"],
     ["packages/layers/src/linear.ts", "gpt-ddp:lint", "rules know types"],
-    ["packages/layers/package.json", "gpt-ddp:lint", "the floor of a package stands there"],
+    ["packages/layers/package.json", "gpt-ddp:lint", "it has the level of the package"],
+    ["tools/lint/plugin.mjs", "gpt-ddp:lint", "it has rules"],
     ["packages/testing/src/processes.ts", "trainer:test", "its programs are started by it"],
     ["README.md", "tools:test", "its program is run"],
     ["packages/layers/README.md", "tools:test", "its program is run"],
@@ -134,7 +135,7 @@ function namedElsewhere({ name, root }: Project): string[] {
 }
 
 describe("what a project's tests and programs name outside of it is an input", () => {
-  // Named for the tests of others, which are asked for it above: the command line stands on floors above.
+  // Named for the tests of others, which are asked for it above: the command line is on a higher level.
   const checked = projects.filter(({ name }) => name !== "@tessera/testing");
   const found = new Map(checked.map((project) => [project, namedElsewhere(project)]));
 
