@@ -1,25 +1,25 @@
-// The house rules, and the floors of docs/architecture.md as module boundaries.
+// The rules of CONTRIBUTING.md, and the levels of docs/architecture.md as module boundaries.
 
 import nx from "@nx/eslint-plugin";
 import tseslint from "typescript-eslint";
 import architecture from "./tools/lint/plugin.mjs";
 
-const below = (floor) => Array.from({ length: floor }, (_, i) => `floor:${i}`);
+const below = (level) => Array.from({ length: level }, (_, i) => `level:${i}`);
 
 /**
- * A package imports only from floors below its own, and from its own floor only what is there to
- * be built upon (`kind:base`). Engines are chosen by apps: libraries see contracts.
+ * A package imports only from lower levels, and of its own level only packages that are tagged `base`. Engines are
+ * chosen by programs: libraries import contracts alone.
  */
-const floors = [
-  { sourceTag: "floor:0", onlyDependOnLibsWithTags: ["base:0"] },
-  ...[1, 2, 3, 4].map((floor) => ({
-    sourceTag: `floor:${floor}`,
-    onlyDependOnLibsWithTags: [...below(floor), ...(floor < 3 ? [`base:${floor}`] : [])],
+const levels = [
+  { sourceTag: "level:0", onlyDependOnLibsWithTags: ["base:0"] },
+  ...[1, 2, 3, 4].map((level) => ({
+    sourceTag: `level:${level}`,
+    onlyDependOnLibsWithTags: [...below(level), ...(level < 3 ? [`base:${level}`] : [])],
     notDependOnLibsWithTags: ["kind:engine"],
   })),
-  // The registry of engines: above the engines, below the apps that choose one.
+  // The registry of engines: above the engines, below the programs that choose one.
   { sourceTag: "kind:engines", onlyDependOnLibsWithTags: below(4) },
-  { sourceTag: "floor:5", onlyDependOnLibsWithTags: [...below(5), "kind:engines"] },
+  { sourceTag: "level:5", onlyDependOnLibsWithTags: [...below(5), "kind:engines"] },
   {
     sourceTag: "kind:tools",
     onlyDependOnLibsWithTags: [...below(6), "kind:tools", "kind:engines"],
@@ -38,7 +38,7 @@ export default tseslint.config(
     rules: {
       "@nx/enforce-module-boundaries": [
         "error",
-        { depConstraints: floors, enforceBuildableLibDependency: false, allow: [] },
+        { depConstraints: levels, enforceBuildableLibDependency: false, allow: [] },
       ],
       "architecture/max-exported-names": ["error", 40],
       "architecture/no-import-cycles": "error",
