@@ -1,0 +1,110 @@
+// A backend on an addon that is written in JavaScript: what the addon is called with, and when memory is released.
+
+import { beforeAll, expect, test } from "@jest/globals";
+import { enableProdMode, memory, setBackend, tensor1d } from "@tensorflow/tfjs-core";
+import { call, gelu } from "@tessera/kernels";
+import type { Addon } from "./addon.js";
+import { NativeBackend, registerNativeBackend } from "./index.js";
+
+/** Blocks of memory by slot, and a GELU that doubles its input. */
+function doublingAddon(): Addon & {
+  readonly forms: string[];
+  readonly blocks: Map<number, Uint8Array>;
+} {
+  const blocks = new Map<number, Uint8Array>();
+  const forms: string[] = [];
+  let next = 0;
+  const allocate = (bytes: number): number => {
+    blocks.set(next, new Uint8Array(bytes));
+    return next++;
+  };
+  const floats = (slot: number) => new Float32Array(blocks.get(slot)!.buffer);
+  return {
+    blocks,
+    forms,
+    allocate,
+    release: (slot) => void blocks.delete(slot),
+    address: (slot) => slot,
+    write: (slot, values) =>
+      blocks.get(slot)!.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength)),
+    read: (slot, values) =>
+      new Uint8Array(values.buffer, values.byteOffset, values.byteLength).set(
+        blocks.get(slot)!.subarray(0, values.byteLength),
+      ),
+    run(packed) {
+      const [released = 0] = packed;
+      for (let i = 0; i < released; i += 1) blocks.delete(packed[1 + i]!);
+      let at = 1 + released;
+      const [kernel, inputs, outputs, attributes] = packed.subarray(at, at + 4);
+      expect([kernel, inputs, outputs, attributes]).toEqual([0, 1, 1, 1]);
+      at += 4;
+      const [xSlot, , rank] = packed.subarray(at, at + 3);
+      const size = packed[at + 3]!;
+      expect(rank).toBe(1);
+      at += 4;
+      packed[at] = allocate(4 * size);
+      floats(packed[at]!).set(floats(xSlot!).map((value) => 2 * value));
+      at += 4;
+      const length = -1 - packed[at]!;
+      forms.push(String.fromCharCode(...packed.subarray(at + 1, at + 1 + length)));
+    },
+    contract: () => [
+      {
+        name: gelu.name,
+        lists: [],
+        outputLists: [],
+        inputs: ["x"],
+        optionalInputs: [],
+        outputs: ["y"],
+        optionalOutputs: [],
+        attributes: ["form"],
+        inPlace: {},
+        fp32Outputs: [],
+      },
+    ],
+    memory: () => ({
+      allocated: [...blocks.values()].reduce((sum, { length }) => sum + length, 0),
+      peak: 0,
+      pooled: 0,
+    }),
+    resetPeakMemory: () => undefined,
+  };
+}
+
+const addon = doublingAddon();
+const backend = new NativeBackend(addon, ["fp32"]);
+beforeAll(async () => {
+  enableProdMode();
+  expect(registerNativeBackend("doubling", backend)).toBe(true);
+  await setBackend("doubling");
+});
+
+test("a kernel that the addon has runs there, with its attributes", () => {
+  const x = tensor1d([1, -2, 3]);
+  const { y } = call(gelu, { x }, { form: "tanh" });
+  expect([...y.dataSync()]).toEqual([2, -4, 6]);
+  expect(addon.forms).toEqual(["tanh"]);
+  for (const tensor of [x, y]) tensor.dispose();
+});
+
+test("memory of disposed tensors is released with the next call, or when it is counted", () => {
+  const x = tensor1d([5]);
+  const { y } = call(gelu, { x }, { form: "erf" });
+  for (const tensor of [x, y]) tensor.dispose();
+  expect((memory() as unknown as { allocated: number }).allocated).toBe(0);
+  expect(addon.blocks.size).toBe(0);
+});
+
+test("a backend supports the storages that it was made with", () => {
+  expect([backend.supports("fp32"), backend.supports("bf16")]).toEqual([true, false]);
+});
+
+test("reads of native memory are counted", () => {
+  const before = backend.hostReads;
+  const x = tensor1d([1]);
+  const { y } = call(gelu, { x }, { form: "tanh" });
+  expect(backend.hostReads).toBe(before);
+  y.dataSync();
+  expect(backend.hostReads).toBe(before + 1);
+  for (const tensor of [x, y]) tensor.dispose();
+});
