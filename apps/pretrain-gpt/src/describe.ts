@@ -54,7 +54,7 @@ function stagesLine(run: PretrainRun): string {
   const isEven = sizes.every((size) => size === sizes[0]);
   const each = isEven ? `${sizes[0]} layers each` : `layers ${sizes.join(",")}`;
   return (
-    `stages ${stages} x ${chunks} parts of ${each}, ${schedule}; ${microbatches} micro-batches, ` +
+    `stages ${stages} x ${chunks} chunks of ${each}, ${schedule}; ${microbatches} micro-batches, ` +
     `at most ${Math.max(...peakInFlight)} in flight, bubble ${(100 * bubble).toFixed(1)}%`
   );
 }
@@ -82,5 +82,5 @@ function batchLine({ batch, ramp, duration }: PretrainRun): string {
 function rateLine({ schedule, config }: PretrainRun): string {
   const { kind, peak, floor, warmup, total } = schedule;
   const unit = "samples" in config.duration ? "samples" : "steps";
-  return `rate   ${kind} from ${peak} to ${floor} by ${total} ${unit}, after a rise over ${warmup}`;
+  return `rate   ${kind} from ${peak} to ${floor} by ${total} ${unit}, after warm-up over ${warmup}`;
 }
