@@ -42,6 +42,7 @@ export default tseslint.config(
       ],
       "architecture/max-exported-names": ["error", 40],
       "architecture/no-import-cycles": "error",
+      "architecture/documented-exports": "error",
       "@typescript-eslint/consistent-type-imports": "error",
       // Only types of records, not interfaces, are trees to the compiler.
       "@typescript-eslint/consistent-type-definitions": "off",

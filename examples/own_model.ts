@@ -66,23 +66,22 @@ function sparseAttention({ width, heads, length, block }: EncoderConfig) {
   // `fromForward` has tfjs derive the backward of what is made of tfjs ops alone.
   return fromForward<NoParams>({}, (_params, qkv) => {
     const held = qkv.shape[2]! / (3 * depth); // heads of this tensor-parallel rank
-    const byHead = tf.reshape(qkv, [-1, length, 3, held, depth]).transpose([2, 0, 3, 1, 4]);
+    const split = tf.reshape(qkv, [-1, length, 3, held, depth]);
+    const byHead = tf.transpose(split, [2, 0, 3, 1, 4]); // [3, batch, held, length, depth]
     const rows = byHead.shape[1]! * held;
-    const [q, k, v] = byHead.reshape([3, rows, length, depth]).unstack<Tensor>();
+    const [q, k, v] = tf.unstack(tf.reshape(byHead, [3, rows, length, depth]));
     // A product with rows of the identity is a gather whose gradient is fast.
-    const chosen = tf.oneHot(tf.tensor1d(seen.flat(), "int32"), blocks).toFloat();
-    const pick = (x: Tensor): Tensor =>
-      tf
-        .matMul(chosen, x.reshape([rows, blocks, block * depth]))
-        .reshape([rows, blocks - 1, SEEN * block, depth]);
-    const others = q!.reshape([rows, blocks, block, depth]).slice([0, 1, 0, 0]);
-    const global = attend(q!.slice([0, 0, 0], [-1, block, -1]), k!, v!);
+    const chosen = tf.cast(tf.oneHot(tf.tensor1d(seen.flat(), "int32"), blocks), "float32");
+    const pick = (x: Tensor): Tensor => {
+      const picked = tf.matMul(chosen, tf.reshape(x, [rows, blocks, block * depth]));
+      return tf.reshape(picked, [rows, blocks - 1, SEEN * block, depth]);
+    };
+    const others = tf.slice(tf.reshape(q!, [rows, blocks, block, depth]), [0, 1, 0, 0]);
+    const global = attend(tf.slice(q!, [0, 0, 0], [-1, block, -1]), k!, v!);
     const sparse = attend(others, pick(k!), pick(v!));
-    const y = tf.concat([global, sparse.reshape([rows, length - block, depth])], 1);
-    return y
-      .reshape([-1, held, length, depth])
-      .transpose([0, 2, 1, 3])
-      .reshape([-1, length, held * depth]);
+    const y = tf.concat([global, tf.reshape(sparse, [rows, length - block, depth])], 1);
+    const byToken = tf.transpose(tf.reshape(y, [-1, held, length, depth]), [0, 2, 1, 3]);
+    return tf.reshape(byToken, [-1, length, held * depth]);
   });
 }
 

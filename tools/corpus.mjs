@@ -10,6 +10,15 @@ const FOLDER = join(ROOT, "corpus");
 const FILE = join(FOLDER, "shakespeare.txt");
 const MAX_BYTES = 64 * 2 ** 20;
 
+if (process.argv.length > 2) {
+  const [, , first = ""] = process.argv;
+  const isHelp = ["--help", "-h"].includes(first);
+  process.stdout.write(
+    `npm run corpus: downloads Shakespeare's works from Project Gutenberg to ${FILE}; takes no flags\n`,
+  );
+  process.exit(isHelp ? 0 : 2);
+}
+
 try {
   const response = await fetch(SOURCE, { signal: AbortSignal.timeout(120_000) });
   if (!response.ok) throw new Error(`the server answers ${response.status}`);

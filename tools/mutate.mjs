@@ -130,8 +130,8 @@ function reportPackage(name, of, results) {
 /** @param {readonly string[]} argv */
 async function main(argv) {
   const parsed = parseFlags(program, argv);
-  if ("help" in parsed) {
-    process.stdout.write(parsed.help);
+  if ("answer" in parsed) {
+    process.stdout.write(parsed.answer);
     return 0;
   }
   const { json, workers } = parsed.values;

@@ -30,7 +30,7 @@ const tierNamed = (word) =>
   TIERS.find((tier) => tier === word) ?? stop(`${word}: is none of the tiers ${TIERS.join(", ")}`);
 const tiers = process.argv.length > 2 ? process.argv.slice(2).map(tierNamed) : [tierNamed("test")];
 setUp();
-installForTests();
+installForTests(tiers.includes("slow"));
 const hasCompiler = toolchain().missing.length === 0;
 
 /**
@@ -53,12 +53,9 @@ const CHECKS = {
 };
 
 /** Where each project leaves Jest's results. */
-const resultFiles = ["packages", "apps", "tools"]
-  .flatMap((folder) =>
-    folder === "tools"
-      ? [folder]
-      : readdirSync(join(ROOT, folder)).map((name) => join(folder, name)),
-  )
+const resultFiles = ["packages", "apps"]
+  .flatMap((folder) => readdirSync(join(ROOT, folder)).map((name) => join(folder, name)))
+  .concat("site", "tools")
   .flatMap((project) => tiers.map((tier) => join(ROOT, project, `test-results.${tier}.json`)));
 for (const file of resultFiles) rmSync(file, { force: true });
 

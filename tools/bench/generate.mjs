@@ -32,6 +32,11 @@ const program = {
   },
 };
 
+/** @param {unknown} error */
+function failed(error) {
+  throw error;
+}
+
 /**
  * Tokens per second after the prompts, all texts together.
  * @param {Engine} engine
@@ -50,7 +55,7 @@ async function measureSpeed(engine, { batch, prompt, tokens }) {
       else if (begun === batch) start = performance.now();
       return count < tokens + batch;
     };
-    together.add({ prompt: ids, sampling: greedy, take });
+    together.add({ prompt: ids, sampling: greedy, take, failed });
   }
   while (together.size === batch) await together.step();
   const speed = (1000 * written) / (performance.now() - start);

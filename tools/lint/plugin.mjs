@@ -2,6 +2,7 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
+import ts from "typescript";
 import { cycleThrough, importGraph } from "./import_graph.mjs";
 
 /** @typedef {import("eslint").Rule.RuleModule} Rule */
@@ -84,6 +85,40 @@ const maxExportedNames = {
   }),
 };
 
+/** @type {Rule} */
+const documentedExports = {
+  meta: {
+    type: "suggestion",
+    docs: { description: "All that an entry point of a package exports has a doc comment." },
+    messages: {
+      bare: "{{ names }}: no doc comment. Say what it is: shapes, units, defaults, ownership, @throws.",
+    },
+    schema: [],
+  },
+  create: (context) => ({
+    Program(node) {
+      const folder = packageFolder(context.filename);
+      if (folder === null || !entryPoints(folder).includes(context.filename)) return;
+      const { program, esTreeNodeToTSNodeMap } = context.sourceCode.parserServices;
+      const checker = program.getTypeChecker();
+      const module = checker.getSymbolAtLocation(esTreeNodeToTSNodeMap.get(node));
+      if (module === undefined) return;
+      /** @param {import("typescript").Symbol} symbol */
+      const isBare = (symbol) => {
+        const isAlias = (symbol.flags & ts.SymbolFlags.Alias) !== 0;
+        const original = isAlias ? checker.getAliasedSymbol(symbol) : symbol;
+        return original.getDocumentationComment(checker).length === 0;
+      };
+      /** @type {readonly import("typescript").Symbol[]} */
+      const all = checker.getExportsOfModule(module);
+      const bare = all.filter(isBare);
+      if (bare.length === 0) return;
+      const names = bare.map(({ name }) => name).join(", ");
+      context.report({ node, messageId: "bare", data: { names } });
+    },
+  }),
+};
+
 /**
  * Lets rules on lines see a language that ESLint cannot parse: each of its lines becomes a comment.
  * @type {import("eslint").Linter.Processor}
@@ -94,6 +129,10 @@ const lines = {
 };
 
 export default {
-  rules: { "no-import-cycles": noImportCycles, "max-exported-names": maxExportedNames },
+  rules: {
+    "no-import-cycles": noImportCycles,
+    "max-exported-names": maxExportedNames,
+    "documented-exports": documentedExports,
+  },
   processors: { lines },
 };

@@ -21,7 +21,10 @@ interface Project {
   readonly inputs: Readonly<Record<string, Inputs>>;
 }
 
-const { status, stdout, stderr } = runNode([join(__dirname, "../inputs.mjs")], { cwd: ROOT });
+const { status, stdout, stderr } = runNode([join(__dirname, "../inputs.mjs")], {
+  cwd: ROOT,
+  maxBuffer: 2 ** 28,
+});
 if (status !== 0) throw new Error(stderr);
 const projects = JSON.parse(stdout) as Project[];
 const named = new Map(projects.map((project) => [project.name, project]));

@@ -11,7 +11,8 @@ const scratch = scratchFolder("lint");
 const workspace = scratch("workspace");
 
 const names = (count: number) => Array.from({ length: count }, (_, i) => `name${i}`);
-const declared = (count: number) => names(count).map((name) => `export const ${name} = 1;\n`);
+const declared = (count: number) =>
+  names(count).map((name) => `/** One. */\nexport const ${name} = 1;\n`);
 const lines = (count: number) => "int x;\n".repeat(count);
 
 /** By path in the workspace. */
@@ -31,7 +32,7 @@ const FILES: Readonly<Record<string, string>> = {
   }),
   "packages/planted/src/many.ts": declared(40).join(""),
   "packages/planted/src/index.ts": `export * from "./many.js";\n`,
-  "packages/planted/src/wide.ts": `export * from "./many.js";\nexport type More = 1;\n`,
+  "packages/planted/src/wide.ts": `export * from "./many.js";\n/** @throws Error never. */\nexport type More = 1;\n`,
   "packages/planted/src/first.ts": `import type { Second } from "./second.js";\n\nexport type First = Second[];\n`,
   "packages/planted/src/second.ts": `export { third as second } from "./third.js";\n\nexport type Second = 2;\n`,
   "packages/planted/src/third.ts": `import type { First } from "./first.js";\n\nexport const third: First = [];\n`,
@@ -79,11 +80,18 @@ test("an entry point exports at most 40 names, types and re-exports counted", ()
   ]);
 });
 
+test("what an entry point exports has a doc comment that says more than what it throws", () => {
+  const bare = found.filter(([, rule]) => rule === "architecture/documented-exports");
+  expect(bare.map(([file, , message]) => [file, message.slice(0, 20)])).toEqual([
+    ["src/wide.ts", "More: no doc comment"],
+  ]);
+});
+
 test("a file of C++ has at most 300 lines", () => {
   const long = found.filter(([, rule]) => rule === "max-lines");
   expect(long.map(([file]) => file)).toEqual(["native/long.cc"]);
 });
 
 test("nothing else is found", () => {
-  expect(found).toHaveLength(5);
+  expect(found).toHaveLength(6);
 });

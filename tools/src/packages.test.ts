@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "@jest/globals";
 import { runProgram, scratchFolder } from "@tessera/testing";
+import { measureFootprint } from "./installed.js";
 import {
   entriesOf,
   install,
@@ -53,13 +54,36 @@ test("every package asks for the same Node, as they depend on each other", () =>
   expect(new Set(manifests.map(({ engines }) => engines.node)).size).toBe(1);
 });
 
-/** What a package asks for but does not import itself. */
-const LOADED_BY_NAME: Readonly<Record<string, readonly string[]>> = {
-  // `--backend tensorflow` takes the one that is installed.
-  "@tessera/engines": ["@tensorflow/tfjs-node", "@tensorflow/tfjs-node-gpu"],
-  // What serves ONNX models in @tessera/generation, which leaves it to its users to install.
-  "@tessera/cli": ["onnxruntime-node"],
-};
+describe("docs/packages.md says what is installed for a package", () => {
+  const rows = readFileSync(join(ROOT, "docs/packages.md"), "utf8")
+    .split("\n")
+    .filter((line) => line.startsWith("| `@tessera/"))
+    .map((line) => line.split("|").map((cell) => cell.trim().replaceAll("`", "")))
+    .map(([, name = "", megabytes, packages, dependencies]) => ({
+      name,
+      megabytes: Number(megabytes),
+      packages: Number(packages),
+      dependencies,
+    }));
+
+  test("every package once", () => {
+    expect(rows.map(({ name }) => name).sort()).toEqual(published.map(({ name }) => name).sort());
+  });
+
+  test.each(rows)("$name: $megabytes MB in $packages packages", (row) => {
+    const { manifest } = published.find(({ name }) => name === row.name)!;
+    const ofOthers = Object.keys(manifest.dependencies ?? {})
+      .filter((name) => !name.startsWith("@tessera/"))
+      .sort();
+    const { packages, bytes } = measureFootprint(project, row.name);
+    expect({ packages, dependencies: ofOthers.join(", ") }).toEqual({
+      packages: row.packages,
+      dependencies: row.dependencies,
+    });
+    // A little of its own code more or less makes no difference to a user; another dependency does.
+    expect(Math.abs(bytes / 1e6 - row.megabytes)).toBeLessThan(Math.max(0.3, 0.1 * row.megabytes));
+  });
+});
 
 const declared = ({ dependencies, peerDependencies, optionalDependencies }: Manifest) =>
   Object.keys({ ...dependencies, ...peerDependencies, ...optionalDependencies });
@@ -74,11 +98,22 @@ describe.each(published)("$name", ({ folder, name, manifest }) => {
   test("asks for what it imports, and for nothing else", () => {
     const imported = importedBy(/\.(js|mjs|d\.ts)$/);
     const used = [...imported].filter((other) => other !== name);
-    expect([...used, ...(LOADED_BY_NAME[name] ?? [])].sort()).toEqual(declared(manifest).sort());
+    expect(used.sort()).toEqual(declared(manifest).sort());
+  });
+
+  test("brings its licence, and source maps that have their sources", () => {
+    expect(packed.get(name)!.files).toContain("LICENSE");
+    expect(readFileSync(join(folder, "LICENSE"))).toEqual(readFileSync(join(ROOT, "LICENSE")));
+    const maps = packed.get(name)!.files.filter((file) => file.endsWith(".map"));
+    const without = maps.filter(
+      (file) => !readFileSync(join(folder, file), "utf8").includes('"sourcesContent":["'),
+    );
+    expect(without).toEqual([]);
   });
 
   test("has no tests, nor what only tests run", () => {
-    const { files } = packed.get(name)!;
+    // Laws are for engines of others too.
+    const files = packed.get(name)!.files.filter((file) => !file.startsWith("dist/laws/"));
     expect(
       files.filter((file) => /\.test\.|(^|\/)programs\/|cases?\.|sanitize/.test(file)),
     ).toEqual([]);

@@ -8,11 +8,17 @@ import * as ts from "typescript";
 
 export const ROOT = join(__dirname, "../..");
 const TSC = join(ROOT, "node_modules/@typescript/native/bin/tsc");
-const OPTIONS =
-  "--ignoreConfig --strict --module nodenext --target es2023 --skipLibCheck --types node";
+const OPTIONS = "--ignoreConfig --strict --target es2023 --skipLibCheck --types node";
+/** How a project's compiler looks for packages. */
+const RESOLUTIONS = {
+  nodenext: "--module nodenext",
+  bundler: "--module preserve --moduleResolution bundler",
+} as const;
+export type Resolution = keyof typeof RESOLUTIONS;
 
 export interface Manifest {
   readonly name: string;
+  readonly version: string;
   readonly private?: boolean;
   readonly engines: { readonly node: string };
   readonly exports?: Readonly<Record<string, unknown>>;
@@ -38,44 +44,53 @@ export const entriesOf = ({ name, exports = {} }: Manifest): string[] =>
     .map((path) => name + path.slice(1));
 
 /** The output of a program. Throws what it printed where it failed. */
-function output({ status, stdout, stderr }: ProcessResult): string {
+export function output({ status, stdout, stderr }: ProcessResult): string {
   if (status !== 0) throw new Error(stdout + stderr);
   return stdout;
 }
 
-const npm = (args: readonly string[], cwd: string): string =>
-  output(runProgram("npm", args, { cwd, maxBuffer: 2 ** 28 }));
+export const npm = (args: readonly string[], cwd: string, env = process.env): string =>
+  output(runProgram("npm", args, { cwd, env, maxBuffer: 2 ** 28 }));
 
 export interface Packed {
+  readonly tarball: string;
   /** For package.json. */
   readonly address: string;
   /** The paths in the package. */
   readonly files: readonly string[];
 }
 
-/** Packs every package into `folder`. Returns what was packed, by the names of the packages. */
-export function packAll(folder: string): Map<string, Packed> {
+/** Packs what npm's flags `chosen` name in `cwd` into `folder`. Returns what was packed, by the names of the packages. */
+export function pack(cwd: string, chosen: readonly string[], folder: string): Map<string, Packed> {
   mkdirSync(folder, { recursive: true });
-  const chosen = published.flatMap(({ name }) => ["--workspace", name]);
   const options = ["--json", "--ignore-scripts", "--pack-destination", folder];
-  const packed = JSON.parse(npm(["pack", ...options, ...chosen], ROOT)) as {
+  const packed = JSON.parse(npm(["pack", ...options, ...chosen], cwd)) as {
     name: string;
     filename: string;
     files: { path: string }[];
   }[];
   return new Map(
-    packed.map(({ name, filename, files }) => [
-      name,
-      { address: `file:${join(folder, filename)}`, files: files.map(({ path }) => path) },
-    ]),
+    packed.map(({ name, filename, files }) => {
+      const tarball = join(folder, filename);
+      return [name, { tarball, address: `file:${tarball}`, files: files.map(({ path }) => path) }];
+    }),
   );
 }
+
+/** Packs every package into `folder`. */
+export const packAll = (folder: string): Map<string, Packed> =>
+  pack(
+    ROOT,
+    published.flatMap(({ name }) => ["--workspace", name]),
+    folder,
+  );
 
 /** Makes a project in `folder` that depends on the packages `names`, and through them on no others of npm's. */
 export function install(
   folder: string,
   names: readonly string[],
   packed: ReadonlyMap<string, Packed>,
+  env = process.env,
 ): void {
   const addresses = (isWanted: (name: string) => boolean) =>
     Object.fromEntries(
@@ -89,11 +104,15 @@ export function install(
   };
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "package.json"), JSON.stringify(manifest));
-  npm(["install", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"], folder);
+  npm(["install", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"], folder, env);
 }
 
 /** Imports `entries` from a project, in one process, and type-checks the same program. */
-export function useAll(project: string, entries: readonly string[]): void {
+export function useAll(
+  project: string,
+  entries: readonly string[],
+  resolutions: readonly Resolution[] = ["nodenext"],
+): void {
   const lines = entries.map(
     (entry, i) => `import * as entry${i} from "${entry}";\nvoid entry${i};`,
   );
@@ -101,16 +120,24 @@ export function useAll(project: string, entries: readonly string[]): void {
     writeFileSync(join(project, file), `${lines.join("\n")}\n`);
   }
   output(runNode(["use.mjs"], { cwd: project }));
-  typeCheck(project, ["use.mts"]);
+  for (const resolution of resolutions) typeCheck(project, ["use.mts"], resolution);
 }
 
 /** Throws the compiler's complaints. */
-export const typeCheck = (cwd: string, files: readonly string[]): void =>
-  compile(cwd, ["--noEmit", ...files]);
+export const typeCheck = (
+  cwd: string,
+  files: readonly string[],
+  resolution: Resolution = "nodenext",
+): void => compile(cwd, ["--noEmit", ...files], resolution);
 
 /** Makes a .js beside each .ts. Throws the compiler's complaints. */
-export function compile(cwd: string, files: readonly string[]): void {
-  output(runNode([TSC, ...OPTIONS.split(" "), ...files], { cwd }));
+export function compile(
+  cwd: string,
+  files: readonly string[],
+  resolution: Resolution = "nodenext",
+): void {
+  const options = `${OPTIONS} ${RESOLUTIONS[resolution]}`;
+  output(runNode([TSC, ...options.split(" "), ...files], { cwd }));
 }
 
 /** The packages that a file's text imports, requires or looks for. */

@@ -1,6 +1,7 @@
-// The first TypeScript block of each README type-checks, runs, and prints what it claims.
+// The first TypeScript block of each README, and every one of a page of docs/, type-checks, runs, and prints what it
+// claims.
 
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { transformSync } from "@swc/core";
@@ -24,27 +25,44 @@ const readmes = [
   return { name, file: join(SCRATCH, name.replaceAll("/", "-")), source };
 });
 
+/** The programs of pages, numbered on each. */
+const onPages = readdirSync(join(ROOT, "docs"))
+  .filter((name) => name.endsWith(".md"))
+  .flatMap((name) => {
+    const page = readFileSync(join(ROOT, "docs", name), "utf8");
+    return [...page.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, source], index) => ({
+      name: `docs/${name}, program ${index + 1}`,
+      file: join(SCRATCH, `docs-${name}-${index + 1}`),
+      source: source!,
+    }));
+  });
+
 beforeAll(() => {
   mkdirSync(SCRATCH, { recursive: true });
 });
 afterAll(() => rmSync(SCRATCH, { recursive: true }));
 
-const run = (file: string, source: string) => {
+const write = (file: string, source: string): void => {
   const { code } = transformSync(source, {
     jsc: { parser: { syntax: "typescript" }, target: "es2022" },
     module: { type: "es6" },
   });
   writeFileSync(`${file}.mjs`, code);
+};
+
+const run = (file: string, source: string) => {
+  write(file, source);
   // In no colours, which a terminal or Nx may ask for.
   const env = { ...process.env, FORCE_COLOR: "0", NO_COLOR: "1" };
   return runNode([`${file}.mjs`], { cwd: ROOT, env });
 };
 
 test("all of them type-check", () => {
-  for (const { file, source } of readmes) writeFileSync(`${file}.mts`, source);
+  const programs = [...readmes, ...onPages];
+  for (const { file, source } of programs) writeFileSync(`${file}.mts`, source);
   typeCheck(
     ROOT,
-    readmes.map(({ file }) => `${file}.mts`),
+    programs.map(({ file }) => `${file}.mts`),
   );
 });
 
@@ -56,6 +74,33 @@ test.each(readmes)("$name", ({ file, source }) => {
   expect({ status, stderr }).toMatchObject({ status: 0 });
   expect(stdout.trim()).not.toBe("");
   expect(printedFor(stdout, snippet)).toEqual(snippet.claims);
+});
+
+test("the programs of pages run, one after the other, and print what they claim", () => {
+  // In one process, since most of the time is that of loading tfjs.
+  const NEXT = "\u0003";
+  const snippets = onPages.map(({ source }) => snippetOf(source));
+  onPages.forEach(({ file }, index) => {
+    write(file, snippets[index]!.marked);
+  });
+  const lines = onPages.map(
+    ({ file }) =>
+      `process.stdout.write("${NEXT}"); await import(${JSON.stringify(`${file}.mjs`)});`,
+  );
+  const { status, stdout, stderr } = run(join(SCRATCH, "pages"), lines.join("\n"));
+  if (status !== 0) throw new Error(stderr);
+  const outputs = stdout.split(NEXT).slice(1);
+  const found = onPages.map(({ name }, index) => {
+    const snippet = snippets[index]!;
+    return { name, loose: snippet.loose, printed: printedFor(outputs[index] ?? "", snippet) };
+  });
+  const claimed = onPages.map(({ name }, index) => ({
+    name,
+    loose: [],
+    printed: snippets[index]!.claims,
+  }));
+  expect(found).toEqual(claimed);
+  expect(claimed.filter(({ printed }) => printed.length === 0)).toEqual([]);
 });
 
 test("a claim is compared with what is printed, each time that it is", () => {

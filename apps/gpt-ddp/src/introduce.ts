@@ -2,17 +2,24 @@
 
 import type { World } from "@tessera/collectives";
 import { peakBytes, rankMemory } from "@tessera/data-parallel";
-import { activationBytes, parameterCount, type GptParams } from "@tessera/gpt";
-import type { BackendName } from "@tessera/engines";
-import { isAvailable } from "@tessera/kernels-native";
+import {
+  activationBytes,
+  parameterCount,
+  recomputedActivationBytes,
+  type GptParams,
+} from "@tessera/gpt";
+import { explainFallback, type BackendName } from "@tessera/engines";
 import type { Run, TrainingState } from "@tessera/trainer";
-import { describeMemory, describeRanks, megabytes } from "@tessera/trainer/report";
+import { describeMemory, describeRanks, formatBytes } from "@tessera/trainer/report";
+import { describeStart } from "./choose_model.js";
+import type { Flags } from "./flags.js";
 import type { ChosenRun } from "./run_config.js";
 
 interface Introduced extends ChosenRun {
   readonly backend: BackendName;
   /** That a rank of the native backend computes with. */
   readonly threads: number;
+  readonly flags: Flags;
   readonly run: Run<GptParams>;
   readonly start: TrainingState;
   readonly world: World;
@@ -22,7 +29,7 @@ interface Introduced extends ChosenRun {
 
 /** A few lines on the model, the text, the batch, the ranks and their memory. */
 export function introduce(introduced: Introduced): void {
-  const { backend, threads, run, start, world, notes, gpt: config } = introduced;
+  const { backend, threads, flags, run, start, world, notes, gpt: config } = introduced;
   const { plan, data } = run;
   const { microBatch, accumulation, dataRanks, globalBatch } = plan.batch;
   const each = backend === "native" ? `, threads of each rank: ${threads}` : "";
@@ -36,16 +43,15 @@ export function introduce(introduced: Introduced): void {
     `ranks  ${describeRanks(world)}, by ${world.engine}; on ${backend}${each}`,
     ...run.notes,
     ...notes,
+    ...explainFallback(backend),
+    describeStart(flags, run.config.resume, start.step),
   ];
-  if (backend === "wasm" && !isAvailable()) {
-    lines.push("native engine: not built, so the slower wasm computes; npm run setup builds it");
-  }
-  if (start.step > 0) lines.push(`resume from step ${start.step}`);
   process.stdout.write(`${lines.join("\n")}\n`);
 }
 
 /** What a rank's tensors are expected to take, by kind. */
-function memoryLine({ gpt: config, config: { parallel, precision }, run: { plan } }: Introduced) {
+function memoryLine({ gpt: config, config: run, run: { plan } }: Introduced) {
+  const { parallel, precision, recompute } = run;
   const { model, batch, evalBatch, validation, train, optimizer } = plan;
   const slots = optimizer.slots.length;
   const expected = rankMemory(model.spec, {
@@ -54,10 +60,13 @@ function memoryLine({ gpt: config, config: { parallel, precision }, run: { plan 
     slots,
   });
   const rows = Math.max(batch.microBatch, validation === null ? 0 : evalBatch);
-  const bytes = precision?.storage === "fp32" ? 4 : 2;
-  const activations = activationBytes(config, { rows, time: train.length, bytes });
+  const bytes: 2 | 4 = precision?.storage === "fp32" ? 4 : 2;
+  const micro = { rows, time: train.length, bytes };
+  const options = recompute === undefined ? {} : { recompute };
+  const activations =
+    activationBytes(config, micro, options) + recomputedActivationBytes(config, micro, options);
   const { transient, ...held } = expected;
-  const kinds = { ...held, "expected activations": activations, "in passing": transient };
+  const kinds = { ...held, "expected activations": activations, transient };
   const most = peakBytes(expected, activations, batch.accumulation);
-  return `per rank: ${describeMemory(kinds)}, at most ${megabytes(most)} at once`;
+  return `per rank: ${describeMemory(kinds)}, at most ${formatBytes(most)} at once`;
 }

@@ -2,13 +2,12 @@
 // gpt-ddp: flags in, a trained model and its sample out. Here alone argv, signals and exit codes
 // are touched.
 
-import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
-import { exportModel, removeCheckpoints } from "@tessera/checkpoint";
+import { exportModel, removeCheckpoints, whyNotLoadable } from "@tessera/checkpoint";
 import { runRank, type World } from "@tessera/collectives";
 import { joinWorld } from "@tessera/collectives-mpi";
-import { endWith, EXIT, parseFlags } from "@tessera/config";
+import { endWith, EXIT, goOnUnread, parseFlags } from "@tessera/config";
+import { describeIdle } from "@tessera/config/foreign";
 import { chooseBackend, defaultBackend } from "@tessera/engines";
 import { generate, greedy, modelEngine } from "@tessera/generation";
 import { gpt, type GptParams } from "@tessera/gpt";
@@ -25,18 +24,14 @@ import {
   type Run,
   type TrainingState,
 } from "@tessera/trainer";
-import {
-  consoleReporter,
-  jsonLines,
-  silent,
-  withSinks,
-  type Reporter,
-} from "@tessera/trainer/report";
+import { consoleReporter, silent, withSinks, type Reporter } from "@tessera/trainer/report";
 import { checkOutput } from "./check_output.js";
+import { exportOptions } from "./choose_tokenizer.js";
 import { configure } from "./deepspeed.js";
 import { program, type Flags } from "./flags.js";
 import { introduce } from "./introduce.js";
 import { chooseRun, type ChosenRun } from "./run_config.js";
+import { openSinks } from "./sinks.js";
 import { summarize } from "./summarize.js";
 
 const { stdout } = process;
@@ -51,17 +46,18 @@ interface Planned extends ChosenRun {
 }
 
 async function main(argv: readonly string[]): Promise<number> {
-  const parsed = parseFlags(program, argv);
-  if ("help" in parsed) {
-    stdout.write(parsed.help);
-    return EXIT.done;
+  const parsed = parseFlags(program, argv.length === 0 ? ["--help"] : argv);
+  if ("answer" in parsed) {
+    stdout.write(parsed.answer);
+    return argv.length === 0 ? EXIT.refused : EXIT.done;
   }
   const configured = configure(parsed.values, parsed.given);
-  const { flags, notes } = configured;
+  const { flags } = configured;
   const timeoutMinutes = flags.distributed_timeout_minutes;
   const world = joinWorld(process.env, { timeoutMinutes });
+  goOnUnread();
   return runRank(world, async () => {
-    const chosen = chooseRun(configured, world.size);
+    const chosen = await chooseRun(configured, world.size);
     const backend = flags.backend ?? defaultBackend();
     const processors = availableParallelism();
     const environment = bind(process.env, processors);
@@ -72,6 +68,7 @@ async function main(argv: readonly string[]): Promise<number> {
     const introduction = (start: State): void => {
       if (world.rank !== 0) return;
       const threads = threadCount(environment, processors);
+      const notes = [...configured.notes, ...chosen.notes, ...describeIdle(parsed.idle)];
       introduce({ ...planned, backend, threads, start, world, notes });
     };
     return flags.do_train
@@ -112,8 +109,10 @@ async function trainAndSample(
     signal,
     onTrained({ interrupted }, checkpoint) {
       if (interrupted || checkpoint === null) return;
-      exportModel(checkpoint, flags.output_dir);
+      exportModel(checkpoint, flags.output_dir, exportOptions(flags, planned.tokenizer));
+      const problem = whyNotLoadable(planned.gpt);
       reporter.note(`model  ${flags.output_dir}, in Hugging Face's layout`);
+      if (problem !== null) reporter.note(`model  ${problem}`);
     },
   });
   if (result.interrupted) {
@@ -126,16 +125,12 @@ async function trainAndSample(
 }
 
 function reporterOf({ flags, run: { plan } }: Planned, world: World, start: State): Reporter {
-  const metricsFile = join(flags.output_dir, "metrics.jsonl");
-  if (start.step === 0) {
-    writeFileSync(metricsFile, "");
-    // Those of an earlier run would pass for later ones of this.
-    if (flags.overwrite_output_dir) removeCheckpoints(flags.output_dir);
-  }
+  // Those of an earlier run would pass for later ones of this.
+  if (start.step === 0 && flags.overwrite_output_dir) removeCheckpoints(flags.output_dir);
   const { steps } = plan.intervals;
-  const isTerminal = stdout.isTTY && world.size === 1;
+  const isTerminal = stdout.isTTY && world.size === 1 && !flags.disable_tqdm;
   const reporter = consoleReporter({ stream: stdout, steps, startStep: start.step, isTerminal });
-  return withSinks(reporter, [jsonLines(metricsFile)]);
+  return withSinks(reporter, openSinks(flags, start.step));
 }
 
 /** Prints the prompt and what the model makes of it, as it is made. All ranks compute it. */
@@ -157,4 +152,4 @@ async function sample(
   write("\n----------------\n");
 }
 
-await endWith("gpt-ddp", () => main(process.argv.slice(2)));
+await endWith(program.name, () => main(process.argv.slice(2)));

@@ -1,6 +1,6 @@
 // Ranks train as one does, whatever they share: samples, layers, stages, tokens, the optimizer's state; in
 // every schedule and ZeRO stage, with and without recomputation, dropout and batches that grow; several kinds
-// of models. A selection of the matrix in which every two choices meet; all of it is in the slow tests.
+// of models. A selection of the matrix in which every two choices meet; more of it is in the slow tests, all in the soak tests.
 
 import { expect, test } from "@jest/globals";
 import type { Trained } from "./programs/layouts.js";

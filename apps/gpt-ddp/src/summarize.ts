@@ -2,7 +2,7 @@
 
 import { memory } from "@tensorflow/tfjs-core";
 import type { TrainingPlan, TrainingResult } from "@tessera/trainer";
-import { duration, megabytes } from "@tessera/trainer/report";
+import { duration, formatBytes } from "@tessera/trainer/report";
 
 /** A few lines on what came out, how fast, in how much memory. */
 export function summarize(plan: TrainingPlan, result: TrainingResult, seconds: number): void {
@@ -36,7 +36,7 @@ function memoryLine(): string | null {
   const { peak } = memory() as { readonly peak?: number };
   return peak === undefined
     ? null
-    : `memory at most ${megabytes(peak)} in tensors of the first rank`;
+    : `memory at most ${formatBytes(peak)} in tensors of the first rank`;
 }
 
 function communicationLine({ dataParallel: { group } }: TrainingPlan): string | null {

@@ -33,6 +33,12 @@ export function configure(flags: Flags, given: ReadonlySet<string>): ConfiguredF
       optimizerFamily: "optimizer",
       decoupledDecay: "adam-w-mode",
       learningRate: "lr",
+      momentum: "sgd-momentum",
     },
+    refusals: {
+      "scheduler.type":
+        "the learning rate follows from --lr-decay-style and its flags here; drop the scheduler",
+    },
+    overruled: ["loss-scale"],
   });
 }

@@ -17,6 +17,7 @@ export function describe(run: PretrainRun, vocabulary: Vocabulary): string[] {
     batchLine(run),
     rateLine(run),
     `memory at most, of stage ${most.stage}: ${describeMemory(most.kinds)}`,
+    "engine computes on processors: GPUs are not used",
   ];
 }
 
@@ -69,14 +70,19 @@ export function timelineOf({ parallel, batch }: PretrainRun): Timeline {
 function batchLine({ batch, ramp, duration }: PretrainRun): string {
   const { steps, samples } = duration;
   const { microBatch, accumulation, dataRanks, globalBatch } = batch;
-  const growth =
-    ramp.start === ramp.full
-      ? ""
-      : `, from ${ramp.start} by ${ramp.increment} over ${ramp.samples} samples`;
   return (
     `batch  ${microBatch} samples x ${accumulation} accumulated x ${dataRanks} data ranks = ` +
-    `${globalBatch}${growth}; ${steps} steps, ${samples} samples`
+    `${globalBatch}${growthOf(ramp)}; ${steps} steps, ${samples} samples`
   );
+}
+
+function growthOf(ramp: PretrainRun["ramp"]): string {
+  if ("stages" in ramp) {
+    const stages = ramp.stages.map(({ from, size }) => `${size} from sample ${from}`);
+    return `, ${stages.join(", ")}`;
+  }
+  const { start, increment, samples, full } = ramp;
+  return start === full ? "" : `, from ${start} by ${increment} over ${samples} samples`;
 }
 
 function rateLine({ schedule, config }: PretrainRun): string {

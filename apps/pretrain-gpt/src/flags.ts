@@ -6,6 +6,7 @@ import {
   list,
   nameFlags,
   number,
+  readVersion,
   text,
   toggle,
   type FlagGroups,
@@ -21,14 +22,18 @@ import {
   optimizerFlags,
   precisionFlags,
 } from "@tessera/trainer/flags";
+import { tiktokenPattern } from "@tessera/tokenizer/flags";
 import { CHECKPOINTS, DOCUMENTS, OPTIMIZER, PRECISION } from "./flag_names.js";
+import { aliases, foreign } from "./foreign.js";
 import { presetNames } from "./presets.js";
+import { tokenizerTypes } from "./tokenizer_types.js";
+import { TRAINER_NAMES } from "./trainer_names.js";
 
 const count = { min: 1, whole: true } as const;
 const interval = { min: 0, whole: true } as const;
 const probability = { min: 0, below: 1 } as const;
 
-const model = {
+export const modelFlags = {
   "num-layers": number("transformer blocks", count),
   "hidden-size": number("width of the activations", count),
   "ffn-hidden-size": number("width inside the MLP; 4 x hidden, or 8/3 x with --swiglu", count),
@@ -43,6 +48,7 @@ const model = {
     "rope",
     "none",
   ]),
+  "no-position-embedding": toggle("no learned positions", false),
   "use-rotary-position-embeddings": toggle("the same as --position-embedding-type rope", false),
   "rotary-percent": number("part of each head that rotary positions turn", { above: 0, max: 1 }, 1),
   "rotary-base": number("base of the rotary angles", { above: 1 }, 10_000),
@@ -53,6 +59,8 @@ const model = {
   ),
   "layernorm-epsilon": number("guard against division by 0", { above: 0 }, 1e-5),
   swiglu: toggle("gate the MLP by SiLU", false),
+  "openai-gelu": toggle("GELU by tanh: what is computed, and Megatron's fused kernel too", false),
+  "no-bias-gelu-fusion": toggle("without it Megatron's GELU is by the error function", false),
   "disable-bias-linear": toggle("leave the biases of products out", false),
   "untie-embeddings-and-output-weights": toggle("a head with a table of its own", false),
   "attention-dropout": number("probability", probability, 0.1),
@@ -69,6 +77,11 @@ const batch = {
   ),
   "train-iters": number("steps to train for", count),
   "train-samples": number("samples to train for, in place of steps", count),
+  "train-tokens": number("tokens after which training ends, if it has not before", count),
+  "step-batch-size-schedule": list(
+    "the global batch from so many tokens on, as in 0:768 250B:1536",
+    "TOKENS:SIZE",
+  ),
   seed: number("what weights, order and dropout are a function of", interval, 1234),
 };
 
@@ -79,12 +92,14 @@ const optimizer = {
   "lr-decay-style": choice("how it decays; WSD at the end only", decayStyles, "linear"),
   "lr-decay-iters": number("steps over which it decays; train-iters if not said", count),
   "lr-decay-samples": number("the same in samples, with --train-samples", count),
+  "lr-decay-tokens": number("the same in tokens", count),
   "lr-wsd-decay-style": choice("how WSD decays at the end", wsdDecayStyles, "exponential"),
   "lr-wsd-decay-iters": number("steps over which WSD decays, the last of its decay's", count),
   "lr-wsd-decay-samples": number("the same in samples", count),
   "lr-warmup-fraction": number("part of the decay's length over which it rises", probability),
   "lr-warmup-iters": number("steps over which it rises", interval, 0),
   "lr-warmup-samples": number("the same in samples", interval, 0),
+  "lr-warmup-tokens": number("the same in tokens, with --lr-decay-tokens", interval),
   ...nameFlags(optimizerFlags({ beta2: 0.999, weightDecay: 0.01 }), OPTIMIZER),
   "adam-w-mode": toggle("weight decay acts on the weights (AdamW), not on gradients", true),
   "sgd-momentum": number("SGD's momentum", probability, 0.9),
@@ -102,6 +117,7 @@ const precision = {
 const parallel = {
   "tensor-model-parallel-size": number("ranks that share each product", count, 1),
   "pipeline-model-parallel-size": number("ranks that share the layers", count, 1),
+  "no-pipeline-parallel": toggle("one stage only", false),
   "num-layers-per-virtual-pipeline-stage": number(
     "layers of a chunk: stages then have several",
     count,
@@ -143,36 +159,61 @@ const data = {
   "test-data-path": list("the same for the test alone", "PART"),
   split: text("parts for training, validation and test", "A,B,C", "969, 30, 1"),
   "data-cache-path": text("where index files are kept; beside the data if not said", "FOLDER"),
-  "tokenizer-type": choice(
-    "whose ids the data has",
-    ["GPT2BPETokenizer", "HuggingFaceTokenizer", "NullTokenizer"],
-    "GPT2BPETokenizer",
-  ),
+  "tokenizer-type": choice("whose ids the data has", tokenizerTypes, "GPT2BPETokenizer"),
+  "mock-data": toggle("ids in a row in place of data, as Megatron's mock", false),
   "vocab-file": text("GPT-2's vocab.json; built in if not said", "FILE"),
   "merge-file": text("GPT-2's merges.txt", "FILE"),
-  "tokenizer-model": text("a tokenizer.json, for HuggingFaceTokenizer", "FILE"),
+  "tokenizer-model": text(
+    "a tokenizer.json or its folder; for SentencePiece and Llama2 its tokenizer.model too",
+    "FILE",
+  ),
+  "tiktoken-pattern": tiktokenPattern,
   "vocab-size": number("ids there are, for NullTokenizer", count),
   ...nameFlags(documentFlags, DOCUMENTS),
+  "calculate-per-token-loss": toggle(
+    "average over tokens, of which each microbatch has as many",
+    false,
+  ),
   "num-workers": number("threads that read ahead; 0 reads between steps", interval, 2),
 };
 
 const output = {
   save: text("where checkpoints go", "FOLDER"),
   load: text("where to go on from, if there is a checkpoint", "FOLDER"),
+  "pretrained-checkpoint": text(
+    "weights to start from where --load has none: a model in Hugging Face's layout, or a checkpoint",
+    "FOLDER",
+  ),
   "save-interval": number("steps between checkpoints", count),
   ...nameFlags(checkpointFlags, CHECKPOINTS),
+  finetune: toggle(
+    "take the weights of --load alone, a checkpoint or a model in Hugging Face's layout, and begin at step 0",
+    false,
+  ),
+  "no-load-optim": toggle("take weights and progress of --load, with a fresh optimizer", false),
+  "use-checkpoint-args": toggle("take the model's sizes from --load", false),
+  "skip-train": toggle("evaluate --load, and end", false),
+  "override-opt_param-scheduler": toggle(
+    "resume with another schedule of the learning rate than the checkpoint's; each change is told",
+    false,
+  ),
   "exit-on-missing-checkpoint": toggle("end where --load has none, rather than start fresh", false),
   "eval-interval": number("steps between evaluations", count, 1000),
   "eval-iters": number("batches of an evaluation", interval, 100),
   "log-interval": number("steps between lines", count, 100),
   "tensorboard-dir": text("write TensorBoard's event files", "FOLDER"),
   "tensorboard-log-interval": number("steps between its scalars", count, 1),
+  "metrics-file": text("write figures as lines of JSON too", "FILE"),
   "exit-interval": number("end at a multiple of these steps", count),
   "exit-duration-in-mins": number("end after these minutes", { above: 0 }),
   "exit-signal-handler": toggle("on SIGTERM save, and end with code 0", false),
 };
 
 const ours = {
+  "export-dir": text(
+    "once trained, the model goes here in Hugging Face's layout, with its tokenizer",
+    "FOLDER",
+  ),
   preset: choice(
     "the arguments of one of OLCF's examples; flags that follow change them",
     presetNames,
@@ -197,12 +238,19 @@ const ours = {
   ),
   "peak-tflops": number("of a rank, to tell utilization by; else --site's", { above: 0 }),
   site: choice("the cluster, whose processors' peak is known", clusterNames),
+  "allow-changes": toggle(
+    "resume although settings or data are not those of the checkpoint; each change is told",
+    false,
+  ),
   strict: toggle("refuse keys of the DeepSpeed configuration that mean nothing here", false),
-  backend: choice("what computes; native where it is built, else wasm", backendNames),
+  backend: choice(
+    "what computes; tensorflow where it sees a GPU, native where it is built, else wasm",
+    backendNames,
+  ),
 };
 
 const groups = {
-  Model: model,
+  Model: modelFlags,
   Batch: batch,
   Optimizer: optimizer,
   Precision: precision,
@@ -214,11 +262,12 @@ const groups = {
 } satisfies FlagGroups;
 
 export const program = {
-  name: "pretrain-gpt",
+  name: "tessera-pretrain-gpt",
+  version: readVersion(import.meta.url),
   summary: "Trains GPT models in three dimensions, with Megatron's flags.",
   epilogue: [
     "Examples:",
-    "  pretrain-gpt --preset 1.4b --print-config",
+    "  tessera-pretrain-gpt --preset 1.4b --print-config",
     "  srun --mpi=pmix tessera-pretrain-gpt --preset 1.4b --data-path my_text_document --save checkpoints",
     "  tessera launch --nproc-per-node 4 -- tessera-pretrain-gpt --tensor-model-parallel-size 2 \\",
     "    --pipeline-model-parallel-size 2 --num-layers 4 --hidden-size 128 --num-attention-heads 4 \\",
@@ -229,6 +278,8 @@ export const program = {
     "Ctrl-C and SIGTERM save, and end with code 130. Code 2 says that a flag or file was refused.",
   ].join("\n"),
   groups,
+  foreign,
+  aliases: { ...TRAINER_NAMES, ...aliases },
 };
 
 export type Flags = FlagValues<typeof groups>;

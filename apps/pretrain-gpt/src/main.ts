@@ -5,89 +5,117 @@
 import { availableParallelism } from "node:os";
 import { runRank, type World } from "@tessera/collectives";
 import { joinWorld } from "@tessera/collectives-mpi";
-import { endWith, EXIT, parseFlags, type ConfiguredFlags } from "@tessera/config";
-import { chooseBackend, defaultBackend } from "@tessera/engines";
+import { type ConfiguredFlags, endWith, EXIT, goOnUnread, parseFlags } from "@tessera/config";
+import { chooseBackend, defaultBackend, explainFallback } from "@tessera/engines";
 import { trainingFlopsPerToken, type GptParams } from "@tessera/gpt";
-import { bind, CLUSTERS, resolveWorld } from "@tessera/launcher";
+import { bind, CLUSTERS, resolveSize, resolveWorld } from "@tessera/launcher";
 import { isFirstRank } from "@tessera/parallel";
-import { openEventFile } from "@tessera/tensorboard";
 import {
   evaluate,
   planRun,
   runExitCode,
+  startRun,
   stopOnSignal,
   trainRun,
   type Run,
-  type TrainingResult,
+  type TrainingState,
 } from "@tessera/trainer";
-import { describeRanks, silent, type Reporter } from "@tessera/trainer/report";
+import {
+  describeRanks,
+  jsonLines,
+  silent,
+  withSinks,
+  type Reporter,
+} from "@tessera/trainer/report";
 import { arrange } from "./arguments.js";
+import { takeCheckpointArgs } from "./checkpoint_args.js";
 import { configure } from "./deepspeed.js";
+import { describeStart } from "./choose_start.js";
 import { describe } from "./describe.js";
+import { checkExport, exportTrained } from "./export.js";
 import { program, type Flags } from "./flags.js";
+import { describeTaken } from "./foreign.js";
 import { withLimits } from "./limits.js";
 import { presetOf } from "./presets.js";
-import { evaluationLine, megatronReporter } from "./report.js";
+import { evaluationLine, megatronReporter, openEvents } from "./report.js";
 import { chooseRun, type PretrainRun } from "./run_config.js";
 import { vocabularyOf } from "./vocabulary.js";
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 async function main(line: readonly string[]): Promise<number> {
-  const { argv, notes } = arrange(line);
-  const parsed = parseFlags(program, argv);
-  if ("help" in parsed) {
-    process.stdout.write(parsed.help);
-    return EXIT.done;
+  const parsed = parseFlags(program, arrange(line.length === 0 ? ["--help"] : line));
+  if ("answer" in parsed) {
+    process.stdout.write(parsed.answer);
+    return line.length === 0 ? EXIT.refused : EXIT.done;
   }
-  const configured = configure(parsed.values, parsed.given);
-  const all = [...notes, ...configured.notes];
+  const configured = configure(takeCheckpointArgs(parsed.values), parsed.given);
+  const all = [...describeTaken(parsed.idle), ...configured.notes];
   if (parsed.values["print-config"]) return printConfig(configured, all);
   const timeoutMinutes = configured.flags["distributed-timeout-minutes"];
   const world = joinWorld(process.env, { timeoutMinutes });
-  return runRank(world, () => trainHere(configured.flags, world, all));
+  goOnUnread();
+  return runRank(world, () => trainHere(configured, world, all));
 }
 
-function printConfig({ flags }: ConfiguredFlags<Flags>, notes: readonly string[]): number {
-  const { preset, "world-size": asked } = flags;
-  const { size } = resolveWorld(process.env);
-  const usual = preset === undefined || size > 1 ? size : presetOf(preset).ranks;
+function printConfig({ flags, origins }: ConfiguredFlags<Flags>, notes: readonly string[]): number {
   const vocabulary = vocabularyOf(flags);
-  const chosen = chooseRun(flags, asked ?? usual, vocabulary);
-  for (const line of [...describe(chosen, vocabulary), ...notes]) say(line);
+  const chosen = chooseRun(flags, flags["world-size"] ?? usualRanks(flags), vocabulary, origins);
+  for (const line of [...describe(chosen, vocabulary), ...chosen.notes, ...notes]) say(line);
   return EXIT.done;
 }
 
-async function trainHere(flags: Flags, world: World, notes: readonly string[]): Promise<number> {
+/** Those of the job, else those of the preset's example. */
+function usualRanks({ preset }: Flags): number {
+  const size = resolveSize(process.env);
+  return preset === undefined || size > 1 ? size : presetOf(preset).ranks;
+}
+
+async function trainHere(
+  { flags, origins }: ConfiguredFlags<Flags>,
+  world: World,
+  notes: readonly string[],
+): Promise<number> {
+  checkExport(flags);
   const vocabulary = vocabularyOf(flags);
-  const chosen = chooseRun(flags, world.size, vocabulary);
+  const chosen = chooseRun(flags, world.size, vocabulary, origins);
   const introduction = describe(chosen, vocabulary);
   const backend = flags.backend ?? defaultBackend();
   await chooseBackend(backend, bind(process.env, availableParallelism()));
   const run = await planRun(world, chosen.config, say);
   const isFirst = isFirstRank(run.plan.axes);
+  const introduce = (step: number): void => {
+    if (!isFirst) return;
+    for (const line of [
+      ...introduction,
+      `data   ${run.data.description}`,
+      `hosts  ${describeRanks(world)}, by ${world.engine}; on ${backend}`,
+      ...explainFallback(backend),
+      describeStart(flags, run.config.resume, step),
+      ...chosen.notes,
+      ...run.notes,
+      ...notes,
+    ])
+      say(line);
+  };
+  if (flags["skip-train"]) return evaluateOnly(run, introduce);
   let reporter: Reporter = silent;
   const stop = stopOnSignal(flags["exit-signal-handler"], (text) => reporter.note(text));
   const result = await trainRun(run, {
     signal: stop.signal,
-    onStart({ step }) {
-      if (!isFirst) return;
-      const { resume } = chosen.config;
-      for (const line of [
-        ...introduction,
-        `data   ${run.data.description}`,
-        `hosts  ${describeRanks(world)}, by ${world.engine}; on ${backend}`,
-        ...(resume === undefined ? [] : [`loaded ${resume}: resume from step ${step}`]),
-        ...run.notes,
-        ...notes,
-      ])
-        say(line);
-    },
-    reporter({ step }) {
-      if (isFirst) reporter = reporterOf(flags, chosen, step, world.size);
+    onStart: ({ step }) => introduce(step),
+    reporter(start) {
+      if (isFirst) reporter = reporterOf(flags, chosen, start, world.size);
       return withLimits(reporter, flags, stop);
     },
-    onTrained: (trained) => evaluateAtEnd(run, trained, (text) => reporter.note(text)),
+    onTrained({ state, interrupted }, checkpoint) {
+      if (interrupted) return;
+      evaluateOn("test", run, state, (text) => reporter.note(text));
+      if (checkpoint === null) return;
+      for (const line of exportTrained(flags, chosen.gpt, vocabulary, checkpoint)) {
+        reporter.note(line);
+      }
+    },
   });
   const isExpected = flags["exit-signal-handler"];
   return runExitCode(run.plan, result, { signal: stop.signal, isExpected });
@@ -96,16 +124,16 @@ async function trainHere(flags: Flags, world: World, notes: readonly string[]): 
 function reporterOf(
   flags: Flags,
   { gpt, sequenceLength, duration }: PretrainRun,
-  startStep: number,
+  start: TrainingState<GptParams>,
   ranks: number,
 ): Reporter {
-  const { "tensorboard-dir": folder, site } = flags;
+  const { "metrics-file": metricsFile, site } = flags;
   const nodePeak = site === undefined ? null : CLUSTERS[site].cpuPeakTflops;
-  return megatronReporter({
+  const reporter = megatronReporter({
     say,
-    events: folder === undefined ? null : openEventFile(folder),
+    events: openEvents(flags["tensorboard-dir"], start),
     steps: duration.steps,
-    startStep,
+    startStep: start.step,
     lineInterval: flags["log-interval"],
     eventInterval: flags["tensorboard-log-interval"],
     sequenceLength,
@@ -115,16 +143,28 @@ function reporterOf(
       flags["peak-tflops"] ?? (nodePeak && nodePeak / resolveWorld(process.env).localSize),
     now: () => performance.now(),
   });
+  if (metricsFile === undefined) return reporter;
+  return withSinks(reporter, [jsonLines(metricsFile, start.step)]);
 }
 
-function evaluateAtEnd(
+/** What --skip-train leaves: the losses of the state that training would start from. */
+function evaluateOnly(run: Run<GptParams>, introduce: (step: number) => void): number {
+  const start = startRun(run);
+  introduce(start.step);
+  const note = isFirstRank(run.plan.axes) ? say : () => undefined;
+  for (const part of ["validation", "test"] as const) evaluateOn(part, run, start, note);
+  return EXIT.done;
+}
+
+function evaluateOn(
+  part: "validation" | "test",
   { plan, data }: Run<GptParams>,
-  { state, interrupted }: TrainingResult<GptParams>,
+  { step, params }: Pick<TrainingState<GptParams>, "step" | "params">,
   note: Reporter["note"],
 ): void {
-  if (interrupted || !data.test) return;
-  const loss = evaluate(plan, state.params, data.test);
-  note(evaluationLine(`test loss at iteration ${state.step}`, loss));
+  const feed = data[part];
+  if (!feed) return;
+  note(evaluationLine(`${part} loss at iteration ${step}`, evaluate(plan, params, feed)));
 }
 
-await endWith("pretrain-gpt", () => main(process.argv.slice(2)));
+await endWith(program.name, () => main(process.argv.slice(2)));

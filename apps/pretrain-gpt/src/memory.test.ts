@@ -21,8 +21,10 @@ const LIMIT = 600e6;
   "what is out of memory on one rank trains with tensor 2 x pipeline 2 under the same limit",
   () => {
     const flags = `${MODEL} ${folder.data}`;
-    const [, megabytes] = /; ([\d.]+) MB in all/.exec(run(`${flags} --print-config`).stdout)!;
-    expect(Number(megabytes) * 1e6).toBeGreaterThan(LIMIT);
+    const [, amount, unit] = /; ([\d.]+) (MB|GB) in all/.exec(
+      run(`${flags} --print-config`).stdout,
+    )!;
+    expect(Number(amount) * (unit === "GB" ? 1e9 : 1e6)).toBeGreaterThan(LIMIT);
     const one = run(flags, 1, LIMIT);
     expect(one.status).toBe(1);
     expect(one.stderr).toMatch(/out of memory: \d+ bytes asked for/);

@@ -20,8 +20,8 @@ export interface StageMemory {
 }
 
 /**
- * Of the stage whose ranks need most, where `inFlight` micro-batches are in flight on each at once. Throws a
- * UserError where the model cannot be sharded so.
+ * Of the stage whose ranks need most, where `inFlight` micro-batches are in flight on each at once.
+ * @throws UserError where the model cannot be sharded so.
  */
 export function mostMemory(run: PretrainRun, inFlight: readonly number[]): StageMemory {
   const totalOf = ({ kinds }: StageMemory): number =>
@@ -34,7 +34,7 @@ export function mostMemory(run: PretrainRun, inFlight: readonly number[]): Stage
 function memoryOf(run: PretrainRun, stage: number, inFlight: number): StageMemory["kinds"] {
   const { config, parallel } = run;
   const { data, layers, pipeline, tensor, zeroStage } = parallel;
-  const own = layers.filter((_span, part) => part % pipeline === stage);
+  const own = layers.filter((_range, chunk) => chunk % pipeline === stage);
   const { spec } = modelStage(config.model, {}, own);
   checkPartition(spec, tensor);
   const { weights, gradients, optimizer, transient } = rankMemory(spec, {
@@ -48,7 +48,7 @@ function memoryOf(run: PretrainRun, stage: number, inFlight: number): StageMemor
     gradients,
     optimizer,
     activations: activationsOf(run, stage, inFlight),
-    "in passing": transient,
+    transient,
   };
 }
 
@@ -61,16 +61,16 @@ function activationsOf(run: PretrainRun, stage: number, inFlight: number): numbe
     time: sequenceLength,
     bytes: precision?.storage === "fp32" ? 4 : 2,
   };
-  const keeping: ActivationOptions = {
+  const options: ActivationOptions = {
     tensorParallel: tensor,
     sequenceParallel: sequence,
     ...(recompute && { recompute }),
   };
-  const kept = layers
-    .filter((_span, part) => part % pipeline === stage)
-    .map(({ size }) => savedActivationBytes(model, micro, keeping, size))
+  const saved = layers
+    .filter((_range, chunk) => chunk % pipeline === stage)
+    .map(({ size }) => savedActivationBytes(model, micro, options, size))
     .reduce((a, b) => a + b, 0);
-  const end = stage === pipeline - 1 ? headActivationBytes(model, micro, keeping) : 0;
+  const end = stage === pipeline - 1 ? headActivationBytes(model, micro, options) : 0;
   // In flight is a micro-batch in one chunk; they are about alike.
-  return (inFlight * kept) / chunks + recomputedActivationBytes(model, micro, keeping) + end;
+  return (inFlight * saved) / chunks + recomputedActivationBytes(model, micro, options) + end;
 }

@@ -28,7 +28,12 @@ export function modelOf(flags: Flags, vocabulary: number): GptConfig {
       `--kv-channels ${channels}: must be hidden-size / num-attention-heads, ${hiddenSize / headCount}`,
     );
   }
-  const hidden = flags["hidden-dropout"];
+  checkGelu(flags);
+  if (flags["calculate-per-token-loss"] && flags["eod-mask-loss"]) {
+    throw new UserError(
+      "--calculate-per-token-loss, --eod-mask-loss: microbatches weigh the same here, whatever is masked; drop one",
+    );
+  }
   const biases = !flags["disable-bias-linear"];
   return gptConfig({
     layerCount: needed(flags, "num-layers"),
@@ -39,7 +44,7 @@ export function modelOf(flags: Flags, vocabulary: number): GptConfig {
     vocabularySize: vocabulary,
     maxPositions,
     positions: positionsOf(flags),
-    dropout: { embedding: hidden, attention: flags["attention-dropout"], residual: hidden },
+    dropout: dropoutOf(flags),
     activation: flags.swiglu ? "swiglu" : "gelu",
     norm: flags.normalization === "RMSNorm" ? "rms" : "layer",
     normEpsilon: flags["layernorm-epsilon"],
@@ -47,6 +52,21 @@ export function modelOf(flags: Flags, vocabulary: number): GptConfig {
     tiedEmbeddings: !flags["untie-embeddings-and-output-weights"],
     initStd: flags["init-method-std"],
   });
+}
+
+export function dropoutOf(flags: Flags): GptConfig["dropout"] {
+  const hidden = flags["hidden-dropout"];
+  return { embedding: hidden, attention: flags["attention-dropout"], residual: hidden };
+}
+
+/** Megatron's GELU is by tanh in its fused kernel, which needs biases, and by the error function elsewhere. */
+function checkGelu(flags: Flags): void {
+  const isErf = flags["no-bias-gelu-fusion"] || flags["disable-bias-linear"];
+  if (flags.swiglu || flags["openai-gelu"] || !isErf) return;
+  throw new UserError(
+    `--${flags["disable-bias-linear"] ? "disable-bias-linear" : "no-bias-gelu-fusion"}: Megatron then ` +
+      "computes GELU by the error function, which is not here; add --openai-gelu for that by tanh, or --swiglu",
+  );
 }
 
 function keyHeadsOf(flags: Flags, headCount: number): number {
@@ -64,7 +84,8 @@ const innerSizeOf = (hiddenSize: number, isGated: boolean): number =>
 
 function positionsOf(flags: Flags): GptConfig["positions"] {
   const isRotary = flags["use-rotary-position-embeddings"];
-  const kind = flags["position-embedding-type"] ?? (isRotary ? "rope" : "learned_absolute");
+  const usual = flags["no-position-embedding"] ? "none" : "learned_absolute";
+  const kind = flags["position-embedding-type"] ?? (isRotary ? "rope" : usual);
   switch (kind) {
     case "learned_absolute":
       return { kind: "learned" };

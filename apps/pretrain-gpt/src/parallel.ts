@@ -24,6 +24,11 @@ export function parallelOf(flags: Flags, model: GptConfig, ranks: number): Paral
         `has ${ranks} ranks, which are no multiple of ${tensor * pipeline}`,
     );
   }
+  if (flags["no-pipeline-parallel"] && pipeline > 1) {
+    throw new UserError(
+      `--no-pipeline-parallel: contradicts --pipeline-model-parallel-size ${pipeline}; drop one of them`,
+    );
+  }
   const chunks = chunksOf(flags, model);
   return {
     tensor,

@@ -1,11 +1,13 @@
 // What a run tells: a line per interval in Megatron's manner, and scalars under the names that Megatron
 // gives them in TensorBoard, by steps and by samples.
 
-import type { EventFile } from "@tessera/tensorboard";
+import { openEventFile, type EventFile } from "@tessera/tensorboard";
 import { isDue } from "@tessera/trainer/loop";
 import {
   duration,
   reportSlowPhases,
+  warnOnce,
+  type Elapsed,
   type Metrics,
   type Reporter,
   type ReportContext,
@@ -42,6 +44,11 @@ export function megatronReporter(options: ReportOptions): Reporter {
     return step < steps ? ` time left: ${duration((each * (steps - step)) / 1000)} |` : "";
   };
   const isFirst = (step: number): boolean => step === startStep + 1;
+  const line = createLap();
+  const scalars = createLap();
+  const write = warnOnce((step: number, context: ReportContext, figures: Figures) => {
+    if (events !== null) writeScalars(events, step, context, figures);
+  }, say);
   return {
     ...reportSlowPhases(say),
     metrics(metrics, context) {
@@ -49,19 +56,49 @@ export function megatronReporter(options: ReportOptions): Reporter {
       if (validation !== undefined) {
         const figures = validationFigures(validation);
         say(lineOf(`validation loss at iteration ${step}`, figures));
-        if (events !== null) write(events, step, context, figures);
+        write(step, context, figures);
         return;
       }
-      const figures = trainingFigures(metrics, context, options);
+      for (const each of [line, scalars]) each.add(metrics, context.elapsed!);
+      const figuresOf = (lap: Lap) => trainingFigures(metrics, { ...context, ...lap }, options);
       if (isDue(lineInterval, step, steps) || isFirst(step)) {
         const counted = `iteration ${String(step).padStart(8)}/${String(steps).padStart(8)}`;
-        say(lineOf(counted, figures) + timeLeft(step));
+        say(lineOf(counted, figuresOf(line.end())) + timeLeft(step));
       }
       const isWritten = isDue(eventInterval, step, steps) || isFirst(step);
-      if (events !== null && isWritten) write(events, step, context, figures);
+      if (isWritten) write(step, context, figuresOf(scalars.end()));
     },
     note: say,
     end: () => events?.close(),
+  };
+}
+
+/** What a line tells of all steps since the one before. */
+interface Lap {
+  readonly elapsed: Elapsed;
+  /** Mean; undefined where no step had one. */
+  readonly loss: number | undefined;
+}
+
+/** Joins what the trainer reports more often than it is told: Megatron's lines are means since the one before. */
+function createLap() {
+  let told: { readonly elapsed: Elapsed; readonly loss: number | undefined }[] = [];
+  const total = (name: keyof Elapsed): number =>
+    told.reduce((sum, { elapsed }) => sum + elapsed[name], 0);
+  return {
+    add: ({ loss }: Metrics, elapsed: Elapsed): void => void told.push({ loss, elapsed }),
+    end(): Lap {
+      const elapsed = {
+        steps: total("steps"),
+        samples: total("samples"),
+        seconds: total("seconds"),
+      };
+      const counted = told.filter(({ loss }) => loss !== undefined);
+      const steps = counted.reduce((sum, one) => sum + one.elapsed.steps, 0);
+      const nats = counted.reduce((sum, one) => sum + one.loss! * one.elapsed.steps, 0);
+      told = [];
+      return { elapsed, loss: steps === 0 ? undefined : nats / steps };
+    },
   };
 }
 
@@ -81,15 +118,17 @@ export const evaluationLine = (start: string, loss: number): string =>
 /** What follows from the trainer's figures and from what ran since the last ones. */
 function trainingFigures(
   metrics: Metrics,
-  context: ReportContext,
+  context: ReportContext & Lap,
   options: ReportOptions,
 ): Figures {
   const { sequenceLength, flopsPerToken, ranks, peakTflops } = options;
-  const { steps, samples, seconds } = context.elapsed!;
+  const { steps, samples, seconds } = context.elapsed;
   const speed = (samples * sequenceLength) / seconds;
   const tflops = (speed * flopsPerToken) / ranks / TERA;
   return {
+    loss_scale: 1, // what losses are multiplied by where nothing scales them, as Megatron prints it
     ...metrics,
+    ...(context.loss !== undefined && { loss: context.loss }),
     consumed_samples: context.consumedSamples,
     global_batch: context.globalBatch,
     iteration_ms: (1000 * seconds) / steps,
@@ -167,12 +206,30 @@ const shown = (figures: Figures): (readonly [Figure, number])[] =>
 const lineOf = (start: string, figures: Figures): string =>
   ` ${[start, ...shown(figures).map(([{ label, show }, value]) => `${label}: ${show(value)}`)].join(" | ")} |`;
 
+const BY_SAMPLES = " vs samples";
+
+/** TensorBoard's file in `folder`, of a run that goes on at `start`; null where no folder is named. */
+export function openEvents(
+  folder: string | undefined,
+  { step, consumedSamples }: { readonly step: number; readonly consumedSamples: number },
+): EventFile | null {
+  if (folder === undefined) return null;
+  const keeps = (tag: string, samples: number): boolean =>
+    tag.endsWith(BY_SAMPLES) && samples <= consumedSamples;
+  return openEventFile(folder, { restart: { step: step + 1, keeps } });
+}
+
 /** Every scalar twice: by steps, and by the samples that all steps so far took. */
-function write(events: EventFile, step: number, context: ReportContext, figures: Figures): void {
+function writeScalars(
+  events: EventFile,
+  step: number,
+  context: ReportContext,
+  figures: Figures,
+): void {
   const tagged = shown(figures).flatMap(([{ tag }, value]) =>
     tag === undefined ? [] : [[tag, value] as const],
   );
-  const bySamples = tagged.map(([tag, value]) => [`${tag} vs samples`, value] as const);
+  const bySamples = tagged.map(([tag, value]) => [`${tag}${BY_SAMPLES}`, value] as const);
   events.writeScalars(step, Object.fromEntries(tagged));
   events.writeScalars(context.consumedSamples, Object.fromEntries(bySamples));
 }

@@ -1,24 +1,23 @@
 // The flags of pretrain-gpt as a RunConfig: which field each of them is.
 
-import { latestCheckpoint } from "@tessera/checkpoint";
-import { readFlags, UserError } from "@tessera/config";
+import { readModel } from "@tessera/checkpoint";
+import { readFlags } from "@tessera/config";
 import { gptModel, type GptConfig, type GptParams } from "@tessera/gpt";
 import type { OptimizerConfig } from "@tessera/optim";
 import type { ScheduleConfig } from "@tessera/optim/schedules";
-import {
-  resolvePrecision,
-  resolveRun,
-  type BatchConfig,
-  type ResolvedRun,
-  type RunConfig,
-} from "@tessera/trainer";
+import { resolvePrecision, resolveRun, type ResolvedRun, type RunConfig } from "@tessera/trainer";
+import { batchOf, fullBatch } from "./batch.js";
+import { checkBatch, type Origins } from "./check_batch.js";
+import { chooseStart } from "./choose_start.js";
 import { openData } from "./data.js";
 import { CHECKPOINTS, OPTIMIZER, PRECISION } from "./flag_names.js";
 import type { Flags } from "./flags.js";
-import { modelOf, needed } from "./model.js";
+import { needed } from "./model.js";
 import { parallelOf } from "./parallel.js";
+import { chooseModel, pretrainedFolder, withSavedSizes } from "./pretrained.js";
 import { recomputationOf } from "./recomputation.js";
-import { scheduleOf } from "./schedule.js";
+import { describeSchedule, scheduleOf } from "./schedule.js";
+import { SETTING_NAMES } from "./setting_names.js";
 import type { Vocabulary } from "./vocabulary.js";
 
 /** A run, and what is known of it on paper. */
@@ -28,15 +27,26 @@ export interface PretrainRun extends ResolvedRun {
   readonly schedule: ScheduleConfig;
   /** Tokens of a sample. */
   readonly sequenceLength: number;
+  /** Sentences for the user. */
+  readonly notes: readonly string[];
 }
 
 /** For `ranks` ranks. @throws UserError where flags contradict each other, or sizes do not fit together. */
-export function chooseRun(flags: Flags, ranks: number, vocabulary: Vocabulary): PretrainRun {
-  const gpt = modelOf(flags, vocabulary.size);
+export function chooseRun(
+  given: Flags,
+  ranks: number,
+  vocabulary: Vocabulary,
+  origins: Origins = new Map(),
+): PretrainRun {
+  const resume = chooseStart(given);
+  const flags = resume === undefined ? given : withSavedSizes(given, resume);
+  const gpt = chooseModel(flags, vocabulary.size);
+  const pretrained = pretrainedFolder(flags);
   const sequenceLength = needed(flags, "seq-length");
   const parallel = parallelOf(flags, gpt, ranks);
-  const [duration, schedule] = scheduleOf(flags);
+  const [duration, schedule] = scheduleOf(flags, fullBatch(flags, ranks));
   const recompute = recomputationOf(flags);
+  checkBatch(flags, ranks, origins);
   const config: RunConfig<GptParams> = {
     model: gptModel(gpt),
     data: (request) => openData(flags, vocabulary, request),
@@ -52,32 +62,28 @@ export function chooseRun(flags: Flags, ranks: number, vocabulary: Vocabulary): 
     }),
     ...(recompute !== undefined && { recompute }),
     seed: flags.seed,
-    ...(flags.save !== undefined && { checkpoints: checkpointsOf(flags, flags.save) }),
-    resume: checkpointIn(flags),
+    ...(pretrained !== undefined && { weights: (spec) => readModel(pretrained, gpt, spec) }),
+    ...(flags.save !== undefined &&
+      !flags["skip-train"] && { checkpoints: checkpointsOf(flags, flags.save) }),
+    resume,
+    resumedPart: flags.finetune
+      ? "weights"
+      : flags["no-load-optim"]
+        ? "weights and progress"
+        : "state",
     evaluation: { interval: flags["eval-interval"] },
     logInterval: logIntervalOf(flags),
-    identity: { tokenizer: vocabulary.name, sequenceLength, optimizer: flags.optimizer },
+    identity: { vocabulary: vocabulary.digest, sequenceLength, optimizer: flags.optimizer },
+    names: SETTING_NAMES,
+    allowChanges: (name) =>
+      flags["allow-changes"] ||
+      // It follows from the number of steps.
+      (name === "schedule.warmup" && flags["lr-warmup-fraction"] !== undefined) ||
+      (flags["override-opt_param-scheduler"] && name.startsWith("schedule.")),
     settings: flags,
   };
-  return { ...resolveRun(config, ranks), config, gpt, schedule, sequenceLength };
-}
-
-function batchOf(flags: Flags): BatchConfig {
-  const accumulation = flags["gradient-accumulation-steps"];
-  const global = flags["global-batch-size"];
-  const words = flags["rampup-batch-size"];
-  const numbers = words.map(Number);
-  const isRight = numbers.every((each) => Number.isSafeInteger(each) && each > 0);
-  if (words.length > 0 && (words.length !== 3 || !isRight)) {
-    throw new UserError(`--rampup-batch-size ${words.join(" ")}: must be START INCREMENT SAMPLES`);
-  }
-  const [start, increment, samples] = numbers;
-  return {
-    micro: needed(flags, "micro-batch-size"),
-    ...(accumulation !== undefined && { accumulation }),
-    ...(global !== undefined && { global }),
-    ...(start !== undefined && { ramp: { start, increment: increment!, samples: samples! } }),
-  };
+  const notes = describeSchedule(schedule, duration);
+  return { ...resolveRun(config, ranks), config, gpt, schedule, sequenceLength, notes };
 }
 
 function optimizerOf(flags: Flags): OptimizerConfig {
@@ -92,15 +98,6 @@ const checkpointsOf = (flags: Flags, folder: string) => ({
   ...readFlags(flags, CHECKPOINTS),
   timeoutSeconds: 60 * flags["distributed-timeout-minutes"],
 });
-
-function checkpointIn(flags: Flags): string | undefined {
-  const { load } = flags;
-  const latest = load === undefined ? undefined : latestCheckpoint(load);
-  if (latest !== undefined || !flags["exit-on-missing-checkpoint"]) return latest;
-  throw new UserError(
-    `--exit-on-missing-checkpoint: there is none in --load ${load ?? "(not given)"}`,
-  );
-}
 
 /** Metrics are read back for lines, and for TensorBoard where it is asked for. */
 function logIntervalOf(flags: Flags): number {

@@ -7,7 +7,7 @@ import { runRank } from "@tessera/collectives";
 import { checkLaws, ALL_CASES } from "@tessera/collectives/laws";
 import { joinWorld } from "@tessera/collectives-mpi";
 import { EXIT, number, UserError } from "@tessera/config";
-import { loadNative } from "@tessera/kernels-native";
+import { loadNative, whyUnavailable } from "@tessera/kernels-native";
 import { bind } from "@tessera/launcher";
 import { defineCommand } from "./command.js";
 
@@ -32,7 +32,7 @@ const program = {
 
 export const checkRanks = defineCommand(program, async (parsed) => {
   if (!loadNative(bind(process.env, availableParallelism()))) {
-    throw new UserError("the native engine is not built here; npm run setup builds it");
+    throw new UserError(`native engine: ${whyUnavailable()!}; npx tessera build-engines builds it`);
   }
   await setBackend("native");
   const { elements, repeat, "distributed-timeout-minutes": timeoutMinutes } = parsed.values;

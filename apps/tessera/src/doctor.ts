@@ -1,15 +1,26 @@
 // tessera doctor: what this machine has, and the command that installs each thing that is missing.
 
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { existsSync, readdirSync, readFileSync, statfsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { availableParallelism, freemem, totalmem } from "node:os";
 import { surveyMpi } from "@tessera/collectives-mpi";
-import { EXIT, UserError } from "@tessera/config";
-import { isAvailable as isNativeBuilt } from "@tessera/kernels-native";
+import { EXIT, UserError, type Flag } from "@tessera/config";
+import { whyUnavailable } from "@tessera/kernels-native";
+import {
+  describeTensorFlow,
+  whyUnavailable as whyTensorFlowIsNot,
+} from "@tessera/kernels-tensorflow";
 import { defineCommand } from "./command.js";
+
+/** What may be missing, by the words of `--require`. */
+const needs = ["native", "mpi", "mpi-engine", "tensorflow", "slurm", "onnx"] as const;
+type Need = (typeof needs)[number];
 
 interface Finding {
   readonly what: string;
+  /** Its word for `--require`; undefined for what is always there. */
+  readonly need?: Need;
   /** Null where it is missing. */
   readonly found: string | null;
   /** The command that installs it, and what happens without it. */
@@ -60,35 +71,86 @@ function describeGpus(): string | null {
   return existsSync("/dev/kfd") ? "AMD (ROCm)" : null;
 }
 
-const inspect = (): readonly Finding[] => [
-  present("processor", describeProcessor()),
-  {
+/** The version of onnxruntime-node, which @tessera/generation finds as this module does. */
+function readOnnxVersion(): string | null {
+  try {
+    const require = createRequire(import.meta.url);
+    return (require("onnxruntime-node/package.json") as { version: string }).version;
+  } catch {
+    return null;
+  }
+}
+
+const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
+
+function describeDisk(): string {
+  const { bavail, bsize } = statfsSync(".");
+  return `${gigabytes(bavail * bsize)} free in ${process.cwd()}`;
+}
+
+function findNativeEngine(): Finding {
+  const missing = whyUnavailable();
+  return {
     what: "native engine",
-    found: isNativeBuilt() ? "built" : null,
-    remedy: "apt-get install -y g++ cmake make libdnnl-dev && npm run setup",
-    otherwise: "the slower wasm backend computes",
-  },
+    need: "native",
+    found: missing === null ? "loads" : null,
+    remedy: "apt-get install -y g++ cmake make libdnnl-dev && npx tessera build-engines",
+    otherwise: `${missing ?? ""}: the slower wasm backend computes`,
+  };
+}
+
+function findTensorFlow(): Finding {
+  const facts = describeTensorFlow();
+  const device =
+    facts && (facts.gpus === 0 ? "on processors: it sees no GPU" : `on ${facts.gpus} GPUs`);
+  const xla = facts?.compiles === false ? ", without XLA" : "";
+  return {
+    what: "TensorFlow",
+    need: "tensorflow",
+    found: facts && `${facts.version}, ${device}${xla}`,
+    remedy:
+      "python3 -m venv tf && tf/bin/pip install tensorflow-cpu && npx tessera build-engines --tensorflow tf",
+    otherwise: `${whyTensorFlowIsNot() ?? ""}: --backend tensorflow, and GPUs, are not to be had`,
+  };
+}
+
+const inspect = (): readonly Finding[] => [
+  present("Node", `${process.version}, ${process.platform} ${process.arch}`),
+  present("processor", describeProcessor()),
+  present("memory", `${gigabytes(totalmem())}, ${gigabytes(freemem())} free`),
+  present("disk", describeDisk()),
+  present("GPUs", `${describeGpus() ?? "none"}; TensorFlow alone computes on them`),
+  findNativeEngine(),
   {
     what: "MPI",
+    need: "mpi",
     found: readVersion("mpirun", "mpirun is installed, but does not say its version"),
     remedy: "apt-get install -y openmpi-bin libopenmpi-dev",
     otherwise: "tessera launch has nothing to start ranks with",
   },
   {
     what: "MPI engine",
+    need: "mpi-engine",
     found: describeMpiEngine(),
-    remedy: "npm run setup",
+    remedy: "apt-get install -y openmpi-bin libopenmpi-dev cmake make && npx tessera build-engines",
     otherwise: "jobs are of one process",
   },
+  findTensorFlow(),
   {
     what: "Slurm",
+    need: "slurm",
     // Without a configured cluster its commands do not even print their version.
     found: readVersion("srun", "installed, but no cluster is configured"),
     remedy: "apt-get install -y slurm-wlm munge",
     otherwise: "jobs go to clusters from elsewhere, and tests on one are skipped",
   },
-  // None is needed: training runs on processors.
-  present("GPUs", describeGpus() ?? "none"),
+  {
+    what: "ONNX Runtime",
+    need: "onnx",
+    found: readOnnxVersion(),
+    remedy: "ONNXRUNTIME_NODE_INSTALL=skip npm install onnxruntime-node",
+    otherwise: "ONNX models are written, but not run",
+  },
 ];
 
 function format({ what, found, remedy, otherwise }: Finding): string {
@@ -97,13 +159,39 @@ function format({ what, found, remedy, otherwise }: Finding): string {
   return `${label}missing: ${otherwise}\n${" ".repeat(15)}to have it: ${remedy}\n`;
 }
 
+const required: Flag<readonly Need[]> = {
+  help: "end with code 1 where one of these is missing",
+  placeholder: "NAME",
+  fallback: [],
+  valueOptional: false,
+  many: true,
+  choices: needs,
+  parse: (words) =>
+    words.map((word) => {
+      const need = needs.find((one) => one === word);
+      if (need !== undefined) return need;
+      throw new UserError(`must be of ${needs.join(", ")}`);
+    }),
+};
+
 const program = {
   name: "tessera doctor",
   summary: "Shows what this machine has, and the command for each thing that is missing.",
-  groups: {},
+  epilogue:
+    "Training in one process needs none of what may be missing, so the code is 0 all the same, but for --require.\n" +
+    "Example: tessera doctor --require native mpi-engine",
+  groups: { Checks: { require: required } },
 } as const;
 
-export const doctor = defineCommand(program, () => {
-  for (const finding of inspect()) process.stdout.write(format(finding));
-  return EXIT.done;
+export const doctor = defineCommand(program, ({ values }) => {
+  const findings = inspect();
+  for (const finding of findings) process.stdout.write(format(finding));
+  const missing = findings
+    .filter(
+      ({ need, found }) => found === null && need !== undefined && values.require.includes(need),
+    )
+    .map(({ what }) => what);
+  if (missing.length === 0) return EXIT.done;
+  process.stderr.write(`tessera doctor: ${missing.join(", ")}: required, but missing\n`);
+  return EXIT.failed;
 });

@@ -1,19 +1,16 @@
 // tessera launch: ranks on this machine, as one command with one exit code.
 
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { accessSync, constants } from "node:fs";
 import { availableParallelism } from "node:os";
-import { createInterface } from "node:readline";
-import type { Readable, Writable } from "node:stream";
-import { EXIT, number, text, UserError } from "@tessera/config";
-import {
-  findCause,
-  parseMpiFamily,
-  launchEnvironment,
-  mpirunArguments,
-  prefixRank,
-} from "@tessera/launcher";
+import { delimiter, isAbsolute, join, sep } from "node:path";
+import { findLoopback } from "@tessera/collectives-mpi";
+import { EXIT, goOnUnread, number, text, UserError } from "@tessera/config";
+import { parseMpiFamily, launchEnvironment, mpirunArguments } from "@tessera/launcher";
 import type { LaunchRequest, MpiFamily } from "@tessera/launcher";
 import { defineLauncher } from "./command.js";
+import { forwardOutput } from "./rank_output.js";
+import { killTree, signalRanks } from "./signal_ranks.js";
 
 const program = {
   name: "tessera launch",
@@ -31,6 +28,7 @@ export const launch = defineLauncher(program, ({ values }, words) => {
   if (words.length === 0) {
     throw new UserError("tessera launch needs a program after --, as in: -- node app.js");
   }
+  checkProgram(words[0]!);
   return start(values.mpirun, {
     program: words,
     ranks: values["nproc-per-node"],
@@ -50,48 +48,60 @@ function detectMpi(mpirun: string): MpiFamily {
 }
 
 async function start(mpirun: string, request: LaunchRequest): Promise<number> {
-  const ranks = spawn(mpirun, mpirunArguments(detectMpi(mpirun), request), {
+  goOnUnread();
+  const family = detectMpi(mpirun);
+  const ranks = spawn(mpirun, mpirunArguments(family, request), {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, ...launchEnvironment(process.env, request) },
+    detached: true, // of this terminal, whose Ctrl-C would have mpirun kill the ranks
+    env: {
+      ...process.env,
+      ...launchEnvironment(process.env, family, request, findLoopback()),
+    },
   });
   const isInterrupted = forwardSignals(ranks);
-  const causes: string[] = [];
-  const collectCause = (line: string): void => {
-    const cause = findCause(line);
-    if (cause !== null) causes.push(cause);
-  };
-  forwardLines(ranks.stdout, process.stdout, collectCause);
-  forwardLines(ranks.stderr, process.stderr, collectCause);
+  const output = forwardOutput(ranks, process);
   const code = await new Promise<number>((resolve, reject) => {
     ranks.once("error", reject);
     ranks.once("close", (status) => resolve(status ?? EXIT.failed));
   });
-  if (isInterrupted()) return EXIT.interrupted;
+  if (code !== 0 && isInterrupted()) return EXIT.interrupted;
   if (code !== 0) {
-    const [cause = "no rank said why"] = causes;
+    const cause = output.finish() ?? "no rank said why";
     process.stderr.write(`tessera launch: ended with code ${code}: ${cause}\n`);
   }
   return code;
 }
 
-function forwardLines(from: Readable, to: Writable, onLine: (line: string) => void): void {
-  createInterface({ input: from, crlfDelay: Infinity }).on("line", (line) => {
-    onLine(line);
-    to.write(`${prefixRank(line)}\n`);
+/** @throws UserError for a program that is neither a file nor on the PATH, of which mpirun says it in 12 lines. */
+function checkProgram(name: string): void {
+  const path = (process.env["PATH"] ?? "").split(delimiter);
+  const folders = isAbsolute(name) ? [""] : name.includes(sep) ? ["."] : [".", ...path];
+  const isThere = folders.some((folder) => {
+    try {
+      accessSync(join(folder, name), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
   });
+  if (!isThere) throw new UserError(`${name}: is no program here, nor on the PATH`);
 }
 
 /**
- * Forwards signals to mpirun, which Ctrl-C reaches anyway, but not a signal to this process alone. The second one
- * kills. Returns a function that says whether there was one.
+ * Forwards signals to the ranks, which may save before they end. A second Ctrl-C ends them at once; a second SIGTERM is
+ * forwarded too, as batch systems send several. Returns a function that says whether there was a signal.
  */
-function forwardSignals(ranks: ChildProcess): () => boolean {
-  let count = 0;
+function forwardSignals(mpirun: ChildProcess): () => boolean {
+  const asked = new Set<NodeJS.Signals>();
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(name, () => {
-      count += 1;
-      ranks.kill(count === 1 ? "SIGTERM" : "SIGKILL");
+      const isImpatient = name === "SIGINT" && asked.has(name);
+      asked.add(name);
+      if (mpirun.pid === undefined) return;
+      if (isImpatient) killTree(mpirun.pid);
+      // Where there are none yet, or they cannot be found.
+      else if (signalRanks(mpirun.pid, name) === 0) mpirun.kill("SIGTERM");
     });
   }
-  return () => count > 0;
+  return () => asked.size > 0;
 }

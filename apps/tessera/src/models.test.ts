@@ -1,5 +1,5 @@
-import { spawn } from "node:child_process";
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -10,14 +10,15 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { createDatasetWriter } from "@tessera/data/megatron";
 import { runNode } from "@tessera/testing";
+import { tokenizerFolder } from "./models/open_model.js";
 
 const MAIN = join(__dirname, "../dist/main.js");
 const GOLDEN = join(__dirname, "../../../fixtures/golden");
 const LLAMA = join(__dirname, "../../../fixtures/hugging-face/llama");
+const BOS = join(__dirname, "../../../fixtures/hugging-face/bos");
 
 let folder: string;
 const at = (name: string): string => join(folder, name);
@@ -49,6 +50,7 @@ describe("tessera convert", () => {
     const names = readdirSync(at("exported")).sort();
     expect(names).toEqual([
       "config.json",
+      "generation_config.json",
       "model.safetensors",
       "tokenizer.json",
       "tokenizer_config.json",
@@ -61,12 +63,37 @@ describe("tessera convert", () => {
     }
   });
 
+  test("what a model says of its texts goes along, into either format", () => {
+    cpSync(BOS, at("bos"), { recursive: true });
+    writeFileSync(join(at("bos"), "chat_template.jinja"), "{{ messages }}");
+    const settings = { temperature: 0.6, eos_token_id: [1, 2] };
+    writeFileSync(join(at("bos"), "generation_config.json"), JSON.stringify(settings));
+    for (const to of ["hugging-face", "onnx"]) {
+      const target = at(`bos-${to}`);
+      expect(tessera("convert", at("bos"), target, "--to", to)).toMatchObject({
+        status: 0,
+        stderr: "",
+      });
+      const json = (name: string) => JSON.parse(readFileSync(join(target, name), "utf8")) as object;
+      const ids = { bos_token_id: 0, eos_token_id: [1, 2], pad_token_id: null };
+      expect(json("config.json")).toMatchObject(ids);
+      expect(json("generation_config.json")).toEqual({ temperature: 0.6, ...ids });
+      for (const name of ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja"]) {
+        const [copy, original] = [target, at("bos")].map((one) => readFileSync(join(one, name)));
+        expect(copy!.equals(original!)).toBe(true);
+      }
+    }
+    expect(tokenizerFolder(join(at("bos"), "checkpoint-7"))).toBe(at("bos"));
+    expect(tokenizerFolder(join(at("bos"), "other"))).toBeUndefined();
+  });
+
   test("writes several files where they are wanted", () => {
     done("convert", LLAMA, at("shards"), "--max-shard-size", "1e-5", "--precision", "bf16");
     expect(existsSync(join(at("shards"), "model.safetensors.index.json"))).toBe(true);
     done("convert", at("shards"), at("shards-onnx"), "--to", "onnx", "--precision", "fp16");
     expect(readdirSync(at("shards-onnx")).sort()).toEqual([
       "config.json",
+      "generation_config.json",
       "model.onnx",
       "model.onnx.data",
     ]);
@@ -130,13 +157,30 @@ describe("tessera generate", () => {
     expect(text).toBe(`To be${whole.slice(0, whole.indexOf(stop))}\n`);
   });
 
+  test("takes biases of tokens, and refuses what is none", () => {
+    const flags = [
+      "--model",
+      at("onnx"),
+      "--prompt",
+      "a",
+      "--temperature",
+      "0",
+      "--max-tokens",
+      "3",
+    ];
+    const bias = ["--logit-bias", "88=100", "89=97", "--frequency-penalty", "2"];
+    expect(done("generate", ...flags, ...bias)).toBe("aXXY\n");
+    const { stderr } = tessera("generate", ...flags, "--logit-bias", "X=1");
+    expect(stderr).toMatch(/--logit-bias X=1: must be ID=BIAS/);
+  });
+
   test.each<[string, () => string[], RegExp]>([
     ["no model", () => ["--prompt", "a"], /--model: name the folder/],
     ["no prompt", () => ["--model", at("onnx")], /--prompt, --prompt-file: give one/],
     [
       "a prompt file that is none",
       () => ["--model", at("onnx"), "--prompt-file", "/dev"],
-      /is no file/,
+      /\/dev: is a folder/,
     ],
     ["no tokenizer", () => ["--model", GOLDEN, "--prompt", "a"], /has no tokenizer\.json/],
     [
@@ -152,7 +196,7 @@ describe("tessera generate", () => {
     [
       "a line that is not JSON",
       () => ["--model", at("onnx"), "--prompt-file", at("bad.jsonl")],
-      /line 2 is not JSON with a text under "prompt"/,
+      /line 2 has no text under "prompt"/,
     ],
     [
       "no ONNX there",
@@ -215,7 +259,7 @@ describe("tessera eval", () => {
 
   test.each<[string, () => string[], RegExp]>([
     ["no task", () => [], /--text, --data, --lambada: give one/],
-    ["a text that is none", () => ["--text", "/dev"], /is no file/],
+    ["a text that is none", () => ["--text", "/dev/null"], /is a device or a socket/],
     ["a passage of one word", () => ["--lambada", at("one.jsonl")], /fewer than two words/],
     [
       "a stride as wide as a window",
@@ -225,39 +269,6 @@ describe("tessera eval", () => {
   ])("refuses %s in a sentence", (_name, args, said) => {
     writeFileSync(at("one.jsonl"), '{"text": "one"}');
     const { status, stderr } = tessera("eval", "--model", at("onnx"), ...args());
-    expect(stderr).toMatch(said);
-    expect(status).toBe(2);
-  });
-});
-
-describe("tessera serve", () => {
-  test("answers what tessera generate writes, and ends on Ctrl-C", async () => {
-    const args = [MAIN, "serve", "--model", at("onnx"), "--port", "0"];
-    const server = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
-    const ended = once(server, "exit");
-    const [line] = (await once(server.stdout, "data")) as [Buffer];
-    const [, address] = /listening on (http:\S+)/.exec(line.toString())!;
-    const settings = { temperature: 1, top_k: 40, top_p: 0.9, seed: 7, max_tokens: 40 };
-    const response = await fetch(`${address}/v1/completions`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ prompt: "To be", ...settings, echo: true }),
-    });
-    const { choices } = (await response.json()) as { choices: { text: string }[] };
-    expect(`${choices[0]!.text}\n`).toBe(generate("onnx", "--prompt", "To be", ...sampling));
-    server.kill("SIGINT");
-    expect((await ended)[0]).toBe(130);
-  });
-
-  test.each([
-    [
-      "to be reached by others without a key",
-      ["--host", "0.0.0.0"],
-      /set a key with --api-key-file/,
-    ],
-    ["a key file that is none", ["--api-key-file", "/nothing"], /cannot be read \(ENOENT\)/],
-  ])("refuses %s in a sentence", (_name, args, said) => {
-    const { status, stderr } = tessera("serve", "--model", at("onnx"), ...args);
     expect(stderr).toMatch(said);
     expect(status).toBe(2);
   });

@@ -8,6 +8,7 @@ import { describe, expect, test } from "@jest/globals";
 import { isAvailable } from "@tessera/collectives-mpi";
 import { isAvailable as isNativeBuilt } from "@tessera/kernels-native";
 import { launchRanks, markProcesses, runNode } from "@tessera/testing";
+import { listensOutside } from "./programs/listening.js";
 import { checkRanks, digestsOf, TESSERA } from "./programs/agree.js";
 
 const PROGRAMS = join(__dirname, "../../../packages/collectives-mpi/dist/programs");
@@ -18,7 +19,7 @@ if (!canLaunch) {
 }
 
 (canLaunch && isNativeBuilt() ? describe : describe.skip)("ranks on MPI", () => {
-  test.each([2, 3, 8])("%s ranks agree with plain arithmetic, and twice to the bit", (ranks) => {
+  test.each([2, 3])("%s ranks agree with plain arithmetic, and twice to the bit", (ranks) => {
     const lines = checkRanks(ranks, 2);
     expect(lines).toHaveLength(2 * ranks);
     expect(lines[0]).toMatch(/^\[0\] rank 0 of \d .* \d{3,} results are right, digest \w+$/);
@@ -55,8 +56,8 @@ if (!canLaunch) {
     expect(alive()).toEqual([]);
   });
 
-  test("and so does Ctrl-C, with its exit code", async () => {
-    const { env, alive } = markProcesses();
+  test("and so does Ctrl-C, with its exit code; until then nobody listens to other machines", async () => {
+    const { env, alive, numbers } = markProcesses();
     const words = ["launch", "--nproc-per-node", "2", "--", process.execPath, program, "pause"];
     const run = spawn(process.execPath, [TESSERA, ...words], {
       stdio: ["ignore", "pipe", "ignore"],
@@ -64,8 +65,48 @@ if (!canLaunch) {
     });
     const ended = once(run, "exit");
     await once(run.stdout, "data"); // it says that it pauses
+    expect(numbers().length).toBeGreaterThan(3); // tessera launch, mpirun and the ranks
+    expect(listensOutside(numbers())).toEqual([]);
     run.kill("SIGINT");
     expect((await ended)[0]).toBe(130);
+    expect(alive()).toEqual([]);
+  });
+});
+
+/** Ends after longer than mpirun would wait, with `code`. */
+const slowEnd = (code: number): string => `
+  const save = () => setTimeout(() => { console.log("saved"); process.exit(${code}); }, 2500);
+  for (const name of ["SIGINT", "SIGTERM"]) process.once(name, save);
+  process.on("SIGHUP", () => console.log("went on"));
+  setInterval(() => undefined, 1000);
+  console.log("up");`;
+
+(canLaunch ? describe : describe.skip)("a signal lets every rank save, however slow:", () => {
+  test.each<[signal: NodeJS.Signals, ranks: number, code: number, expected: number]>([
+    ["SIGINT", 2, 130, 130],
+    ["SIGTERM", 1, 0, 0],
+  ])("%s to %i", async (signal, ranks, code, expected) => {
+    const { env, alive } = markProcesses();
+    // Behind a shell, which does not forward signals.
+    const program = ["sh", "-c", '"$0" -e "$1"; exit $?', process.execPath, slowEnd(code)];
+    const words = ["launch", "--nproc-per-node", String(ranks), "--", ...program];
+    const run = spawn(process.execPath, [TESSERA, ...words], {
+      stdio: ["ignore", "pipe", "ignore"],
+      detached: true, // so that its process group can be signalled as a terminal does it
+      env,
+    });
+    let shown = "";
+    const ended = once(run, "exit");
+    let asked = 0;
+    run.stdout.setEncoding("utf8").on("data", (text: string) => {
+      shown += text;
+      if (asked > 0 || shown.split("up").length <= ranks) return;
+      asked += 1;
+      process.kill(-run.pid!, "SIGHUP");
+      process.kill(-run.pid!, signal);
+    });
+    expect((await ended)[0]).toBe(expected);
+    for (const word of ["went on", "saved"]) expect(shown.split(word)).toHaveLength(ranks + 1);
     expect(alive()).toEqual([]);
   });
 });

@@ -17,7 +17,11 @@ const program = {
       site: choice("the cluster", clusterNames, "generic"),
       nodes: number("nodes", count, 1),
       "ranks-per-node": number("ranks on each. Default: the cluster's", count),
-      "gpus-per-node": number("GPUs of each, for programs that use them", { ...count, min: 0 }, 0),
+      "gpus-per-node": number(
+        "GPUs of each, for programs that use them; Tessera's own do not",
+        { ...count, min: 0 },
+        0,
+      ),
       "cpus-per-rank": number("processors of each rank. Default: the cluster's", count),
       time: text("the time limit, as Slurm writes it", "TIME", "2:00:00"),
       account: text("the project that is charged", "NAME"),

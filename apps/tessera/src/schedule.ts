@@ -1,7 +1,8 @@
 // tessera schedule: draws a pipeline schedule, checks it, and computes its bubble.
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { choice, EXIT, number, text, toggle, UserError } from "@tessera/config";
+import { readText } from "@tessera/files";
 import {
   drawSvg,
   drawText,
@@ -54,13 +55,12 @@ export const schedule = defineCommand(program, (parsed) => {
 
 function readSchedules(file: string): PipelineSchedule[] {
   try {
-    const lines = readFileSync(file, "utf8").split("\n");
+    const lines = readText(file, 2 ** 26).split("\n");
     return lines.filter((line) => line.trim() !== "").map(parseSchedule);
   } catch (error) {
-    if (error instanceof UserError) throw new UserError(`--file ${file}: ${error.message}`);
-    throw new UserError(
-      `--file ${file}: cannot be read (${(error as NodeJS.ErrnoException).code})`,
-    );
+    if (!(error instanceof UserError)) throw error;
+    const { message } = error;
+    throw new UserError(`--file ${message.startsWith(file) ? message : `${file}: ${message}`}`);
   }
 }
 
@@ -77,7 +77,7 @@ function writePicture(file: string, timeline: Timeline): void {
 function asText(timeline: Timeline): string {
   const { length, bubble, peakInFlight } = timeline;
   return [
-    drawText(timeline, { colour: process.stdout.isTTY }),
+    drawText(timeline, { colour: process.stdout.isTTY && !process.env["NO_COLOR"] }),
     "",
     `length     ${length}, of which stages wait ${(100 * bubble).toFixed(1)}%`,
     `in flight  ${peakInFlight.join(", ")} microbatches at most, by stage`,

@@ -4,6 +4,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
@@ -131,7 +132,7 @@ describe("a folder that is not a supported model is refused with a UserError", (
     ["no family", GPT2, { model_type: ["gpt2"] }, /model_type is \["gpt2"\]/],
     ["another activation", GPTJ, { activation_function: "relu" }, /activation_function/],
     ["other positions", LLAMA, { rope_scaling: { type: "linear", factor: 2 } }, /rope_scaling/],
-    ["wider heads", LLAMA, { head_dim: 64 }, /head_dim must be hidden_size/],
+    ["wider heads", LLAMA, { head_dim: 64 }, /head_dim: is 64, must be hidden_size/],
     ["endless layers", LLAMA, { num_hidden_layers: 1e12 }, /num_hidden_layers/],
     ["endless width", GPT2, { n_embd: 2 ** 40 }, /n_embd/],
     ["a width of text", GPT2, { n_embd: "64" }, /n_embd/],
@@ -151,7 +152,9 @@ describe("a folder that is not a supported model is refused with a UserError", (
     (text) => {
       const folder = changed(GPT2, {});
       writeFileSync(join(folder, "config.json"), text);
-      expect(refusal(folder)).toMatch(/config\.json: (is not JSON|model_type is|has \d+ bytes)/);
+      expect(refusal(folder)).toMatch(
+        /config\.json: (is not JSON|is nested|model_type is|has \d+ bytes)/,
+      );
     },
   );
 
@@ -159,6 +162,7 @@ describe("a folder that is not a supported model is refused with a UserError", (
     "an index that names the file %s",
     (name) => {
       const folder = changed(GPT2, {});
+      rmSync(join(folder, "model.safetensors"));
       const index = { weight_map: { "wte.weight": name } };
       writeFileSync(join(folder, "model.safetensors.index.json"), JSON.stringify(index));
       expect(refusal(folder)).toMatch(/is no index of safetensors files in its folder/);
@@ -167,7 +171,8 @@ describe("a folder that is not a supported model is refused with a UserError", (
 
   test("an index that names tensors which its files lack", () => {
     const folder = changed(GPT2, {});
-    const index = { weight_map: { __proto__: null, nothing: "model.safetensors" } };
+    renameSync(join(folder, "model.safetensors"), join(folder, "part.safetensors"));
+    const index = { weight_map: { __proto__: null, nothing: "part.safetensors" } };
     writeFileSync(join(folder, "model.safetensors.index.json"), JSON.stringify(index));
     expect(refusal(folder)).toMatch(/has no tensor nothing, which the index says it has/);
   });

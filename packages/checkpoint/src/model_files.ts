@@ -3,7 +3,7 @@
 
 import { tensor, type Tensor } from "@tensorflow/tfjs-core";
 import { gpt, type GptConfig, type GptParams } from "@tessera/gpt";
-import { leafAt, mapTree, type ParamSpec } from "@tessera/params";
+import { leafAt, mapTree, type ParamSpec, type TreeOf } from "@tessera/params";
 import { openModel, readConfig } from "./hugging_face/open_model.js";
 import { writeModelSteps } from "./hugging_face/write_model.js";
 import { savedGptConfig } from "./saved_gpt.js";
@@ -19,15 +19,21 @@ export const readModelConfig = (folder: string): GptConfig =>
 
 /**
  * The parameters of the model in `folder`, which has `config` and may be a training checkpoint. The caller owns them.
+ * @param spec those to read, with their full shapes. Default: all of the model.
  *
  * @throws UserError where a tensor is missing, damaged, or of another shape.
  */
-export function readModel(folder: string, config: GptConfig): GptParams {
+export function readModel(
+  folder: string,
+  config: GptConfig,
+  spec: TreeOf<ParamSpec> = gpt(config).spec,
+): GptParams {
   const model = openModel(folder);
   try {
-    return mapTree(gpt(config).spec, ({ shape }: ParamSpec, path) =>
+    // What is read has the structure of its specs.
+    return mapTree(spec, ({ shape }: ParamSpec, path) =>
       tensor(model.valuesAt(path), [...shape]),
-    );
+    ) as GptParams;
   } finally {
     model.close();
   }

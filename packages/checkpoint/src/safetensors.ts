@@ -1,16 +1,19 @@
 // The safetensors format: a little-endian u64 length, that many bytes of JSON with the dtype, shape and offsets of each
 // tensor, then the bytes of the tensors. No number in a file is trusted before it is checked against its size.
 
-import { closeSync, fstatSync, openSync } from "node:fs";
+import { closeSync, fstatSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { UserError } from "@tessera/config";
-import { readFully, reasonOf } from "@tessera/files";
+import { describeIssue } from "@tessera/config/issues";
+import { openFile, readFully } from "@tessera/files";
 import * as v from "valibot";
 import { formats, type Dtype } from "./dtype.js";
-import { describeIssue } from "./describe_issue.js";
 
 /** Larger headers are refused before memory is taken for them; this is enough for 100,000 tensors. */
 const MAX_HEADER_BYTES = 16 * 2 ** 20;
+
+/** How the text begins that Git LFS has in the place of a file: `version https://git-lfs...`. */
+const LFS_POINTER = "version ";
 
 /** The header is an object of objects with arrays. */
 const MAX_DEPTH = 3;
@@ -43,6 +46,7 @@ export interface SafetensorsFile {
   readonly path: string;
   /** Names and shapes, in the order of the file. */
   readonly shapes: ReadonlyMap<string, readonly number[]>;
+  /** The strings of the header's `__metadata__`; empty where there is none. */
   readonly metadata: Readonly<Record<string, string>>;
   /**
    * `size` values of a tensor, from `first` on, as fp32. Default: all.
@@ -63,7 +67,7 @@ const byteLength = ({ data_offsets: [start, end] }: Entry): number => end - star
  * @throws UserError that names the file and what is wrong with it.
  */
 export function openSafetensors(path: string): SafetensorsFile {
-  const descriptor = open(path);
+  const descriptor = openFile(path);
   try {
     const { entries, metadata, dataStart } = readHeader(path, descriptor);
     const entryOf = (name: string): Entry => {
@@ -108,14 +112,6 @@ export function openSafetensors(path: string): SafetensorsFile {
   }
 }
 
-function open(path: string): number {
-  try {
-    return openSync(path, "r");
-  } catch (error) {
-    throw new UserError(`${path}: cannot be opened (${reasonOf(error)})`);
-  }
-}
-
 function readHeader(path: string, descriptor: number) {
   const damaged = (fault: string) =>
     new UserError(`${path}: is damaged or no safetensors file: ${fault}`);
@@ -124,6 +120,11 @@ function readHeader(path: string, descriptor: number) {
   const prefix = new Uint8Array(8);
   const opened = { path, descriptor };
   readFully(opened, prefix, 0);
+  if (new TextDecoder().decode(prefix) === LFS_POINTER) {
+    throw new UserError(
+      `${path}: is a pointer of Git LFS to the weights; git lfs pull fetches them`,
+    );
+  }
   const headerBytes = Number(new DataView(prefix.buffer).getBigUint64(0, true));
   if (headerBytes > Math.min(MAX_HEADER_BYTES, fileBytes - 8)) {
     throw damaged(`its header claims ${headerBytes} bytes of ${fileBytes}`);

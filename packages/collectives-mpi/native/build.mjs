@@ -1,6 +1,7 @@
 // Builds the addon into dist/native/, where src/addon.ts looks for it. A machine without MPI gets one
 // line that says so, and a package with which jobs of one process run.
 
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { addonHeaders, compile, install } from "@tessera/native-addon";
@@ -11,13 +12,17 @@ const tools = toolchain();
 const { wrapper, missing } = tools;
 if (missing.length > 0) {
   process.stdout.write(
-    `collectives-mpi: not built; run: apt-get install -y ${missing.join(" ")} && npm run build\n`,
+    `MPI engine: not built, for want of ${missing.join(", ")}; on Debian: apt-get install -y ${missing.join(" ")}, ` +
+      "and then npx tessera build-engines\n",
   );
+  if (process.argv.includes("--required")) process.exitCode = 1;
 } else {
   const built = compile(root, path.join("build", "mpi"), tools, {
     MPI_CXX_COMPILER: wrapper,
     ...addonHeaders(),
   });
-  const target = path.join(root, "dist", "native", "tessera_mpi.node");
-  install(path.join(built, "tessera_mpi.node"), target);
+  for (const name of ["tessera_mpi.node", "tessera_loopback.so"]) {
+    const file = path.join(built, name);
+    if (existsSync(file)) install(file, path.join(root, "dist", "native", name));
+  }
 }

@@ -5,6 +5,7 @@ import { constants } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Call, Values } from "@tessera/collectives";
+import { UserError } from "@tessera/config";
 
 /** In the order of `Kind` in native/call.h. */
 export const KINDS: readonly Call["kind"][] = [
@@ -61,15 +62,32 @@ export interface Addon {
 }
 
 /** Where the addon lies, or null where none is built. */
-export function findAddon(): string | null {
+export const findAddon = (): string | null => findBuilt("tessera_mpi.node");
+
+/** Where the library lies that keeps a launcher on loopback; null where it is not built, or no Linux. */
+export const findLoopback = (): string | null => findBuilt("tessera_loopback.so");
+
+function findBuilt(name: string): string | null {
   const root = fileURLToPath(new URL("..", import.meta.url));
-  const file = path.join(root, "dist", "native", "tessera_mpi.node");
+  const file = path.join(root, "dist", "native", name);
   return existsSync(file) ? file : null;
 }
 
-/** MPI loads parts of itself that look for its symbols among the global ones. */
+/**
+ * MPI loads parts of itself that look for its symbols among the global ones.
+ *
+ * @throws UserError where the MPI that the addon is built on does not load.
+ */
 export function loadAddon(file: string): Addon {
   const holder = { exports: {} };
-  process.dlopen(holder, file, constants.dlopen.RTLD_NOW | constants.dlopen.RTLD_GLOBAL);
+  try {
+    process.dlopen(holder, file, constants.dlopen.RTLD_NOW | constants.dlopen.RTLD_GLOBAL);
+  } catch (error) {
+    const [line = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
+    throw new UserError(
+      `the MPI engine does not load (${line}): with @tessera/cli installed, npx tessera build-engines builds it on ` +
+        "the MPI that is here",
+    );
+  }
   return holder.exports as Addon;
 }

@@ -1,3 +1,3 @@
 export { isAvailable, joinWorld, type WorldOptions } from "./join_world.js";
 export { surveyMpi } from "./survey.js";
-export type { Survey } from "./addon.js";
+export { findLoopback, type Survey } from "./addon.js";

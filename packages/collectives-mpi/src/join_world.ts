@@ -7,6 +7,7 @@ import { resolveWorld, type Environment, type JobRank } from "@tessera/launcher"
 import { findAddon, loadAddon, type Addon } from "./addon.js";
 import { mpiEngine } from "./engine.js";
 
+/** How `joinWorld` watches over the calls of ranks. */
 export interface WorldOptions {
   /** What any call may take before it is an error. */
   readonly timeoutMinutes?: number;
@@ -19,17 +20,23 @@ export const isAvailable = (): boolean => findAddon() !== null;
 
 /**
  * The world that `env` (`process.env`) says this process is part of: of one process where no
- * launcher started it, else on MPI. Throws a UserError where MPI is not built, does not start, or
- * does not find the ranks that the launcher tells of: a job never turns into worlds of one.
+ * launcher started it, else on MPI. Throws a UserError where the launcher starts no MPI programs, where MPI is not
+ * built, does not start, or does not find the ranks that the launcher tells of: a job never turns into worlds of one.
  */
 export function joinWorld(env: Environment, options: WorldOptions = {}): World {
   const jobRank = resolveWorld(env);
   if (jobRank.size === 1) return singleWorld(hostname());
+  if (!jobRank.startsMpi) {
+    throw new UserError(
+      `${jobRank.launcher} started ${jobRank.size} ranks, but ranks find each other by MPI here, which it does ` +
+        "not start: use tessera launch on one host, else mpirun (in Kubeflow an MPIJob) or srun --mpi=pmix",
+    );
+  }
   const file = findAddon();
   if (file === null) {
     throw new UserError(
       `${jobRank.launcher} started ${jobRank.size} ranks, but the MPI engine is not built here: ` +
-        "npm run setup builds it; tessera doctor says what it needs",
+        "with @tessera/cli installed, npx tessera build-engines builds it",
     );
   }
   return connect(loadAddon(file), jobRank, options);
@@ -40,9 +47,11 @@ function connect(addon: Addon, jobRank: JobRank, options: WorldOptions): World {
   const who = `rank ${jobRank.rank} (host ${hostname()})`;
   const { rank, size, hosts, library } = addon.connect(who, 60 * timeoutMinutes, compareCalls);
   if (size !== jobRank.size || rank !== jobRank.rank) {
+    if (size === 1) addon.close(); // alone, it waits for nobody
     throw new UserError(
-      `${jobRank.launcher} says rank ${jobRank.rank} of ${jobRank.size}, but ${library} says rank ${rank} ` +
-        `of ${size}: start the ranks by srun --mpi=pmix or by this MPI's own mpirun`,
+      `${jobRank.launcher} says rank ${jobRank.rank} of ${jobRank.size}, but ${library}, which the MPI engine is ` +
+        `built on, says rank ${rank} of ${size}: start the ranks by its own mpirun or by srun --mpi=pmix, or build ` +
+        "the engine on the launcher's MPI (npx tessera build-engines)",
     );
   }
   const group: World["group"] = (name, ranks) => {

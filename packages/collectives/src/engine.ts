@@ -9,6 +9,7 @@ export type Values = Float32Array | Int32Array | Uint8Array;
 /** `size` elements: the address of native memory, or an array. */
 export interface Elements {
   readonly storage: Storage;
+  /** In elements, not in bytes. */
   readonly size: number;
   readonly memory: number | Values;
 }

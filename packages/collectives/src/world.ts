@@ -1,12 +1,14 @@
 // All ranks of a job, and the groups that can be formed of them.
 
 import { describeMesh, members, worldSize, type Mesh } from "@tessera/mesh";
-import { EXIT, exitCodeOf } from "@tessera/config";
+import { EXIT, exitCodeOf, isPlain } from "@tessera/config";
 import type { ProcessGroup } from "./group.js";
 
 /** All ranks of a job, seen from one of them. */
 export interface World {
+  /** This rank's number, from 0. */
   readonly rank: number;
+  /** Number of ranks of the job. */
   readonly size: number;
   /** The host of each rank. */
   readonly hosts: readonly string[];
@@ -76,8 +78,8 @@ export async function runRank(
   }
 }
 
-/** The stack trace, unless it is a UserError. Logged before the message, as the last line is the one that is read. */
+/** The stack trace, unless the message says all. Logged before the message, as the last line is the one that is read. */
 function stackLines(error: unknown): readonly string[] {
-  if (!(error instanceof Error) || error.name === "UserError") return [];
+  if (!(error instanceof Error) || isPlain(error)) return [];
   return error.stack?.split("\n").filter((line) => line.startsWith("    at ")) ?? [];
 }

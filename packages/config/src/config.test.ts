@@ -1,4 +1,4 @@
-import { describe, expect, test } from "@jest/globals";
+import { afterEach, describe, expect, test } from "@jest/globals";
 import {
   choice,
   list,
@@ -11,6 +11,7 @@ import {
   toggle,
   UserError,
 } from "./index.js";
+import { idle, idleAt, refused } from "./foreign.js";
 
 const program = {
   name: "demo",
@@ -31,7 +32,7 @@ const program = {
 
 const parse = (line: string) => {
   const result = parseFlags(program, line.split(" ").filter(Boolean));
-  if ("help" in result) throw new Error("help was shown");
+  if ("answer" in result) throw new Error("help was shown");
   return result.values;
 };
 
@@ -81,7 +82,7 @@ describe("a wrong line is refused in one sentence", () => {
 
 test("help lists every flag under its heading, with its default", () => {
   const result = parseFlags(program, ["--help"]);
-  const help = "help" in result ? result.help : "";
+  const help = "answer" in result ? result.answer : "";
   for (const shown of [
     "Run:",
     "Optimizer:",
@@ -118,7 +119,124 @@ describe("operands stand by their place, between flags or after them", () => {
       new UserError("IN is missing; demo --help says what it is"),
     );
     const result = parseFlags(program, ["--help"]);
-    expect("help" in result && result.help).toContain("demo OUT IN... [flags]");
+    expect("answer" in result && result.answer).toContain("demo OUT IN... [flags]");
+  });
+});
+
+describe("a switch takes no operand for its value", () => {
+  const groups = { Run: { json: toggle("as JSON", false), depth: number("levels", {}, 1) } };
+  const operands = [{ name: "PREFIX", help: "the dataset" }];
+  const program = { name: "demo", summary: "Looks.", groups, operands } as const;
+
+  test.each([
+    ["--json data/corpus", true],
+    ["data/corpus --json", true],
+    ["--depth 2 --json data/corpus", true],
+    ["--json false data/corpus", false],
+    ["--json=no data/corpus", false],
+    ["--no-json data/corpus", false],
+    ["--json -- data/corpus", true],
+  ])("%s", (line, json) => {
+    expect(parseFlags(program, line.split(" "))).toMatchObject({
+      operands: ["data/corpus"],
+      values: { json },
+    });
+  });
+});
+
+describe("names of other programs", () => {
+  const program = {
+    name: "demo",
+    summary: "Trains.",
+    version: "1.2.3",
+    groups: {
+      Run: { keep: number("checkpoints that stay", {}, 0), max_steps: number("steps", {}, 9) },
+    },
+    aliases: { save_total_limit: "keep" },
+    foreign: {
+      dataloader_num_workers: idle,
+      push_to_hub: idleAt(["false"], "nothing is uploaded here; upload the folder"),
+      fsdp: refused("--zero_stage 3 shards weights"),
+      key: { ...refused("name a file"), isSecret: true },
+    },
+    strayFlag: "text",
+  } as const;
+  const parse = (line: string) => {
+    const parsed = parseFlags(program, line.split(" ").filter(Boolean));
+    if ("answer" in parsed) throw new Error(parsed.answer);
+    return parsed;
+  };
+
+  test.each(["--save_total_limit 2", "--save-total-limit=2", "--keep 5 --save_total_limit 2"])(
+    "%s is --keep 2",
+    (line) => {
+      expect(parse(line)).toMatchObject({
+        values: { keep: 2 },
+        given: new Set(["keep"]),
+        idle: [],
+      });
+    },
+  );
+
+  test("what changes nothing is taken, and told", () => {
+    const { idle, given, values } = parse("--dataloader_num_workers 4 --push_to_hub False");
+    expect(idle).toEqual(["dataloader_num_workers", "push_to_hub"]);
+    expect([...given]).toEqual([]);
+    expect(values).toEqual({ keep: 0, max_steps: 9 });
+  });
+
+  test.each([
+    ["--push_to_hub", "--push_to_hub: nothing is uploaded here; upload the folder"],
+    ["--fsdp full_shard", "--fsdp full_shard: --zero_stage 3 shards weights"],
+    [
+      "--save_total_limt 3",
+      "--save_total_limt is not a flag of demo, did you mean --save_total_limit?",
+    ],
+    ["book.txt", "book.txt: belongs to no flag; --text book.txt?"],
+    ["--key abc", "--key: name a file"],
+    ["--keep", "--keep: needs a value (X)"],
+    ["--keep --max_steps 3", "--keep: needs a value (X)"],
+  ])("%s", (line, message) => {
+    expect(() => parse(line)).toThrow(new UserError(message));
+  });
+
+  test("all that is wrong is told at once", () => {
+    expect(() => parse("--max_stepz 3 --zebra a b --keep x --fsdp full")).toThrow(
+      new UserError(
+        "4 mistakes:\n" +
+          "  --max_stepz is not a flag of demo, did you mean --max_steps?\n" +
+          "  --zebra is not a flag of demo; --help lists them\n" +
+          "  --keep x: must be a number\n" +
+          "  --fsdp full: --zero_stage 3 shards weights",
+      ),
+    );
+  });
+
+  test.each(["--version", "-V", "-v"])("%s", (flag) => {
+    expect(parseFlags(program, [flag])).toEqual({ answer: "demo 1.2.3\n" });
+  });
+});
+
+describe("help is as wide as the terminal", () => {
+  const wide = text(
+    "where all of the many files of this very long description go to stay",
+    "FOLDER",
+  );
+  const program = { name: "demo", summary: "Wraps.", groups: { Run: { output_dir: wide } } };
+  const { columns, isTTY } = process.stdout;
+  afterEach(() => void Object.assign(process.stdout, { columns, isTTY }));
+
+  test.each([
+    [60, true, 60],
+    [300, true, 120],
+    [undefined, false, 80],
+  ])("of %s columns", (shown, isTerminal, most) => {
+    Object.assign(process.stdout, { columns: shown, isTTY: isTerminal });
+    const result = parseFlags(program, ["--help"]);
+    const lines = ("answer" in result ? result.answer : "").split("\n");
+    const longest = Math.max(...lines.map((line) => line.length));
+    expect(longest).toBeLessThanOrEqual(most);
+    expect(longest).toBeGreaterThan(0.6 * Math.min(most, 100));
   });
 });
 
@@ -134,7 +252,7 @@ test("a dialect names shared flags, and reads them under their own names", () =>
   const names = { steps: "train-iters", fast: "fast_mode" } as const;
   const groups = { Run: nameFlags(shared, names) };
   const parsed = parseFlags({ name: "demo", summary: "Demo.", groups }, ["--train-iters", "7"]);
-  if ("help" in parsed) throw new Error("help was shown");
+  if ("answer" in parsed) throw new Error("help was shown");
   expect(parsed.values).toEqual({ "train-iters": 7, fast_mode: false });
   const read: { readonly steps: number; readonly fast: boolean } = readFlags(parsed.values, names);
   expect(read).toEqual({ steps: 7, fast: false });

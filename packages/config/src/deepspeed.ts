@@ -1,13 +1,24 @@
 // A DeepSpeed configuration beside a program's flags. Each of its values stands for a flag, and is checked as
 // that flag is. One number has one source: where several are given they must agree.
 
-import { readFileSync } from "node:fs";
-import { flagsAt, readNumber, type ConfigValue, type DeepSpeedFlags } from "./deepspeed_keys.js";
+import { readFileSync, statSync } from "node:fs";
+import {
+  defaultEntries,
+  flagsAt,
+  readNumber,
+  type ConfigValue,
+  type DeepSpeedFlags,
+} from "./deepspeed_keys.js";
+import { isUnderstood, refusalOf } from "./deepspeed_refusals.js";
 import { UserError } from "./errors.js";
-import type { FlagGroups } from "./parse.js";
+import { parseRelaxedJson } from "./relaxed_json.js";
+import type { FlagGroups } from "./program.js";
 
 /** The product of batch sizes: checked by its user, once the factors are known. */
 const PRODUCT = "train_batch_size";
+
+/** Without it DeepSpeed does not clip, whatever a program's own default is. */
+const CLIPPING = "gradient_clipping";
 
 /** A configuration file to read beside a program's flags. */
 export interface DeepSpeedRequest<F> {
@@ -24,6 +35,10 @@ export interface DeepSpeedRequest<F> {
   readonly settings: DeepSpeedFlags<F>;
   /** Whether keys that mean nothing to the program are refused; else they are noted. */
   readonly strict: boolean;
+  /** Keys that this program refuses beside what none has, and what it says. Default: none. */
+  readonly refusals?: Readonly<Record<string, string>>;
+  /** Flags of which the file's value counts without further ado, as in DeepSpeed. Default: none. */
+  readonly overruled?: readonly (keyof F & string)[];
 }
 
 /** Where a value was given: "--bf16" "on the command line", "bf16.enabled" "in ds_config.json". */
@@ -45,40 +60,96 @@ export interface ConfiguredFlags<F> {
 
 /**
  * The flags, with the file's values in place of defaults. "auto" leaves a flag as it is.
- * @throws UserError where a value contradicts another, naming both and where they are, or is none that its flag
- * takes.
+ * @throws UserError where a value contradicts another, naming both and where they are, is none that its flag takes,
+ * or would change numbers and has no equal here.
  */
 export function applyDeepSpeedConfig<F extends object>(
   request: DeepSpeedRequest<F>,
 ): ConfiguredFlags<F> {
-  const { path, given, settings, strict } = request;
-  let { flags } = request;
+  const { path, given, strict } = request;
   const origins = new Map<string, Origin>();
   for (const flag of given) origins.set(flag, { name: `--${flag}`, place: "on the command line" });
-  if (path === undefined) return { flags, notes: [], globalBatch: null, origins };
+  if (path === undefined) return { flags: request.flags, notes: [], globalBatch: null, origins };
 
-  const entries = new Map(
-    readEntries(path, request.option).filter(([, value]) => value !== "auto"),
-  );
-  const unknown: string[] = [];
-  for (const [key, value] of entries) {
-    const mapped = flagsAt(key, settings);
-    if (mapped === undefined && key !== PRODUCT) unknown.push(key);
-    for (const [flag, read] of mapped ?? []) {
-      const entry: FileEntry = { key, value, path };
-      const configured = readEntry(entry, (one) => read(one, (at) => entries.get(at)));
-      const next = parseAs(request, flag, entry, configured);
-      checkAgreement(flags[flag], next, origins.get(flag), entry);
-      if (!origins.has(flag)) origins.set(flag, { name: key, place: `in ${path}` });
-      flags = { ...flags, [flag]: next };
-    }
-  }
-  const notes = unknown.length === 0 ? [] : [`${path}: ${unknown.join(", ")} mean nothing here`];
-  if (strict && unknown.length > 0) throw new UserError(`${notes[0]!}; --strict refuses them`);
+  const entries = new Map(readEntries(path, request.option));
+  refuseEntries(request, path, entries);
+  const { flags, unknown, notes } = applyEntries({ request, path, entries, origins });
+  if (unknown.length > 0) notes.push(`${path}: ${unknown.join(", ")} mean nothing here`);
+  if (strict && unknown.length > 0) throw new UserError(`${notes.at(-1)!}; --strict refuses them`);
   const product = entries.get(PRODUCT);
   const globalBatch =
-    product === undefined ? null : readEntry({ key: PRODUCT, value: product, path }, readNumber);
+    product === undefined || product === AUTO
+      ? null
+      : readEntry({ key: PRODUCT, value: product, path }, readNumber);
   return { flags, notes, globalBatch, origins };
+}
+
+/** A value that Hugging Face's programs fill in from their flags. */
+const AUTO = "auto";
+
+function refuseEntries<F>(
+  { refusals = {} }: DeepSpeedRequest<F>,
+  path: string,
+  entries: ReadonlyMap<string, unknown>,
+): void {
+  for (const [key, value] of entries) {
+    const answer = Object.hasOwn(refusals, key) ? refusals[key]! : refusalOf(key, value);
+    if (answer === null || value === AUTO || isMoot(key, entries)) continue;
+    throw new UserError(`${path}: ${key} is ${JSON.stringify(value)}: ${answer}`);
+  }
+}
+
+/** Whether a part of the file that is switched off has `key`. */
+function isMoot(key: string, entries: ReadonlyMap<string, unknown>): boolean {
+  const parts = key.split(".").slice(0, -1);
+  return parts.some((_, i) => {
+    const part = `${parts.slice(0, i + 1).join(".")}.enabled`;
+    return part !== key && entries.get(part) === false;
+  });
+}
+
+interface Application<F> {
+  readonly request: DeepSpeedRequest<F>;
+  readonly path: string;
+  readonly entries: ReadonlyMap<string, unknown>;
+  /** Gets where each flag's value comes from. */
+  readonly origins: Map<string, Origin>;
+}
+
+function applyEntries<F extends object>({ request, path, entries, origins }: Application<F>) {
+  const { settings, overruled = [] } = request;
+  let { flags } = request;
+  const [unknown, notes]: [string[], string[]] = [[], []];
+  const at = (key: string): unknown => entries.get(key);
+  const apply = (entry: FileEntry, isDefault: boolean): void => {
+    const mapped = flagsAt(entry.key, settings);
+    const isKnown = mapped !== undefined || entry.key === PRODUCT || isUnderstood(entry.key);
+    if (!isKnown && !isMoot(entry.key, entries)) unknown.push(entry.key);
+    for (const [flag, read] of mapped ?? []) {
+      const origin = origins.get(flag);
+      if (isDefault && origin !== undefined) continue;
+      const configured = readEntry(entry, (one) => read(one, at));
+      if (configured === undefined) continue;
+      const next = parseAs(request, flag, entry, configured);
+      if (origin !== undefined && flags[flag] !== next && overruled.includes(flag)) {
+        const said = `${origin.name} ${String(flags[flag])}`;
+        notes.push(
+          `${said}: DeepSpeed takes ${entry.key} ${JSON.stringify(entry.value)} in ${path}`,
+        );
+      } else checkAgreement(flags[flag], next, origin, entry);
+      if (origin === undefined) origins.set(flag, { name: entry.key, place: `in ${path}` });
+      flags = { ...flags, [flag]: next };
+    }
+  };
+  for (const [key, value] of entries) if (value !== AUTO) apply({ key, value, path }, false);
+  if (settings.optimizer !== undefined) {
+    for (const [key, value] of defaultEntries(at)) apply({ key, value, path }, true);
+  }
+  if (at(CLIPPING) === undefined && !origins.has(settings.clipNorm ?? "")) {
+    apply({ key: CLIPPING, value: 0, path }, true);
+    notes.push(`${path}: has no ${CLIPPING}, so gradients are not clipped, as in DeepSpeed`);
+  }
+  return { flags, unknown, notes };
 }
 
 /** A value of the file, and where it is. */
@@ -89,9 +160,15 @@ interface FileEntry {
 }
 
 function readEntry<T>({ key, value, path }: FileEntry, read: (value: unknown) => T | null): T {
-  const result = read(value);
-  if (result !== null) return result;
-  throw new UserError(`${path}: ${key} is ${JSON.stringify(value)}, which it cannot be`);
+  const fail = (why: string): UserError =>
+    new UserError(`${path}: ${key} is ${JSON.stringify(value)}, ${why}`);
+  try {
+    const result = read(value);
+    if (result !== null) return result;
+  } catch (error) {
+    throw error instanceof UserError ? fail(error.message) : error;
+  }
+  throw fail("which it cannot be");
 }
 
 /** `configured` as `flag` takes it from the command line. */
@@ -135,16 +212,27 @@ function flattenEntries(value: unknown, key = ""): Entry[] {
   );
 }
 
+/** Larger than any configuration. */
+const MAX_BYTES = 2 ** 20;
+
 function readEntries(path: string, option: string): Entry[] {
-  let json: unknown;
-  try {
-    json = JSON.parse(readFileSync(path, "utf8"));
-  } catch (error) {
-    const why = (error as NodeJS.ErrnoException).code ?? "it is not JSON";
-    throw new UserError(`${option} ${path}: cannot be read (${why})`);
-  }
+  const json = readRelaxedJson(path, option);
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
     throw new UserError(`${option} ${path}: must hold a JSON object`);
   }
   return flattenEntries(json);
+}
+
+function readRelaxedJson(path: string, option: string): unknown {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) throw new UserError(`${option} ${path}: is not there; check the path`);
+  if (!stats.isFile() || stats.size > MAX_BYTES) {
+    throw new UserError(`${option} ${path}: must be a file of at most ${MAX_BYTES} bytes`);
+  }
+  try {
+    return parseRelaxedJson(readFileSync(path, "utf8"));
+  } catch (error) {
+    const why = error instanceof UserError ? error.message : (error as NodeJS.ErrnoException).code;
+    throw new UserError(`${option} ${path}: cannot be read (${why ?? "it is no text"})`);
+  }
 }

@@ -13,6 +13,8 @@ export interface Flag<T> {
   /** Whether it takes several values. */
   readonly many: boolean;
   readonly choices?: readonly string[];
+  /** Whether messages leave the value out. Default: false. */
+  readonly isSecret?: boolean;
   /**
    * The value of `texts`, which are one or, with `many`, several.
    * @throws UserError whose message ends the sentence "--flag VALUE: ...".
@@ -89,7 +91,7 @@ function describe({ min, max, above, below, whole }: NumberRange): string {
   return bounds.length === 0 ? kind : `${kind}, ${bounds.join(" and ")}`;
 }
 
-/** A flag that takes one of several names. */
+/** A flag that takes one of several names, in any case. */
 export function choice<const C extends string>(
   help: string,
   choices: readonly C[],
@@ -105,7 +107,7 @@ export function choice<const C extends string>(
   fallback?: C,
 ): Flag<C | undefined> {
   const parse = (value: string): C => {
-    const found = choices.find((one) => one === value);
+    const found = choices.find((one) => one.toLowerCase() === value.toLowerCase());
     if (found === undefined) throw new UserError(`must be one of ${choices.join(", ")}`);
     return found;
   };

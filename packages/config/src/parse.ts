@@ -1,40 +1,11 @@
-// Arguments to typed values, through commander: grouped help, the nearest name for a wrong one.
+// Arguments to typed values. All that is wrong with a line is told at once.
 
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { formatCompletion, parseShell } from "./completion.js";
 import { UserError } from "./errors.js";
-import type { Flag } from "./flag.js";
-
-/** Flags by their heading in the help, then by name. */
-export type FlagGroups = Readonly<Record<string, Readonly<Record<string, Flag<unknown>>>>>;
-
-type ValueOf<F> = F extends Flag<infer T> ? T : never;
-type Union<G> = { [H in keyof G]: { [N in keyof G[H]]: ValueOf<G[H][N]> } }[keyof G];
-type Merge<U> = (U extends unknown ? (u: U) => void : never) extends (m: infer M) => void
-  ? M
-  : never;
-
-/** The values of all groups, by flag name. */
-export type FlagValues<G extends FlagGroups> = Readonly<Merge<Union<G>>>;
-
-/** A command-line program: its name, flags and operands. */
-export interface Program<G extends FlagGroups> {
-  readonly name: string;
-  readonly summary: string;
-  /** Printed under the flags: examples. Default: nothing. */
-  readonly epilogue?: string;
-  readonly groups: G;
-  /** Positional arguments, in order; only the last may be several words. Default: none. */
-  readonly operands?: readonly Operand[];
-}
-
-/** A positional argument. */
-export interface Operand {
-  /** As the help shows it: `PREFIX`. */
-  readonly name: string;
-  readonly help: string;
-  /** Whether it is one or more words. Default: false. */
-  readonly many?: boolean;
-}
+import { formatHelp } from "./help.js";
+import { findNearest } from "./nearest.js";
+import { flagsOf, type FlagGroups, type FlagValues, type Program } from "./program.js";
+import { readWords, type GivenFlag, type Line } from "./read_words.js";
 
 /** A parsed command line. */
 export interface Parsed<G extends FlagGroups> {
@@ -42,104 +13,102 @@ export interface Parsed<G extends FlagGroups> {
   readonly operands: readonly string[];
   /** Names of the flags that were given; the others have their defaults. */
   readonly given: ReadonlySet<string>;
+  /** Flags of other programs that were given, and change nothing here. */
+  readonly idle: readonly string[];
 }
 
 /**
- * Parses `argv`, which is without the program's name: its values, or what to print for `--help`.
- * @throws UserError for an unknown flag, a missing value or operand, or one out of range.
+ * Parses `argv`, which is without the program's name: its values, or the answer to `--help`, `--version` or
+ * `completion SHELL`.
+ * @throws UserError for unknown flags, missing values or operands, and values out of range: all of them.
  */
 export function parseFlags<G extends FlagGroups>(
   program: Program<G>,
   argv: readonly string[],
-): Parsed<G> | { readonly help: string } {
-  let help = "";
-  const command = commandOf(program).configureOutput({
-    writeOut: (shown) => (help += shown),
-    writeErr: () => undefined,
-  });
-  try {
-    command.parse([...argv], { from: "user" });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    if (error.code === "commander.helpDisplayed") return { help };
-    throw new UserError(oneSentence(error.message, program.name));
+): Parsed<G> | { readonly answer: string } {
+  const { name, version, groups, foreign = {} } = program;
+  // A command of a tool leaves this word to the tool.
+  if (argv[0] === "completion" && !name.includes(" ") && program.operands === undefined) {
+    return { answer: formatCompletion(parseShell(argv[1]), name, program) };
   }
-  const values = command.opts<FlagValues<G>>();
-  const given = Object.keys(values).filter((name) => command.getOptionValueSource(name) === "cli");
-  return { values, operands: command.args, given: new Set(given) };
-}
-
-function commandOf<G extends FlagGroups>(program: Program<G>): Command {
-  const { name, summary, epilogue, groups, operands = [] } = program;
-  const words = operands.map((operand) => `${operand.name}${operand.many ? "..." : ""}`);
-  const command = new Command(name)
-    .description(summary)
-    .usage([...words, "[flags]"].join(" "))
-    .configureHelp({ helpWidth: 100, optionDescription: describe })
-    .allowExcessArguments(false)
-    .exitOverride();
-  operands.forEach(({ help }, i) => command.argument(`<${words[i]!}>`, help));
-  for (const [heading, flags] of Object.entries(groups)) {
-    for (const [flagName, flag] of Object.entries(flags)) {
-      command.addOption(optionOf(flagName, flag).helpGroup(`${heading}:`));
-    }
-  }
-  command.helpOption("-h, --help", "show this text").helpCommand(false);
-  if (epilogue !== undefined) command.addHelpText("after", `\n${epilogue}`);
-  return command;
-}
-
-function optionOf(name: string, flag: Flag<unknown>): Option {
-  const value = `${flag.placeholder}${flag.many ? "..." : ""}`;
-  const option = new Option(
-    `--${name} ${flag.valueOptional ? `[${value}]` : `<${value}>`}`,
-    helpOf(flag),
+  const line = readWords(program, argv);
+  if (line.asks === "help") return { answer: formatHelp(program) };
+  if (line.asks === "version" && version !== undefined) return { answer: `${name} ${version}\n` };
+  const mistakes = line.unknown.map((word) => describeUnknown(program, word));
+  const values = new Map<string, unknown>(
+    Object.entries(flagsOf(groups)).map(([each, flag]) => [each, flag.fallback]),
   );
-  const given: string[] = [];
-  option.argParser((text: string) => {
-    given.push(text);
+  const idle: string[] = [];
+  for (const given of mergeRepeated(line.flags)) {
     try {
-      return flag.parse(flag.many ? given : [text]);
+      const value = parseFlag(given);
+      if (Object.hasOwn(foreign, given.name)) idle.push(given.typed);
+      else values.set(given.name, value);
     } catch (error) {
-      if (error instanceof UserError) throw new InvalidArgumentError(`It ${error.message}.`);
-      throw error;
+      if (!(error instanceof UserError)) throw error;
+      mistakes.push(error.message);
     }
-  });
-  if (flag.valueOptional) option.preset("true");
-  // The attribute keeps the flag's own spelling; commander would turn dashes into capitals.
-  option.attributeName = () => name;
-  option.default(flag.fallback, shownDefault(flag.fallback));
-  return option;
-}
-
-/** What the flag is, and its default; commander would also tell how `--x` without a value reads. */
-const describe = ({ description, defaultValueDescription }: Option): string =>
-  defaultValueDescription === undefined
-    ? description
-    : `${description} (default: ${defaultValueDescription})`;
-
-function helpOf({ help, choices }: Flag<unknown>): string {
-  return choices === undefined ? help : `${help}: ${choices.join(", ")}`;
-}
-
-/** Text as it is typed; nothing where there is no default, or an empty list. */
-function shownDefault(fallback: unknown): string | undefined {
-  if (fallback === undefined || Array.isArray(fallback)) return undefined;
-  const shown = JSON.stringify(fallback);
-  return shown.includes("\\") ? shown : shown.replaceAll('"', "");
-}
-
-/** Commander's message as one sentence of ours. */
-function oneSentence(message: string, name: string): string {
-  const plain = message.replace(/^error: /, "").replace(/\s*\n\s*/g, " ");
-  const invalid = /^option '--(\S+) .*' argument '(.*)' is invalid\. It (.*)\.$/.exec(plain);
-  if (invalid) return `--${invalid[1]} ${invalid[2]}: ${invalid[3]}`;
-  const unknown = /^unknown option '([^']*)'(?: \(Did you mean (.*)\?\))?/.exec(plain);
-  if (unknown) {
-    const nearest = unknown[2] === undefined ? "" : `, did you mean ${unknown[2]}?`;
-    return `${unknown[1]} is not a flag of ${name}${nearest || "; --help lists them"}`;
   }
-  const missing = /^missing required argument '(.*)'$/.exec(plain);
-  if (missing) return `${missing[1]} is missing; ${name} --help says what it is`;
-  return `${plain}; --help lists what ${name} takes`;
+  mistakes.push(...describeOperands(program, line));
+  if (mistakes.length === 1) throw new UserError(mistakes[0]);
+  if (mistakes.length > 1) {
+    throw new UserError(
+      `${mistakes.length} mistakes:\n${mistakes.map((one) => `  ${one}`).join("\n")}`,
+    );
+  }
+  return {
+    values: Object.fromEntries(values) as FlagValues<G>,
+    operands: line.operands,
+    given: new Set(line.flags.map((flag) => flag.name).filter((each) => values.has(each))),
+    idle,
+  };
+}
+
+/** Of a flag that is repeated the last use counts, or all words where it takes several. */
+function mergeRepeated(flags: readonly GivenFlag[]): readonly GivenFlag[] {
+  const merged = new Map<string, GivenFlag>();
+  for (const given of flags) {
+    const { name, flag } = given;
+    const before = flag.many ? (merged.get(name)?.words ?? []) : [];
+    merged.set(name, { ...given, words: [...before, ...given.words] });
+  }
+  return [...merged.values()];
+}
+
+function parseFlag({ typed, flag, words }: GivenFlag): unknown {
+  if (words.length === 0 && !flag.valueOptional) {
+    throw new UserError(`--${typed}: needs a value (${flag.placeholder})`);
+  }
+  try {
+    return flag.parse(words.length === 0 && !flag.many ? ["true"] : words);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const shown = flag.isSecret ? [] : words;
+    throw new UserError(`${[`--${typed}`, ...shown].join(" ").trimEnd()}: ${error.message}`);
+  }
+}
+
+function describeUnknown<G extends FlagGroups>(program: Program<G>, word: string): string {
+  const { name, groups, aliases = {}, foreign = {} } = program;
+  const known = [flagsOf(groups), aliases, foreign].flatMap((flags) => Object.keys(flags));
+  const nearest = findNearest(word.replace(/^-+/, ""), known);
+  const advice = nearest === undefined ? "; --help lists them" : `, did you mean --${nearest}?`;
+  return `${word} is not a flag of ${name}${advice}`;
+}
+
+/** What is wrong with the number of operands. A flag that is not known may have taken some for its values. */
+function describeOperands<G extends FlagGroups>(
+  { name, operands: wanted = [], strayFlag }: Program<G>,
+  { operands, unknown }: Line,
+): string[] {
+  if (unknown.length > 0) return [];
+  const missing = wanted.slice(operands.length).map((operand) => operand.name);
+  if (missing.length > 0)
+    return [`${missing.join(", ")} is missing; ${name} --help says what it is`];
+  if (wanted.at(-1)?.many) return [];
+  const advice =
+    strayFlag === undefined ? `${name} --help lists the flags` : `--${strayFlag} FILE?`;
+  return operands
+    .slice(wanted.length)
+    .map((word) => `${word}: belongs to no flag; ${advice.replace("FILE", word)}`);
 }

@@ -1,7 +1,7 @@
 // A global batch that grows with training.
 
-/** Megatron-LM's --rampup-batch-size. All in samples. */
-export interface BatchRamp {
+/** Megatron's --rampup-batch-size. All in samples. */
+export interface EvenRamp {
   /** Samples of the first steps. */
   readonly start: number;
   /** Samples that are added at a time, until the batch is full. */
@@ -12,13 +12,55 @@ export interface BatchRamp {
   readonly full: number;
 }
 
-/** The global batch of the step that comes after `consumed` samples: Megatron's rule. */
-export function rampedBatch(
-  { start, increment, samples, full }: BatchRamp,
-  consumed: number,
-): number {
+/** Megatron-LM's --step-batch-size-schedule. All in samples. */
+export interface StagedRamp {
+  /** Once `from` samples are consumed, a step takes `size`. The first is from 0, others from ever more. */
+  readonly stages: readonly { readonly from: number; readonly size: number }[];
+  /** Samples of a step of the last stage. */
+  readonly full: number;
+}
+
+/** How the global batch grows over a run. */
+export type BatchRamp = EvenRamp | StagedRamp;
+
+/** The global batch of the step that comes after `consumed` samples: Megatron's rules. */
+export function rampedBatch(ramp: BatchRamp, consumed: number): number {
+  if ("stages" in ramp) {
+    return ramp.stages.findLast(({ from }) => consumed >= from)?.size ?? ramp.full;
+  }
+  const { start, increment, samples, full } = ramp;
   const increments = (full - start) / increment;
   if (increments === 0 || consumed > samples) return full;
   const done = Math.floor(consumed / (samples / increments));
   return Math.min(full, start + done * increment);
+}
+
+/** Every size that the batch has on its way. */
+export function rampSizes(ramp: BatchRamp): number[] {
+  if ("stages" in ramp) return ramp.stages.map(({ size }) => size);
+  const { start, increment, full } = ramp;
+  return Array.from({ length: (full - start) / increment + 1 }, (_, i) => start + i * increment);
+}
+
+/** Samples after which the batch is full. */
+const rampLength = (ramp: BatchRamp): number =>
+  "stages" in ramp ? ramp.stages.at(-1)!.from : ramp.samples;
+
+/** A number of steps, and the samples that they take. */
+export interface Progress {
+  readonly steps: number;
+  readonly samples: number;
+}
+
+/** The first steps that are `steps`, or that take at least `samples`, whichever comes first. */
+export function countRampedSteps(ramp: BatchRamp, end: Partial<Progress>): Progress {
+  const { steps: mostSteps = Infinity, samples: mostSamples = Infinity } = end;
+  let [steps, samples] = [0, 0];
+  while (steps < mostSteps && samples < mostSamples && samples <= rampLength(ramp)) {
+    samples += rampedBatch(ramp, samples);
+    steps += 1;
+  }
+  const left = Math.ceil(Math.max(0, mostSamples - samples) / ramp.full);
+  const more = Math.min(left, mostSteps - steps);
+  return { steps: steps + more, samples: samples + more * ramp.full };
 }

@@ -8,7 +8,9 @@ import { bucketKey, leaves, shardSlice, type ParamSpec, type TreeOf } from "@tes
 export interface BucketSlot {
   readonly path: string;
   readonly shape: readonly number[];
+  /** Where it begins in the flat buffer, in elements. */
   readonly offset: number;
+  /** In elements. */
   readonly size: number;
   /** Gradients that a backward pass produces for the parameter. */
   readonly gradientCount: number;

@@ -6,6 +6,7 @@ import { leaves, shardSlice, type ParamSpec, type TreeOf } from "@tessera/params
 
 /** Bytes on one rank, by kind. */
 export interface RankMemory {
+  /** Of this rank, in fp32. */
   readonly weights: number;
   /** Gradients accumulated over microbatches, at their peak. */
   readonly gradients: number;
@@ -16,7 +17,9 @@ export interface RankMemory {
 
 /** The data-parallel strategy and the optimizer of a rank. */
 export interface MemoryOptions {
+  /** The ZeRO stage. */
   readonly stage: 0 | 1 | 2 | 3;
+  /** Number of data-parallel ranks. */
   readonly ranks: number;
   /** Elements of optimizer state per parameter element. */
   readonly slots: number;

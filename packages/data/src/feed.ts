@@ -13,6 +13,8 @@ export interface Feed {
   readonly length: number;
   /** The batch of samples [first, first + size) of the order, which goes on over all epochs. */
   batch(first: number, size: number): Batch;
+  /** The same without a thread that reads ahead, for samples out of turn. Default: this one. */
+  readonly direct?: Feed;
 }
 
 /** How samples become a feed. */

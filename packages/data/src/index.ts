@@ -1,4 +1,5 @@
 export { makeBatch, type Batch } from "./batch.js";
+export { digestTokens } from "./digest.js";
 export { createFeed, type Feed, type FeedOptions } from "./feed.js";
 export {
   maskDocuments,

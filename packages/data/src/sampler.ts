@@ -12,6 +12,7 @@ export interface SamplerOptions {
   /** Samples per rank and microbatch. */
   readonly microBatch: number;
   readonly dataRank: number;
+  /** Number of data-parallel ranks, which see different samples. */
   readonly dataRanks: number;
 }
 

@@ -10,15 +10,20 @@ import { tensorflow } from "./tensorflow.js";
 import { wasm } from "./wasm.js";
 
 /** By the name of the backend in tfjs, the fastest first. A new engine is a file and a line here. */
-const ENGINES = { native, wasm, cpu, tensorflow } satisfies Readonly<Record<string, Engine>>;
+const ENGINES = { tensorflow, native, wasm, cpu } satisfies Readonly<Record<string, Engine>>;
 
+/** The name of a tfjs backend that programs can choose by `--backend`. */
 export type BackendName = keyof typeof ENGINES;
 
+/** All names of backends, the fastest first. */
 export const backendNames = Object.keys(ENGINES) as readonly BackendName[];
 
-/** The first that can be the default on this machine: native where it is built, else wasm. */
-export const defaultBackend = (): BackendName =>
-  backendNames.find((name) => ENGINES[name].isDefault())!;
+/**
+ * The first that can be the default on this machine: TensorFlow where it sees a GPU, native where it is built, else wasm.
+ * `environment` grants threads. Default: `process.env`.
+ */
+export const defaultBackend = (environment: ThreadEnvironment = process.env): BackendName =>
+  backendNames.find((name) => ENGINES[name].isDefault(environment))!;
 
 /**
  * Loads `name`, with the threads that `environment` grants, and makes it the backend of this process.

@@ -4,11 +4,11 @@ import type { ThreadEnvironment } from "@tessera/kernels-native";
 
 /** A tfjs backend that can be loaded by name. */
 export interface Engine {
-  /** Whether it can be the default on this machine. */
-  readonly isDefault: () => boolean;
+  /** Whether it can be the default on this machine, with the threads that `environment` grants. */
+  readonly isDefault: (environment: ThreadEnvironment) => boolean;
   /**
    * Registers the backend, with the threads that `environment` (`process.env`) grants. Returns null, or
-   * why it cannot: "is not built; npm run setup says what it needs".
+   * why it cannot: "it is not built here, and ...".
    */
   readonly load: (environment: ThreadEnvironment) => Promise<string | null>;
 }

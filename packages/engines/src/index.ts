@@ -1,2 +1,3 @@
 export { backendNames, chooseBackend, defaultBackend, type BackendName } from "./choose_backend.js";
+export { explainFallback } from "./native.js";
 export type { Engine } from "./engine.js";

@@ -1,27 +1,21 @@
-// TensorFlow's own library, with a GPU if the user installed that.
+// TensorFlow's own library, with a GPU if the user's TensorFlow sees one.
 
+import { availableParallelism } from "node:os";
+import { threadCount, type ThreadEnvironment } from "@tessera/kernels-native";
+import { loadTensorFlow, seesGpu, whyUnavailable } from "@tessera/kernels-tensorflow";
 import type { Engine } from "./engine.js";
 
-/** With a GPU, then without. */
-const PACKAGES = ["@tensorflow/tfjs-node-gpu", "@tensorflow/tfjs-node"];
+const REMEDY = "npx tessera build-engines --tensorflow builds it on a TensorFlow that is here";
+
+const threadsOf = (environment: ThreadEnvironment): number =>
+  threadCount(environment, availableParallelism());
 
 export const tensorflow: Engine = {
-  isDefault: () => false,
-  async load() {
-    const reasons: string[] = [];
-    for (const name of PACKAGES) {
-      try {
-        await import(name);
-        return null;
-      } catch (error) {
-        const [line = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
-        if ((error as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") reasons.push(line);
-      }
-    }
-    const why = reasons.length === 0 ? "is not installed" : `does not load (${reasons.join("; ")})`;
-    return (
-      `@tensorflow/tfjs-node ${why}; npm install @tensorflow/tfjs-node-gpu, or @tensorflow/tfjs-node ` +
-      "without a GPU"
-    );
+  // A GPU computes faster than any processor.
+  isDefault: (environment) => seesGpu(threadsOf(environment)),
+  load(environment) {
+    const threads = threadsOf(environment);
+    const reason = loadTensorFlow(threads) ? null : `${whyUnavailable(threads)!}; ${REMEDY}`;
+    return Promise.resolve(reason);
   },
 };

@@ -1,12 +1,10 @@
 // Files and folders that appear whole or not at all. They are written under a hidden name beside their own, flushed
 // to the disk and renamed; then the names in the folder are flushed too. So they survive a crash of the machine.
 
-import { randomBytes } from "node:crypto";
 import {
   closeSync,
   existsSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readdirSync,
   renameSync,
@@ -14,15 +12,10 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { writeFully } from "./bytes.js";
+import { partialPath, removePartials } from "./leftovers.js";
+import { makeFolder } from "./folder.js";
 import { writeError } from "./reason.js";
-
-/** The hidden name under which `path` is written. It is random: processes of other hosts may write the same file. */
-const partialPath = (path: string): string =>
-  join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.partial`);
-
-/** Whether `name` is what a process that was killed left of the file or folder `target`. */
-export const isPartialOf = (target: string, name: string): boolean =>
-  name.startsWith(`.${target}.`) && name.endsWith(".partial");
 
 /** Waits until the names in `folder` are on the disk. */
 export function syncFolder(folder: string): void {
@@ -37,6 +30,8 @@ export function syncFolder(folder: string): void {
 /** A file that is being written. It must be committed or aborted. */
 export interface AtomicFile {
   readonly descriptor: number;
+  /** Appends all of `view`. Throws a UserError where it cannot be written. */
+  write(view: ArrayBufferView): void;
   /** Waits until the content is on the disk, and gives the file its name in place of an older one. */
   commit(): void;
   /** Removes what was written. Does nothing after `commit`. */
@@ -49,6 +44,7 @@ export interface AtomicFile {
  * @throws UserError where the folder cannot be written.
  */
 export function createFileAtomic(path: string): AtomicFile {
+  removePartials(path);
   const partial = partialPath(path);
   const descriptor = attempt(path, () => openSync(partial, "w"));
   let isOpen = true;
@@ -58,6 +54,7 @@ export function createFileAtomic(path: string): AtomicFile {
   };
   return {
     descriptor,
+    write: (view) => attempt(path, () => writeFully(descriptor, view)),
     commit: () =>
       attempt(path, () => {
         fsyncSync(descriptor);
@@ -111,8 +108,10 @@ export interface StagedFolder {
 export function stageFolder(target: string): StagedFolder {
   const isThere = existsSync(target);
   // Inside one that exists, which may be all that can be written, or another file system than its parent.
-  const path = partialPath(isThere ? join(target, basename(target)) : target);
-  attempt(target, () => mkdirSync(path, { recursive: true }));
+  const inside = isThere ? join(target, basename(target)) : target;
+  removePartials(inside);
+  const path = partialPath(inside);
+  attempt(target, () => makeFolder(path));
   const abort = (): void => rmSync(path, { recursive: true, force: true });
   return {
     path,

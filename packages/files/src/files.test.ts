@@ -1,4 +1,4 @@
-import {
+import fs, {
   closeSync,
   mkdirSync,
   openSync,
@@ -7,25 +7,25 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { hostname } from "node:os";
-import { describe, expect, test } from "@jest/globals";
+import { describe, expect, jest, test } from "@jest/globals";
 import { UserError } from "@tessera/config";
 import { scratchFolder } from "@tessera/testing";
 import {
+  appendText,
   createFileAtomic,
-  hasHeartbeat,
-  isPartialOf,
   isRunning,
+  makeFolder,
   readFully,
-  readHolder,
   readJson,
   readText,
+  removeLeftovers,
   stageFolder,
-  takeLock,
-  touchLock,
+  thisProcess,
   writeFileAtomic,
   writeFully,
+  type ProcessIdentity,
 } from "./index.js";
+import { machineOf } from "./process_identity.js";
 
 const at = scratchFolder("files");
 const textOf = (path: string): string => readFileSync(path, "utf8");
@@ -41,7 +41,7 @@ describe("a file that is written atomically", () => {
     const file = createFileAtomic(path);
     writeFully(file.descriptor, Buffer.from("new"));
     expect(textOf(path)).toBe("old");
-    expect(names(folder).filter((name) => isPartialOf("a", name))).toHaveLength(1);
+    expect(names(folder).filter((name) => /^\.a\..*\.partial$/.test(name))).toHaveLength(1);
     file.commit();
     file.abort();
     expect(textOf(path)).toBe("new");
@@ -93,57 +93,67 @@ describe("a folder that is staged", () => {
   });
 });
 
-describe("a lock", () => {
-  const alive = (): Promise<boolean> => Promise.resolve(true);
-  const gone = (): Promise<boolean> => Promise.resolve(false);
+describe("a process", () => {
+  const here = thisProcess();
+  const linux = process.platform === "linux" ? test : test.skip;
 
-  test("is held by one at a time, and says by whom", async () => {
-    const path = at("lock");
-    const lock = (await takeLock(path, alive))!;
-    const { since, ...holder } = readHolder(path)!;
-    expect(holder).toEqual({ host: hostname(), process: process.pid, token: lock.token });
-    expect(Date.parse(since)).toBeLessThanOrEqual(Date.now());
-    expect(isRunning({ since, ...holder })).toBe(true);
-    expect(await takeLock(path, alive)).toBeNull();
-    lock.release();
-    expect(readHolder(path)).toBeNull();
+  test.each<[what: string, changes: Partial<ProcessIdentity>, runs: boolean | null]>([
+    ["this one runs", {}, true],
+    ["one whose number nobody has is gone", { process: 2 ** 22 + 1 }, false],
+  ])("%s", (_what, changes, runs) => {
+    expect(isRunning({ ...here, ...changes })).toBe(runs);
   });
 
-  test("is taken from a holder that is gone, who then releases nothing", async () => {
-    const path = at("left");
-    const first = (await takeLock(path, alive))!;
-    const second = (await takeLock(path, gone))!;
-    first.release();
-    expect(readHolder(path)?.token).toBe(second.token);
-    second.release();
-    expect(names(at("."))).not.toContain("left");
+  linux.each<[what: string, changes: Partial<ProcessIdentity>, runs: boolean | null]>([
+    ["whose number another has now is gone", { started: "1" }, false],
+    ["1 of a container that was started again is gone", { process: 1, started: "1" }, false],
+    ["1 of another container is not ours to see", { process: 1, namespace: "pid:[1]" }, null],
+    ["before a restart of the machine, or on another of its name, is not", { boot: "b" }, null],
+  ])("%s", (_what, changes, runs) => {
+    expect(isRunning({ ...here, ...changes })).toBe(runs);
   });
 
-  test("shows that its holder lives by its modification time, or by being released", async () => {
-    const path = at("beating");
-    const lock = (await takeLock(path, alive))!;
-    utimesSync(path, 1, 1);
-    expect(await hasHeartbeat(path, 50)).toBe(false);
-    const beats = hasHeartbeat(path, 60_000);
-    touchLock(lock.descriptor);
-    expect(await beats).toBe(true);
-    const released = hasHeartbeat(path, 60_000);
-    lock.release();
-    expect(await released).toBe(true);
+  test("without a kernel's number is told by the name of its host", () => {
+    const bare = { boot: "", namespace: "", host: "a" };
+    expect(machineOf({ ...here, ...bare })).not.toBe(machineOf({ ...here, ...bare, host: "b" }));
+    expect(machineOf({ ...here, host: "renamed" })).toBe(machineOf(here));
+  });
+});
+
+describe("what was partly written", () => {
+  const partials = (folder: string): string[] =>
+    names(folder).filter((n) => n.endsWith(".partial"));
+  const owned = (changes: Partial<ProcessIdentity>): string => {
+    const owner = { ...thisProcess(), ...changes };
+    return `${machineOf(owner)}-${owner.process}-${owner.started}-00ff`;
+  };
+
+  test("by a process that is no more is removed by the next that writes the same", () => {
+    const folder = at("partials");
+    mkdirSync(`${folder}/.a.${owned({ started: "1" })}.partial`, { recursive: true });
+    writeFileSync(`${folder}/.a.${owned({ process: 2 ** 22 + 1 })}.partial`, "");
+    const kept = [
+      `.a.${owned({})}.partial`, // by this process
+      `.a.${owned({ namespace: "pid:[1]", boot: "b" })}.partial`, // elsewhere, just now
+      `.b.${owned({ started: "1" })}.partial`, // another file
+    ];
+    for (const name of kept) writeFileSync(`${folder}/${name}`, "");
+    const old = `${folder}/.a.0123456789ab-1-1-00.partial`;
+    writeFileSync(old, "");
+    utimesSync(old, 1, 1);
+    writeFileAtomic(`${folder}/a`, "whole");
+    expect(partials(folder)).toEqual(kept.sort());
+    removeLeftovers(folder);
+    expect(names(folder)).toEqual(["a"]);
   });
 
-  test.each(["", "{", "null", '{"host": "a", "process": "b"}'])(
-    "that says %j names nobody",
-    (text) => {
-      writeFileSync(at("broken"), text);
-      expect(readHolder(at("broken"))).toBeNull();
-    },
-  );
-
-  test("of another host cannot be asked for its process", () => {
-    const elsewhere = { host: `${hostname()}-2`, process: process.pid, since: "", token: "" };
-    expect(isRunning(elsewhere)).toBeNull();
-    expect(isRunning({ ...elsewhere, host: hostname(), process: 2 ** 22 + 1 })).toBe(false);
+  test("of a folder that is staged is removed too, inside it or beside it", () => {
+    const folder = at("staged");
+    mkdirSync(`${folder}/.staged.${owned({ started: "1" })}.partial`, { recursive: true });
+    const staged = stageFolder(folder);
+    expect(partials(folder)).toHaveLength(1);
+    staged.abort();
+    expect(names(folder)).toEqual([]);
   });
 });
 
@@ -169,4 +179,51 @@ describe("what is read", () => {
     closeSync(file.descriptor);
     expect(textOf(at("short"))).toBe("012ab56789");
   });
+});
+
+describe("a file that grows", () => {
+  test("has each piece whole", () => {
+    appendText(at("grown"), "one\n");
+    appendText(at("grown"), "two\n");
+    expect(textOf(at("grown"))).toBe("one\ntwo\n");
+    expect(() => appendText(at("nowhere/grown"), "")).toThrow(
+      `${at("nowhere/grown")}: cannot be written (ENOENT); check the folder`,
+    );
+  });
+
+  test("loses the half of a piece for which there was no room", () => {
+    const short = (
+      file: number,
+      bytes: Uint8Array,
+      offset: number,
+      _length: number,
+      at: number,
+    ) => {
+      write.mockImplementationOnce(() => {
+        throw Object.assign(new Error("ENOSPC"), { code: "ENOSPC" });
+      });
+      return fs.writevSync(file, [bytes.subarray(offset, offset + 2)], at);
+    };
+    const write = jest.spyOn(fs, "writeSync").mockImplementationOnce(short as typeof fs.writeSync);
+    expect(() => appendText(at("grown"), "three\n")).toThrow(
+      "grown: cannot be written (the disk is full)",
+    );
+    write.mockRestore();
+    expect(textOf(at("grown"))).toBe("one\ntwo\n");
+  });
+});
+
+describe("a folder to write into", () => {
+  test("is made with those above it, and may be there already", () => {
+    makeFolder(at("x/y/z"));
+    makeFolder(at("x/y/z"));
+    expect(names(at("x/y"))).toEqual(["z"]);
+  });
+
+  test.each(["/proc/x/y", "/dev/null/x", "/dev/null"])(
+    "is refused where it cannot be: %s",
+    (path) => {
+      expect(() => makeFolder(path)).toThrow(/^E\w+: /);
+    },
+  );
 });

@@ -6,15 +6,17 @@ import {
   closeSync,
   futimesSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
-import { hostname } from "node:os";
+import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readHolder, type LockHolder } from "./lock_holder.js";
+import { thisProcess } from "./process_identity.js";
 
 /** A lock that this process holds. It is also released when the process exits. */
 export interface FileLock {
@@ -42,12 +44,15 @@ export async function takeLock(
 ): Promise<FileLock | null> {
   const token = randomBytes(6).toString("hex");
   const since = new Date().toISOString();
-  const text = JSON.stringify({ host: hostname(), process: process.pid, since, token });
+  const text = JSON.stringify({ ...thisProcess(), since, token } satisfies LockHolder);
   while (!createFile(path, text)) {
     const found = textIn(path);
-    if (await isAlive(readHolder(path))) return null;
+    const isHeld = await isAlive(readHolder(path));
+    if (touchedAt(path) === undefined) continue; // released meanwhile
+    if (isHeld) return null;
     removeAbandoned(path, found, token);
   }
+  removeAsides(path, text);
   const descriptor = openSync(path, "r+");
   const release = (): void => {
     process.off("exit", release);
@@ -66,6 +71,7 @@ export async function hasHeartbeat(path: string, timeoutMs: number): Promise<boo
   // By this machine's clock alone: those of two hosts may differ.
   const end = performance.now() + timeoutMs;
   const seen = touchedAt(path);
+  if (seen === undefined) return true;
   let poll: number = POLL_MS.first;
   for (let left = timeoutMs; left > 0; left = end - performance.now()) {
     await sleep(Math.min(poll, left));
@@ -106,4 +112,14 @@ function removeAbandoned(path: string, text: string, token: string): void {
   }
   if (textIn(aside) === text) rmSync(aside);
   else renameSync(aside, path);
+}
+
+/** Removes what processes left that were killed while they removed a lock; not this lock, which one may hold aside. */
+function removeAsides(path: string, text: string): void {
+  const folder = dirname(path);
+  for (const name of readdirSync(folder)) {
+    if (!name.startsWith(`${basename(path)}-`)) continue;
+    const aside = join(folder, name);
+    if (textIn(aside) !== text) rmSync(aside, { force: true });
+  }
 }

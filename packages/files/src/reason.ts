@@ -7,6 +7,7 @@ export function reasonOf(error: unknown): string {
   const { code } = error as NodeJS.ErrnoException;
   if (code === "ENOSPC") return "the disk is full";
   if (code === "EFBIG") return "it is too large";
+  if (code === "EMFILE") return "too many files are open; raise ulimit -n";
   return code ?? "for no reason that the system gives";
 }
 

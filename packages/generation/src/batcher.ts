@@ -3,7 +3,7 @@
 
 import { streamKey, uniformAt, type Key } from "@tessera/random";
 import type { Engine } from "./engine.js";
-import { createRows } from "./rows.js";
+import { createRows, type Rows } from "./rows.js";
 import { sampleToken, type Sampling } from "./sample.js";
 
 /** A sequence to continue. */
@@ -11,8 +11,15 @@ export interface SequenceRequest {
   /** At least one id. */
   readonly prompt: readonly number[];
   readonly sampling: Sampling;
+  /**
+   * Takes the logits [vocabulary] behind token number `at` of the prompt. Omit where they are not needed, which saves
+   * their computation.
+   */
+  takePrompt?(at: number, logits: Float32Array): void;
   /** Takes the next token and the logits that it was sampled from. Returns whether the sequence continues. */
   take(id: number, logits: Float32Array): boolean;
+  /** Its logits could not be sampled from; nothing more comes. Other sequences go on. */
+  failed(error: unknown): void;
 }
 
 /** Sequences that share an engine. */
@@ -54,13 +61,63 @@ function rowOf(request: SequenceRequest, maxPositions: number): Row {
   };
 }
 
+/** What `act` returns; false where it fails, which is the failure of this sequence alone. */
+function attempt({ request }: Row, act: () => boolean): boolean {
+  try {
+    return act();
+  } catch (error) {
+    request.failed(error);
+    return false;
+  }
+}
+
 /** Samples the row's next token. Returns whether it continues. */
 function continueRow(row: Row, logits: Float32Array): boolean {
   const { request, key, ids, start } = row;
-  const id = sampleToken(logits, request.sampling, uniformAt(key, row.sampled), ids.slice(start));
+  const history = {
+    get seen() {
+      return ids.slice(start);
+    },
+    get sampled() {
+      return ids.slice(request.prompt.length);
+    },
+  };
+  const id = sampleToken(logits, request.sampling, uniformAt(key, row.sampled), history);
   row.sampled += 1;
   ids.push(id);
   return request.take(id, logits) && !row.isLeaving;
+}
+
+/** Gives `logits` [tokens, size], behind tokens of the prompt from `first` on, to who asked for them. */
+function scorePrompt(
+  request: SequenceRequest,
+  first: number,
+  size: number,
+  logits: Float32Array,
+): void {
+  for (let at = 0; at * size < logits.length; at += 1) {
+    request.takePrompt?.(first + at, logits.subarray(at * size, (at + 1) * size));
+  }
+}
+
+/** Reads a chunk of the first prompt that is not read yet, and behind its last one samples the first token. */
+async function readPrompt(engine: Engine, rows: Rows<Row>, chunk: number): Promise<void> {
+  const at = rows.readyCount;
+  const row = rows.all[at]!;
+  const { request, start } = row;
+  const first = start + row.held;
+  const ids = Int32Array.from(row.ids.slice(first, first + chunk));
+  const isScored = request.takePrompt !== undefined && row.sampled === 0;
+  const keep = isScored ? ids.length : 1;
+  const logits = await engine.run({ firstRow: at, lengths: [row.held], ids, keep });
+  row.held += ids.length;
+  const isRead = start + row.held === row.ids.length;
+  const goesOn = attempt(row, () => {
+    if (isScored) scorePrompt(request, first, logits.length / keep, logits);
+    return !isRead || continueRow(row, logits.subarray(-engine.vocabularySize));
+  });
+  if (isRead) rows.admit();
+  if (!goesOn) rows.remove(at);
 }
 
 /** How prompts are read. */
@@ -73,18 +130,6 @@ export interface BatcherOptions {
 export function createBatcher(engine: Engine, { chunk = 128 }: BatcherOptions = {}): Batcher {
   const { maxPositions, vocabularySize } = engine;
   const rows = createRows<Row>(engine);
-
-  const readPrompt = async (): Promise<void> => {
-    const at = rows.readyCount;
-    const row = rows.all[at]!;
-    const first = row.start + row.held;
-    const ids = Int32Array.from(row.ids.slice(first, first + chunk));
-    const logits = await engine.run({ firstRow: at, lengths: [row.held], ids, keep: 1 });
-    row.held += ids.length;
-    if (row.start + row.held < row.ids.length) return;
-    rows.admit();
-    if (!continueRow(row, logits)) rows.remove(at);
-  };
 
   /** A row that is full goes on from the second half of what it holds, which is read again. */
   const slide = (at: number): void => {
@@ -103,7 +148,8 @@ export function createBatcher(engine: Engine, { chunk = 128 }: BatcherOptions = 
     // From the last to the first: a row that leaves is replaced by one that had its turn.
     for (let at = taking.length - 1; at >= 0; at -= 1) {
       const own = logits.subarray(at * vocabularySize, (at + 1) * vocabularySize);
-      if (!continueRow(taking[at]!, own)) rows.remove(at);
+      const row = taking[at]!;
+      if (!attempt(row, () => continueRow(row, own))) rows.remove(at);
     }
   };
 
@@ -111,6 +157,12 @@ export function createBatcher(engine: Engine, { chunk = 128 }: BatcherOptions = 
   const where = (count: number, holds: (row: Row) => boolean, act: (at: number) => void): void => {
     for (let at = count - 1; at >= 0; at -= 1) if (holds(rows.all[at]!)) act(at);
   };
+  const dropLeaving = (): void =>
+    where(
+      rows.all.length,
+      ({ isLeaving }) => isLeaving,
+      (at) => rows.remove(at),
+    );
 
   return {
     get size() {
@@ -126,12 +178,8 @@ export function createBatcher(engine: Engine, { chunk = 128 }: BatcherOptions = 
       return { leave: () => void (row.isLeaving = true) };
     },
     async step() {
-      where(
-        rows.all.length,
-        ({ isLeaving }) => isLeaving,
-        (at) => rows.remove(at),
-      );
-      if (rows.all.length > rows.readyCount) await readPrompt();
+      dropLeaving();
+      if (rows.all.length > rows.readyCount) await readPrompt(engine, rows, chunk);
       where(rows.readyCount, ({ held }) => held === maxPositions, slide);
       if (rows.readyCount > 0) await continueAll();
     },

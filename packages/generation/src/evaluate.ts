@@ -2,8 +2,9 @@
 // they are the same for every engine.
 
 import { UserError } from "@tessera/config";
-import type { Tokenizer } from "@tessera/tokenizer";
 import type { Engine } from "./engine.js";
+import { encodePair, type ModelTokenizer } from "./model_tokenizer.js";
+import { logSoftmax } from "./logprobs.js";
 
 /** A sequence of tokens. */
 export interface TokenSource {
@@ -41,13 +42,7 @@ export interface PerplexityOptions {
 const CHUNK = 64;
 
 /** Negative log-likelihood of `id` under `logits` [vocabulary], in nats. */
-export function tokenNll(logits: Float32Array, id: number): number {
-  let max = -Infinity;
-  for (const logit of logits) max = Math.max(max, logit);
-  let sum = 0;
-  for (const logit of logits) sum += Math.exp(logit - max);
-  return max - logits[id]! + Math.log(sum);
-}
+export const tokenNll = (logits: Float32Array, id: number): number => 0 - logSoftmax(logits)(id);
 
 /**
  * The perplexity of `source` in windows.
@@ -108,6 +103,7 @@ export interface LambadaResult {
   readonly passages: number;
   /** Passages whose last word is what the model continues them with. */
   readonly correct: number;
+  /** Share of the passages whose last word is right, from 0 to 1. */
   readonly accuracy: number;
   /** e to the mean negative log-likelihood of a last word, over all its tokens. */
   readonly perplexity: number;
@@ -126,7 +122,7 @@ export function splitPassage(text: string): readonly [context: string, word: str
 /** How often greedy decoding continues a passage with its last word. */
 export async function evaluateLambada(
   engine: Engine,
-  tokenizer: Tokenizer,
+  tokenizer: ModelTokenizer,
   passages: readonly string[],
   { progress, signal }: Pick<PerplexityOptions, "progress" | "signal"> = {},
 ): Promise<LambadaResult> {
@@ -134,9 +130,9 @@ export async function evaluateLambada(
   for (const passage of passages) {
     if (signal?.aborted) break;
     const [context, word] = splitPassage(passage);
-    const target = tokenizer.encode(word);
-    const before = tokenizer.encode(context).slice(-(engine.maxPositions - target.length + 1));
-    const { isRight, nll } = await evaluateLastWord(engine, before, target);
+    const [before, target] = encodePair(tokenizer, context, word);
+    const seen = before.slice(-(engine.maxPositions - target.length + 1));
+    const { isRight, nll } = await evaluateLastWord(engine, seen, target);
     correct += isRight ? 1 : 0;
     nats += nll;
     done += 1;

@@ -179,6 +179,10 @@ describe("generation", () => {
     await engine.close();
   });
 
+  const fail = (error: unknown): never => {
+    throw error;
+  };
+
   test("lets sequences leave and join between steps", async () => {
     const engine = engineOf(3);
     const together = createBatcher(engine, { chunk: 2 });
@@ -187,7 +191,7 @@ describe("generation", () => {
       const ids: number[] = [];
       taken.push(ids);
       const prompt = someIds(length, 256);
-      return together.add({ prompt, sampling, take: (id) => ids.push(id) < 30 });
+      return together.add({ prompt, sampling, take: (id) => ids.push(id) < 30, failed: fail });
     };
     const first = join(3);
     join(7);

@@ -15,23 +15,26 @@ export {
   type PerplexityOptions,
   type TokenSource,
 } from "./evaluate.js";
-export {
-  createTextServer,
-  type ServerLimits,
-  type TextServerOptions,
-} from "./server/text_server.js";
 export type { Engine, EngineCall, EngineOptions, ModelSizes } from "./engine.js";
 export {
   generate,
   generateAll,
-  encodePrompt,
   createSequence,
   type Finish,
+  type LogprobsRequest,
   type TextEvents,
   type TextRequest,
+  type TextToken,
   type Completion,
 } from "./generate.js";
+export {
+  encodePrompt,
+  encodeWhole,
+  type ModelTokenizer,
+  type PromptEncoding,
+} from "./model_tokenizer.js";
 export { modelEngine } from "./model_engine.js";
 export { onnxEngine, type OnnxEngineOptions } from "./onnx_engine.js";
-export { sampleToken, greedy, type Sampling } from "./sample.js";
+export type { RankedToken } from "./logprobs.js";
+export { sampleToken, greedy, type Sampling, type TokenHistory } from "./sample.js";
 export { createTextStream, type TextStream } from "./stop.js";

@@ -214,7 +214,14 @@ test("writes the text that the training model writes, with the same prompt and s
     modelEngine(model, params, { ...model.config, rows: 2 }),
     await onnxEngine(folder, config, { rows: 2, threads: 1 }),
   ];
-  const sampling = { temperature: 1, topK: 80, topP: 0.95, repetitionPenalty: 1.1, seed: 5 };
+  const sampling = {
+    ...greedy,
+    temperature: 1,
+    topK: 80,
+    topP: 0.95,
+    repetitionPenalty: 1.1,
+    seed: 5,
+  };
   const requests = ["to be", "or not to be, that is"].flatMap((prompt) => [
     { prompt, maxTokens: 30, sampling },
     { prompt, maxTokens: 30, sampling: greedy },

@@ -5,12 +5,22 @@ import { UserError } from "@tessera/config";
 import type { GptConfig } from "@tessera/gpt";
 import type * as Runtime from "onnxruntime-node";
 import { engineSizes, type Engine, type EngineOptions } from "./engine.js";
+import type { OnnxDevice } from "./onnx_devices.js";
+import { openSession } from "./onnx_session.js";
 import { createRowCache, type Elements, type RowCache } from "./row_cache.js";
 
-/** Sizes and threads of an engine on ONNX Runtime. */
+/** Sizes, threads and device of an engine on ONNX Runtime. */
 export interface OnnxEngineOptions extends EngineOptions {
   /** Default: one per core. */
   readonly threads?: number;
+  /** Default: "cpu". */
+  readonly device?: OnnxDevice;
+}
+
+/** An engine on ONNX Runtime. */
+export interface OnnxEngine extends Engine {
+  /** What computes: the device and, where some operations are left to the CPU, how many. */
+  readonly computesOn: string;
 }
 
 /** @throws UserError that says how to get onnxruntime-node, where it is not installed. */
@@ -35,20 +45,19 @@ interface CacheOfLayer {
 
 /**
  * The ONNX model in `folder`, which has `config`.
- * @throws UserError where `tessera convert` has not written it, or onnxruntime-node is not installed.
+ * @throws UserError where `tessera convert` has not written it, onnxruntime-node is not installed, or the device is not
+ * there, does not start, or would leave products of matrices to the CPU.
  */
 export async function onnxEngine(
   folder: string,
   config: GptConfig,
   options: OnnxEngineOptions = {},
-): Promise<Engine> {
+): Promise<OnnxEngine> {
   const { path, precision } = findOnnx(folder, config);
-  const { InferenceSession, Tensor } = await loadRuntime();
-  const session = await InferenceSession.create(path, {
-    intraOpNumThreads: options.threads ?? 0,
-    graphOptimizationLevel: "all",
-    logSeverityLevel: 3,
-  });
+  const runtime = await loadRuntime();
+  const { Tensor } = runtime;
+  const { device = "cpu", threads = 0 } = options;
+  const { session, confirmDevice } = await openSession(runtime, path, { device, threads });
   const { vocabularySize, kvHeadCount: heads } = config;
   const { rows, maxPositions } = engineSizes(config, options);
   const depth = config.hiddenSize / config.headCount;
@@ -58,7 +67,7 @@ export async function onnxEngine(
     new Tensor("int64", BigInt64Array.from(values, BigInt), dims);
   const wanted = [NAMES.logits, ...caches.map(({ added }) => added)];
 
-  return {
+  const engine: Engine = {
     name: "onnx",
     vocabularySize,
     maxPositions,
@@ -92,6 +101,9 @@ export async function onnxEngine(
     },
     close: () => session.release(),
   };
+  // A token in row 0, which holds none: the next one is written over it.
+  const token = { firstRow: 0, lengths: [0], ids: Int32Array.of(0), keep: 1 };
+  return { ...engine, computesOn: await confirmDevice(() => engine.run(token)) };
 }
 
 type FloatType = "float16" | "float32";

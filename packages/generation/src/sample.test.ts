@@ -1,17 +1,19 @@
 import { describe, expect, test } from "@jest/globals";
 import { streamKey, uniformAt } from "@tessera/random";
 import { byteTokenizer, gpt2Tokenizer, type Tokenizer } from "@tessera/tokenizer";
-import { sampleToken, greedy, createTextStream } from "./index.js";
+import { rankToken } from "./logprobs.js";
+import { sampleToken, greedy, createTextStream, type Sampling } from "./index.js";
 
 const logits = Float32Array.from([0, 2, 1, -1, 1.5]);
 const key = streamKey(1, "draws");
 
 /** How often each token is drawn. */
-function shares(changes: Partial<typeof greedy>, seen: readonly number[] = []): number[] {
+function shares(changes: Partial<Sampling>, seen: number[] = [], sampled = seen): number[] {
+  const history = { seen, sampled };
   const counts = [0, 0, 0, 0, 0];
   const draws = 4000;
   for (let n = 0; n < draws; n += 1) {
-    counts[sampleToken(logits, { ...greedy, ...changes }, uniformAt(key, n), seen)]! += 1;
+    counts[sampleToken(logits, { ...greedy, ...changes }, uniformAt(key, n), history)]! += 1;
   }
   return counts.map((count) => count / draws);
 }
@@ -34,13 +36,53 @@ describe("a choice", () => {
     ["top-p 0.5", { temperature: 1, topP: 0.5 }, [none, 2, none, none, 1.5], []],
     ["top-p 0.1", { temperature: 1, topP: 0.1 }, [none, 2, none, none, none], []],
     ["top-k 3, top-p 0.6", { temperature: 1, topK: 3, topP: 0.6 }, [none, 2, none, none, 1.5], []],
-    ["a penalty", { temperature: 1, repetitionPenalty: 2 }, [0, 1, 1, -2, 1.5], [1, 3, 1, 99]],
+    ["top-p 0", { temperature: 1, topP: 0 }, [none, 2, none, none, none], []],
+    ["min-p 0.5", { temperature: 1, minP: 0.5 }, [none, 2, none, none, 1.5], []],
+    ["min-p 0.3, temperature 2", { temperature: 2, minP: 0.3 }, [0, 1, 0.5, none, 0.75], []],
+    ["min-p 1", { temperature: 1, minP: 1 }, [none, 2, none, none, none], []],
+    [
+      "a repetition penalty",
+      { temperature: 1, repetitionPenalty: 2 },
+      [0, 1, 1, -2, 1.5],
+      [1, 3, 1, 99],
+    ],
+    ["a reward", { temperature: 1, repetitionPenalty: 0.5 }, [0, 2, 2, -1, 1.5], [2]],
+    [
+      "a presence penalty",
+      { temperature: 1, presencePenalty: 1 },
+      [0, 1, 1, -2, 1.5],
+      [1, 3, 1, 99],
+    ],
+    [
+      "a frequency penalty",
+      { temperature: 1, frequencyPenalty: 0.5 },
+      [0, 1, 1, -1.5, 1.5],
+      [1, 3, 1],
+    ],
+    [
+      "a bias",
+      {
+        temperature: 1,
+        logitBias: new Map([
+          [3, 4],
+          [1, -100],
+        ]),
+      },
+      [0, none, 1, 3, 1.5],
+      [],
+    ],
+    ["a bias at temperature 0", { logitBias: new Map([[3, 4]]) }, [none, none, none, 3, none], []],
   ])("with %s follows its distribution", (_name, changes, expected, seen) => {
     const found = shares(changes, seen);
     softmax(expected).forEach((share, id) => {
       expect(Math.abs(found[id]! - share)).toBeLessThan(0.025);
       if (share === 0) expect(found[id]).toBe(0);
     });
+  });
+
+  test("has presence and frequency penalties for what was sampled, not for the prompt", () => {
+    const found = shares({ presencePenalty: 9, frequencyPenalty: 9 }, [1, 1], []);
+    expect(found).toEqual([0, 1, 0, 0, 0]);
   });
 
   test("does not hang on the order of nearly equal logits", () => {
@@ -55,6 +97,19 @@ describe("a choice", () => {
 
   test("is refused where logits are no numbers", () => {
     expect(() => sampleToken(Float32Array.from([NaN, NaN]), greedy, 0.5)).toThrow(/logit of NaN/);
+  });
+});
+
+describe("log-probabilities", () => {
+  test("are those of the softmax, the likeliest first, and of equals the first", () => {
+    const expected = softmax([...logits, 2]).map(Math.log);
+    const { id, logprob, top } = rankToken(Float32Array.from([...logits, 2]), 3, 3);
+    expect(id).toBe(3);
+    expect(logprob).toBeCloseTo(expected[3]!, 12);
+    expect(top.map((one) => one.id)).toEqual([1, 5, 4]);
+    top.forEach((one) => expect(one.logprob).toBeCloseTo(expected[one.id]!, 12));
+    expect(rankToken(logits, 0, 0).top).toEqual([]);
+    expect(rankToken(logits, 0, 9).top.map((one) => one.id)).toEqual([1, 4, 2, 0, 3]);
   });
 });
 

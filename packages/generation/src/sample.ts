@@ -9,8 +9,16 @@ export interface Sampling {
   readonly topK: number;
   /** Samples from the fewest likeliest tokens that have this probability together; 1 for all. */
   readonly topP: number;
+  /** Samples from tokens that are at least this fraction as likely as the likeliest; 0 for all. */
+  readonly minP: number;
   /** Divides the positive logits of tokens that occurred before, and multiplies their negative ones. */
   readonly repetitionPenalty: number;
+  /** Subtracted from the logits of tokens that were sampled before. */
+  readonly presencePenalty: number;
+  /** Subtracted from the logit of a token for each time that it was sampled before. */
+  readonly frequencyPenalty: number;
+  /** Added to the logits of these ids. */
+  readonly logitBias: ReadonlyMap<number, number>;
   /** Token n is sampled with number n of this seed's stream. */
   readonly seed: number;
 }
@@ -20,22 +28,33 @@ export const greedy: Sampling = {
   temperature: 0,
   topK: 0,
   topP: 1,
+  minP: 0,
   repetitionPenalty: 1,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  logitBias: new Map(),
   seed: 0,
 };
 
+/** What penalties count: the ids before the token that is sampled. */
+export interface TokenHistory {
+  /** Prompt and text, as far as the model still sees them: what the repetition penalty is for. */
+  readonly seen: Iterable<number>;
+  /** What was sampled: what the presence and frequency penalties are for. */
+  readonly sampled: Iterable<number>;
+}
+
 /**
- * Samples an id by `logits` [vocabulary] with `uniform`, a number in (0, 1). `seen` are the tokens that the
- * repetition penalty is for. Order of steps: penalty (Keskar et al., 2019), temperature, top-k, top-p
- * (Holtzman et al., 2020).
+ * Samples an id by `logits` [vocabulary] with `uniform`, a number in (0, 1). Order of steps: bias, penalties
+ * (repetition: Keskar et al., 2019), temperature, top-k, top-p (Holtzman et al., 2020), min-p (Nguyen et al., 2024).
  */
 export function sampleToken(
   logits: Float32Array,
   sampling: Sampling,
   uniform: number,
-  seen: Iterable<number> = [],
+  history: TokenHistory = { seen: [], sampled: [] },
 ): number {
-  const scores = applyPenalty(logits, sampling.repetitionPenalty, seen);
+  const scores = adjustScores(logits, sampling, history);
   const best = argmax(scores);
   const max = scores[best]!;
   if (!Number.isFinite(max)) throw new Error(`the model gave a logit of ${max}`);
@@ -49,15 +68,32 @@ export function sampleToken(
     total += weights[id];
   });
   if (sampling.topP < 1) total = keepNucleus(weights, total, sampling.topP);
+  // The likeliest token has weight 1.
+  if (sampling.minP > 0) total = dropBelow(weights, sampling.minP);
   return pickToken(weights, total * uniform, best);
 }
 
-function applyPenalty(logits: Float32Array, penalty: number, seen: Iterable<number>): Float64Array {
+function adjustScores(
+  logits: Float32Array,
+  { logitBias, repetitionPenalty, presencePenalty, frequencyPenalty }: Sampling,
+  history: TokenHistory,
+): Float64Array {
   const scores = Float64Array.from(logits);
-  if (penalty === 1) return scores;
-  for (const id of new Set(seen)) {
-    const score = scores[id];
-    if (score !== undefined) scores[id] = score > 0 ? score / penalty : score * penalty;
+  const change = (id: number, by: (score: number) => number): void => {
+    if (id < scores.length) scores[id] = by(scores[id]!);
+  };
+  for (const [id, bias] of logitBias) change(id, (score) => score + bias);
+  if (repetitionPenalty !== 1) {
+    for (const id of new Set(history.seen)) {
+      change(id, (score) => (score > 0 ? score / repetitionPenalty : score * repetitionPenalty));
+    }
+  }
+  if (presencePenalty !== 0 || frequencyPenalty !== 0) {
+    const counts = new Map<number, number>();
+    for (const id of history.sampled) counts.set(id, (counts.get(id) ?? 0) + 1);
+    for (const [id, count] of counts) {
+      change(id, (score) => score - presencePenalty - frequencyPenalty * count);
+    }
   }
   return scores;
 }
@@ -98,12 +134,17 @@ function keepNucleus(weights: Float64Array, total: number, share: number): numbe
   // All weights below this together are less than what may be left out.
   const certain = ((1 - share) * total) / weights.length;
   const candidates = weights.filter((weight) => weight >= certain).sort();
-  let kept = 0;
-  let least = 0;
-  for (let i = candidates.length - 1; i >= 0 && kept < share * total; i -= 1) {
+  let [kept, least] = [0, Infinity];
+  // At least the likeliest one is kept.
+  for (let i = candidates.length - 1; i >= 0 && (kept < share * total || kept === 0); i -= 1) {
     least = candidates[i]!;
     kept += least;
   }
+  return dropBelow(weights, least);
+}
+
+/** Zeroes the weights below `least`. Returns the sum of the others. */
+function dropBelow(weights: Float64Array, least: number): number {
   let sum = 0;
   weights.forEach((weight, id) => {
     if (weight < least) weights[id] = 0;

@@ -10,6 +10,9 @@ export interface TextStream {
   end(): string;
   /** Whether a stop text was found; then there is no more text. */
   readonly isStopped: boolean;
+  /** Characters that were decoded, and of these given: code points, as in Python. */
+  readonly decoded: number;
+  readonly given: number;
 }
 
 /** The text of ids up to, and without, the first of `stops`. */
@@ -20,18 +23,24 @@ export function createTextStream(
   const stream = decodeStream(tokenizer);
   let held = "";
   let isStopped = false;
+  let [decoded, given] = [0, 0];
+  const give = (text: string): string => {
+    given += lengthOf(text);
+    return text;
+  };
   const take = (text: string, isLast: boolean): string => {
     if (isStopped) return "";
+    decoded += lengthOf(text);
     held += text;
     const at = firstOf(held, stops);
     if (at >= 0) {
       isStopped = true;
-      return held.slice(0, at);
+      return give(held.slice(0, at));
     }
     const certain = isLast ? held.length : held.length - couldBegin(held, stops);
     const shown = held.slice(0, certain);
     held = held.slice(certain);
-    return shown;
+    return give(shown);
   };
   return {
     push: (id) => take(stream.push(id), false),
@@ -39,7 +48,20 @@ export function createTextStream(
     get isStopped() {
       return isStopped;
     },
+    get decoded() {
+      return decoded;
+    },
+    get given() {
+      return given;
+    },
   };
+}
+
+/** The characters of a text: code points. */
+export function lengthOf(text: string): number {
+  let length = 0;
+  for (const _character of text) length += 1;
+  return length;
 }
 
 /** Where the first stop text begins, or -1. */

@@ -6,12 +6,14 @@ import type { Activation, Rotary } from "@tessera/layers";
 /** The architecture of a GPT. See `gptConfig` for defaults. */
 export interface GptConfig {
   readonly layerCount: number;
+  /** Width of the residual stream: Megatron's `--hidden-size`, Hugging Face's `hidden_size` or `n_embd`. */
   readonly hiddenSize: number;
   readonly headCount: number;
   /** Number of KV heads, a divisor of `headCount`: fewer in grouped-query attention. */
   readonly kvHeadCount: number;
   /** Width of the MLP after its activation function. */
   readonly ffnHiddenSize: number;
+  /** Rows of the embedding. Not padded: no size depends on the number of ranks. */
   readonly vocabularySize: number;
   /** The longest sequence, in tokens. */
   readonly maxPositions: number;
@@ -22,6 +24,7 @@ export interface GptConfig {
   readonly activation: Activation;
   /** Norm before attention and MLP, and before the head: layer norm or RMS norm. */
   readonly norm: "layer" | "rms";
+  /** Added to the variance in norms. */
   readonly normEpsilon: number;
   /** Whether attention and MLP run in parallel after one norm, as in GPT-J. */
   readonly parallelBlock: boolean;
@@ -41,8 +44,11 @@ export type Positions =
 
 /** Which linear layers have a bias. */
 export interface Biases {
+  /** On queries, keys, values and the output of attention. */
   readonly attention: boolean;
+  /** On both products of the MLP. */
   readonly mlp: boolean;
+  /** On the logits. */
   readonly head: boolean;
 }
 

@@ -1,6 +1,7 @@
 // A GPT's configuration as JSON. Keys are those of the first version, so that all checkpoints can be read.
 
 import { UserError } from "@tessera/config";
+import { describeIssue } from "@tessera/config/issues";
 import * as v from "valibot";
 import { gptConfig, type GptConfig } from "./config.js";
 
@@ -67,8 +68,7 @@ export function saveConfig(config: GptConfig): SavedConfig {
 export function parseConfig(json: unknown, where: string): GptConfig {
   const parsed = v.safeParse(SavedConfig, json, { abortEarly: true });
   if (!parsed.success) {
-    const [issue] = parsed.issues;
-    throw new UserError(`${where}: config.${v.getDotPath(issue) ?? ""}: ${issue.message}`);
+    throw new UserError(`${where}: config.${describeIssue(parsed.issues)}`);
   }
   const { keyHeadCount, innerSize, initDeviation, positions, ...same } = parsed.output;
   // Annotated, so that a field which is not saved does not compile.

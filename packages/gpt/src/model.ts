@@ -43,6 +43,7 @@ export function gptModel(config: GptConfig): Model<GptParams> {
     family: gptFamily,
     config: saveConfig(config),
     identity: describeIdentity(config),
+    settings: describeSettings(config),
     layerCount: config.layerCount,
     hiddenSize: width,
   };
@@ -66,6 +67,14 @@ function describeIdentity({ dropout: _dropout, ...config }: GptConfig): Model["i
     ),
   );
 }
+
+const describeSettings = ({ dropout }: GptConfig): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(dropout).map(([where, probability]) => [
+      `dropout.${where}`,
+      String(probability),
+    ]),
+  );
 
 /** A GPT on one rank, with its configuration. */
 export interface Gpt extends FullModel<GptParams> {

@@ -3,9 +3,10 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import type { HostMemory } from "@tessera/kernels/memory";
 import { NativeBackend, registerNativeBackend, type Addon } from "@tessera/native-backend";
-import { findAddon, loadAddon } from "./addon.js";
-import type { ThreadEnvironment } from "./threads.js";
+import { findAddon, loadAddon, type CpuAddon } from "./addon.js";
+import { threadCount, type ThreadEnvironment } from "./threads.js";
 
+/** The tfjs backend `native`: kernels in C++, on the threads of this process. Activations may be stored in 16 bits. */
 export class CpuBackend extends NativeBackend implements HostMemory {
   constructor(addon: Addon) {
     super(addon, ["fp32", "bf16", "fp16"]);
@@ -21,15 +22,41 @@ export class CpuBackend extends NativeBackend implements HostMemory {
   }
 }
 
-/** Whether `loadNative` would find an addon that this machine can run. */
-export const isAvailable = (): boolean => findAddon() !== null;
+/** Loaded once in a process: the addon, or why there is none. */
+let opened: { readonly addon: CpuAddon } | { readonly reason: string } | undefined;
+
+function open(): NonNullable<typeof opened> {
+  const found = findAddon();
+  if ("reason" in found) return found;
+  try {
+    return { addon: loadAddon(found.file) };
+  } catch (error) {
+    const [line = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
+    return { reason: `${found.file} does not load: ${line}` };
+  }
+}
+
+/** Why `loadNative` loads nothing on this machine: "it is not built here, and ...". Null where it does. */
+export function whyUnavailable(): string | null {
+  opened ??= open();
+  return "reason" in opened ? opened.reason : null;
+}
+
+/** Whether `loadNative` loads an addon on this machine. */
+export const isAvailable = (): boolean => whyUnavailable() === null;
 
 /**
  * Registers the backend `native` with the threads that `environment` (`process.env`) grants, and
- * returns true; returns false where no addon is built, and leaves tfjs as it was. `file` is the
- * addon, where it is not the one that `isAvailable` finds.
+ * returns true; returns false where there is no addon that loads (`whyUnavailable`), and leaves tfjs as it was.
  */
-export function loadNative(environment: ThreadEnvironment, file = findAddon()): boolean {
-  if (file === null) return false;
-  return registerNativeBackend("native", new CpuBackend(loadAddon(file, environment)));
+export function loadNative(environment: ThreadEnvironment): boolean {
+  opened ??= open();
+  if ("reason" in opened) return false;
+  return registerAddon(opened.addon, environment);
+}
+
+/** Registers `addon` as the backend `native`, with the threads that `environment` grants. */
+export function registerAddon(addon: CpuAddon, environment: ThreadEnvironment): boolean {
+  addon.setThreads(threadCount(environment, addon.processors()));
+  return registerNativeBackend("native", new CpuBackend(addon));
 }

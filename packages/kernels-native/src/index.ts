@@ -1,2 +1,2 @@
-export { CpuBackend, isAvailable, loadNative } from "./backend.js";
+export { CpuBackend, isAvailable, loadNative, whyUnavailable } from "./backend.js";
 export { threadCount, type ThreadEnvironment } from "./threads.js";

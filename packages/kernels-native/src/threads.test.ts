@@ -1,5 +1,4 @@
 import { describe, expect, test } from "@jest/globals";
-import { levelsFor } from "./addon.js";
 import { threadCount } from "./index.js";
 
 describe("threads", () => {
@@ -20,12 +19,4 @@ describe("threads", () => {
       `OMP_NUM_THREADS is "${text}", must be a whole number of threads above 0`,
     );
   });
-});
-
-test("a processor runs the binaries of its level and below", () => {
-  const v3 = ["avx2", "fma", "f16c", "bmi2", "movbe"];
-  const v4 = [...v3, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"];
-  expect(levelsFor(new Set())).toEqual(["baseline"]);
-  expect(levelsFor(new Set(v3))).toEqual(["v3", "baseline"]);
-  expect(levelsFor(new Set(v4))).toEqual(["v4", "v3", "baseline"]);
 });

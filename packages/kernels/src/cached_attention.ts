@@ -14,6 +14,7 @@ import { causalAttention } from "./attention.js";
 import { expectShape, kernel, type Shape } from "./kernel.js";
 import { put } from "./put.js";
 
+/** Which rows of a KV cache a call of `cachedAttention` reads and extends, and its scale of logits. */
 export type CachedAttentionAttributes = Readonly<{
   scale: number;
   /** The cache's row that the first row of the batch continues; the others follow it. */

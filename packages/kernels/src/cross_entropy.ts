@@ -17,6 +17,7 @@ import {
 } from "@tensorflow/tfjs-core";
 import {
   asRows,
+  call,
   expectShape,
   kernel,
   sizeOf,
@@ -61,7 +62,7 @@ function gradientsOf(inputs: Given<Tensor>) {
     loss: lossOf(logits, inputs),
     dx: reshape(matMul(dLogits, table), x.shape),
     dTable: matMul<Tensor>(transpose(dLogits), asRows(x)),
-    ...(bias && { dBias: sumRows.composite({ dy: dLogits }, {}).dBias }),
+    ...(bias && { dBias: call(sumRows, { dy: dLogits }, {}).dBias }),
   };
 }
 
@@ -85,7 +86,9 @@ const MIB = 2 ** 20;
 
 /** Sizes of an LM head's operands: x [tokens, width], table [vocabulary, width]. */
 export interface HeadSizes {
+  /** Batch times time. */
   readonly tokens: number;
+  /** The hidden size. */
   readonly width: number;
   readonly vocabulary: number;
   /** Of an activation. */

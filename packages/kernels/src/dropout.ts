@@ -20,6 +20,7 @@ export type RandomSlice = Readonly<{
   key: readonly number[];
 }>;
 
+/** The attributes by which random kernels fill a slice of a tensor, whose full shape the values depend on. */
 export const randomSlice = ({ shape, start, size }: TensorSlice, key: Key): RandomSlice => ({
   shape,
   start,

@@ -14,6 +14,7 @@ import {
 } from "@tensorflow/tfjs-core";
 import { expectShape, kernel } from "./kernel.js";
 
+/** GELU by its approximation with tanh, as in GPT-2, or exactly, by the error function. */
 export type GeluForm = "tanh" | "erf";
 
 const A = Math.sqrt(2 / Math.PI);

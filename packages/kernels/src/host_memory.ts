@@ -5,6 +5,7 @@ import { engine, type TensorInfo } from "@tensorflow/tfjs-core";
 import type { Shape } from "./kernel.js";
 import type { Storage } from "./storage.js";
 
+/** A backend whose tensors are in this process's memory, where others may read and write them without a copy. */
 export interface HostMemory {
   /** The address of the first element. Valid for as long as a tensor holds that data. */
   address(tensor: TensorInfo): number;

@@ -13,8 +13,11 @@ import {
   type Tensor2D,
 } from "@tensorflow/tfjs-core";
 
+/** The sizes of a tensor's dimensions, the outermost first. */
 export type Shape = readonly number[];
+/** A constant of a call of a kernel: what is no tensor. */
 export type Attribute = number | boolean | string | readonly number[];
+/** The constants of a call, by name. */
 export type Attributes = Readonly<Record<string, Attribute>>;
 
 export type NoAttributes = Readonly<Record<string, never>>;

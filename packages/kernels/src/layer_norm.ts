@@ -1,7 +1,7 @@
 // Layer normalization (Ba et al., 2016) over the last dimension, and its backward.
 
 import { add, mean, mul, reshape, rsqrt, square, sub } from "@tensorflow/tfjs-core";
-import { asRows, expectShape, kernel, sizeOf, widthOf } from "./kernel.js";
+import { asRows, call, expectShape, kernel, sizeOf, widthOf } from "./kernel.js";
 import { sumRows } from "./product.js";
 
 /** y [..., C] = (x - mean) rstd gain + bias; mean and rstd [rows, 1] are kept for backward. */
@@ -47,8 +47,8 @@ export const layerNormGradient = kernel({
     const dx = mul(sub(sub(g, mean(g, 1, true)), along), rstd);
     return {
       dx: reshape(dx, x.shape),
-      dGain: sumRows.composite({ dy: mul(rows, h) }, {}).dBias,
-      dBias: sumRows.composite({ dy: rows }, {}).dBias,
+      dGain: call(sumRows, { dy: mul(rows, h) }, {}).dBias,
+      dBias: call(sumRows, { dy: rows }, {}).dBias,
     };
   },
 });

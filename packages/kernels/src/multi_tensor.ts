@@ -66,7 +66,10 @@ export function callMultiTensor<
   return outputs;
 }
 
-/** @throws Error where the lists have different lengths. */
+/**
+ * The shapes of lists of tensors that stand side by side, one entry for each parameter.
+ * @throws Error where the lists have different lengths.
+ */
 export function listShapes<L extends string, I extends string>(
   { name, lists, inputs }: { name: string; lists: readonly L[]; inputs: readonly I[] },
   given: Lists<L, I, { readonly shape: Shape }>,

@@ -106,6 +106,7 @@ function adamUpdate(tensors: AdamTensors, attributes: AdamAttributes, weightDeca
   return { param: sub<Tensor>(decayed, update), mean, square: moment };
 }
 
+/** Settings of one step of `sgd`, for all parameters of a list. */
 export type SgdAttributes = Readonly<{
   learningRate: number;
   momentum: number;

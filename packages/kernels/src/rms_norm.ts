@@ -2,7 +2,7 @@
 // backward.
 
 import { add, mean, mul, reshape, rsqrt, square, sub } from "@tensorflow/tfjs-core";
-import { asRows, expectShape, kernel, sizeOf, widthOf } from "./kernel.js";
+import { asRows, call, expectShape, kernel, sizeOf, widthOf } from "./kernel.js";
 import { sumRows } from "./product.js";
 
 /** y [..., C] = x rstd gain, with rstd [rows, 1] = 1 / sqrt(mean(x^2) + epsilon). */
@@ -38,7 +38,7 @@ export const rmsNormGradient = kernel({
     const dx = mul(sub(g, mul(h, mean(mul(g, h), 1, true))), rstd);
     return {
       dx: reshape(dx, x.shape),
-      dGain: sumRows.composite({ dy: mul(rows, h) }, {}).dBias,
+      dGain: call(sumRows, { dy: mul(rows, h) }, {}).dBias,
     };
   },
 });

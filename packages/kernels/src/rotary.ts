@@ -18,6 +18,7 @@ import { kernel, type Shape } from "./kernel.js";
 /** Which elements of a head turn together: d with d + dims / 2 (GPT-NeoX, Llama), or 2 d with 2 d + 1 (GPT-J). */
 export type RotaryPairs = "halves" | "neighbours";
 
+/** How positions rotate queries and keys (Su et al., 2021). */
 export type RotaryAttributes = Readonly<{
   /** Pair i of a head turns by position / base^(2 i / dims). */
   base: number;

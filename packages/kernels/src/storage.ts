@@ -3,8 +3,10 @@
 
 import { engine, type DataType, type TensorInfo } from "@tensorflow/tfjs-core";
 
+/** How floating-point elements are stored: 32 or 16 bits. To tfjs each is `float32`. */
 export type FloatStorage = "fp32" | "bf16" | "fp16";
 
+/** How the elements of a tensor are stored. */
 export type Storage = FloatStorage | "int32" | "bool";
 
 /** Every storage, in the order of their numbers in native code. */
@@ -15,6 +17,7 @@ const BYTES: Readonly<Record<Storage, number>> = { fp32: 4, int32: 4, bool: 1, b
 /** Bytes of `size` elements. */
 export const storageBytes = (storage: Storage, size: number): number => BYTES[storage] * size;
 
+/** Whether elements that are stored so are floating-point numbers. */
 export const isFloatStorage = (storage: Storage): storage is FloatStorage =>
   storage !== "int32" && storage !== "bool";
 

@@ -16,6 +16,7 @@ export const silu = kernel({
   composite: ({ x }) => ({ y: mul(x, sigmoid(x)) }),
 });
 
+/** Gradient of `silu`: x, dy [...] -> dx [...]. */
 export const siluGradient = kernel({
   name: "TesseraSiluGradient",
   inputs: ["x", "dy"],
@@ -47,6 +48,7 @@ export const swiglu = kernel({
   },
 });
 
+/** Gradient of `swiglu`: x [..., 2 F], dy [..., F] -> dx [..., 2 F]. */
 export const swigluGradient = kernel({
   name: "TesseraSwigluGradient",
   inputs: ["x", "dy"],

@@ -13,4 +13,4 @@ export {
   type MpiFamily,
 } from "./launch_command.js";
 export type { Environment } from "./launchers/launcher.js";
-export { resolveWorld, type JobRank } from "./resolve_world.js";
+export { resolveSize, resolveWorld, type JobRank } from "./resolve_world.js";

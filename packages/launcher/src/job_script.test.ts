@@ -52,6 +52,7 @@ test.each(Object.values(CLUSTERS))(
     expect(formatJobScript({ ...request, cluster })).not.toMatch(/gpu|rocm|cuda/i);
     const script = formatJobScript({ ...request, cluster, gpusPerNode: 4 });
     expect(script).toContain("#SBATCH --gpus-per-node=4\n");
+    expect(script).toContain("engines of Tessera compute on processors.\n");
   },
 );
 

@@ -47,6 +47,9 @@ export function formatJobScript(request: JobRequest): string {
     "",
     "set -eu",
     "",
+    ...((request.gpusPerNode ?? 0) === 0
+      ? []
+      : ["# The GPUs are the program's to use: engines of Tessera compute on processors.", ""]),
     ...environmentLines(request),
     // What srun gives each task does not follow from the job since Slurm 22.05.
     ...(cpus === null ? [] : [`export SRUN_CPUS_PER_TASK=${cpus} OMP_NUM_THREADS=${cpus}`, ""]),

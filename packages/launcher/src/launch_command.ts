@@ -18,27 +18,51 @@ export type MpiFamily = "Open MPI" | "MPICH";
 
 /** The implementation that `mpirun --version` names; null for another. */
 export const parseMpiFamily = (version: string): MpiFamily | null =>
-  version.includes("Open MPI") || version.includes("Open RTE")
-    ? "Open MPI"
-    : /HYDRA|MPICH/i.test(version)
-      ? "MPICH"
-      : null;
+  // As mpirun, orterun and Debian's mpirun.openmpi say it.
+  /Open ?MPI|Open ?RTE/.test(version) ? "Open MPI" : /HYDRA|MPICH/i.test(version) ? "MPICH" : null;
 
 /** Arguments of mpirun, with which each line that a rank prints is tagged with its rank. */
 export function mpirunArguments(family: MpiFamily, request: LaunchRequest): string[] {
   const { program, ranks, asRoot } = request;
   const count = ["-n", String(ranks)];
-  if (family === "MPICH") return ["-prepend-rank", ...count, ...program];
+  if (family === "MPICH") return ["-prepend-rank", "-iface", "lo", ...count, ...program];
   const root = asRoot ? ["--allow-run-as-root"] : [];
   // Ranks share processors by their thread counts: a core each would leave some unused.
   return [...root, "--oversubscribe", "--bind-to", "none", "--tag-output", ...count, ...program];
 }
 
-/** Variables to add to the ranks' environment. */
-export const launchEnvironment = (env: Environment, request: LaunchRequest): Environment =>
-  env["OMP_NUM_THREADS"] === undefined
-    ? { OMP_NUM_THREADS: String(threadsPerRank(request.ranks, request.processors)) }
-    : {};
+/**
+ * What keeps the ranks of one host to its memory and its loopback address: else they listen for others on every
+ * network. A variable that an implementation does not know is none to it.
+ */
+const LOOPBACK: Readonly<Record<MpiFamily, Environment>> = {
+  "Open MPI": {
+    OMPI_MCA_pml: "ob1",
+    OMPI_MCA_btl: "self,vader",
+    OMPI_MCA_oob_tcp_if_include: "127.0.0.0/8",
+    PRTE_MCA_prte_if_include: "127.0.0.0/8",
+    PMIX_MCA_ptl_tcp_if_include: "127.0.0.0/8",
+  },
+  MPICH: { UCX_NET_DEVICES: "lo", FI_TCP_IFACE: "lo", FI_SOCKETS_IFACE: "lo" },
+};
+
+/**
+ * Variables to add to those of mpirun, which its ranks get too. What `env` says already stays.
+ * @param preload a library to preload into mpirun alone; null for none.
+ */
+export function launchEnvironment(
+  env: Environment,
+  family: MpiFamily,
+  { ranks, processors }: LaunchRequest,
+  preload: string | null,
+): Environment {
+  const wanted: Environment = {
+    ...LOOPBACK[family],
+    OMP_NUM_THREADS: String(threadsPerRank(ranks, processors)),
+    ...(preload !== null && { LD_PRELOAD: preload }),
+  };
+  return Object.fromEntries(Object.entries(wanted).filter(([name]) => env[name] === undefined));
+}
 
 const TAG = /\[\d+,\d+\]<(?:stdout|stderr)>:/g;
 

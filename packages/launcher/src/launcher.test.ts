@@ -1,7 +1,15 @@
 // Environments as the launchers' documentation gives them, and what contradicts itself.
 
 import { describe, expect, test } from "@jest/globals";
-import { bind, expandCounts, expandHosts, prefixRank, resolveWorld } from "./index.js";
+import {
+  bind,
+  expandCounts,
+  expandHosts,
+  launchEnvironment,
+  mpirunArguments,
+  prefixRank,
+  resolveWorld,
+} from "./index.js";
 
 const slurm = {
   SLURM_JOB_ID: "7",
@@ -78,7 +86,11 @@ describe("is refused:", () => {
     ],
     ["a rank outside of the world", { ...openMpi, OMPI_COMM_WORLD_RANK: "4" }, "must be below"],
     ["no number", { ...slurm, SLURM_PROCID: "two" }, 'SLURM_PROCID is "two"'],
-    ["a missing rank", { WORLD_SIZE: "4" }, 'RANK is "", must be a whole number'],
+    [
+      "a missing rank",
+      { PMI_SIZE: "4", MPI_LOCALRANKID: "0" },
+      'PMI_RANK is "", must be a whole number',
+    ],
     [
       "two launchers that disagree",
       { ...torchrun, ...openMpi },
@@ -162,4 +174,22 @@ test("a line of mpirun's output has its rank in front, also where the rank wrote
     "[0] To be, or not",
   );
   expect(prefixRank("mpirun noticed [1,2] that")).toBe("mpirun noticed [1,2] that");
+});
+
+test("ranks of one host are kept to loopback, unless the user says otherwise", () => {
+  const request = { program: ["app"], ranks: 2, processors: 8, asRoot: false };
+  const env = { OMPI_MCA_pml: "ucx" };
+  expect(launchEnvironment(env, "Open MPI", request, "/loopback.so")).toEqual({
+    OMPI_MCA_btl: "self,vader",
+    OMPI_MCA_oob_tcp_if_include: "127.0.0.0/8",
+    PRTE_MCA_prte_if_include: "127.0.0.0/8",
+    PMIX_MCA_ptl_tcp_if_include: "127.0.0.0/8",
+    OMP_NUM_THREADS: "4",
+    LD_PRELOAD: "/loopback.so",
+  });
+  const { LD_PRELOAD, UCX_NET_DEVICES } = launchEnvironment({}, "MPICH", request, null);
+  expect({ LD_PRELOAD, UCX_NET_DEVICES }).toEqual({ UCX_NET_DEVICES: "lo" });
+  expect(mpirunArguments("MPICH", request)).toEqual([
+    ...["-prepend-rank", "-iface", "lo", "-n", "2", "app"],
+  ]);
 });

@@ -47,6 +47,7 @@ export interface Rotary {
 
 /** The sizes of an attention layer. */
 export interface AttentionOptions {
+  /** The hidden size: x and y are [batch, time, width]. */
   readonly width: number;
   readonly heads: number;
   /** Number of KV heads, a divisor of `heads`. Default: `heads`. */

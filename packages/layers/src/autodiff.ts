@@ -1,6 +1,6 @@
 // A layer from its forward alone: tfjs derives the backward. To do so it runs forward once more, as `recompute` does.
 
-import "@tensorflow/tfjs"; // registers the gradients of all ops
+import "./register_gradients.js";
 import { grads, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import {
   leaves,

@@ -1,7 +1,7 @@
 // What must hold for every layer, whatever it computes. A test passes each layer to these functions, so that a new
 // layer is one more row in its table.
 
-import "@tensorflow/tfjs"; // registers the gradients that `compareWithAutodiff` needs
+import "./register_gradients.js";
 import {
   add,
   grads,

@@ -21,6 +21,7 @@ export type LinearSaved = { readonly x: Tensor };
 
 /** The sizes of a linear layer, and how it is sharded. */
 export interface LinearOptions {
+  /** x is [..., inFeatures]. */
   readonly inFeatures: number;
   /** The width of y, or several dimensions that are flattened in y: [2, width] for a fused pair of projections. */
   readonly outFeatures: number | readonly number[];

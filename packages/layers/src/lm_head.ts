@@ -18,6 +18,7 @@ import type { ForwardContext } from "./forward_context.js";
 /** ids [batch, time] (int32) -> activations [batch, time, width]. Like a `Layer`, but ids have no gradient. */
 export interface InputEmbedding<P extends Tree, S extends Tree> {
   readonly spec: Like<P, ParamSpec>;
+  /** ids [batch, time] of int32 -> activations [batch, time, hidden], and what to save for backward. */
   forward(params: P, ids: Tensor, ctx: ForwardContext): readonly [y: Tensor, saved: S];
   /** Each parameter's gradient goes to `sink`. Frees `saved`. */
   backward(params: P, saved: S, dy: Tensor, sink: GradientSink<P>, ctx: ForwardContext): void;

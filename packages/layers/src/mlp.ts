@@ -12,6 +12,7 @@ export type Activation = "gelu" | "swiglu";
 
 /** The sizes of an MLP. */
 export interface MlpOptions {
+  /** The hidden size: x and y are [batch, time, width]. */
   readonly width: number;
   /** Width after the activation function: 4 times `width` in GPT-2. */
   readonly ffnWidth: number;

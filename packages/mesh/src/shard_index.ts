@@ -2,6 +2,7 @@
 
 /** Shard `index` of `count`. */
 export interface ShardIndex {
+  /** From 0. */
   readonly index: number;
   readonly count: number;
 }

@@ -18,6 +18,7 @@ import type { Recomputation } from "./recomputation.js";
 export interface TokenBatch {
   /** [batch, time] (int32). */
   readonly ids: Tensor;
+  /** What each position should predict, and how much its loss counts. */
   readonly targets: Targets;
   /** Position of each token, for packed documents: see `ForwardContext`. */
   readonly positions?: Tensor;
@@ -86,6 +87,8 @@ export interface Model<P extends Tree = Tree> {
    * model that is the same in all of them.
    */
   readonly identity: Readonly<Record<string, string>>;
+  /** Settings that change what training computes, and not what is trained, by name. Default: none. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** Number of layers, which pipeline parallelism distributes over stages. */
   readonly layerCount: number;
   /** The width of activations between layers. */

@@ -38,24 +38,30 @@ function prepare(folder: string, key: string): void {
   writeFileSync(stamp, key);
 }
 
+const formatDefinitions = (definitions: Definitions): readonly string[] =>
+  Object.entries(definitions).map(([name, value]) => `-D${name}=${value}`);
+
 /**
  * Compiles the CMake project in `root` in its subfolder `folder`, and returns the path of that folder.
- * `tools` describes the tools of this machine: with others, everything is compiled again.
+ * `tools` describes the tools of this machine: with others, or with other `definitions`, everything is compiled again;
+ * with other `changes`, only what CMake finds to depend on them. Default: none.
  */
 export function compile(
   root: string,
   folder: string,
   tools: object,
   definitions: Definitions,
+  changes: Definitions = {},
 ): string {
-  const given = Object.entries(definitions).map(([name, value]) => `-D${name}=${value}`);
+  const given = formatDefinitions(definitions);
   const { CXX, CXXFLAGS, LDFLAGS } = process.env;
   const build = path.join(root, folder);
   prepare(build, JSON.stringify([root, tools, given, CXX, CXXFLAGS, LDFLAGS]));
-  const run = (args: readonly string[]) =>
-    execFileSync("cmake", args, { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
-  run(["-S", root, "-B", build, ...given]);
-  run(["--build", build, "--parallel", "2"]);
+  const run = (args: readonly string[], stdout: "inherit" | "ignore") =>
+    execFileSync("cmake", args, { cwd: root, stdio: ["ignore", stdout, "inherit"] });
+  run(["-S", root, "-B", build, ...given, ...formatDefinitions(changes)], "ignore");
+  // A line for each file, with the part that is done.
+  run(["--build", build, "--parallel", "2"], process.stdout.isTTY ? "inherit" : "ignore");
   return build;
 }
 

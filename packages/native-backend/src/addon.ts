@@ -17,6 +17,7 @@ export interface NativeContract {
   readonly fp32Outputs: readonly string[];
 }
 
+/** Memory of a native backend, in bytes. */
 export interface MemoryFigures {
   /** Bytes that tensors hold now. */
   readonly allocated: number;

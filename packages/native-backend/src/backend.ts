@@ -24,8 +24,10 @@ import { NativeMemory } from "./native_memory.js";
 import { CallPacker, NO_SLOT } from "./pack_call.js";
 import { TensorData, TensorDataStorage, type DataOwner } from "./tensor_data.js";
 
+/** The tensors of a call, or lists of them, by the names of the kernel's contract. */
 export type Inputs = Readonly<Record<string, TensorInfo | readonly TensorInfo[] | undefined>>;
 
+/** Shape and dtype of a tensor that a call returns. */
 export interface OutputInfo {
   readonly shape: Shape;
   readonly dtype: DataType;
@@ -38,6 +40,10 @@ interface CallOutput {
   readonly isNew: boolean;
 }
 
+/**
+ * A tfjs backend over an addon: tensors are in the addon's memory, kernels that it has run there, all others on tfjs's
+ * CPU backend.
+ */
 export class NativeBackend extends MathBackendCPU implements StorageBackend {
   readonly contracts: ReadonlyMap<string, IndexedContract>;
   private readonly packer = new CallPacker();

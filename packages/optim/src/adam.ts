@@ -7,9 +7,13 @@ import type { Decays, Optimizer } from "./optimizer.js";
 
 /** Hyperparameters of Adam. */
 export interface AdamOptions {
+  /** Decay of the mean of gradients. */
   readonly beta1: number;
+  /** Decay of the mean of their squares. */
   readonly beta2: number;
+  /** Added to the root of the second moment. */
   readonly epsilon: number;
+  /** Of parameters whose spec has `decay`: decoupled in AdamW, added to the gradient in Adam. */
   readonly weightDecay: number;
   /** AdamW, whose decay acts on the weights; else Adam, whose decay is part of the gradient. */
   readonly decoupled: boolean;

@@ -18,6 +18,7 @@ export {
   warmup,
   type LearningRateSchedule,
   type Phase,
+  type WarmupCurve,
 } from "./schedules/schedule.js";
 export {
   stableDecay,

@@ -6,6 +6,7 @@ import type { Decays, Optimizer } from "./optimizer.js";
 
 /** Hyperparameters of SGD. */
 export interface SgdOptions {
+  /** What remains of the velocity of the step before. 0 is plain gradient descent. */
   readonly momentum: number;
   /** L2, as part of the gradient. */
   readonly weightDecay: number;

@@ -12,6 +12,7 @@ export interface FlatRange {
   readonly slice: TensorSlice;
   /** Offset of the first element in the slice, in row-major order. */
   readonly sliceOffset: number;
+  /** In elements. */
   readonly size: number;
   /** Offset of the first element in the tensor. Elements that no range covers are padding. */
   readonly tensorOffset: number;

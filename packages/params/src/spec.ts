@@ -92,7 +92,10 @@ export function bucketKey({
   return `${sharding} ${isTensorParallel} ${isTiedAcrossStages} ${decay}`;
 }
 
-/** @throws UserError that names the first parameter that cannot be sharded over `count` ranks. */
+/**
+ * Refuses a degree of tensor parallelism that some parameter cannot be sharded by.
+ * @throws UserError that names the first parameter that cannot be sharded over `count` ranks.
+ */
 export function checkPartition(spec: TreeOf<ParamSpec>, count: number): void {
   for (const [path, leaf] of leaves<ParamSpec>(spec)) shardSlice(leaf, { index: 0, count }, path);
 }

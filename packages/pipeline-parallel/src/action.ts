@@ -22,7 +22,9 @@ export type PipelineSchedule = readonly Action[];
 
 /** The sizes of a pipeline. */
 export interface Pipeline {
+  /** Ranks along the pipeline. */
   readonly stages: number;
+  /** Microbatches of a step. */
   readonly microbatches: number;
   /** Model chunks on each stage. */
   readonly chunks: number;

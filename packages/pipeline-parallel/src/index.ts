@@ -21,6 +21,7 @@ export {
 } from "./execute.js";
 export { deferGradients, type DeferredGradients } from "./defer_gradients.js";
 export {
+  checkSchedule,
   scheduleKinds,
   createSchedules,
   type ScheduleKind,

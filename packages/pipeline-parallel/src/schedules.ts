@@ -91,14 +91,13 @@ export type ScheduleKind = keyof typeof scheduleMakers;
 export const scheduleKinds = Object.keys(scheduleMakers) as ScheduleKind[];
 
 /**
- * The schedules of all stages.
+ * Refuses a pipeline that a kind of schedule cannot be made for.
  * @throws UserError where `kind` does not support the pipeline's sizes.
  */
-export function createSchedules(
+export function checkSchedule(
   kind: ScheduleKind,
-  pipeline: Pipeline,
-): readonly PipelineSchedule[] {
-  const { stages, microbatches, chunks } = pipeline;
+  { stages, microbatches, chunks }: Pipeline,
+): void {
   for (const [name, value] of Object.entries({ stages, microbatches, chunks })) {
     if (!Number.isSafeInteger(value) || value < 1) {
       throw new UserError(`a pipeline of ${value} ${name}: must be a whole number, at least 1`);
@@ -118,5 +117,16 @@ export function createSchedules(
         `use a multiple of that, not ${microbatches}`,
     );
   }
-  return range(0, stages).map((stage) => scheduleMakers[kind](stage, pipeline));
+}
+
+/**
+ * The schedules of all stages.
+ * @throws UserError where `kind` does not support the pipeline's sizes.
+ */
+export function createSchedules(
+  kind: ScheduleKind,
+  pipeline: Pipeline,
+): readonly PipelineSchedule[] {
+  checkSchedule(kind, pipeline);
+  return range(0, pipeline.stages).map((stage) => scheduleMakers[kind](stage, pipeline));
 }

@@ -3,8 +3,11 @@
 
 /** A box of `size` at `start` in a tensor of `shape`, all in elements per dimension. */
 export interface TensorSlice {
+  /** Of the full tensor. */
   readonly shape: readonly number[];
+  /** The first index of the slice in each dimension. */
   readonly start: readonly number[];
+  /** Number of indices of the slice in each dimension. */
   readonly size: readonly number[];
 }
 

@@ -54,15 +54,20 @@ const encodeTime = (wallTime: number): Uint8Array =>
 export const encodeVersionEvent = (wallTime: number): Uint8Array =>
   concat([encodeTime(wallTime), encodeText(3, "brain.Event:2")]);
 
+const encodeStep = (step: number): readonly Uint8Array[] =>
+  step === 0 ? [] : [encodeKey(2, "varint"), encodeVarint(step)]; // proto3 omits zeros
+
+/** Tells TensorBoard that a run goes on here: it forgets what earlier files of the folder have from `step` on. */
+export function encodeRestartEvent(wallTime: number, step: number): Uint8Array {
+  const start = concat([encodeKey(1, "varint"), encodeVarint(1)]);
+  return concat([encodeTime(wallTime), ...encodeStep(step), encodeMessage(7, start)]);
+}
+
 export function encodeScalarsEvent({ wallTime, step, values }: Scalars): Uint8Array {
   const summaries = Object.entries(values).map(([tag, value]) =>
     encodeMessage(1, concat([encodeText(1, tag), encodeKey(2, "fixed32"), encodeFloat(value)])),
   );
-  return concat([
-    encodeTime(wallTime),
-    ...(step === 0 ? [] : [encodeKey(2, "varint"), encodeVarint(step)]), // proto3 omits zeros
-    encodeMessage(5, concat(summaries)),
-  ]);
+  return concat([encodeTime(wallTime), ...encodeStep(step), encodeMessage(5, concat(summaries))]);
 }
 
 /** The CRC-32C of `bytes`, rotated and shifted as TFRecord has it: a CRC of data that contains CRCs is weak. */

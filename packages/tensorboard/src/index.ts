@@ -1,1 +1,6 @@
-export { openEventFile, type EventFile } from "./event_file.js";
+export {
+  openEventFile,
+  type EventFile,
+  type EventFileOptions,
+  type Restart,
+} from "./event_file.js";

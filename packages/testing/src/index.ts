@@ -1,6 +1,6 @@
 // Helpers that tests of several packages share.
 
-export { mutate, seededRandom, type RandomNumber, type Mutation } from "./mutations.js";
+export { mutate, mutateJson, seededRandom, type RandomNumber, type Mutation } from "./mutations.js";
 export {
   launchRanks,
   markProcesses,
@@ -8,5 +8,5 @@ export {
   runProgram,
   type ProcessResult,
 } from "./processes.js";
-export { runOracle } from "./run_oracle.js";
+export { installPython, runOracle } from "./run_oracle.js";
 export { scratchFolder } from "./scratch_folder.js";

@@ -64,3 +64,89 @@ function mutateAt(
       return bytes;
   }
 }
+
+/** Values that are seldom where a file has another. */
+const ODD_VALUES: readonly unknown[] = [
+  ...[
+    null,
+    true,
+    false,
+    0,
+    -1,
+    1,
+    0.5,
+    1e99,
+    -1e-99,
+    2 ** 31,
+    2 ** 53,
+    1e400,
+    "",
+    "0",
+    " ",
+    "\u0000",
+  ],
+  ...[
+    "\ud800",
+    "../../x",
+    "__proto__",
+    "NaN",
+    [],
+    {},
+    [[]],
+    [null],
+    { type: "x" },
+    "x".repeat(5000),
+  ],
+];
+
+/** JSON text of `value` with one to four changes of its structure; one in eight has bytes changed too. */
+export function mutateJson(
+  value: unknown,
+  draw: RandomNumber,
+  words: readonly string[] = [],
+): string {
+  const below = (limit: number): number => Math.floor(limit * draw());
+  let changed = structuredClone(value);
+  for (let times = 1 + below(4); times > 0; times -= 1) {
+    changed = changeNode(changed, { below, odd: [...ODD_VALUES, ...words] });
+  }
+  const text = JSON.stringify(changed);
+  return below(8) > 0 ? text : mutate(Buffer.from(text), draw, { words }).toString("utf8");
+}
+
+interface Choices {
+  readonly below: (limit: number) => number;
+  readonly odd: readonly unknown[];
+}
+
+/** `value` with a change in one of its nodes, at any depth with the same chance. */
+function changeNode(value: unknown, choices: Choices): unknown {
+  const { below, odd } = choices;
+  const isNode = typeof value === "object" && value !== null;
+  if (!isNode || below(6) === 0) return structuredClone(odd[below(odd.length)]);
+  const keys = Object.keys(value);
+  const key = keys[below(keys.length)];
+  const node = value as Record<string, unknown>;
+  if (key === undefined) return structuredClone(odd[below(odd.length)]);
+  const other = keys[below(keys.length)]!;
+  switch (below(Array.isArray(value) ? 4 : 6)) {
+    case 0: // all the way down
+    case 1:
+      node[key] = changeNode(node[key], choices);
+      break;
+    case 2:
+      [node[key], node[other]] = [node[other], node[key]];
+      break;
+    case 3:
+      if (Array.isArray(value))
+        value.splice(below(keys.length), below(3), structuredClone(node[other]));
+      else Reflect.deleteProperty(node, key);
+      break;
+    case 4:
+      node[`${key}${other}`] = structuredClone(node[key]);
+      break;
+    default:
+      node[String(odd[below(odd.length)])] = structuredClone(odd[below(odd.length)]);
+  }
+  return value;
+}

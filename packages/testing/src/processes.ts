@@ -66,12 +66,16 @@ export function markProcesses() {
       return false; // it has ended, or is another user's
     }
   };
+  const numbers = (): string[] =>
+    readdirSync("/proc").filter((name) => /^\d+$/.test(name) && hasMark(name));
   return {
     env: { ...process.env, [MARK]: mark },
-    /** Command lines of the processes that still run. */
+    /** Numbers of the processes that still run. */
+    numbers,
+    /** Their command lines. */
     alive: (): string[] =>
-      readdirSync("/proc")
-        .filter((name) => /^\d+$/.test(name) && hasMark(name))
-        .map((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim()),
+      numbers().map((pid) =>
+        readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim(),
+      ),
   };
 }

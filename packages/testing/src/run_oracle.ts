@@ -9,15 +9,17 @@ const FOLDER = join(__dirname, "../dist/oracles");
 
 /**
  * Runs a Python script with `input` as JSON on its standard input, in an environment with `requirements`, such as
- * "numpy==2.4.6". Returns the JSON that it prints. Throws its output where it fails.
+ * "numpy==2.4.6", and with `bare` ones, for which nothing else is installed. Returns the JSON that it prints. Throws its
+ * output where it fails.
  */
 export function runOracle(
   requirements: readonly string[],
   script: string,
   input: unknown,
+  bare: readonly string[] = [],
 ): unknown {
   const { stdout } = checkStatus(
-    runProgram(installPython(requirements), ["-c", script], {
+    runProgram(installPython(requirements, bare), ["-c", script], {
       input: JSON.stringify(input),
       maxBuffer: 2 ** 28,
     }),
@@ -25,9 +27,12 @@ export function runOracle(
   return JSON.parse(stdout);
 }
 
-/** The interpreter of an environment with `requirements`, which is created once. */
-function installPython(requirements: readonly string[]): string {
-  const digest = createHash("sha256").update(requirements.join("\n")).digest("hex");
+/**
+ * The interpreter of an environment with `requirements`, and `bare` ones without what they need, which is created once.
+ */
+export function installPython(requirements: readonly string[], bare: readonly string[]): string {
+  const all = [...requirements, ...bare.map((one) => `bare ${one}`)].join("\n");
+  const digest = createHash("sha256").update(all).digest("hex");
   const folder = join(FOLDER, digest.slice(0, 12));
   const python = join(folder, "bin/python");
   const stamp = join(folder, "installed");
@@ -35,8 +40,9 @@ function installPython(requirements: readonly string[]): string {
   rmSync(folder, { recursive: true, force: true });
   checkStatus(runProgram("python3", ["-m", "venv", folder]));
   const quietly = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-  checkStatus(runProgram(python, [...quietly, ...requirements]));
-  writeFileSync(stamp, requirements.join("\n"));
+  if (requirements.length > 0) checkStatus(runProgram(python, [...quietly, ...requirements]));
+  if (bare.length > 0) checkStatus(runProgram(python, [...quietly, "--no-deps", ...bare]));
+  writeFileSync(stamp, all);
   return python;
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { markProcesses, mutate, runNode, runProgram, seededRandom } from "./index.js";
+import { markProcesses, mutate, mutateJson, runNode, runProgram, seededRandom } from "./index.js";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 
@@ -10,6 +10,27 @@ test("a mutation is a function of its seed, and changes nearly every file", () =
   for (const seed of seeds) expect(made(seed).equals(made(seed))).toBe(true);
   expect(new Set(seeds.map((seed) => made(seed).toString("latin1"))).size).toBeGreaterThan(150);
   expect(seeds.filter((seed) => made(seed).equals(file)).length).toBeLessThan(10);
+});
+
+test("JSON is changed in its structure, at all depths, as its seed says, and is mostly still JSON", () => {
+  const value = { shape: [2, 3], model: { vocab: { a: 1, b: 2 }, merges: [["a", "b"]] } };
+  const made = (seed: number) => mutateJson(value, seededRandom(7919 * seed), ["odd"]);
+  const texts = Array.from({ length: 300 }, (_, seed) => made(seed));
+  expect(texts).toEqual(texts.map((_, seed) => made(seed)));
+  expect(new Set(texts).size).toBeGreaterThan(150);
+  const parsed = texts.flatMap((text): readonly unknown[] => {
+    try {
+      return [JSON.parse(text)];
+    } catch {
+      return [];
+    }
+  });
+  expect(parsed.length).toBeGreaterThan(240);
+  const deep = parsed.filter((one) => {
+    const { model } = (one ?? {}) as Partial<typeof value>;
+    return JSON.stringify(model?.vocab) !== JSON.stringify(value.model.vocab);
+  });
+  expect(deep.length).toBeGreaterThan(20);
 });
 
 test("a program that hangs is ended, and what it said is kept", () => {

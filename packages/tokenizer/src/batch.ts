@@ -7,6 +7,7 @@ export type {
   LineOptions,
   TextOptions,
 } from "./batch/documents.js";
+export { idsAfter } from "./batch/documents.js";
 export { encodeBatch, encodeFile } from "./batch/encode_batch.js";
 export {
   createEncoderPool,
@@ -14,4 +15,5 @@ export {
   type EncoderPool,
   type EncodeTask,
 } from "./batch/pool.js";
-export { readChunks, splitAfterLine, type FindSplit } from "./batch/text_chunks.js";
+export { splitFinderOf, type FindSplit } from "./batch/split_point.js";
+export { readChunks, splitAfterLine, type TextChunk } from "./batch/text_chunks.js";

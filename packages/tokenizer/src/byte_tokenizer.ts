@@ -1,7 +1,7 @@
 // The tokenizer without a vocabulary: one id per byte of UTF-8.
 
 import type { BpeModel } from "./bpe/model.js";
-import { decodeAll, type Tokenizer } from "./tokenizer.js";
+import { decodeAll, NO_TEMPLATE, type Tokenizer } from "./tokenizer.js";
 
 const EVERY_BYTE = Uint8Array.from({ length: 256 }, (_, byte) => byte);
 const bytesOf = (id: number): Uint8Array | undefined =>
@@ -14,8 +14,11 @@ export const byteModel: BpeModel = {
   merges: new Int32Array(),
   rankIsToken: false,
   ignoreMerges: false,
-  pattern: "gpt2",
-  specials: {},
+  normalizer: [],
+  preTokenizer: ["gpt2"],
+  added: [],
+  unreachable: [],
+  template: NO_TEMPLATE,
   endOfText: null,
 };
 
@@ -24,6 +27,8 @@ export const byteTokenizer: Tokenizer = {
   name: "bytes",
   vocabularySize: 256,
   endOfText: null,
+  addedTokens: new Map(),
+  template: NO_TEMPLATE,
   encode: (text) => Int32Array.from(new TextEncoder().encode(text)),
   decode: (ids) => decodeAll(bytesOf, ids),
   bytesOf,

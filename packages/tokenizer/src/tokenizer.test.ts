@@ -2,6 +2,11 @@ import { describe, expect, test } from "@jest/globals";
 import { encode as oracle } from "gpt-tokenizer/encoding/r50k_base";
 import { readFileSync } from "node:fs";
 import {
+  bpeTokenizer,
+  specialTokens,
+  tiktokenPatterns,
+  type AddedToken,
+  type BpeModel,
   byteTokenizer,
   decodeStream,
   gpt2Tokenizer,
@@ -10,11 +15,14 @@ import {
   tokenizerNames,
   tokenOffsets,
 } from "./index.js";
-import { findSplitPoint } from "./batch/split_point.js";
+import { splitFinderOf } from "./batch/split_point.js";
+import { knownPatterns } from "./bpe/known_patterns.js";
 import { createLinearMerge, createHeapMerge } from "./bpe/merge.js";
 import { createPairTable } from "./bpe/pair_table.js";
 
 const gpt2 = gpt2Tokenizer();
+const ISOLATED = { behavior: "Isolated", invert: false } as const;
+const [ADDED] = specialTokens([["<x>", 300]]) as [AddedToken];
 const both = [byteTokenizer, gpt2].map((tokenizer) => [tokenizer.name, tokenizer] as const);
 
 /** Numbers in [0, 1) from a fixed seed (mulberry32). */
@@ -172,37 +180,58 @@ test("both ways to merge give the same, also where a merge makes a lower rank po
   }
 });
 
-test("a text that is cut where it may be has the ids of the whole", () => {
-  const next = randomNumbers(11);
-  const parts = [
-    "a",
-    "B",
-    " ",
-    "  ",
-    "\n",
-    "'s",
-    "'",
-    "7",
-    "!",
-    "\u00e9",
-    "\u3000",
-    "\u{1f642}",
-    "\t",
-  ];
-  let cuts = 0;
-  for (let n = 0; n < 2000; n += 1) {
-    const text = Array.from({ length: 20 }, () => parts[Math.floor(next() * parts.length)]).join(
-      "",
-    );
-    const bytes = Buffer.from(text);
-    const cut = findSplitPoint(bytes);
-    cuts += Number(cut > 0);
-    const apart = [bytes.subarray(0, cut), bytes.subarray(cut)].flatMap((part) => [
-      ...gpt2.encodeBytes(part),
-    ]);
-    expect(apart).toEqual([...gpt2.encodeBytes(bytes)]);
-  }
-  expect(cuts).toBeGreaterThan(500);
+test.each(tiktokenPatterns)(
+  "a text that is cut where it may be has the ids of the whole: %s",
+  (name) => {
+    const next = randomNumbers(11);
+    const parts = [
+      "a",
+      "B",
+      " ",
+      "  ",
+      "\n",
+      "'s",
+      "'",
+      "7",
+      "!",
+      "/",
+      "\r",
+      "\u00e9",
+      "\u3000",
+      "\u{1f642}",
+    ];
+    const step = { regex: knownPatterns[name], behavior: "Isolated", invert: false } as const;
+    const tokenizer = bpeTokenizer({
+      ...gpt2.model,
+      preTokenizer: name === "gpt2" ? ["gpt2"] : [step],
+    });
+    const findSplit = splitFinderOf(tokenizer);
+    let cuts = 0;
+    for (let n = 0; n < 1000; n += 1) {
+      const text = Array.from({ length: 20 }, () => parts[Math.floor(next() * parts.length)]).join(
+        "",
+      );
+      const bytes = Buffer.from(text);
+      const cut = findSplit(bytes);
+      cuts += Number(cut > 0);
+      const apart = [bytes.subarray(0, cut), bytes.subarray(cut)].flatMap((part) => [
+        ...tokenizer.encodeBytes(part),
+      ]);
+      expect(apart).toEqual([...tokenizer.encodeBytes(bytes)]);
+    }
+    expect(cuts).toBeGreaterThan(200);
+  },
+);
+
+test.each<[string, Partial<BpeModel>]>([
+  ["a space before each text", { preTokenizer: ["prefixSpace", "gpt2"] }],
+  ["a pattern that is not known", { preTokenizer: [{ regex: "a b", ...ISOLATED }] }],
+  ["no pattern", { preTokenizer: [] }],
+  ["a token with a space in it", { added: specialTokens([["a b", 300]]) }],
+  ["a token that takes spaces", { added: [{ ...ADDED, stripsRight: true }] }],
+])("a text is not cut for a tokenizer with %s", (_what, rules) => {
+  const findSplit = splitFinderOf(bpeTokenizer({ ...gpt2.model, ...rules }));
+  expect(findSplit(Buffer.from("to be or not to be\n\nthat is the question"))).toBe(0);
 });
 
 describe("special tokens in a text", () => {

@@ -10,6 +10,13 @@ export interface Tokenizer {
   readonly vocabularySize: number;
   /** The id between documents; null where the vocabulary has none. */
   readonly endOfText: number | null;
+  /** The id that begins a text, and that which pads one, where the tokenizer's files name them. */
+  readonly beginOfText?: number;
+  readonly padding?: number;
+  /** Ids of the tokens that were added to the vocabulary, special ones and others, by their text. */
+  readonly addedTokens: ReadonlyMap<string, number>;
+  /** What the tokenizer's file puts around a text, where `addSpecialTokens` asks for it. */
+  readonly template: Template;
   /** The ids of `text`. A surrogate without its partner becomes U+FFFD, as everywhere in UTF-8. */
   encode(text: string, options?: EncodeOptions): Int32Array;
   /**
@@ -21,10 +28,20 @@ export interface Tokenizer {
   bytesOf(id: number): Uint8Array | undefined;
 }
 
+/** Ids around a text, such as that of its beginning. */
+export interface Template {
+  readonly before: readonly number[];
+  readonly after: readonly number[];
+}
+
+export const NO_TEMPLATE: Template = { before: [], after: [] };
+
 /** How text is encoded. */
 export interface EncodeOptions {
   /** How text that looks like a special token is encoded: as text, as the token, or a UserError. Default: "text". */
   readonly special?: "text" | "allow" | "refuse";
+  /** Puts the ids of the tokenizer's template around the text, as Hugging Face's does. Default: false. */
+  readonly addSpecialTokens?: boolean;
 }
 
 /** Streaming decoder: a character is returned once its last byte is there. */

@@ -29,6 +29,7 @@ export function makeBatch(rows: Rows, weight: number): TokenBatch {
 export const countedTokens = ({ inputs, lossMask }: Rows): number =>
   lossMask === null ? inputs.length : lossMask.reduce((sum, counts) => sum + counts, 0);
 
+/** Frees the tensors of a batch. */
 export function disposeBatch({ ids, targets, positions, starts }: TokenBatch): void {
   dispose([ids, targets.ids, targets.weights, positions ?? [], starts ?? []]);
 }

@@ -1,13 +1,18 @@
 // Saves a run's states in its folder while training goes on.
 
+import { dirname, resolve } from "node:path";
 import { openWriter, type CheckpointMetadata, type SaveResult } from "@tessera/checkpoint";
+import { RunError } from "@tessera/config";
 import type { World } from "@tessera/collectives";
+import { formatBytes } from "./describe.js";
 import type { TrainingPlan } from "./plan.js";
 import type { Reporter } from "./reporter.js";
 import type { CheckpointConfig } from "./run/run_config.js";
-import { withSources, type Identity } from "./saved_state.js";
+import type { Identity } from "./identity.js";
+import { withSources } from "./saved_state.js";
 import type { TrainingState } from "./state.js";
 
+/** How checkpoints of a run are written, and who is told of waiting. */
 export interface CheckpointOptions extends Omit<CheckpointConfig, "interval"> {
   /** Logs a line while the folder is waited for. Default: nothing is logged. */
   readonly log?: (text: string) => void;
@@ -17,6 +22,8 @@ export interface CheckpointOptions extends Omit<CheckpointConfig, "interval"> {
 export interface Described {
   /** What a run that continues this one must share with it, by name. */
   readonly identity: Identity;
+  /** What else changes its numbers, by name. */
+  readonly settings?: Identity;
   /** Samples that the order of a dataset was laid out for. */
   readonly trainSamples?: number | undefined;
   /** The run's settings as they were resolved, for people. */
@@ -30,18 +37,34 @@ export interface Saver {
    * before, if it is still being written, and rejects if that failed.
    */
   save(state: TrainingState): Promise<void>;
+  /**
+   * Called once training went on well from the state that was saved last, or has ended with it: older checkpoints may go
+   * now, as many as are to go.
+   */
+  retain(): void;
   /** @throws UserError that names the file, if it is known by now that the last one could not be written. */
   check(): void;
 }
 
+/** The checkpoints of a run in a folder that it alone may write to. */
 export interface Checkpoints {
   readonly of: (
     plan: TrainingPlan,
     described: Described,
     reporter: Pick<Reporter, "note" | "phase">,
   ) => Saver;
+  /**
+   * On the first rank, for a run that was at its end already in the checkpoint at `path`, and may have been killed before
+   * older ones were removed: removes them, where that is in this folder.
+   */
+  retainFrom(path: string): Promise<void>;
   /** Resolves once all checkpoints are on the disk, with the last one's path on the first rank. */
   settled(): Promise<string | null>;
+  /**
+   * Releases the folder because `error` ended the run. Where all ranks are at an end together, a good state that is
+   * still being written is finished first; where one failed alone, its shard would be waited for in vain.
+   */
+  abandon(error: unknown): Promise<void>;
   /** Releases the folder. */
   close(): Promise<void>;
 }
@@ -54,22 +77,20 @@ export async function openCheckpoints(
   world: World,
   options: CheckpointOptions,
 ): Promise<Checkpoints> {
-  const { folder, keep = 0, async: isAsync = true, timeoutSeconds = 600 } = options;
+  const { folder, keep = 0, async: isAsync = true, timeoutSeconds = 600, log } = options;
   const { rank, size: ranks, all } = world;
-  const barrier = (): void => all.barrier();
-  const writer = await openWriter({
-    folder,
-    rank,
-    ranks,
-    keep,
-    timeoutSeconds,
-    barrier,
-    ...(options.log !== undefined && { log: options.log }),
-  });
+  const job = { folder, rank, ranks, keep, timeoutSeconds, ...(log !== undefined && { log }) };
+  const writer = await openWriter({ ...job, barrier: () => all.barrier() });
   let pending: Promise<SaveResult | null> = Promise.resolve(null);
+  let retained: Promise<void> = Promise.resolve();
   let failure: { readonly error: unknown } | null = null;
+  const fail = (error: unknown): void => void (failure = { error });
 
-  const settled = async (): Promise<string | null> => (await pending)?.path ?? null;
+  const settled = async (): Promise<string | null> => {
+    const { path } = (await pending) ?? { path: null };
+    await retained;
+    return path;
+  };
   const of: Checkpoints["of"] = (plan, described, reporter) => ({
     async save(state) {
       const began = performance.now();
@@ -85,9 +106,13 @@ export async function openCheckpoints(
       pending = written;
       written.then(
         (saved) => saved.path !== null && reporter.note(describeSaved(saved, pauseMs)),
-        (error: unknown) => (failure = { error }),
+        fail,
       );
       if (!isAsync) await settled();
+    },
+    retain() {
+      retained = writer.retain();
+      retained.catch(fail);
     },
     check() {
       if (failure !== null) throw failure.error;
@@ -95,7 +120,16 @@ export async function openCheckpoints(
   });
   return {
     of,
+    async retainFrom(path) {
+      if (resolve(dirname(path)) === resolve(folder)) await writer.retain(path);
+    },
     settled,
+    async abandon(error) {
+      const isTogether = error instanceof RunError || world.size === 1;
+      // What a save failed with, the run ended with already, or will not hear of anymore.
+      if (isTogether) await settled().catch(() => undefined);
+      await writer.close();
+    },
     close: () => writer.close(),
   };
 }
@@ -103,10 +137,13 @@ export async function openCheckpoints(
 function aboutOf(
   { model, schedule, seed }: TrainingPlan,
   { step, consumedSamples, lossScale }: TrainingState,
-  { identity, trainSamples, run }: Described,
+  { identity, settings = {}, trainSamples, run }: Described,
 ): CheckpointMetadata {
   return {
-    progress: { step, consumedSamples, trainSamples, lossScale, seed, identity: { ...identity } },
+    progress: {
+      ...{ step, consumedSamples, trainSamples, lossScale, seed },
+      ...{ identity: { ...identity }, settings: { ...settings } },
+    },
     family: model.model.family.name,
     config: model.model.config,
     schedule: typeof schedule === "function" ? {} : { ...schedule },
@@ -115,6 +152,6 @@ function aboutOf(
 }
 
 function describeSaved({ path, bytes, seconds }: SaveResult, pauseMs: number): string {
-  const size = `${(bytes / 1e6).toFixed(1)} MB of this rank`;
+  const size = `${formatBytes(bytes)} of this rank`;
   return `saved  ${path} (${size}; in ${seconds.toFixed(2)} s, training paused for ${pauseMs.toFixed(0)} ms)`;
 }

@@ -15,17 +15,33 @@ export type EvaluationPlan<P extends Tree = Tree> = Pick<
   "model" | "evalBatch" | "axes" | "pipeline"
 >;
 
-/**
- * Nats per token that counts, over one pass of `feed`. Data-parallel ranks take batches in turn, as many each,
- * because gathering weights takes all of them; batches past the end count nothing. `progress` gets the number of
- * rounds done.
- */
+/** Over tokens that count, of all ranks. */
+export interface LossSums {
+  readonly nats: number;
+  readonly tokens: number;
+}
+
+/** Nats per token that counts, over one pass of `feed`. `progress` gets the number of rounds done. */
 export function evaluate<P extends Tree>(
   plan: EvaluationPlan<P>,
   params: P,
   feed: Feed,
-  progress: (done: number, rounds: number) => void = () => undefined,
+  progress?: (done: number, rounds: number) => void,
 ): number {
+  const { nats, tokens } = sumLosses(plan, params, feed, progress);
+  return nats / tokens;
+}
+
+/**
+ * Losses over one pass of `feed`. Data-parallel ranks take batches in turn, as many each, because gathering weights
+ * takes all of them; batches past the end count nothing.
+ */
+export function sumLosses<P extends Tree>(
+  plan: EvaluationPlan<P>,
+  params: P,
+  feed: Feed,
+  progress: (done: number, rounds: number) => void = () => undefined,
+): LossSums {
   const { model, evalBatch, axes, pipeline } = plan;
   const { index, count } = sampleShard(axes);
   const rounds = Math.ceil(feed.count / (evalBatch * count));
@@ -66,5 +82,5 @@ export function evaluate<P extends Tree>(
     progress(first + some.length, rounds);
   }
   const total = (value: number): number => allReduceScalar(lossAxes(axes), value);
-  return total(nats) / total(tokens);
+  return { nats: total(nats), tokens: total(tokens) };
 }

@@ -12,7 +12,8 @@ export {
 export { parallelize, type Parallelized } from "./parallelize.js";
 export { batchAfter, isDue, type Intervals } from "./plan.js";
 export { checkStorage } from "./precision.js";
-export { resumeRun, type Identity } from "./saved_state.js";
+export type { Identity } from "./identity.js";
+export { resumeRun } from "./saved_state.js";
 export { gatherFullState, initialTrainingState, type FullState } from "./state.js";
 export { readScalar, sumGradients, takeStep, type StepReport } from "./step.js";
 export { train, type TrainingHooks } from "./train.js";

@@ -5,8 +5,10 @@ import type { Range } from "@tessera/mesh";
 import { splitEvenly, type ScheduleKind } from "@tessera/pipeline-parallel";
 import type { AxisDefinition } from "./axes/definition.js";
 
+/** What data-parallel ranks shard: 0 nothing, 1 the optimizer's state, 2 gradients too, 3 weights too. */
 export type ZeroStage = 0 | 1 | 2 | 3;
 
+/** How a run is laid out over its ranks. What the degrees leave over is data-parallel. */
 export interface ParallelConfig {
   /** Ranks that share each layer's matrices. Default: 1. */
   readonly tensor?: number;
@@ -38,7 +40,10 @@ export interface ResolvedParallel extends Required<Omit<ParallelConfig, "bucketB
   readonly bucketBytes?: number;
 }
 
-/** @throws UserError where the degrees do not make `ranks`. */
+/**
+ * The layout of a run over `ranks`, with its defaults filled in.
+ * @throws UserError where the degrees do not make `ranks`.
+ */
 export function resolveParallel(
   config: ParallelConfig,
   ranks: number,

@@ -7,6 +7,7 @@ import type { LossScaleOptions, Optimizer } from "@tessera/optim";
 import type { LearningRateSchedule, ScheduleConfig } from "@tessera/optim/schedules";
 import type { Parallelized } from "./parallelize.js";
 
+/** What a rank does in each step: its chunk of the model, its axes, optimizer, schedule and batch. */
 export interface TrainingPlan<P extends Tree = Tree> extends Parallelized<P> {
   readonly optimizer: Optimizer;
   /** Learning rate by progress: as data, which checkpoints then have, or a function of one's own. */

@@ -30,7 +30,10 @@ const lossScaling = (flags: PrecisionFlags): LossScaleOptions =>
         hysteresis: flags.hysteresis,
       };
 
-/** @throws UserError where the flags contradict each other. */
+/**
+ * The precision that `--bf16`, `--fp16` and the flags of the loss scale ask for.
+ * @throws UserError where the flags contradict each other.
+ */
 export function resolvePrecision(flags: PrecisionFlags): PrecisionConfig {
   const { bf16, fp16 } = flags;
   if (bf16 && fp16) throw new UserError("--bf16 --fp16: choose one of them");
@@ -43,8 +46,13 @@ export function resolvePrecision(flags: PrecisionFlags): PrecisionConfig {
   return { storage: "fp16", lossScaling: scaling };
 }
 
-/** @throws UserError where the current backend cannot store activations so. */
+/**
+ * Refuses a storage of activations that the current backend has not.
+ * @throws UserError where the current backend cannot store activations so.
+ */
 export function checkStorage(storage: FloatStorage): void {
   if (supportsStorage(storage)) return;
-  throw new UserError(`--${storage}: needs --backend native, this run is on ${getBackend()}`);
+  throw new UserError(
+    `--${storage}: needs --backend native or tensorflow, this run is on ${getBackend()}`,
+  );
 }

@@ -1,6 +1,6 @@
 // Reporting on a run: to people on a terminal, to programs by metric sinks.
 
-export { describeMemory, describeRanks, megabytes } from "./describe.js";
+export { describeMemory, describeRanks, formatBytes } from "./describe.js";
 export {
   consoleReporter,
   duration,
@@ -12,6 +12,6 @@ export {
   type ReporterOptions,
 } from "./reporter.js";
 export { jsonLines } from "./sinks/json_lines.js";
-export { withSinks, type MetricSink } from "./sinks/sink.js";
+export { warnOnce, withSinks, type MetricSink } from "./sinks/sink.js";
 export { tensorBoard } from "./sinks/tensorboard.js";
 export { stopwatch, type Elapsed } from "./stopwatch.js";

@@ -15,6 +15,7 @@ export interface ReportContext {
   readonly elapsed: Elapsed | null;
 }
 
+/** Shows a run to people: progress, metrics and notes. A rank that shows nothing has `silent`. */
 export interface Reporter {
   /** After every step, with the number of steps taken. */
   tick(step: number, tokensPerSecond: number): void;
@@ -26,9 +27,12 @@ export interface Reporter {
   end(): void;
 }
 
+/** Where a reporter of the console writes, and of how many steps. */
 export interface ReporterOptions {
   readonly stream: NodeJS.WriteStream;
+  /** Steps of the run. */
   readonly steps: number;
+  /** The step that it goes on from. */
   readonly startStep: number;
   /** Whether to draw a progress bar. Default: the stream is a terminal. */
   readonly isTerminal?: boolean;

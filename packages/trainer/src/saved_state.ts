@@ -22,36 +22,43 @@ import {
 import type { Model } from "@tessera/model";
 import { checkLayouts, hasSlot } from "@tessera/optim";
 import { rankAmong } from "@tessera/parallel";
+import { describeChanges } from "./identity.js";
 import type { TrainingPlan } from "./plan.js";
-import { optimizerShards, type TrainingState } from "./state.js";
+import { initialOptimizerState, optimizerShards, type TrainingState } from "./state.js";
 
-/** What a run must share with one that continues it, by name. */
-export type Identity = Readonly<Record<string, string | number>>;
+/** What a run takes of a checkpoint: all, so that it continues, or less, so that it starts from it. */
+export type ResumedPart = "state" | "weights and progress" | "weights";
 
 /**
- * The state that was saved in `folder`, under whatever layout. This rank checks its share of the files, and reads
- * what it holds.
- * @throws UserError where they are damaged, or this run is another.
+ * The state that was saved in `folder`, under whatever layout, or the `part` of it with the rest fresh. This rank
+ * checks its share of the files, and reads what it holds. `names`: what a user calls settings of the model.
+ * @throws UserError where they are damaged, or of another model.
  */
 export function resumeRun<P extends Tree>(
   plan: TrainingPlan<P>,
   folder: string,
-  identity: Identity,
+  part: ResumedPart = "state",
+  names: Readonly<Record<string, string>> = {},
 ): TrainingState<P> {
   const saved = openCheckpoint(folder);
   try {
-    refuseOther(plan.model.model, identity, saved);
+    refuseOther(plan.model.model, saved, names);
     saved.verify(rankAmong(plan.axes));
-    return readState(saved, plan);
+    if (part === "state") return readState(saved, plan);
+    const fresh = initialOptimizerState(plan, readWeights(saved, plan));
+    if (part === "weights") return fresh;
+    const { step, consumedSamples } = saved.progress;
+    return { ...fresh, step, consumedSamples };
   } finally {
     saved.close();
   }
 }
 
-function readState<P extends Tree>(
-  saved: Checkpoint,
-  { dataParallel, optimizer, model }: TrainingPlan<P>,
-): TrainingState<P> {
+const readWeights = <P extends Tree>(saved: Checkpoint, { dataParallel }: TrainingPlan<P>): P =>
+  dataParallel.fromOptimizer(saved.read(WEIGHTS, dataParallel.layouts));
+
+function readState<P extends Tree>(saved: Checkpoint, plan: TrainingPlan<P>): TrainingState<P> {
+  const { dataParallel, optimizer, model } = plan;
   const { layouts } = dataParallel;
   checkLayouts(optimizer, layouts, model.spec);
   const readSlot = (slot: string): Tree =>
@@ -61,7 +68,7 @@ function readState<P extends Tree>(
     );
   const { step, consumedSamples, lossScale } = saved.progress;
   return {
-    params: dataParallel.fromOptimizer(saved.read(WEIGHTS, layouts)),
+    params: readWeights(saved, plan),
     optimizer: Object.fromEntries(optimizer.slots.map((slot) => [slot, readSlot(slot)])),
     step,
     consumedSamples,
@@ -112,23 +119,21 @@ const sourceOf = (name: string, range: FlatRange, leaf: Tensor): TensorSource =>
   },
 });
 
-/** @throws UserError where the saved model or run is another than this one. */
+/** @throws UserError where the saved model is another than this one. */
 function refuseOther(
-  { family, ...model }: Model,
-  run: Identity,
-  { folder, family: savedFamily, config, progress }: Checkpoint,
+  { family, identity }: Model,
+  { folder, family: savedFamily, config }: Checkpoint,
+  names: Readonly<Record<string, string>>,
 ): void {
   if (savedFamily !== family.name) {
     throw new UserError(
       `${folder}: holds a model of the family ${savedFamily}, this run trains one of ${family.name}`,
     );
   }
-  const saved: Identity = { ...family.fromConfig(config, folder).identity, ...progress.identity };
-  for (const [name, value] of Object.entries({ ...model.identity, ...run })) {
-    if (saved[name] !== value) {
-      throw new UserError(
-        `${folder}: was trained with ${name} ${saved[name]}, this run has ${value}`,
-      );
-    }
-  }
+  const saved = family.fromConfig(config, folder).identity;
+  const changed = Object.keys(identity).filter((name) => saved[name] !== identity[name]);
+  if (changed.length === 0) return;
+  throw new UserError(
+    `${folder}: ${describeChanges(changed, saved, identity, names)}; a checkpoint's model cannot be changed`,
+  );
 }

@@ -38,12 +38,20 @@ export interface TrainingState<P extends Tree = Tree> {
  * The state that training starts in from `weights`, this rank's shard of them. Consumes them.
  * @throws UserError where the optimizer needs more of a parameter than this rank has.
  */
-export function initialTrainingState<P extends Tree>(
-  { dataParallel, optimizer, model }: TrainingPlan<P>,
+export const initialTrainingState = <P extends Tree>(
+  plan: TrainingPlan<P>,
   weights: P,
+): TrainingState<P> => initialOptimizerState(plan, plan.dataParallel.shardParams(weights));
+
+/**
+ * The same from `params`, which data parallelism has sharded already. Consumes them.
+ * @throws UserError where the optimizer needs more of a parameter than this rank has.
+ */
+export function initialOptimizerState<P extends Tree>(
+  { dataParallel, optimizer, model }: TrainingPlan<P>,
+  params: P,
 ): TrainingState<P> {
   checkLayouts(optimizer, dataParallel.layouts, model.spec);
-  const params = dataParallel.shardParams(weights);
   const shards = optimizerShards(dataParallel, params);
   const state = initialState(optimizer, shards);
   disposeTree(shards);

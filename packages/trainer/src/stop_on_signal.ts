@@ -20,5 +20,7 @@ export function stopOnSignal(
       controller.abort(name);
     });
   }
+  // A terminal that is lost takes its output away, and not the run.
+  process.on("SIGHUP", () => undefined);
   return controller;
 }

@@ -1,17 +1,21 @@
 // The training loop: steps, and what is due between them.
 
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { disposeTree, type Tree } from "@tessera/params";
+import { RunError } from "@tessera/config";
+import type { Tree } from "@tessera/params";
 import { createStopSignal } from "@tessera/parallel";
 import type { Saver } from "./checkpoints.js";
 import { checkReplicasAgree } from "./check_replicas.js";
 import { evaluate } from "./evaluate.js";
+import { guardSaver } from "./guard_saver.js";
 import { isDue, type TrainingPlan } from "./plan.js";
-import type { Metrics, Reporter } from "./reporter.js";
+import type { Reporter } from "./reporter.js";
 import { stopwatch, type Elapsed } from "./stopwatch.js";
 import type { TrainingState } from "./state.js";
-import { readScalar, takeStep, type StepReport } from "./step.js";
+import { takeStep, type StepResult } from "./step.js";
+import { createTally, mayShrink, READ_INTERVAL, type Tally } from "./tally.js";
 
+/** What the loop reports to and saves with, and what ends it early. */
 export interface TrainingHooks {
   readonly reporter: Reporter;
   /** Asked to save the state when that is due, and after every step whether the last time went well. */
@@ -25,101 +29,105 @@ export interface TrainingResult<P extends Tree = Tree> extends Elapsed {
   /** The caller owns its tensors. */
   readonly state: TrainingState<P>;
   readonly interrupted: boolean;
-  /** Of the last step, in nats per token; NaN if no step was taken. */
+  /** Mean of the last line of figures, in nats per token; NaN if no step was taken. */
   readonly trainLoss: number;
   /** Of the last evaluation; NaN if there was none. */
   readonly validationLoss: number;
   readonly tokensPerSecond: number;
 }
 
-/** Trains from `start`, which it takes ownership of, to the plan's last step or an interrupt. */
+/**
+ * Trains from `start`, which it takes ownership of, to the plan's last step or an interrupt.
+ * @throws RunError where training has failed: no state of that is saved.
+ */
 export async function train<P extends Tree>(
   plan: TrainingPlan<P>,
   start: TrainingState<P>,
   { reporter, saver, signal }: TrainingHooks,
 ): Promise<TrainingResult<P>> {
-  const { intervals, validation } = plan;
+  const { intervals } = plan;
   const watch = stopwatch();
+  const tally = createTally(plan.lossScaling);
   const tokensPerSecond = () => speedOf(plan, watch.total());
   let state = start;
   let trainLoss = NaN;
   let validationLoss = NaN;
-  let savedStep = start.step;
+  const guard = guardSaver(plan, saver, tally);
   const stopSignal = createStopSignal(plan.axes);
   let isStopped = false;
   while (state.step < intervals.steps && !isStopped) {
     const consumed = state.consumedSamples;
     const taken = takeStep(plan, state);
+    tally.add(taken.state.step, taken.report);
     checkLossScale(plan, state, taken.state);
     state = taken.state;
     const { step, consumedSamples } = state;
     const at = { consumedSamples, globalBatch: consumedSamples - consumed };
     const isLogged = isDue(intervals.logging, step, intervals.steps) || step === start.step + 1;
-    const metrics = readBack(taken, isLogged);
+    if (isLogged || guard.isOpen || step % READ_INTERVAL === 0) tally.read();
     watch.stepTaken(at.globalBatch);
     reporter.tick(step, tokensPerSecond());
-    if (metrics !== null) {
-      trainLoss = metrics["loss"]!;
+    if (isLogged) {
+      const metrics = metricsOf(taken, tally);
+      trainLoss = metrics["loss"] ?? trainLoss;
       const figures = { step, ...metrics, tokens_per_second: tokensPerSecond() };
       reporter.metrics(figures, { ...at, elapsed: watch.lap() });
-      if (plan.lossScaling === null) checkFinite(metrics, step);
     }
-    if (validation !== null && isDue(intervals.evaluation, step, intervals.steps)) {
-      validationLoss = await watch.apart(() =>
-        evaluate(plan, state.params, validation, (done, all) =>
-          reporter.phase("evaluation", done, all),
-        ),
-      );
+    if (!tally.isSkipping) guard.retain();
+    if (isDue(intervals.evaluation, step, intervals.steps) && plan.validation !== null) {
+      validationLoss = await watch.apart(() => validate(plan, state, reporter));
       reporter.metrics({ step, eval_loss: validationLoss }, { ...at, elapsed: null });
     }
     if (isDue(intervals.replicaCheck ?? 0, step, intervals.steps)) {
       await watch.apart(() => checkReplicasAgree(plan, state));
     }
-    if (isDue(intervals.saving, step, intervals.steps)) {
-      await watch.apart(() => saver.save(state));
-      savedStep = step;
-    }
+    if (isDue(intervals.saving, step, intervals.steps)) await watch.apart(() => guard.save(state));
     saver.check();
     await nextTurn(); // signals arrive between steps, and not on all ranks in the same one
     isStopped = stopSignal.poll(signal?.aborted === true);
   }
   stopSignal.finish();
   const interrupted = state.step < intervals.steps;
-  if (interrupted && savedStep !== state.step) await saver.save(state);
+  if (interrupted) await guard.save(state);
   const ran = watch.total();
+  checkProgress(plan, tally, state.step, ran);
+  guard.retain(); // no step follows, and the state was looked at
+  if (tally.skippedSteps > 0) reporter.note(skippedLine(tally, ran));
   const speed = tokensPerSecond();
   return { state, interrupted, trainLoss, validationLoss, ...ran, tokensPerSecond: speed };
 }
 
+const validate = (plan: TrainingPlan, { params }: TrainingState, reporter: Reporter): number =>
+  evaluate(plan, params, plan.validation!, (done, all) => reporter.phase("evaluation", done, all));
+
 const speedOf = ({ train }: TrainingPlan, { samples, seconds }: Elapsed): number =>
   (samples * train.length) / seconds;
 
-interface Taken {
-  readonly state: TrainingState;
-  readonly report: StepReport;
+/** The figures of a line. */
+function metricsOf(
+  { report, state: { lossScale } }: StepResult,
+  tally: Tally,
+): Readonly<Record<string, number>> {
+  const { loss, gradientNorm } = tally.lap();
+  return {
+    ...(loss !== undefined && { loss }),
+    learning_rate: report.learningRate,
+    grad_norm: gradientNorm,
+    ...(lossScale && { loss_scale: lossScale.scale }),
+    skipped_steps: lossScale?.skippedSteps ?? tally.skippedSteps,
+  };
 }
 
-/** Frees a step's report; its figures, if they are wanted. */
-function readBack({ report, state: { lossScale } }: Taken, wanted: boolean): Metrics | null {
-  const metrics = wanted
-    ? {
-        loss: readScalar(report.loss),
-        learning_rate: report.learningRate,
-        grad_norm: readScalar(report.gradientNorm),
-        ...(lossScale && { loss_scale: lossScale.scale, skipped_steps: lossScale.skippedSteps }),
-      }
-    : null;
-  disposeTree({ loss: report.loss, norm: report.gradientNorm });
-  return metrics;
-}
+const skippedLine = ({ skippedSteps }: Tally, { steps }: Elapsed): string =>
+  `skipped ${skippedSteps} of ${steps} steps, whose loss or gradients were not finite`;
 
-/** A loss or gradient that is no number never recovers. */
-function checkFinite(metrics: Metrics, step: number): void {
-  for (const [name, value] of Object.entries(metrics)) {
-    if (!Number.isFinite(value)) {
-      throw new Error(`the ${name} of step ${step} is ${value}: lower the learning rate`);
-    }
-  }
+/** A run of which no step changed anything has failed, however short it is, unless its loss scale was still falling. */
+function checkProgress(plan: TrainingPlan, tally: Tally, step: number, ran: Elapsed): void {
+  tally.read();
+  if (tally.skippedSteps < ran.steps || ran.steps === 0 || mayShrink(plan.lossScaling)) return;
+  throw new RunError(
+    `step ${step}: ${skippedLine(tally, ran)}: nothing was learned; lower the learning rate or the loss scale`,
+  );
 }
 
 /** Where gradients overflow at the smallest scale there is, no later step will be better. */
@@ -131,7 +139,7 @@ function checkLossScale(
   const skipped = (state: TrainingState) => state.lossScale?.skippedSteps ?? 0;
   if (lossScaling === null || skipped(after) === skipped(before)) return;
   if (before.lossScale !== undefined && before.lossScale.scale <= lossScaling.minimum) {
-    throw new Error(
+    throw new RunError(
       `the gradients of step ${after.step} overflow fp16 at the smallest loss scale, ` +
         `${lossScaling.minimum}: lower the learning rate, or train in bf16`,
     );

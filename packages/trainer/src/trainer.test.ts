@@ -1,7 +1,3 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { PassThrough } from "node:stream";
 import { beforeAll, describe, expect, test } from "@jest/globals";
 import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, memory, setBackend, type Tensor } from "@tensorflow/tfjs-core";
@@ -15,17 +11,7 @@ import { adam, decayOf } from "@tessera/optim";
 import { constant } from "@tessera/optim/schedules";
 import { evaluate, type TrainingPlan, type TrainingState } from "./index.js";
 import { initialTrainingState, parallelize, takeStep, train, type Saver } from "./loop.js";
-import {
-  consoleReporter,
-  duration,
-  jsonLines,
-  silent,
-  stopwatch,
-  tensorBoard,
-  withSinks,
-  type Metrics,
-  type Reporter,
-} from "./report.js";
+import { duration, silent, stopwatch, type Metrics, type Reporter } from "./report.js";
 
 beforeAll(async () => {
   enableProdMode();
@@ -80,6 +66,7 @@ const kept = (save: (state: TrainingState) => void): Saver => ({
     save(state);
     return Promise.resolve();
   },
+  retain: () => undefined,
   check: () => undefined,
 });
 
@@ -229,27 +216,6 @@ test("evaluation does not depend on how rows are batched", () => {
     evaluate({ ...plan, evalBatch }, params, plan.validation!),
   );
   expect(a).toBeCloseTo(b!, 5);
-});
-
-test("metrics are JSON lines; elsewhere than on a terminal the console has plain lines", () => {
-  const folder = mkdtempSync(join(tmpdir(), "tessera-trainer-"));
-  const stream = new PassThrough();
-  const metricsFile = join(folder, "metrics.jsonl");
-  const console = consoleReporter({
-    stream: stream as unknown as NodeJS.WriteStream,
-    steps: 10,
-    startStep: 0,
-  });
-  const reporter = withSinks(console, [jsonLines(metricsFile), tensorBoard(folder)]);
-  reporter.metrics(
-    { step: 5, loss: 1.23456 },
-    { consumedSamples: 20, globalBatch: 4, elapsed: null },
-  );
-  reporter.end();
-  expect(readFileSync(metricsFile, "utf8")).toBe('{"step":5,"loss":1.23456}\n');
-  expect(String(stream.read())).toMatch(/^step 5\/10 {2}loss 1\.235, \d+ s left\n$/);
-  expect(readdirSync(folder).filter((name) => name.includes("tfevents"))).toHaveLength(1);
-  rmSync(folder, { recursive: true });
 });
 
 test("a stopwatch counts training alone, in all and by laps", async () => {

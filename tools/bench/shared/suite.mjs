@@ -28,7 +28,7 @@ export function writeResults(file, results) {
 export const suite = (program, measure) => (argv) =>
   endWith("bench", async () => {
     const parsed = parseFlags(program, argv);
-    if (!("help" in parsed)) return (await measure(parsed.values)) ?? EXIT.done;
-    process.stdout.write(parsed.help);
+    if (!("answer" in parsed)) return (await measure(parsed.values)) ?? EXIT.done;
+    process.stdout.write(parsed.answer);
     return EXIT.done;
   });

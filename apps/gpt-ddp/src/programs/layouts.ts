@@ -4,7 +4,7 @@ import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, engine, memory, setBackend, type Tensor } from "@tensorflow/tfjs-core";
 import { readModel, readModelConfig } from "@tessera/checkpoint";
 import type { Traffic, World } from "@tessera/collectives";
-import { resolveBatch, type BatchRamp } from "@tessera/config";
+import { resolveBatch, type EvenRamp } from "@tessera/config";
 import { createFeed, sequentialOrder, type Feed, type Samples } from "@tessera/data";
 import { findDivergence } from "@tessera/data-parallel";
 import { gptConfig, gptModel, uniformDropout, type GptConfig, type GptParams } from "@tessera/gpt";
@@ -57,7 +57,7 @@ export interface Layout {
   /** Learning rate. Default: 1e-3 after four steps of warm-up. */
   readonly rate?: { readonly peak: number; readonly warmup: number };
   /** How the batch grows to `rows`. Default: it is full from the start. */
-  readonly ramp?: Omit<BatchRamp, "full">;
+  readonly ramp?: Omit<EvenRamp, "full">;
   /** Whether losses are all that is compared: the model is then never brought together. */
   readonly lossesOnly?: boolean;
   readonly stage: 0 | 1 | 2 | 3;

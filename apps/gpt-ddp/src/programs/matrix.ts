@@ -103,12 +103,14 @@ export const everything: readonly Choice[] = Object.entries(kinds)
   .map((choice) => choice as Choice)
   .filter(isPossible);
 
-/** Every layout, each with one of the runs, in turn. */
-export const whole: readonly Choice[] = kinds.run.flatMap((run, turn) =>
-  everything
-    .filter((choice) => choice.run === run)
-    .filter((_choice, index) => index % kinds.run.length === turn),
-);
+/** Every layout of up to four ranks and a third of those of eight, each with one of the runs, in turn. */
+export const larger: readonly Choice[] = kinds.run
+  .flatMap((run, turn) =>
+    everything
+      .filter((choice) => choice.run === run)
+      .filter((_choice, index) => index % kinds.run.length === turn),
+  )
+  .filter((choice, index) => ranksOf(choice) < MOST_RANKS || index % 3 === 0);
 
 /** "data 2 & sequence true", for every two of a choice. */
 function pairsOf(choice: Choice): string[] {

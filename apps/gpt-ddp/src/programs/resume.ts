@@ -101,7 +101,7 @@ function continued(world: World, job: ResumeJob, from: string, { name, layout }:
   const plan = planOf(world, { ...job, layouts: [] }, layout);
   const before = memory().numTensors;
   const folder = latestCheckpoint(join(job.checkpoints, from))!;
-  const state = resumeRun(plan, folder, IDENTITY);
+  const state = resumeRun(plan, folder);
   const there = digest(plan, state);
   const steps = job.steps[from]!.includes(name) ? NEXT_STEPS : 0;
   const { state: end, losses } = advance(plan, state, steps);

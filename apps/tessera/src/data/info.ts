@@ -2,7 +2,7 @@
 
 import { EXIT, number, toggle, UserError } from "@tessera/config";
 import { openIndexedDataset, type IndexedDataset } from "@tessera/data/megatron";
-import { chooseTokenizer, tokenizerFlags } from "../choose_tokenizer.js";
+import { chooseTokenizer, tokenizerFlags } from "@tessera/tokenizer/flags";
 import { defineCommand } from "../command.js";
 
 const program = {
@@ -11,7 +11,7 @@ const program = {
   operands: [{ name: "PREFIX", help: "the dataset, without .bin or .idx" }],
   groups: {
     Sample: {
-      ...tokenizerFlags,
+      ...tokenizerFlags("gpt2"),
       document: number("which is shown as text, from 0", { min: 0, whole: true }, 0),
       tokens: number("how many of its tokens", { min: 0, max: 1e6, whole: true }, 64),
     },
@@ -31,7 +31,9 @@ export const infoCommand = defineCommand(program, ({ values, operands }) => {
     sequences: dataset.lengths.length,
     dtype: dataset.dtype,
     ...measureLengths(dataset),
-    sample: chooseTokenizer(values).decode(firstTokens(dataset, values.document, values.tokens)),
+    sample: chooseTokenizer(values, "gpt2").decode(
+      firstTokens(dataset, values.document, values.tokens),
+    ),
   };
   dataset.close();
   process.stdout.write(values.json ? `${JSON.stringify(info)}\n` : describe(info));

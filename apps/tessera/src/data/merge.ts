@@ -1,7 +1,7 @@
 // `tessera data merge`: several datasets as one file, one after another.
 
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { EXIT, text, UserError } from "@tessera/config";
+import { EXIT, goOnUnread, text, UserError } from "@tessera/config";
 import {
   createDatasetWriter,
   openIndexedDataset,
@@ -20,6 +20,7 @@ const program = {
 } as const;
 
 export const mergeCommand = defineCommand(program, (parsed) => {
+  goOnUnread();
   const output = parsed.values["output-prefix"];
   if (output === undefined) throw new UserError("--output-prefix: name the dataset to write");
   return runInterruptibly((signal) => merge(parsed.operands, output, signal));

@@ -1,30 +1,38 @@
 // `tessera convert`: a model from one kind of folder to another.
 
-import { copyFileSync, existsSync, readdirSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { existsSync, readdirSync } from "node:fs";
+import { resolve } from "node:path";
 import { setImmediate as breathe } from "node:timers/promises";
 import {
   openModel,
+  whyNotLoadable,
   writeConfig,
   writeModelSteps,
   writeOnnxSteps,
   type OpenModel,
   type WriteProgress,
 } from "@tessera/checkpoint";
-import { choice, EXIT, number, text, UserError, type FlagValues } from "@tessera/config";
-import { stageFolder } from "@tessera/files";
 import {
-  bpeTokenizer,
-  byteModel,
-  openTokenizer,
-  writeTokenizerJson,
-  type BpeTokenizer,
-  type Tokenizer,
-} from "@tessera/tokenizer";
+  readSpecialTokenIds,
+  specialTokensOf,
+  type SpecialTokenIds,
+} from "@tessera/checkpoint/specials";
+import {
+  choice,
+  EXIT,
+  type FlagValues,
+  goOnUnread,
+  number,
+  text,
+  UserError,
+} from "@tessera/config";
+import { stageFolder } from "@tessera/files";
+import { saveTokenizer, type OpenOptions } from "@tessera/tokenizer";
+import { tokenizerFlags } from "@tessera/tokenizer/flags";
 import { defineCommand } from "../command.js";
 import { runInterruptibly } from "../interrupt.js";
 import { startProgress } from "../progress.js";
-import { hasTokenizer, TOKENIZER_FILES } from "./open_model.js";
+import { openFittingTokenizer, tokenizerFolder } from "./open_model.js";
 
 const program = {
   name: "tessera convert",
@@ -50,6 +58,7 @@ const program = {
         "gpt2, bytes, or a file or folder, for a model that has none beside it",
         "NAME",
       ),
+      "tiktoken-pattern": tokenizerFlags("the model's own")["tiktoken-pattern"],
     },
   },
   epilogue: [
@@ -65,8 +74,9 @@ const program = {
 const DTYPES = { fp32: "F32", fp16: "F16", bf16: "BF16" } as const;
 
 export const convertCommand = defineCommand(program, ({ values, operands }) => {
+  goOnUnread();
   const [source, target] = operands.map((path) => resolve(path)) as [string, string];
-  const { precision, to } = values;
+  const { precision, to, "tiktoken-pattern": pattern } = values;
   if (to === "onnx" && precision === "bf16") {
     throw new UserError(
       "--precision bf16: onnxruntime has no bf16 on processors; choose fp32 or fp16",
@@ -75,33 +85,60 @@ export const convertCommand = defineCommand(program, ({ values, operands }) => {
   if (existsSync(target) && readdirSync(target).length > 0) {
     throw new UserError(`${target}: is there already; name a folder that is not, or remove it`);
   }
-  const named = values.tokenizer === undefined ? null : openTokenizer(values.tokenizer);
-  const model = openModel(source);
+  const { tokenizer, ...opened } = openSource(source, values.tokenizer, { pattern });
   return writeFolder(target, async (folder, signal) => {
     try {
-      await runSteps(startWriting(model, folder, values), signal);
+      await runSteps(startWriting(opened, folder, values), signal);
     } finally {
-      model.close();
+      opened.model.close();
     }
-    writeTokenizer(source, folder, named);
+    if (tokenizer !== null) saveTokenizer(tokenizer, folder);
+    else process.stderr.write("there is no tokenizer beside the model: --tokenizer adds one\n");
+    const problem = to === "hugging-face" ? whyNotLoadable(opened.model.config) : null;
+    if (problem !== null) process.stderr.write(`${target}: ${problem}\n`);
   });
 });
+
+function openSource(source: string, named: string | undefined, options: OpenOptions) {
+  const model = openModel(source);
+  try {
+    const { config } = model;
+    const home = tokenizerFolder(source) ?? source;
+    const name = named ?? tokenizerFolder(source);
+    const tokenizer = name === undefined ? null : openFittingTokenizer(name, config, options);
+    const own = tokenizer === null ? undefined : specialTokensOf(tokenizer);
+    const ids = readSpecialTokenIds(home, config.vocabularySize, own);
+    return { model, ids, tokenizer, home };
+  } catch (error) {
+    model.close();
+    throw error;
+  }
+}
+
+interface Source {
+  readonly model: OpenModel;
+  readonly ids: SpecialTokenIds;
+  /** The folder with the files of its texts. */
+  readonly home: string;
+}
 
 type Output = FlagValues<(typeof program)["groups"]>;
 
 function startWriting(
-  model: OpenModel,
+  { model, ids, home }: Source,
   folder: string,
   output: Output,
 ): Generator<WriteProgress, void> {
   const valuesAt = (path: string) => model.valuesAt(path);
   const { to, precision } = output;
+  const texts = { specials: ids, generationFrom: home };
   if (to === "onnx" && precision !== "bf16") {
-    writeConfig(folder, model.config);
+    writeConfig(folder, model.config, texts);
     return writeOnnxSteps(folder, model.config, valuesAt, precision);
   }
   const maxShardBytes = 1e9 * output["max-shard-size"];
   return writeModelSteps(folder, model.config, valuesAt, {
+    ...texts,
     dtype: DTYPES[precision],
     maxShardBytes,
   });
@@ -134,27 +171,3 @@ const writeFolder = (
     }
     return EXIT.done;
   });
-
-const isBpe = (tokenizer: Tokenizer): tokenizer is BpeTokenizer => "model" in tokenizer;
-
-/** The tokenizer that was named, or the files beside the source. */
-function writeTokenizer(source: string, folder: string, named: Tokenizer | null): void {
-  if (named === null) {
-    if (!hasTokenizer(source)) {
-      process.stderr.write("there is no tokenizer beside the model: --tokenizer adds one\n");
-    }
-    for (const name of TOKENIZER_FILES) {
-      if (existsSync(join(source, name))) copyFileSync(join(source, name), join(folder, name));
-    }
-    return;
-  }
-  const { model } = isBpe(named) ? named : bpeTokenizer(byteModel);
-  writeTokenizerJson(join(folder, "tokenizer.json"), model);
-  const [end = null] =
-    Object.entries(model.specials).find(([, id]) => id === model.endOfText) ?? [];
-  const settings = {
-    tokenizer_class: "PreTrainedTokenizerFast",
-    ...(end !== null && { bos_token: end, eos_token: end, unk_token: end }),
-  };
-  writeFileSync(join(folder, "tokenizer_config.json"), `${JSON.stringify(settings, null, 2)}\n`);
-}

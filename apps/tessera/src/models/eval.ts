@@ -1,26 +1,28 @@
 // `tessera eval`: perplexity on a text or a dataset, or accuracy on the last words of passages.
 
-import { readFileSync, statSync } from "node:fs";
 import { EXIT, number, text, toggle, UserError, type FlagValues } from "@tessera/config";
 import { openIndexedDataset } from "@tessera/data/megatron";
+import { readTexts, tokenizeTexts } from "@tessera/data/texts";
 import {
+  encodeWhole,
   evaluateLambada,
   evaluatePerplexity,
   tokensInMemory,
   type LambadaResult,
+  type ModelTokenizer,
   type Perplexity,
   type TokenSource,
 } from "@tessera/generation";
-import type { Tokenizer } from "@tessera/tokenizer";
 import { defineCommand } from "../command.js";
 import { runInterruptibly } from "../interrupt.js";
 import { startProgress } from "../progress.js";
-import { modelFlags, openForText, type OpenedModel } from "./open_model.js";
+import { modelAliases, modelFlags, openForText, type OpenedModel } from "./open_model.js";
 import { textsOf } from "./prompts.js";
 
 const program = {
   name: "tessera eval",
   summary: "Measures a model: perplexity, or how many last words of passages it knows.",
+  aliases: modelAliases,
   groups: {
     Model: modelFlags,
     Task: {
@@ -38,6 +40,8 @@ const program = {
   epilogue: [
     "A window has --context tokens; each but its first is predicted from those before it. With a smaller",
     "--stride windows overlap, and each counted token is predicted from more of the text before it.",
+    "A text begins with the token that the tokenizer puts there, if it has one; last words are those of",
+    "lm-evaluation-harness's lambada.",
     "",
     "Examples:",
     "  tessera eval --model exported-onnx --text book.txt",
@@ -88,8 +92,8 @@ function chooseTask({ text: file, data, lambada, stride, limit = Infinity }: Tas
   }
   return {
     unit: "tokens",
-    run({ engine, tokenizer }, watch) {
-      const source = file === undefined ? datasetTokens(data!) : textTokens(file, tokenizer);
+    async run({ engine, tokenizer }, watch) {
+      const source = file === undefined ? datasetTokens(data!) : await textTokens(file, tokenizer);
       const window = engine.maxPositions;
       if (stride !== undefined && stride >= window) {
         throw new UserError(`--stride ${stride}: must be below the ${window} tokens of a window`);
@@ -100,17 +104,15 @@ function chooseTask({ text: file, data, lambada, stride, limit = Infinity }: Tas
   };
 }
 
-const MAX_TEXT_BYTES = 2 ** 30;
-
-function textTokens(path: string, tokenizer: Tokenizer): TokenSource {
-  const stats = statSync(path, { throwIfNoEntry: false });
-  if (!stats?.isFile()) throw new UserError(`--text ${path}: is no file`);
-  if (stats.size > MAX_TEXT_BYTES) {
-    throw new UserError(
-      `--text ${path}: has ${stats.size} bytes, make a dataset of it and give --data`,
-    );
-  }
-  return tokensInMemory(tokenizer.encode(readFileSync(path, "utf8")));
+/** The tokens of a text, or of the documents in JSON lines, of which each ends with the id for that. */
+async function textTokens(path: string, tokenizer: ModelTokenizer): Promise<TokenSource> {
+  const { texts } = await readTexts([path]);
+  const [only, ...more] = texts;
+  return tokensInMemory(
+    more.length === 0
+      ? encodeWhole(tokenizer, only!.text)
+      : Int32Array.from(tokenizeTexts(texts, tokenizer)),
+  );
 }
 
 /** The tokens of a dataset, one document after the other in the order of the file. */

@@ -6,7 +6,7 @@ import { generate, generateAll, type TextRequest, type Completion } from "@tesse
 import { defineCommand } from "../command.js";
 import { runInterruptibly } from "../interrupt.js";
 import { startProgress } from "../progress.js";
-import { modelFlags, openForText, type OpenedModel } from "./open_model.js";
+import { modelAliases, modelFlags, openForText, type OpenedModel } from "./open_model.js";
 import { readPrompts } from "./prompts.js";
 import { requestOf, samplingFlags } from "./sampling_flags.js";
 
@@ -23,6 +23,7 @@ const program = {
     },
     Sampling: samplingFlags,
   },
+  aliases: { ...modelAliases, max_new_tokens: "max-tokens", n_predict: "max-tokens" },
   epilogue: [
     "The same prompt and seed give the same text on every engine.",
     "",
@@ -41,8 +42,8 @@ export const generateCommand = defineCommand(program, async ({ values }) => {
   const rows = Math.min(values.batch, prompts.length);
   const opened = await openForText(values, rows, process.env);
   const request = requestOf(values);
-  const requests = prompts.map((prompt) => ({ ...request, prompt }));
   return runInterruptibly(async (signal) => {
+    const requests = prompts.map((prompt) => ({ ...request, prompt }));
     if (file === undefined) await writeOne(opened, requests[0]!, signal);
     else await writeAll(opened, requests, values.output, signal);
     await opened.engine.close();
@@ -58,7 +59,7 @@ const sanitize = (piece: string): string =>
 
 async function writeOne(
   { engine, tokenizer }: OpenedModel,
-  request: TextRequest,
+  request: TextRequest & { readonly prompt: string },
   signal: AbortSignal,
 ): Promise<void> {
   process.stdout.write(sanitize(request.prompt));

@@ -1,14 +1,21 @@
 // The model that the flags name, on the engine that they name.
 
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { readModel, readModelConfig } from "@tessera/checkpoint";
-import { choice, number, text, UserError, type FlagValues } from "@tessera/config";
-import { backendNames, chooseBackend, defaultBackend } from "@tessera/engines";
-import { modelEngine, onnxEngine, type Engine } from "@tessera/generation";
+import {
+  findUnfollowedSettings,
+  readSpecialTokenIds,
+  specialTokensOf,
+} from "@tessera/checkpoint/specials";
+import { choice, number, text, toggle, UserError, type FlagValues } from "@tessera/config";
+import { backendNames, chooseBackend, defaultBackend, explainFallback } from "@tessera/engines";
+import { modelEngine, onnxEngine, type Engine, type ModelTokenizer } from "@tessera/generation";
+import { onnxDevices } from "@tessera/generation/onnx";
 import { gpt, type GptConfig } from "@tessera/gpt";
 import { threadCount, type ThreadEnvironment } from "@tessera/kernels-native";
-import { openTokenizer, type Tokenizer } from "@tessera/tokenizer";
+import { hasTokenizer, openTokenizer, type OpenOptions, type Tokenizer } from "@tessera/tokenizer";
+import { tiktokenPattern } from "@tessera/tokenizer/flags";
 import { availableParallelism } from "node:os";
 
 const engines = ["onnx", ...backendNames] as const;
@@ -19,15 +26,33 @@ export const modelFlags = {
     "onnx where the folder has model.onnx, else native, or wasm where that is not built",
     engines,
   ),
+  device: choice(
+    "with onnx: ONNX Runtime's execution provider, if installed (default: cpu)",
+    onnxDevices,
+  ),
   tokenizer: text("gpt2, bytes, or a file or folder (default: the model's own)", "NAME"),
+  "tiktoken-pattern": tiktokenPattern,
+  "add-special-tokens": toggle(
+    "put the tokenizer's special tokens around a prompt, as that which begins a text",
+    true,
+  ),
+  "split-special-tokens": toggle("take special tokens in a prompt as plain text", false),
   context: number("tokens that a text keeps in view", { min: 2, max: 2 ** 20, whole: true }, 2048),
 };
+
+/** Names that Hugging Face, vLLM and llama.cpp have for the same. */
+export const modelAliases = {
+  model_name_or_path: "model",
+  tokenizer_name: "tokenizer",
+  max_model_len: "context",
+  ctx_size: "context",
+} as const;
 
 export type ModelFlags = FlagValues<{ readonly Model: typeof modelFlags }>;
 
 export interface OpenedModel {
   readonly engine: Engine;
-  readonly tokenizer: Tokenizer;
+  readonly tokenizer: ModelTokenizer;
   /** The folder's own name. */
   readonly folder: string;
 }
@@ -44,51 +69,96 @@ export async function openForText(
   const { model: folder, context: maxTokens } = flags;
   if (folder === undefined) throw new UserError("--model: name the folder that has the model");
   const config = readModelConfig(folder);
-  const tokenizer = openModelTokenizer(folder, flags.tokenizer, config);
-  const hasOnnx = existsSync(join(folder, "model.onnx"));
-  const name = flags.engine ?? (hasOnnx ? "onnx" : defaultBackend());
-  if (name === "onnx") {
-    const threads = threadCount(environment, availableParallelism());
-    const engine = await onnxEngine(folder, config, { rows, maxTokens, threads });
-    return { engine, tokenizer, folder };
+  const tokenizer = openModelTokenizer(folder, flags, config);
+  const unfollowed = findUnfollowedSettings(folder);
+  if (unfollowed.length > 0) {
+    process.stderr.write(
+      `${join(folder, "generation_config.json")}: not followed: ${unfollowed.join(", ")}\n`,
+    );
   }
-  await chooseBackend(name, environment, "--engine");
-  const engine = modelEngine(gpt(config), readModel(folder, config), {
-    ...config,
-    rows,
-    maxTokens,
-  });
+  const engine = await openEngine(folder, config, { ...flags, rows, maxTokens }, environment);
   return { engine, tokenizer, folder };
 }
 
-/** Files of a tokenizer in a model's folder. */
-export const TOKENIZER_FILES = [
-  "tokenizer.json",
-  "vocab.json",
-  "merges.txt",
-  "tokenizer_config.json",
-  "special_tokens_map.json",
-] as const;
+interface EngineChoice extends Pick<ModelFlags, "engine" | "device"> {
+  readonly rows: number;
+  readonly maxTokens: number;
+}
 
-export const hasTokenizer = (folder: string): boolean =>
-  ["tokenizer.json", "vocab.json"].some((name) => existsSync(join(folder, name)));
+async function openEngine(
+  folder: string,
+  config: GptConfig,
+  { engine, device, ...sizes }: EngineChoice,
+  environment: ThreadEnvironment,
+): Promise<Engine> {
+  const hasOnnx = existsSync(join(folder, "model.onnx"));
+  const name = engine ?? (hasOnnx ? "onnx" : defaultBackend());
+  if (name === "onnx") {
+    const threads = threadCount(environment, availableParallelism());
+    const opened = await onnxEngine(folder, config, {
+      ...sizes,
+      threads,
+      ...(device && { device }),
+    });
+    process.stderr.write(`onnx computes on ${opened.computesOn}\n`);
+    return opened;
+  }
+  if (device !== undefined) {
+    throw new UserError(
+      `--device ${device}: is for --engine onnx, and here ${name} computes: leave it away, or ` +
+        "make an ONNX model with tessera convert --to onnx",
+    );
+  }
+  await chooseBackend(name, environment, "--engine");
+  for (const line of explainFallback(name)) process.stderr.write(`${line}\n`);
+  return modelEngine(gpt(config), readModel(folder, config), { ...config, ...sizes });
+}
+
+/**
+ * The tokenizer `name`.
+ * @throws UserError where it has ids that a model of `config` lacks.
+ */
+export function openFittingTokenizer(
+  name: string,
+  config: GptConfig,
+  options: OpenOptions,
+): Tokenizer {
+  const tokenizer = openTokenizer(name, options);
+  if (tokenizer.vocabularySize <= config.vocabularySize) return tokenizer;
+  throw new UserError(
+    `tokenizer ${tokenizer.name} has ${tokenizer.vocabularySize} ids, the model ${config.vocabularySize}: ` +
+      "name the one that it was trained with",
+  );
+}
+
+/** The folder with the tokenizer of the model in `folder`: that, or of the run whose checkpoint it is. */
+export function tokenizerFolder(folder: string): string | undefined {
+  const whole = resolve(folder);
+  const isCheckpoint = /^checkpoint-\d+$/.test(basename(whole));
+  return [folder, ...(isCheckpoint ? [dirname(whole)] : [])].find(hasTokenizer);
+}
 
 function openModelTokenizer(
   folder: string,
-  named: string | undefined,
+  flags: Omit<ModelFlags, "model" | "engine" | "device">,
   config: GptConfig,
-): Tokenizer {
-  if (named === undefined && !hasTokenizer(folder)) {
+): ModelTokenizer {
+  const home = tokenizerFolder(folder);
+  const name = flags.tokenizer ?? home;
+  if (name === undefined) {
     throw new UserError(
       `${folder}: has no tokenizer.json; give --tokenizer gpt2, bytes, or its file`,
     );
   }
-  const tokenizer = openTokenizer(named ?? folder);
-  if (tokenizer.vocabularySize > config.vocabularySize) {
-    throw new UserError(
-      `tokenizer ${tokenizer.name} has ${tokenizer.vocabularySize} ids, the model ${config.vocabularySize}: ` +
-        "name the one that it was trained with",
-    );
-  }
-  return tokenizer;
+  const pattern = flags["tiktoken-pattern"];
+  const tokenizer = openFittingTokenizer(name, config, { pattern });
+  const own = specialTokensOf(tokenizer);
+  return {
+    ...tokenizer,
+    specials: readSpecialTokenIds(home ?? folder, config.vocabularySize, own),
+    encoding: {
+      addSpecialTokens: flags["add-special-tokens"],
+      splitSpecialTokens: flags["split-special-tokens"],
+    },
+  };
 }

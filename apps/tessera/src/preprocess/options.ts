@@ -12,8 +12,14 @@ export interface PreprocessOptions {
   readonly workers: number;
   readonly appendEnd: boolean;
   readonly splitSentences: boolean;
+  /** Whether documents have around them what the tokenizer's file puts there. */
+  readonly addSpecialTokens: boolean;
   readonly special: "text" | "allow" | "refuse";
   readonly strict: boolean;
+  /** Infinity for all. */
+  readonly maxDocuments: number;
+  /** Documents between lines of progress; Infinity for none but those that time asks for. */
+  readonly logInterval: number;
   readonly signal: AbortSignal;
   readonly stream: NodeJS.WriteStream;
 }

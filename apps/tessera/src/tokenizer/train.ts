@@ -1,9 +1,11 @@
 // `tessera tokenizer train`: trains a vocabulary on text.
 
-import { statSync } from "node:fs";
-import { EXIT, list, number, text, UserError, type FlagValues } from "@tessera/config";
+import { dirname } from "node:path";
+import { EXIT, goOnUnread, list, number, text, UserError, type FlagValues } from "@tessera/config";
+import { makeFolder, statPath, writeError } from "@tessera/files";
+import { findFault, kindOfCorpus, parseDocument } from "@tessera/files/corpus";
 import { tokenCount, writeTokenizerJson } from "@tessera/tokenizer";
-import { readChunks } from "@tessera/tokenizer/batch";
+import { readChunks, splitAfterLine } from "@tessera/tokenizer/batch";
 import { countWords, trainBpe } from "@tessera/tokenizer/train";
 import { defineCommand } from "../command.js";
 import { startProgress } from "../progress.js";
@@ -11,7 +13,13 @@ import { startProgress } from "../progress.js";
 const program = {
   name: "tessera tokenizer train",
   summary: "Trains a vocabulary on text.",
-  operands: [{ name: "FILE", help: "plain text", many: true }],
+  operands: [
+    {
+      name: "FILE",
+      help: "plain text, or JSON lines (.jsonl) with a text each; .gz and .zst too",
+      many: true,
+    },
+  ],
   groups: {
     Vocabulary: {
       "vocab-size": number(
@@ -26,29 +34,34 @@ const program = {
   },
 } as const;
 
-export const trainCommand = defineCommand(program, ({ values, operands }) => {
-  for (const path of operands) {
-    if (!statSync(path, { throwIfNoEntry: false })?.isFile()) {
-      throw new UserError(`${path}: there is no such file`);
-    }
+export const trainCommand = defineCommand(program, async ({ values, operands }) => {
+  goOnUnread();
+  try {
+    makeFolder(dirname(values.output));
+  } catch (error) {
+    throw writeError(values.output, error);
   }
-  train(operands, values);
+  await train(operands, values);
   return EXIT.done;
 });
 
 type TrainFlags = FlagValues<(typeof program)["groups"]>;
 
-function train(paths: readonly string[], flags: TrainFlags): void {
+async function train(paths: readonly string[], flags: TrainFlags): Promise<void> {
   const began = performance.now();
-  const total = paths.reduce((sum, path) => sum + statSync(path).size, 0);
+  const total = paths.reduce((sum, path) => sum + (statPath(path)?.size ?? 0), 0);
   const reading = startProgress({ stream: process.stderr, total, scale: 1e6, unit: "MB" });
   const words = countWords();
   let bytes = 0;
+  let done = 0;
   for (const path of paths) {
-    for (const chunk of readChunks(path)) {
-      words.add(chunk);
-      bytes += chunk.length;
-      reading.update(bytes);
+    for await (const { texts, read } of readTrainingTexts(path)) {
+      for (const text of texts) {
+        words.add(text);
+        bytes += text.length;
+      }
+      done += read;
+      reading.update(done);
     }
   }
   reading.end();
@@ -69,4 +82,29 @@ function train(paths: readonly string[], flags: TrainFlags): void {
     `${flags.output}: ${tokenCount(model.tokens)} ids, ${model.merges.length / 3} merges of ` +
       `${(bytes / 1e6).toFixed(1)} MB in ${seconds.toFixed(1)} s\n`,
   );
+}
+
+/** The texts in a file: parts of one, or the documents in JSON lines. Throws a UserError for what is neither. */
+async function* readTrainingTexts(
+  path: string,
+): AsyncGenerator<{ readonly texts: readonly Uint8Array[]; readonly read: number }> {
+  const isText = kindOfCorpus(path) === "text";
+  let line = 0;
+  for await (const { bytes, read } of readChunks(path, isText ? undefined : splitAfterLine)) {
+    const fault = findFault(bytes);
+    if (fault !== undefined) throw new UserError(`${path}: ${fault}`);
+    if (isText) {
+      yield { texts: [bytes], read };
+      continue;
+    }
+    const lines = Buffer.from(bytes).toString("utf8").split("\n");
+    const texts = lines.flatMap((one, i) => {
+      if (one.trim() === "") return [];
+      const found = parseDocument(one, ["text"]);
+      if (typeof found !== "string") return found.map((text) => Buffer.from(text));
+      throw new UserError(`${path}: line ${line + i + 1} ${found}`);
+    });
+    line += lines.length - 1;
+    yield { texts, read };
+  }
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { gptConfig, noDropout, type GptConfig } from "@tessera/gpt";
 import { onnxModel } from "../onnx/onnx_model.js";
-import { familyFor, familyOf } from "./families.js";
+import { familyFor, familyOf, whyNotLoadable } from "./families.js";
 
 const sizes = { layerCount: 2, hiddenSize: 64, headCount: 4, vocabularySize: 64, maxPositions: 16 };
 
@@ -67,6 +67,15 @@ describe.each(Object.entries(models))("%s", (modelType, config) => {
   test("refuses a field that it does not know", () => {
     expect(familyFor({ ...config, window: 128 } as GptConfig).modelType).toBe("tessera-gpt");
   });
+});
+
+test("a model that no family has says what it differs in from the nearest", () => {
+  for (const config of Object.values(models)) expect(whyNotLoadable(config)).toBeNull();
+  const { positions } = models["llama"]!;
+  expect(whyNotLoadable({ ...models["gpt2"]!, positions })).toBe(
+    "transformers cannot load it: no family there has such a model (of gpt2 it differs in positions)",
+  );
+  expect(whyNotLoadable({ ...models["llama"]!, norm: "layer" })).toMatch(/of llama .* in norm\)/);
 });
 
 test.each<[string, object]>([

@@ -12,7 +12,20 @@ const families: readonly HfFamily[] = [gpt2, gptj, llama, ownFamily];
 
 /** The family to write a model as: the first that fits `config`. */
 export const familyFor = (config: GptConfig): HfFamily =>
-  families.find((family) => family.fits(config)) ?? ownFamily;
+  families.find((family) => family.mismatches(config).length === 0) ?? ownFamily;
+
+/** Why `transformers` cannot load a model that is written, as a sentence; null where it can. */
+export function whyNotLoadable(config: GptConfig): string | null {
+  if (familyFor(config) !== ownFamily) return null;
+  const [nearest] = families
+    .filter((family) => family !== ownFamily)
+    .map((family) => ({ name: family.modelType, fields: family.mismatches(config) }))
+    .sort((a, b) => a.fields.length - b.fields.length);
+  return (
+    "transformers cannot load it: no family there has such a model " +
+    `(of ${nearest!.name} it differs in ${nearest!.fields.join(", ")})`
+  );
+}
 
 /**
  * The family that config.json at `path` names.

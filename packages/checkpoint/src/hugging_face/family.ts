@@ -1,9 +1,10 @@
 // A family of models as Hugging Face's files have it: what config.json calls each field of a GPT's configuration, and
 // the names and shapes of its tensors.
 
+import { UserError } from "@tessera/config";
 import type { GptConfig } from "@tessera/gpt";
-import type * as v from "valibot";
-import { canWrite, parse, readFields, writeFields, type FieldMap } from "./fields.js";
+import * as v from "valibot";
+import { findMismatches, parse, readFields, writeFields, type FieldMap } from "./fields.js";
 
 /**
  * The tensor or tensors that hold a parameter: one of its own; several that hold an equal group of its columns each; or
@@ -27,12 +28,16 @@ export interface HfFamily {
   readonly modelType: string;
   /** A prefix of names that files may leave out; empty for none. */
   readonly prefix: string;
-  /** Whether config.json can express all of `config`: read again, it is the same. */
-  fits(config: GptConfig): boolean;
+  /** The fields of `config` that config.json cannot express: read again, they are others. */
+  mismatches(config: GptConfig): readonly string[];
   /** The tensors of the parameter at `path`; undefined where the family has no such parameter. */
   nameOf(path: string): HfName | undefined;
   /** Whether a tensor is stored as [out, in]; our matrices are [in, out]. */
   isTransposed(name: string): boolean;
+  /** Whether a tensor is no parameter: files may have it, and it is computed anew. */
+  isBuffer(name: string): boolean;
+  /** The head, which files may store beside the embedding that it is tied to; null where none is. */
+  readonly tiedHead: TiedHead | null;
   /**
    * The configuration that config.json at `path` says.
    *
@@ -41,6 +46,12 @@ export interface HfFamily {
   fromConfig(json: unknown, path: string): GptConfig;
   /** What config.json says of `config`. */
   toConfig(config: GptConfig): Readonly<Record<string, unknown>>;
+}
+
+/** Names of two tensors that are one. */
+export interface TiedHead {
+  readonly name: string;
+  readonly table: string;
 }
 
 /** A family by its tables. */
@@ -59,6 +70,8 @@ export interface FamilyTables {
   readonly block: HfNames;
   /** Names of tensors stored as [out, in]. Default: none. */
   readonly transposed?: RegExp;
+  /** Names of tensors that are no parameters. Default: none. */
+  readonly buffers?: RegExp;
 }
 
 /** The family that `tables` describe. */
@@ -66,10 +79,13 @@ export function hfFamily({ modelType, fields, prefix = "", ...tables }: FamilyTa
   return {
     modelType,
     prefix,
-    fits: (config) => canWrite(fields, config),
+    mismatches: (config) => findMismatches(fields, config),
     nameOf: (path) => nameIn(tables, path),
     isTransposed: (name) => tables.transposed?.test(name) ?? false,
+    isBuffer: (name) => tables.buffers?.test(name) ?? false,
+    tiedHead: tiedHeadOf(tables.top),
     fromConfig(json, path) {
+      refuseArchitecture(json, tables.architecture, path);
       if (tables.requires !== undefined) parse(tables.requires, json, path);
       return readFields(fields, json, path);
     },
@@ -79,6 +95,22 @@ export function hfFamily({ modelType, fields, prefix = "", ...tables }: FamilyTa
       ...writeFields(fields, config),
     }),
   };
+}
+
+function tiedHeadOf(top: HfNames): TiedHead | null {
+  const [name, table] = [top["head.table"], top["embedding.token"]];
+  return typeof name === "string" && typeof table === "string" ? { name, table } : null;
+}
+
+const Architectures = v.object({ architectures: v.nullish(v.array(v.string())) });
+
+/** `expected`, or the model below its head, is what is read. Throws a UserError for another. */
+function refuseArchitecture(json: unknown, expected: string, path: string): void {
+  const { architectures } = parse(Architectures, json, path);
+  const base = expected.replace(/(ForCausalLM|LMHeadModel)$/, "Model");
+  const other = architectures?.find((name) => name !== expected && name !== base);
+  if (other === undefined) return;
+  throw new UserError(`${path}: architectures is ${other}, must be ${expected}`);
 }
 
 function nameIn({ top, block }: Pick<FamilyTables, "top" | "block">, path: string) {

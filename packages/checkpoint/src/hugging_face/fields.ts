@@ -3,9 +3,9 @@
 
 import { isDeepStrictEqual } from "node:util";
 import { UserError } from "@tessera/config";
+import { describeIssue } from "@tessera/config/issues";
 import { gptConfig, type GptConfig } from "@tessera/gpt";
 import * as v from "valibot";
-import { describeIssue } from "../describe_issue.js";
 
 /** One field of a configuration, and its keys. */
 export interface Field<T> {
@@ -32,8 +32,12 @@ export function readFields(fields: FieldMap, json: unknown, path: string): GptCo
   const values = Object.entries(fields).map(
     ([name, { read }]) => [name, read(json, path)] as const,
   );
-  // The map has every field, each of its type.
-  return gptConfig(Object.fromEntries(values) as unknown as GptConfig);
+  try {
+    // The map has every field, each of its type.
+    return gptConfig(Object.fromEntries(values) as unknown as GptConfig);
+  } catch (error) {
+    throw error instanceof UserError ? new UserError(`${path}: ${error.message}`) : error;
+  }
 }
 
 /** A field and its value. */
@@ -55,20 +59,19 @@ export const writeFields = (
     pairsOf(fields, config).flatMap(([{ write }, value]) => Object.entries(write(value, config))),
   );
 
-/** Whether `config` is the same when it is read again, and has no field that the map lacks. */
-export function canWrite(fields: FieldMap, config: GptConfig): boolean {
+/** The fields of `config` that are another when it is read again, or that the map lacks. */
+export function findMismatches(fields: FieldMap, config: GptConfig): readonly string[] {
   const file = writeFields(fields, config);
-  try {
-    return (
-      Object.keys(config).every((name) => name in fields) &&
-      pairsOf(fields, config).every(([{ read, isSame = isDeepStrictEqual }, value]) =>
-        isSame(value, read(file, "config.json")),
-      )
-    );
-  } catch (error) {
-    if (error instanceof UserError) return false;
-    throw error;
-  }
+  const isSame = (name: keyof GptConfig): boolean => {
+    const [{ read, isSame: compare = isDeepStrictEqual }, value] = pairOf(fields, config, name);
+    try {
+      return compare(value, read(file, "config.json"));
+    } catch (error) {
+      if (error instanceof UserError) return false;
+      throw error;
+    }
+  };
+  return Object.keys(config).filter((name) => !(name in fields && isSame(name as keyof GptConfig)));
 }
 
 /** Nothing is near these limits; they keep a file from asking for endless work. */

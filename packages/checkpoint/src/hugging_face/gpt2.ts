@@ -56,4 +56,5 @@ export const gpt2 = hfFamily({
     "mlp.feed.down.weight": "transformer.h.LAYER.mlp.c_proj.weight",
     "mlp.feed.down.bias": "transformer.h.LAYER.mlp.c_proj.bias",
   },
+  buffers: /(^|\.)h\.\d+\.attn\.(bias|masked_bias)$/,
 });

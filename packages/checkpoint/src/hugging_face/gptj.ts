@@ -45,6 +45,7 @@ const inLayer = (name: string): string => `transformer.h.LAYER.${name}`;
 export const gptj = hfFamily({
   modelType: "gptj",
   architecture: "GPTJForCausalLM",
+  prefix: "transformer.",
   fields,
   top: {
     "embedding.token": "transformer.wte.weight",
@@ -64,5 +65,6 @@ export const gptj = hfFamily({
     "both.feed.down.weight": inLayer("mlp.fc_out.weight"),
     "both.feed.down.bias": inLayer("mlp.fc_out.bias"),
   },
+  buffers: /(^|\.)h\.\d+\.attn\.(bias|masked_bias|embed_positions)$/,
   transposed: /\.h\..*(proj|fc_in|fc_out)\.weight$/,
 });

@@ -8,7 +8,6 @@ import {
   field,
   key,
   layers,
-  only,
   positive,
   rate,
   size,
@@ -24,30 +23,47 @@ const bias = v.optional(v.boolean(), false);
 const headCount: Field<number> = field(
   v.pipe(
     v.object({ num_attention_heads: size, head_dim: v.nullish(size), hidden_size: size }),
-    v.check(
-      ({ head_dim, hidden_size, num_attention_heads }) =>
-        head_dim == null || head_dim * num_attention_heads === hidden_size,
-      "head_dim must be hidden_size / num_attention_heads",
+    v.forward(
+      v.check(
+        ({ head_dim, hidden_size, num_attention_heads }) =>
+          head_dim == null || head_dim * num_attention_heads === hidden_size,
+        ({ input: { head_dim, hidden_size, num_attention_heads } }) =>
+          `is ${head_dim}, must be hidden_size / num_attention_heads, ${hidden_size / num_attention_heads}`,
+      ),
+      ["head_dim"],
     ),
   ),
   (file) => file.num_attention_heads,
   (num_attention_heads) => ({ num_attention_heads }),
 );
 
+const Rope = v.pipe(
+  v.looseObject({
+    rope_theta: v.optional(positive),
+    rope_type: v.optional(v.string()),
+    type: v.optional(v.string()), // its older name
+    partial_rotary_factor: v.optional(v.literal(1)),
+  }),
+  v.check(
+    ({ rope_type, type }) => (rope_type ?? type ?? "default") === "default",
+    ({ input: { rope_type, type } }) =>
+      `rotary positions of the type ${rope_type ?? type} are not supported, only default`,
+  ),
+);
+
+/** What turns queries and keys: of several keys that say it, as `transformers` takes them. */
 const positions: Field<GptConfig["positions"]> = field(
   v.object({
     rope_theta: v.optional(positive),
-    rope_scaling: v.optional(v.null(), null),
-    // Newer files say it here.
-    rope_parameters: v.nullish(v.object({ rope_type: only("default"), rope_theta: positive })),
-    partial_rotary_factor: only(1),
+    rope_scaling: v.nullish(Rope),
+    rope_parameters: v.nullish(Rope),
+    partial_rotary_factor: v.nullish(v.literal(1)),
   }),
-  (file) => ({
-    kind: "rotary",
-    base: file.rope_parameters?.rope_theta ?? file.rope_theta ?? ROTARY_BASE,
-    fraction: 1,
-    pairs: "halves",
-  }),
+  ({ rope_scaling, rope_parameters, rope_theta }) => {
+    const isScaled = Object.keys(rope_scaling ?? {}).length > 0;
+    const base = (isScaled ? rope_scaling : rope_parameters)?.rope_theta ?? rope_theta;
+    return { kind: "rotary", base: base ?? ROTARY_BASE, fraction: 1, pairs: "halves" };
+  },
   (value) => ({ rope_theta: value.kind === "rotary" ? value.base : ROTARY_BASE }),
 );
 
@@ -64,7 +80,7 @@ const fields: FieldMap = {
     (num_key_value_heads) => ({ num_key_value_heads }),
   ),
   activation: field(
-    v.object({ hidden_act: only("silu") }),
+    v.object({ hidden_act: v.optional(v.picklist(["silu", "swish"]), "silu") }),
     () => "swiglu",
     () => ({ hidden_act: "silu" }),
   ),
@@ -104,6 +120,7 @@ const gateAndUp = (leaf: string) =>
 export const llama = hfFamily({
   modelType: "llama",
   architecture: "LlamaForCausalLM",
+  prefix: "model.",
   fields,
   top: {
     "embedding.token": "model.embed_tokens.weight",
@@ -124,5 +141,6 @@ export const llama = hfFamily({
     "mlp.feed.down.weight": inLayer("mlp.down_proj.weight"),
     "mlp.feed.down.bias": inLayer("mlp.down_proj.bias"),
   },
+  buffers: /rotary_emb\.inv_freq$/,
   transposed: /_proj\.weight$/,
 });

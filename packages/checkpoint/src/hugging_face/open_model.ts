@@ -1,19 +1,24 @@
 // A model in a folder, as its config.json says it is, whose weights are read one by one.
 
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "@tessera/config";
 import { readJson } from "@tessera/files";
 import { gpt, type GptConfig } from "@tessera/gpt";
 import { shardLayout, leafAt, leaves, type ParamSpec } from "@tessera/params";
 import { UNSHARDED } from "@tessera/mesh";
-import type { SafetensorsFile } from "../safetensors.js";
 import { isSharded, openCheckpoint, WEIGHTS } from "../sharded/open_checkpoint.js";
 import { savedGptConfig } from "../saved_gpt.js";
+import {
+  refuseAdapter,
+  refuseForeign,
+  refuseOtherWeights,
+  refuseUnsupported,
+} from "./check_folder.js";
 import { columnBlocks, copyColumns, transpose, type ColumnBlock } from "./columns.js";
 import { familyOf } from "./families.js";
 import type { HfFamily } from "./family.js";
-import { openWeights, type StoredWeights } from "./stored_weights.js";
+import { openWeights, type StoredTensor, type StoredWeights } from "./stored_weights.js";
 
 /** A model whose weights are read one by one. */
 export interface OpenModel {
@@ -39,7 +44,9 @@ export function readConfig(folder: string): ConfigFile {
   const path = join(folder, "config.json");
   if (!existsSync(path)) refuseForeign(folder);
   const json = readJson(path, MAX_CONFIG_BYTES);
+  refuseAdapter(folder);
   const family = familyOf(json, path);
+  refuseUnsupported(json as Readonly<Record<string, unknown>>, path);
   return { family, config: family.fromConfig(json, path) };
 }
 
@@ -74,13 +81,15 @@ function openSharded(folder: string): OpenModel {
 
 function openHuggingFace(folder: string): OpenModel {
   const { family, config } = readConfig(folder);
-  refusePickles(folder);
+  refuseOtherWeights(folder);
   const weights = openWeights(folder);
   try {
     const blocks = leaves<ParamSpec>(gpt(config).spec).map(([path, { shape }]) => {
       const stored = columnBlocks(family, path, shape);
       return [path, stored.map((block) => findBlock(weights, family, block, folder))] as const;
     });
+    const used = blocks.flatMap(([, stored]) => stored.map(({ tensor }) => tensor));
+    refuseUnused(weights, family, new Set(used), folder);
     const byPath = new Map(blocks);
     return {
       config,
@@ -94,36 +103,68 @@ function openHuggingFace(folder: string): OpenModel {
 }
 
 interface FoundBlock extends ColumnBlock {
-  readonly file: SafetensorsFile;
+  readonly tensor: StoredTensor;
 }
 
-/** `block` and the file that has its tensor. Throws a UserError where there is none, or its shape is another. */
+/** The tensor `name`, which may lack the family's prefix. */
+const findTensor = ({ tensors }: StoredWeights, { prefix }: HfFamily, name: string) =>
+  tensors.get(name) ??
+  (name.startsWith(prefix) ? tensors.get(name.slice(prefix.length)) : undefined);
+
+/** `block` and its tensor. Throws a UserError where there is none, or its shape is another. */
 function findBlock(
   weights: StoredWeights,
-  { prefix }: HfFamily,
+  family: HfFamily,
   block: ColumnBlock,
   folder: string,
 ): FoundBlock {
-  const names = [block.name];
-  if (prefix !== "" && block.name.startsWith(prefix)) names.push(block.name.slice(prefix.length));
-  const name = names.find((one) => weights.fileOf(one) !== undefined);
-  const file = name === undefined ? undefined : weights.fileOf(name);
-  if (name === undefined || file === undefined) {
+  const tensor = findTensor(weights, family, block.name);
+  if (tensor === undefined) {
     throw new UserError(`${folder}: its weights have no tensor ${block.name}`);
   }
+  const { file, name } = tensor;
   const actual = file.shapes.get(name)!;
   if (actual.join() !== block.shape.join()) {
     throw new UserError(
       `${file.path}: ${name} is [${actual.join(", ")}], config.json says [${block.shape.join(", ")}]`,
     );
   }
-  return { ...block, name, file };
+  return { ...block, tensor };
+}
+
+/** Tensors that config.json has no place for are of another model than it says. Throws a UserError. */
+function refuseUnused(
+  weights: StoredWeights,
+  family: HfFamily,
+  used: ReadonlySet<StoredTensor>,
+  folder: string,
+): void {
+  const head = family.tiedHead;
+  const unused = [...weights.tensors].filter(
+    ([name, tensor]) => !used.has(tensor) && name !== head?.name && !family.isBuffer(name),
+  );
+  if (unused.length > 0) {
+    const names = unused.slice(0, 3).map(([name]) => name);
+    const more = unused.length > 3 ? ` and ${unused.length - 3} more` : "";
+    throw new UserError(
+      `${folder}: its weights have ${names.join(", ")}${more}, which its config.json has no place for; ` +
+        "correct config.json, or leave them out",
+    );
+  }
+  const stored = head && weights.tensors.get(head.name);
+  if (!head || !stored || used.has(stored)) return;
+  const table = findTensor(weights, family, head.table)!;
+  if (stored.file.checksum(stored.name) === table.file.checksum(table.name)) return;
+  throw new UserError(
+    `${stored.file.path}: ${stored.name} is not ${table.name}, though config.json ties them; ` +
+      "set tie_word_embeddings to false there if the head is meant to differ",
+  );
 }
 
 /** The values of a parameter. */
 function readBlocks(blocks: readonly FoundBlock[]): Float32Array {
   const [first] = blocks as readonly [FoundBlock];
-  const read = ({ file, name, isTransposed, rows, stored: { width } }: FoundBlock) =>
+  const read = ({ tensor: { file, name }, isTransposed, rows, stored: { width } }: FoundBlock) =>
     isTransposed ? transpose(file.read(name), width, rows) : file.read(name);
   if (blocks.length === 1 && first.columns === first.stored.width) return read(first);
   const values = new Float32Array(first.rows * first.own.width);
@@ -132,34 +173,4 @@ function readBlocks(blocks: readonly FoundBlock[]): Float32Array {
     copyColumns(from, { values, ...block.own }, block.rows, block.columns);
   }
   return values;
-}
-
-/** Names of the files of Megatron-DeepSpeed, and of plain PyTorch. */
-const MEGATRON =
-  /^(mp_rank_\d+.*|global_step\d+|iter_\d+|layer_\d+.*\.pt|latest_checkpointed_iteration\.txt)$/;
-const PICKLES = /^(pytorch_model.*\.bin|.*\.(pt|pth|ckpt))$/;
-
-const PICKLE_REASON =
-  "which are pickled Python objects: reading them means running what they say; " +
-  "save the model as safetensors in Hugging Face's layout where you trust it, and convert that";
-
-/** Throws a UserError that says what a folder without config.json is, where it can be told. */
-function refuseForeign(folder: string): void {
-  const names = existsSync(folder) ? readdirSync(folder) : [];
-  const found = names.find((name) => MEGATRON.test(name));
-  if (found !== undefined) {
-    throw new UserError(
-      `${folder}: is a checkpoint of Megatron-DeepSpeed (${found}), whose weights lie in .pt files, ${PICKLE_REASON}`,
-    );
-  }
-  refusePickles(folder);
-}
-
-/** Throws a UserError where the weights in `folder` are pickles alone. */
-function refusePickles(folder: string): void {
-  const names = existsSync(folder) ? readdirSync(folder) : [];
-  if (names.some((name) => /\.safetensors(\.index\.json)?$/.test(name))) return;
-  const found = names.find((name) => PICKLES.test(name));
-  if (found === undefined) return;
-  throw new UserError(`${folder}: has its weights in files like ${found}, ${PICKLE_REASON}`);
 }

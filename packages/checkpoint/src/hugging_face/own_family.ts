@@ -12,9 +12,11 @@ const File = v.object({ config: v.unknown() });
 export const ownFamily: HfFamily = {
   modelType: MODEL_TYPE,
   prefix: "",
-  fits: () => true,
+  mismatches: () => [],
   nameOf: (path) => path,
   isTransposed: () => false,
+  isBuffer: () => false,
+  tiedHead: null,
   fromConfig: (json, path) => parseConfig(parse(File, json, path).config, path),
   toConfig: (config) => ({ model_type: MODEL_TYPE, config: saveConfig(config) }),
 };

@@ -14,15 +14,29 @@ import {
   type ColumnBlock,
 } from "./columns.js";
 import { familyFor } from "./families.js";
+import {
+  noSpecialTokens,
+  specialTokenKeys,
+  writeGenerationConfig,
+  type SpecialTokenIds,
+} from "./special_token_ids.js";
 import { MODEL_FILE, MODEL_INDEX } from "./stored_weights.js";
 
 /** The elements of the parameter at a path, in fp32. Called for one after the other. */
 export type ValuesAt = (path: string, leaf: ParamSpec) => Float32Array;
 
-/** How weights are written. */
-export interface WriteModelOptions {
-  /** Default: F32. */
+/** What is written beside the architecture. */
+export interface ConfigOptions {
+  /** Of the weights beside it. Default: F32. */
   readonly dtype?: Dtype;
+  /** What begins, ends and pads texts. Default: nothing. */
+  readonly specials?: SpecialTokenIds;
+  /** A folder whose generation_config.json is kept, but for these ids. Default: none. */
+  readonly generationFrom?: string | undefined;
+}
+
+/** How a model is written. */
+export interface WriteModelOptions extends ConfigOptions {
   /** Weights that are larger are split into several files. Default: 5 GB, as in `transformers`. */
   readonly maxShardBytes?: number;
 }
@@ -41,10 +55,19 @@ const TORCH_NAMES: Readonly<Record<Dtype, string>> = {
 
 const SHARD_BYTES = 5e9; // 5 GB
 
-/** Writes config.json into `folder`. `dtype` is that of the weights beside it. Default: F32. */
-export function writeConfig(folder: string, config: GptConfig, dtype: Dtype = "F32"): void {
-  const json = { ...familyFor(config).toConfig(config), torch_dtype: TORCH_NAMES[dtype] };
+/** Writes config.json and generation_config.json into `folder`. */
+export function writeConfig(
+  folder: string,
+  config: GptConfig,
+  { dtype = "F32", specials = noSpecialTokens, generationFrom }: ConfigOptions = {},
+): void {
+  const json = {
+    ...familyFor(config).toConfig(config),
+    ...specialTokenKeys(specials),
+    torch_dtype: TORCH_NAMES[dtype],
+  };
   writeFileSync(join(folder, "config.json"), `${JSON.stringify(json, null, 2)}\n`);
+  writeGenerationConfig(folder, specials, generationFrom);
 }
 
 /**
@@ -56,9 +79,10 @@ export function* writeModelSteps(
   folder: string,
   config: GptConfig,
   valuesAt: ValuesAt,
-  { dtype = "F32", maxShardBytes = SHARD_BYTES }: WriteModelOptions = {},
+  { maxShardBytes = SHARD_BYTES, ...options }: WriteModelOptions = {},
 ): Generator<WriteProgress, void> {
-  writeConfig(folder, config, dtype);
+  const { dtype = "F32" } = options;
+  writeConfig(folder, config, options);
   const tensors = listTensors(config, valuesAt);
   const sizes = tensors.map((tensor) => tensorBytes(tensor, dtype));
   const totalBytes = sizes.reduce((a, b) => a + b, 0);

@@ -48,11 +48,17 @@ export function failAt(folder: string, count: number, torn = false): Faults {
     const file = await open(path, flags);
     return failingFile(file, admit);
   });
+  const rm = promises.rm.bind(promises);
+  const removed = jest.spyOn(promises, "rm").mockImplementation(async (path, options) => {
+    if (admit() === "whole") return rm(path, options);
+    halve.rmSync?.(fs.rmSync as Call, [path]);
+    throw new Killed(`in change ${count}`);
+  });
   return {
     get count() {
       return done;
     },
-    restore: () => [...spies, opened].forEach((spy) => spy.mockRestore()),
+    restore: () => [...spies, opened, removed].forEach((spy) => spy.mockRestore()),
   };
 }
 

@@ -28,6 +28,7 @@ try {
   const writer = await openWriter({ ...job, barrier: () => say("ready") });
   for (let step = first; step <= last; step += 1) {
     await writer.write(metadataOf(step), sourcesOf(step, share));
+    await writer.retain();
     say(`saved ${step}`);
   }
   await writer.close();

@@ -1,9 +1,10 @@
 // The folder of the checkpoints of a run. What is being written or removed has a hidden name; what is visible is
 // complete. `latest` names the one that was written last.
 
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
-import { isPartialOf, syncFolder, writeFileAtomic } from "@tessera/files";
+import { existsSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { readText, removeLeftovers, syncFolder, writeFileAtomic } from "@tessera/files";
 import { INDEX } from "./index_format.js";
 
 const LATEST = "latest";
@@ -21,19 +22,42 @@ const stepOf = (name: string): number => Number(name.slice("checkpoint-".length)
 
 /** The names of the checkpoints in `folder`, sorted by step. */
 const checkpointsIn = (folder: string): readonly string[] =>
-  existsSync(folder)
-    ? readdirSync(folder)
-        .filter((name) => isCheckpoint(folder, name))
-        .sort((a, b) => stepOf(a) - stepOf(b))
-    : [];
+  namesIn(folder)
+    .filter((name) => isCheckpoint(folder, name))
+    .sort((a, b) => stepOf(a) - stepOf(b));
+
+const namesIn = (folder: string): readonly string[] =>
+  statSync(folder, { throwIfNoEntry: false })?.isDirectory() ? readdirSync(folder) : [];
+
+const REPLACED = /^\.(checkpoint-\d+)\.replaced-\w+$/;
+
+/** Paths of checkpoints by name: of visible ones, and of those that a job was about to replace when it was killed. */
+function pathsIn(folder: string): ReadonlyMap<string, string> {
+  const replaced = namesIn(folder).flatMap((hidden): [string, string][] => {
+    const name = REPLACED.exec(hidden)?.[1];
+    const isWhole = existsSync(join(folder, hidden, INDEX));
+    return name === undefined || !isWhole ? [] : [[name, join(folder, hidden)]];
+  });
+  const visible = checkpointsIn(folder).map((name): [string, string] => [name, join(folder, name)]);
+  return new Map([...replaced, ...visible]);
+}
+
+const MAX_NAME_BYTES = 4096;
 
 /** The path of the checkpoint in `folder` that was written last; undefined for none. */
 export function latestCheckpoint(folder: string): string | undefined {
   const path = join(folder, LATEST);
-  const named = existsSync(path) ? readFileSync(path, "utf8").trim() : "";
+  const named = existsSync(path) ? readText(path, MAX_NAME_BYTES).trim() : "";
+  const paths = pathsIn(folder);
   // Where checkpoints were copied or removed by hand, `latest` may be wrong.
-  const name = isCheckpoint(folder, named) ? named : checkpointsIn(folder).at(-1);
-  return name === undefined ? undefined : join(folder, name);
+  const last = [...paths.keys()].sort((a, b) => stepOf(a) - stepOf(b)).at(-1);
+  return paths.get(named) ?? (last === undefined ? undefined : paths.get(last));
+}
+
+/** Where the checkpoint at `path` is now: a job that takes the folder over gives a replaced one its name back. */
+export function locate(path: string): string {
+  const name = REPLACED.exec(basename(path))?.[1];
+  return name === undefined || existsSync(path) ? path : join(dirname(path), name);
 }
 
 /** Makes a complete checkpoint visible, in place of one of the same step. Returns its path. */
@@ -49,31 +73,35 @@ export function publish(folder: string, step: number, token: string): string {
   return path;
 }
 
-/** Removes checkpoints older than that of `step`, so that `keep` are left; 0 removes none. */
-export function prune(folder: string, step: number, keep: number): void {
+/** Removes checkpoints older than that at `path`, so that `keep` are left; 0 removes none. */
+export async function prune(path: string, keep: number): Promise<void> {
   if (keep === 0) return;
+  const folder = dirname(path);
+  const step = stepOf(basename(path));
   const older = checkpointsIn(folder).filter((name) => stepOf(name) < step);
-  for (const name of older.slice(0, Math.max(0, older.length - keep + 1))) remove(folder, name);
+  for (const name of older.slice(0, Math.max(0, older.length - keep + 1))) {
+    await rm(hide(folder, name), { recursive: true });
+  }
 }
 
 /** Removes every checkpoint in `folder`, and nothing else. */
 export function removeCheckpoints(folder: string): void {
   rmSync(join(folder, LATEST), { force: true });
-  for (const name of checkpointsIn(folder)) remove(folder, name);
+  for (const name of checkpointsIn(folder)) rmSync(hide(folder, name), { recursive: true });
 }
 
-/** Hides the checkpoint first: one that is partly removed must not be visible. */
-function remove(folder: string, name: string): void {
+/** Gives the checkpoint a hidden name: one that is partly removed must not be visible. Returns its path. */
+function hide(folder: string, name: string): string {
   const hidden = join(folder, `.${name}.removed`);
   rmSync(hidden, { recursive: true, force: true });
   renameSync(join(folder, name), hidden);
-  rmSync(hidden, { recursive: true });
+  return hidden;
 }
 
 /** Removes what a job left that was killed while it saved. The caller must hold the lock of the folder. */
 export function recover(folder: string): void {
+  removeLeftovers(folder);
   for (const name of readdirSync(folder)) {
-    if (isPartialOf(LATEST, name)) rmSync(join(folder, name));
     const [, visible, state] = /^\.(checkpoint-\d+)\.(partial|replaced|removed)\b/.exec(name) ?? [];
     if (visible === undefined) continue;
     const isLost = state === "replaced" && !existsSync(join(folder, visible));

@@ -15,7 +15,7 @@ const LOCK = ".tessera-lock";
 
 /** Time between heartbeats of the holder. */
 export const HEARTBEAT_MS = 3_000;
-/** Without a heartbeat for so long, the lock of a job on another host was left behind. */
+/** Without a heartbeat for so long, a lock from elsewhere was left behind. */
 const TIMEOUT_MS = 15_000;
 
 function lockError(path: string): UserError {
@@ -63,7 +63,7 @@ export async function lockFolder(
     const here = holder === null ? null : isRunning(holder);
     if (here !== null) return here;
     report(
-      `${path}: a job on another host left it; waiting ${TIMEOUT_MS / 1000} s for its heartbeat`,
+      `${path}: is of a job in another container or on another host; waiting ${TIMEOUT_MS / 1000} s for its heartbeat`,
     );
     return hasHeartbeat(path, TIMEOUT_MS);
   };

@@ -35,6 +35,8 @@ export const TrainingProgress = v.object({
   seed: count,
   /** Settings that must be the same in the run that continues this one. */
   identity: v.record(v.string(), v.union([v.string(), v.number()])),
+  /** Settings that change its numbers, and may be changed on purpose. Older versions did not write them. */
+  settings: v.optional(v.record(v.string(), v.union([v.string(), v.number()]))),
 });
 
 /** How far training is. */

@@ -8,7 +8,7 @@ import { scratchFolder } from "@tessera/testing";
 import { failAt, Killed } from "../programs/failing_files.js";
 import { loadStep } from "../programs/load_step.js";
 import { metadataOf, sourcesOf } from "../programs/sample_checkpoints.js";
-import { latestCheckpoint, recover } from "./folder.js";
+import { latestCheckpoint, locate, prune, recover } from "./folder.js";
 import { lockFolder } from "./folder_lock.js";
 import { saveShard, type JobFolder } from "./save_shard.js";
 
@@ -32,7 +32,7 @@ const jobs: Readonly<Record<string, Job>> = {
   "the second of two ranks": { ranks: 2, killed: 1, keep: 1, steps: [1, 2] },
 };
 
-function save({ ranks, keep }: Job, token: string, rank: number, step: number) {
+async function save({ ranks, keep }: Job, token: string, rank: number, step: number) {
   const sources = sourcesOf(step, { rank, ranks, rows: ROWS });
   const bytes = Buffer.concat(
     sources.map(({ range, copy }) => {
@@ -42,8 +42,9 @@ function save({ ranks, keep }: Job, token: string, rank: number, step: number) {
     }),
   );
   const ranges = sources.map(({ name, range }) => ({ name, range }));
-  const job: JobFolder = { folder: folderOf(), token, rank, ranks, keep, timeoutSeconds: 0.01 };
-  return saveShard(job, { metadata: metadataOf(step), ranges, bytes }, () => undefined);
+  const job: JobFolder = { folder: folderOf(), token, rank, ranks, timeoutSeconds: 0.01 };
+  const path = await saveShard(job, { metadata: metadataOf(step), ranges, bytes }, () => undefined);
+  if (path !== null) await prune(path, keep);
 }
 
 const folderOf = (): string => at("run");
@@ -77,11 +78,16 @@ async function interrupt(job: Job, count: number, torn: boolean) {
   return { isKilled, before: before.at(-1) ?? 0, step };
 }
 
-/** What the next job finds. */
-function checkFolder(before: number, step: number): void {
+/** What the next job finds to go on from. */
+function checkLatest(before: number, step: number): void {
   const latest = latestCheckpoint(folderOf());
   const found = latest === undefined ? 0 : loadStep(latest, ROWS);
   expect([before, step]).toContain(found);
+}
+
+/** What is there once it holds the folder. */
+function checkFolder(before: number, step: number): void {
+  checkLatest(before, step);
   const visible = readdirSync(folderOf()).filter((name) => name.startsWith("checkpoint-"));
   for (const name of visible) loadStep(join(folderOf(), name), ROWS);
 }
@@ -93,9 +99,12 @@ test.each(Object.entries(jobs))("%s", async (_name, job) => {
     for (const torn of [false, true]) {
       const end = await interrupt(job, changes, torn);
       isKilled = end.isKilled;
+      checkLatest(end.before, end.step);
+      const named = latestCheckpoint(folderOf());
       const lock = await lockFolder(folderOf(), () => undefined);
       recover(folderOf());
       checkFolder(end.before, end.step);
+      expect(named && locate(named)).toBe(latestCheckpoint(folderOf()));
       await saveAll(job, lock.token, end.step + 1);
       expect(loadStep(latestCheckpoint(folderOf())!, ROWS)).toBe(end.step + 1);
       lock.release();

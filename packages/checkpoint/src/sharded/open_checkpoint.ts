@@ -27,6 +27,8 @@ export interface Checkpoint {
   /** The name of the model's family, and the configuration from which it builds the model. */
   readonly family: string;
   readonly config: Readonly<Record<string, unknown>>;
+  /** The settings of the run that saved it, as a user gave them. */
+  readonly settings: Readonly<Record<string, unknown>>;
   /** Bytes of tensors read so far. */
   readonly bytesRead: number;
   /**
@@ -63,6 +65,7 @@ export function openCheckpoint(folder: string): Checkpoint {
     progress: index.progress,
     family: index.family,
     config: index.config,
+    settings: index.run,
     get bytesRead() {
       return files.bytesRead();
     },

@@ -4,9 +4,9 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { util } from "@tensorflow/tfjs-core";
 import { UserError } from "@tessera/config";
+import { describeIssue } from "@tessera/config/issues";
 import { parseJson, readText } from "@tessera/files";
 import * as v from "valibot";
-import { describeIssue } from "../describe_issue.js";
 import { Index, INDEX, checksumPrefix, type TrainingProgress } from "./index_format.js";
 
 /** Larger files are refused before they are read. */

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "@tessera/config";
 import { writeError, writeFileAtomic } from "@tessera/files";
 import type { FlatRange } from "@tessera/params";
-import { partialFolder, prune, publish } from "./folder.js";
+import { partialFolder, publish } from "./folder.js";
 import type { CheckpointMetadata, StoredRange, StoredTensor } from "./index_format.js";
 import { checkFolderLock } from "./folder_lock.js";
 import { writeShard } from "./shard_file.js";
@@ -21,8 +21,6 @@ export interface JobFolder {
   readonly token: string;
   readonly rank: number;
   readonly ranks: number;
-  /** How many checkpoints are kept; 0 for all. */
-  readonly keep: number;
   /** How long the first rank waits for the shards of the others. */
   readonly timeoutSeconds: number;
 }
@@ -108,7 +106,7 @@ async function publishAll(
   partial: string,
   metadata: CheckpointMetadata,
 ): Promise<string> {
-  const { folder, token, ranks, keep } = job;
+  const { folder, token, ranks } = job;
   const { step } = metadata.progress;
   await awaitManifests(job, partial);
   const tensors: Record<string, StoredTensor> = {};
@@ -126,9 +124,7 @@ async function publishAll(
   });
   writeIndex(partial, { ...metadata, files, tensors });
   checkFolderLock(folder, token);
-  const path = publish(folder, step, token);
-  prune(folder, step, keep);
-  return path;
+  return publish(folder, step, token);
 }
 
 const POLL_MS = 50;

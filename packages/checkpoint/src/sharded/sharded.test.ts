@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import {
   cpSync,
+  mkdirSync,
   existsSync,
   mkdtempSync,
   readdirSync,
@@ -10,11 +11,12 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
-import { hostname, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { UserError } from "@tessera/config";
+import { thisProcess } from "@tessera/files";
 import { UNSHARDED } from "@tessera/mesh";
 import { fullSlice } from "@tessera/random";
 import { latestCheckpoint } from "./folder.js";
@@ -132,7 +134,10 @@ test("a copy of the state is saved: what changes after the call does not matter"
 
 test("only the latest ones are kept, and one of the same step is replaced", async () => {
   const writers = await open(2, 2);
-  for (const step of [1, 2, 3, 3]) await save(writers, step);
+  for (const step of [1, 2, 3]) await save(writers, step);
+  expect(readdirSync(folder)).toContain("checkpoint-1"); // until it is known that 3 is good
+  await save(writers, 3);
+  await Promise.all(writers.map((writer) => writer.retain()));
   await close(writers);
   expect(readdirSync(folder).sort()).toEqual(["checkpoint-2", "checkpoint-3", "latest"]);
   expect(load()).toBe(3);
@@ -172,12 +177,13 @@ describe("two jobs and one folder:", () => {
 
   test("what a dead job left is removed, except complete checkpoints", async () => {
     await saved(1);
-    const gone = { host: hostname(), process: 2 ** 22 + 1, since: "", token: "x" };
+    const gone = { ...thisProcess(), process: 2 ** 22 + 1, since: "", token: "x" };
     writeFileSync(lock(), JSON.stringify(gone));
     const whole = join(folder, "checkpoint-1");
     const hidden = join(folder, ".checkpoint-1.replaced-x");
     cpSync(whole, join(folder, ".checkpoint-2.partial-x"), { recursive: true });
     renameSync(whole, hidden);
+    mkdirSync(join(folder, ".model.0123-1-2-3.partial")); // of an export
     await close(await open(1));
     expect(readdirSync(folder).sort()).toEqual(["checkpoint-1", "latest"]);
     expect(load()).toBe(1);
@@ -189,8 +195,10 @@ describe("two jobs and one folder:", () => {
     const shell = spawn("sh", ["-c", `${child} & echo $!; exec sleep 60`]);
     try {
       const ended = Number(await new Promise((resolve) => shell.stdout.once("data", resolve)));
-      while (!readFileSync(`/proc/${ended}/stat`, "utf8").includes(" Z ")) await sleep(10);
-      const held = { host: hostname(), process: ended, since: "", token: "x" };
+      const stat = () => readFileSync(`/proc/${ended}/stat`, "utf8");
+      while (!stat().includes(" Z ")) await sleep(10);
+      const started = stat().split(") ")[1]!.split(" ")[19]!;
+      const held = { ...thisProcess(), process: ended, started, since: "", token: "x" };
       writeFileSync(lock(), JSON.stringify(held));
       await close(await open(1));
       expect(readdirSync(folder)).toEqual([]);

@@ -1,10 +1,10 @@
 // Saves while training goes on: elements are copied, and a thread writes the copy.
 
-import { accessSync, constants, mkdirSync } from "node:fs";
+import { accessSync, constants } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { UserError } from "@tessera/config";
-import { writeError, type FileLock } from "@tessera/files";
-import { recover } from "./folder.js";
+import { makeFolder, writeError, type FileLock } from "@tessera/files";
+import { prune, recover } from "./folder.js";
 import type { CheckpointMetadata } from "./index_format.js";
 import { jobToken, lockFolder } from "./folder_lock.js";
 import type { JobFolder, SaveRequest, NamedRange } from "./save_shard.js";
@@ -17,6 +17,8 @@ export interface TensorSource extends NamedRange {
 
 /** Where a rank saves. */
 export interface CheckpointWriterOptions extends Omit<JobFolder, "token"> {
+  /** How many checkpoints are kept; 0 for all. */
+  readonly keep: number;
   /** Returns when all ranks have called it. */
   readonly barrier: () => void;
   /** Called with a line when the lock takes time. Default: nothing. */
@@ -44,6 +46,11 @@ export interface CheckpointWriter {
     sources: readonly TensorSource[],
     report?: (written: number, all: number) => void,
   ): Promise<SaveResult>;
+  /**
+   * Removes older checkpoints than that at `newest`, a path in the folder, so that as many are left as are kept. Default:
+   * the last that was written. Resolves when they are gone. Of interest to the first rank alone.
+   */
+  retain(newest?: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -54,6 +61,7 @@ export interface CheckpointWriter {
  */
 export async function openWriter({
   barrier,
+  keep,
   log = () => undefined,
   ...options
 }: CheckpointWriterOptions): Promise<CheckpointWriter> {
@@ -65,24 +73,28 @@ export async function openWriter({
   const worker = new Worker(program, { workerData: start });
   worker.unref();
   let memory = new ArrayBuffer(0);
+  let last: Promise<SaveResult> | undefined;
+  const write: CheckpointWriter["write"] = async (metadata, sources, report = () => undefined) => {
+    const size = sources.reduce((sum, { range }) => sum + 4 * range.size, 0);
+    if (memory.byteLength < size) memory = new ArrayBuffer(size);
+    copyAll(sources, memory);
+    const ranges = sources.map(({ name, range }) => ({ name, range }));
+    const save: SaveRequest = { metadata, ranges, bytes: new Uint8Array(memory, 0, size) };
+    worker.ref(); // the process must not end before it is written
+    worker.postMessage(save, [memory]);
+    try {
+      const { path, bytes, seconds } = await awaitReply(worker, (written) => report(written, size));
+      memory = bytes.buffer as ArrayBuffer;
+      return { path, bytes: size, seconds };
+    } finally {
+      worker.unref();
+    }
+  };
   return {
-    async write(metadata, sources, report = () => undefined) {
-      const size = sources.reduce((sum, { range }) => sum + 4 * range.size, 0);
-      if (memory.byteLength < size) memory = new ArrayBuffer(size);
-      copyAll(sources, memory);
-      const ranges = sources.map(({ name, range }) => ({ name, range }));
-      const save: SaveRequest = { metadata, ranges, bytes: new Uint8Array(memory, 0, size) };
-      worker.ref(); // the process must not end before it is written
-      worker.postMessage(save, [memory]);
-      try {
-        const { path, bytes, seconds } = await awaitReply(worker, (written) =>
-          report(written, size),
-        );
-        memory = bytes.buffer as ArrayBuffer;
-        return { path, bytes: size, seconds };
-      } finally {
-        worker.unref();
-      }
+    write: (metadata, sources, report) => (last = write(metadata, sources, report)),
+    async retain(newest) {
+      const path = newest ?? (await last)?.path;
+      if (typeof path === "string") await prune(path, keep);
     },
     async close() {
       await worker.terminate();
@@ -93,7 +105,7 @@ export async function openWriter({
 
 async function prepareFolder(folder: string, log: (text: string) => void): Promise<FileLock> {
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     accessSync(folder, constants.W_OK);
   } catch (error) {
     throw writeError(folder, error, "choose another folder");

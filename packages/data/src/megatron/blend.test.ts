@@ -2,7 +2,7 @@ import { afterAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { normalizeWeights } from "./blend.js";
+import { blendIndices, normalizeWeights } from "./blend.js";
 import type { Samples } from "../index.js";
 import { orderLength } from "../index.js";
 import {
@@ -103,10 +103,17 @@ describe("a blend of datasets", () => {
     close();
   });
 
-  test("is of at most 255 datasets, with weights that have a sum", () => {
-    const many = (count: number) => normalizeWeights(Array<number>(count).fill(2));
-    expect(many(255)).toEqual(Array(255).fill(1 / 255));
-    expect(() => many(256)).toThrow("a blend of 256 datasets: at most 255");
+  test.each([255, 256, 257, 300])("is of as many datasets as are named: %s", (count) => {
+    const { dataset, sample } = blendIndices(Array<number>(count).fill(2), count + 1);
+    expect([...dataset]).toEqual([...Array(count).keys(), 0]);
+    expect(sample.at(-1)).toBe(1);
+  });
+
+  test("may be of more than 16 bits count", () => {
+    expect(blendIndices(Array<number>(65_537).fill(1), 2).dataset).toBeInstanceOf(Uint32Array);
+  });
+
+  test("has weights that have a sum", () => {
     for (const weights of [[], [0, 0], [1, -1, 1], [Infinity, 1], [NaN, 1]]) {
       expect(() => normalizeWeights(weights)).toThrow("none may be negative, nor all 0");
     }
@@ -156,13 +163,20 @@ test("a run's feeds are no longer than asked for, and are refused without anythi
     cacheFolder: at("cache"),
   };
   const rank = { dataRank: 0, dataRanks: 1, prefetches: false };
-  const { train, validation, test: testing, description } = await openRunFeeds({ data, ...rank });
+  const feeds = await openRunFeeds({ data, ...rank });
+  const { train, validation, test: testing, description, notes } = feeds;
+  expect(notes).toEqual([]);
   expect(train.count).toBeGreaterThanOrEqual(9);
   expect([validation!.count, validation!.length, testing]).toEqual([4, 16, null]);
   expect(description).toMatch(/^\d+ tokens, split 50,50,0$/);
   await expect(openRunFeeds({ data: { ...data, split: "0,1,0" }, ...rank })).rejects.toThrow(
     "--split 0,1,0: leaves no documents to train on",
   );
+  const fewer = await openRunFeeds({ data: { ...data, split: "999,0.5,0.5" }, ...rank });
+  expect([fewer.validation, fewer.test]).toEqual([null, null]);
+  expect(fewer.notes).toEqual([
+    expect.stringMatching(/^--split 999,0.5,0.5 leaves no document for validation and test, whose/),
+  ]);
 });
 
 test("a run is laid out for as many samples as before, and says where their order changes", () => {

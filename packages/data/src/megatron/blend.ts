@@ -6,13 +6,10 @@ import type { Samples } from "../samples.js";
 /** The samples of a blend, in order. */
 export interface BlendIndices {
   /** Which dataset each sample comes from. */
-  readonly dataset: Uint8Array;
+  readonly dataset: Uint8Array | Uint16Array | Uint32Array;
   /** Its index in that dataset. */
   readonly sample: Uint32Array;
 }
-
-/** A dataset is one byte of `BlendIndices`. */
-const MAX_DATASETS = 255;
 
 /**
  * The first `count` samples of a blend: each comes from the dataset that is furthest behind its weight.
@@ -21,7 +18,7 @@ const MAX_DATASETS = 255;
  */
 export function blendIndices(weights: readonly number[], count: number): BlendIndices {
   const fractions = normalizeWeights(weights);
-  const dataset = new Uint8Array(count);
+  const dataset = new (numbersUpTo(weights.length))(count);
   const sample = new Uint32Array(count);
   const taken = fractions.map(() => 0);
   for (let i = 0; i < count; i += 1) {
@@ -41,16 +38,15 @@ export function blendIndices(weights: readonly number[], count: number): BlendIn
   return { dataset, sample };
 }
 
-/** Weights that add up to 1. Throws a UserError for weights that are negative, all 0, or too many. */
+/** The smallest array type whose elements are below `limit`: an order may be as long as training. */
+const numbersUpTo = (limit: number) =>
+  limit <= 2 ** 8 ? Uint8Array : limit <= 2 ** 16 ? Uint16Array : Uint32Array;
+
+/** Weights that add up to 1. Throws a UserError for weights that are negative, or all 0. */
 export function normalizeWeights(weights: readonly number[]): readonly number[] {
   const sum = weights.reduce((a, b) => a + b, 0);
   if (!weights.every((weight) => weight >= 0) || !(sum > 0 && sum < Infinity)) {
     throw new UserError(`blend weights ${weights.join(" ")}: none may be negative, nor all 0`);
-  }
-  if (weights.length > MAX_DATASETS) {
-    throw new UserError(
-      `a blend of ${weights.length} datasets: at most ${MAX_DATASETS} can be blended`,
-    );
   }
   return weights.map((weight) => weight / sum);
 }
@@ -62,6 +58,7 @@ export const blendCounts = (weights: readonly number[], count: number): readonly
 /** A dataset of a blend. */
 export interface DataPath {
   readonly weight: number;
+  /** The path of its files without `.bin` and `.idx`. */
   readonly prefix: string;
 }
 

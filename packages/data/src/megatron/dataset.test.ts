@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { afterAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { UserError } from "@tessera/config";
 import {
@@ -104,7 +105,19 @@ describe("data that cannot be trained on is refused with a UserError", () => {
       () => patch("notes.idx", 34 + 60 * 12 + 8 * 3 + 2, [1]),
       /a document begins at/,
     ],
-    ["a missing .idx", () => rmSync(at("notes.idx")), /notes.idx: cannot be opened \(ENOENT\)/],
+    [
+      "a pipe for .bin",
+      () => {
+        rmSync(at("notes.bin"));
+        execFileSync("mkfifo", [at("notes.bin")]);
+      },
+      /notes.bin: is not a regular file/,
+    ],
+    [
+      "a missing .idx",
+      () => rmSync(at("notes.idx")),
+      /notes.idx: is not there; a dataset is two files/,
+    ],
   ];
 
   test.each(cases)("%s", async (_what, damage, message) => {

@@ -33,8 +33,13 @@ export interface GptDatasetOptions {
 
 /** An open dataset. */
 export interface GptDataset extends Samples {
+  /** Documents in the order in which they are read, epoch after epoch: Megatron's `doc_idx`. */
   readonly documentIndex: NumberArray;
+  /**
+   * Pairs of a place in the document index and an offset in tokens, where each sample begins: Megatron's `sample_idx`.
+   */
   readonly sampleIndex: NumberArray;
+  /** Which sample stands at each place of the order: Megatron's `shuffle_idx`. */
   readonly shuffleIndex: NumberArray;
   /** Tokens of the dataset, all splits. */
   readonly tokenCount: number;

@@ -7,9 +7,11 @@ import { reportStage, type Progress } from "../progress.js";
 
 /** The indices of a split. */
 export interface GptIndices {
+  /** Megatron's `doc_idx`. */
   readonly documentIndex: Int32Array;
   /** Start of sample i: at 2i the entry of the document index, at 2i + 1 the token in that document. */
   readonly sampleIndex: Int32Array;
+  /** Megatron's `shuffle_idx`. */
   readonly shuffleIndex: Uint32Array;
 }
 

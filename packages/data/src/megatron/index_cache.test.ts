@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   copyFileSync,
+  existsSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -16,6 +17,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { promisify } from "node:util";
+import { thisProcess } from "@tessera/files";
 import { openGptDataset } from "../megatron.js";
 import { buildIndices } from "./gpt_indices.js";
 import { openCachedIndices } from "./index_cache.js";
@@ -95,6 +97,19 @@ describe("the cache of indices", () => {
   });
   const lockOf = (description: string) => createHash("md5").update(description).digest("hex");
 
+  test("is refused where what was just built cannot be read, not built for ever", async () => {
+    const description = "x".repeat(2 ** 20); // with the checksums more than is read
+    let builds = 0;
+    const buildOnce = () => {
+      builds += 1;
+      return build();
+    };
+    await expect(openCachedIndices({ folder, description, build: buildOnce })).rejects.toThrow(
+      /has \d+ bytes/,
+    );
+    expect(builds).toBe(1);
+  });
+
   test("waits for the builder, and continues when it is done", async () => {
     const lock = at(`${lockOf("waiting")}.lock`);
     writeFileSync(lock, "");
@@ -113,6 +128,20 @@ describe("the cache of indices", () => {
     writeFileSync(at(`${lockOf("stale")}.lock`), "");
     const found = await openCachedIndices({ folder, description: "stale", build, timeoutMs: 100 });
     expect(found.documentIndex.array.length).toBe(2);
+  });
+
+  test("loses the lock of a builder that was killed when all was written, not that of one that lives", async () => {
+    const description = "killed";
+    const lock = at(`${lockOf(description)}.lock`);
+    const open = () => openCachedIndices({ folder, description, build });
+    await open();
+    const holder = { ...thisProcess(), since: new Date().toISOString(), token: "0" };
+    writeFileSync(lock, JSON.stringify(holder));
+    await open();
+    expect(existsSync(lock)).toBe(true);
+    writeFileSync(lock, JSON.stringify({ ...holder, started: "0" }));
+    await open();
+    expect(existsSync(lock)).toBe(false);
   });
 
   test("gives every process the same, whoever was first", async () => {

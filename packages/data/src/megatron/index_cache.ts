@@ -2,18 +2,23 @@
 // has the checksums of the files, is written last: where it is, they all are.
 
 import { createHash } from "node:crypto";
-import { closeSync, mkdirSync, openSync, readSync } from "node:fs";
+import { closeSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { UserError } from "@tessera/config";
 import {
   hasHeartbeat,
+  isRunning,
+  makeFolder,
+  openFile,
+  readHolder,
   readJson,
   takeLock,
   touchLock,
   writeError,
   writeFileAtomic,
   type FileLock,
+  type LockHolder,
 } from "@tessera/files";
 import type { GptIndices } from "./gpt_indices.js";
 import { openNpy, writeNpy, type NpyFile } from "./npy.js";
@@ -53,6 +58,8 @@ export interface CacheOptions {
 /** Time without a heartbeat after which a builder is taken for dead. */
 const TIMEOUT_MS = 60_000;
 
+const ADVICE = "name a folder for the data's index with --data-cache-path";
+
 /** Limit of the description with the checksums. */
 const MAX_DESCRIPTION_BYTES = 2 ** 20;
 
@@ -68,25 +75,47 @@ export async function openCachedIndices(options: CacheOptions): Promise<IndexFil
   const stem = join(folder, createHash("md5").update(description).digest("hex"));
   const lockPath = `${stem}.lock`;
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     for (;;) {
       const found = openIndices(stem, options);
-      if (found !== undefined) return found;
-      const lock = await takeLock(lockPath, () => hasHeartbeat(lockPath, timeoutMs));
+      if (found !== undefined) {
+        await removeLeftLock(lockPath);
+        return found;
+      }
+      const lock = await takeLock(
+        lockPath,
+        async (holder) => !isGone(holder) && (await hasHeartbeat(lockPath, timeoutMs)),
+      );
       if (lock === null) await pause(POLL_MS);
-      else buildLocked(stem, options, lock);
+      else return buildLocked(stem, options, lock);
     }
   } catch (error) {
-    throw writeError(folder, error, "name a folder for the data's index with --data-cache-path");
+    throw writeError(folder, error, ADVICE);
   }
 }
 
-function buildLocked(stem: string, options: CacheOptions, lock: FileLock): void {
+const isGone = (holder: LockHolder | null): boolean =>
+  holder !== null && isRunning(holder) === false;
+
+/** Removes the lock of a builder that was killed when all was written. */
+async function removeLeftLock(path: string): Promise<void> {
+  if (!isGone(readHolder(path))) return;
+  try {
+    const lock = await takeLock(path, (holder) => Promise.resolve(!isGone(holder)));
+    lock?.release();
+  } catch {
+    // The indices are whole, and a folder that is only read may keep the lock.
+  }
+}
+
+function buildLocked(stem: string, options: CacheOptions, lock: FileLock): IndexFiles {
   try {
     // Another may have finished between the look and the lock.
     const found = openIndices(stem, options);
-    if (found === undefined) writeIndices(stem, options, lock);
-    else for (const part of indexNames) found[part].close();
+    if (found !== undefined) return found;
+    writeIndices(stem, options, lock);
+    // What was just built is not built again where it cannot be read: too many files may be open.
+    return readIndices(stem, options);
   } finally {
     lock.release();
   }
@@ -126,34 +155,40 @@ function writeIndices(
   writeFileAtomic(`${stem}.json`, JSON.stringify({ description, checksums, largestToken }));
 }
 
-/** The cached indices; undefined where they must be built. */
-function openIndices(
-  stem: string,
-  { description, trust = false }: CacheOptions,
-): IndexFiles | undefined {
+/** The cached indices; undefined where they must be built: a bad cache of any kind is. */
+function openIndices(stem: string, options: CacheOptions): IndexFiles | undefined {
+  try {
+    return readIndices(stem, options);
+  } catch {
+    return undefined;
+  }
+}
+
+function readIndices(stem: string, { description, trust = false }: CacheOptions): IndexFiles {
   const opened: NpyFile[] = [];
   try {
     const known = readJson(`${stem}.json`, MAX_DESCRIPTION_BYTES) as Description;
-    if (known.description !== description) return undefined;
+    if (known.description !== description) throw new UserError(`${stem}.json: is of other indices`);
     const files = indexNames.map((part) => {
       const path = pathOf(stem, part);
-      if (!trust && computeChecksum(path) !== known.checksums[part]) throw new UserError("damaged");
+      if (!trust && computeChecksum(path) !== known.checksums[part]) {
+        throw new UserError(`${path}: is damaged`);
+      }
       const file = openNpy(path);
       opened.push(file);
       return [part, file] as const;
     });
     const { largestToken } = known;
     return { ...(Object.fromEntries(files) as Record<IndexName, NpyFile>), largestToken };
-  } catch {
-    // A bad cache of any kind is rebuilt.
+  } catch (error) {
     for (const file of opened) file.close();
-    return undefined;
+    throw error;
   }
 }
 
 function computeChecksum(path: string): string {
   const hash = createHash("sha256");
-  const file = openSync(path, "r");
+  const file = openFile(path);
   try {
     const buffer = Buffer.alloc(2 ** 20);
     for (let read = -1; read !== 0;) {

@@ -1,9 +1,9 @@
 // Reads Megatron's indexed dataset: PREFIX.bin has the tokens, PREFIX.idx the offset of each sequence. Opening reads
 // only the header, whatever the size; memory does not grow with it.
 
-import { closeSync, fstatSync, openSync } from "node:fs";
+import { closeSync, fstatSync } from "node:fs";
 import { UserError } from "@tessera/config";
-import { readFully, reasonOf, type OpenFile } from "@tessera/files";
+import { openFile, readFully, statPath, type OpenFile } from "@tessera/files";
 import {
   fileArray,
   numberFormats,
@@ -41,9 +41,9 @@ export interface IndexedDataset {
  */
 export function openIndexedDataset(prefix: string): IndexedDataset {
   const plain = prefix.replace(/\.(bin|idx)$/, "");
-  const bin = openFile(`${plain}.bin`);
+  const bin = openPart(`${plain}.bin`);
   try {
-    const idx = openFile(`${plain}.idx`);
+    const idx = openPart(`${plain}.idx`);
     try {
       return openFiles(plain, idx, bin);
     } catch (error) {
@@ -56,14 +56,9 @@ export function openIndexedDataset(prefix: string): IndexedDataset {
   }
 }
 
-function openFile(path: string): OpenFile {
-  try {
-    return { path, descriptor: openSync(path, "r") };
-  } catch (error) {
-    throw new UserError(
-      `${path}: cannot be opened (${reasonOf(error)}); a dataset is two files, PREFIX.bin and PREFIX.idx`,
-    );
-  }
+function openPart(path: string): OpenFile {
+  if (statPath(path) !== undefined) return { path, descriptor: openFile(path) };
+  throw new UserError(`${path}: is not there; a dataset is two files, PREFIX.bin and PREFIX.idx`);
 }
 
 function openFiles(prefix: string, idx: OpenFile, bin: OpenFile): IndexedDataset {

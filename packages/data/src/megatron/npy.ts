@@ -1,8 +1,8 @@
 // numpy's .npy files of integers, version 1.0, as Megatron stores its indices.
 
-import { closeSync, fstatSync, openSync } from "node:fs";
+import { closeSync, fstatSync } from "node:fs";
 import { UserError } from "@tessera/config";
-import { readFully, writeFileAtomic, writeFully, type OpenFile } from "@tessera/files";
+import { openFile, readFully, writeFileAtomic, writeFully, type OpenFile } from "@tessera/files";
 import { fileArray, numberFormats, type NumberArray } from "./file_array.js";
 
 const MAGIC = "\x93NUMPY\x01\x00";
@@ -37,7 +37,7 @@ export interface NpyFile {
 
 /** Opens a file of `writeNpy`; two dimensions are read row by row. Throws a UserError where it is not one. */
 export function openNpy(path: string): NpyFile {
-  const descriptor = openSync(path, "r");
+  const descriptor = openFile(path);
   const close = (): void => closeSync(descriptor);
   try {
     return { array: arrayIn({ path, descriptor }), close };

@@ -16,6 +16,7 @@ export interface PrefetchOptions {
   readonly split: SplitName;
   readonly masks?: MaskOptions | undefined;
   readonly dataRank: number;
+  /** Number of data-parallel ranks, which see different samples. */
   readonly dataRanks: number;
   /** Batches that are read ahead. Default: 4. */
   readonly depth?: number;
@@ -83,6 +84,7 @@ export function prefetch(feed: Feed, options: PrefetchOptions): PrefetchedFeed {
   return {
     count: feed.count,
     length: feed.length,
+    direct: feed,
     batch(first, size) {
       if (isGivenUp) return feed.batch(first, size);
       if (first !== next || thread?.microBatch !== size) {

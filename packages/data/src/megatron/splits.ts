@@ -25,7 +25,8 @@ export function splitDocuments(split: string, count: number): SplitBounds {
   return [0, bounds[1]! - excess, bounds[2]! - excess, count];
 }
 
-function parseWeights(split: string): readonly number[] {
+/** Weights of train, valid and test. Throws as `splitDocuments` does. */
+export function parseWeights(split: string): readonly number[] {
   const texts = split.split(split.includes(",") ? "," : "/");
   const weights = texts.map((text) => (text.trim() === "" ? NaN : Number(text)));
   const sum = weights.reduce((a, b) => a + b, 0);

@@ -1,7 +1,15 @@
 // Writes Megatron's indexed dataset, atomically.
 
 import { UserError } from "@tessera/config";
-import { createFileAtomic, writeFileAtomic, writeFully, type AtomicFile } from "@tessera/files";
+import { dirname } from "node:path";
+import {
+  createFileAtomic,
+  makeFolder,
+  writeError,
+  writeFileAtomic,
+  writeFully,
+  type AtomicFile,
+} from "@tessera/files";
 import { numberFormats } from "./file_array.js";
 import { createIntList } from "./int_list.js";
 import { encodeIdxHeader } from "./idx_format.js";
@@ -41,11 +49,16 @@ const BUFFERED_BYTES = 2 ** 20;
 const MAX_LENGTH = 2 ** 31 - 1;
 
 /**
- * Starts to write PREFIX.bin and PREFIX.idx.
+ * Starts to write PREFIX.bin and PREFIX.idx, in a folder that is made if it is not there.
  *
  * @throws UserError where the folder cannot be written.
  */
 export function createDatasetWriter(prefix: string, dtype: WrittenDtype): DatasetWriter {
+  try {
+    makeFolder(dirname(prefix));
+  } catch (error) {
+    throw writeError(dirname(prefix), error);
+  }
   const bin = createFileAtomic(`${prefix}.bin`);
   const tokens = createTokenBuffer(bin, dtype);
   const lengths = createIntList();
@@ -93,13 +106,13 @@ export function createDatasetWriter(prefix: string, dtype: WrittenDtype): Datase
 }
 
 /** Buffers short sequences: a write for each would cost more than its tokens. */
-function createTokenBuffer({ descriptor: bin }: AtomicFile, dtype: WrittenDtype) {
+function createTokenBuffer(bin: AtomicFile, dtype: WrittenDtype) {
   const array = (length: number) =>
     dtype === "u16" ? new Uint16Array(length) : new Int32Array(length);
   const buffer = array(BUFFERED_BYTES / numberFormats[dtype].bytes);
   let used = 0;
   const flush = () => {
-    writeFully(bin, buffer.subarray(0, used));
+    bin.write(buffer.subarray(0, used));
     used = 0;
   };
   return {
@@ -109,7 +122,7 @@ function createTokenBuffer({ descriptor: bin }: AtomicFile, dtype: WrittenDtype)
       if (tokens.length > buffer.length) {
         const all = array(tokens.length);
         all.set(tokens);
-        writeFully(bin, all);
+        bin.write(all);
         return;
       }
       buffer.set(tokens, used);

@@ -1,8 +1,8 @@
 // The files that names, folders and globs stand for. Does not read them.
 
 import { UserError } from "@tessera/config";
-import { reasonOf } from "@tessera/files";
-import { statSync, type Stats } from "node:fs";
+import { isOwnDescriptor, statPath } from "@tessera/files";
+import type { Stats } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { globSync, isDynamicPattern } from "tinyglobby";
 
@@ -42,12 +42,14 @@ const byPlainness = (a: TextFile, b: TextFile): number =>
   Number(b.isNamed) - Number(a.isNamed) || a.path.length - b.path.length || byText(a.path, b.path);
 
 function filesOf(pattern: string): readonly TextFile[] {
-  const stats = statOf(pattern);
+  const stats = statPath(pattern);
   if (stats?.isDirectory()) return filesBelow(pattern);
   if (stats !== undefined) {
-    // Pipes are allowed: `--text <(zcat ...)`.
-    if (stats.isFile() || stats.isFIFO()) return [fileAt(pattern, stats, true)];
-    throw new UserError(`${pattern}: is a device or a socket, a file or a folder is needed`);
+    if (stats.isFile() || (stats.isFIFO() && isOwnDescriptor(pattern)))
+      return [fileAt(pattern, stats, true)];
+    // Pipes that this program was given are allowed: `--text <(zcat ...)`.
+    const kind = stats.isFIFO() ? "a pipe with a name" : "a device or a socket";
+    throw new UserError(`${pattern}: is ${kind}, a file or a folder is needed`);
   }
   if (!isDynamicPattern(pattern)) {
     throw new UserError(`${pattern}: there is no such file or folder, check the path`);
@@ -78,7 +80,7 @@ function filesBelow(folder: string): readonly TextFile[] {
 
 function regularFiles(paths: readonly string[]): readonly TextFile[] {
   return paths.flatMap((path) => {
-    const stats = statOf(path);
+    const stats = statPath(path);
     return stats?.isFile() ? [fileAt(path, stats, false)] : [];
   });
 }
@@ -89,12 +91,3 @@ const fileAt = (path: string, { size, dev, ino }: Stats, named: boolean): TextFi
   isNamed: named,
   identity: `${dev}:${ino}`,
 });
-
-/** The file at `path`, with links followed; undefined for none. */
-function statOf(path: string): Stats | undefined {
-  try {
-    return statSync(path, { throwIfNoEntry: false });
-  } catch (error) {
-    throw new UserError(`${path}: cannot be examined (${reasonOf(error)}), check the path`);
-  }
-}

@@ -1,17 +1,13 @@
-// Reads files of UTF-8 text into memory, and checks them.
+// Reads files of text into memory, and checks them.
 
+import { constants } from "node:buffer";
 import { UserError } from "@tessera/config";
-import { reasonOf } from "@tessera/files";
-import { constants, isUtf8 } from "node:buffer";
-import { readFileSync } from "node:fs";
-import { TextDecoder } from "node:util";
+import { findFault, kindOfCorpus, parseDocument, readBlocks } from "@tessera/files/corpus";
 import { findTexts, type TextFile } from "./find_texts.js";
 
-/** The text of a file. */
+/** A document: the text of a file, or of a line of JSON. */
 export interface Text {
   readonly path: string;
-  /** Size of the file. */
-  readonly bytes: number;
   readonly text: string;
 }
 
@@ -23,10 +19,12 @@ export interface SkippedFile {
 
 /** Texts that were read. */
 export interface TextCollection {
-  /** Sorted by path; at least one. */
+  /** In the order of their files, which are sorted by path; at least one. */
   readonly texts: readonly Text[];
+  /** How many files they are from. */
+  readonly files: number;
   readonly skipped: readonly SkippedFile[];
-  /** Size of all texts. */
+  /** Size of all texts, in bytes of UTF-8. */
   readonly bytes: number;
 }
 
@@ -38,13 +36,13 @@ const gib = (bytes: number): string => `${(bytes / GIB).toFixed(1)} GiB`;
 const FILE_LIMIT = constants.MAX_STRING_LENGTH;
 
 /**
- * Reads the files that `patterns` stand for (see `findTexts`). In folders and globs, files that are empty, cannot be
- * read or are not UTF-8 are skipped and listed.
+ * Reads the files that `patterns` stand for (see `findTexts`). A file that ends in .jsonl, .ndjson or .json has a
+ * document per line, an object with a "text"; any other is one. In folders and globs, files that are empty, cannot be
+ * read or hold no text are skipped and listed.
  *
- * @throws UserError for such a file if it was named, and, before it reads anything, for more than 2 GiB in all or
- * 512 MiB in a file.
+ * @throws UserError for such a file if it was named, and for more than 2 GiB in all or 512 MiB in a file.
  */
-export function readTexts(patterns: readonly string[]): TextCollection {
+export async function readTexts(patterns: readonly string[]): Promise<TextCollection> {
   if (patterns.length === 0) {
     throw new UserError("no text is named: give at least one file, folder or glob");
   }
@@ -52,11 +50,17 @@ export function readTexts(patterns: readonly string[]): TextCollection {
   checkSizes(files);
   const texts: Text[] = [];
   const skipped: SkippedFile[] = [];
-  for (const file of files) {
-    const read = readText(file);
-    if ("text" in read) texts.push(read);
-    else if (file.isNamed) throw new UserError(`${file.path}: ${read.reason}`);
-    else skipped.push(read);
+  let bytes = 0;
+  for (const { path, isNamed } of files) {
+    try {
+      const content = await readContent(path);
+      for (const text of documentsIn(content, path)) texts.push({ path, text });
+      bytes += content.length;
+    } catch (error) {
+      if (isNamed || !(error instanceof UserError)) throw error;
+      skipped.push({ path, reason: error.message.replace(`${path}: `, "") });
+    }
+    checkTotal(bytes, files.length);
   }
   if (texts.length === 0) {
     const [first] = skipped;
@@ -65,7 +69,7 @@ export function readTexts(patterns: readonly string[]): TextCollection {
         `(${first!.path}: ${first!.reason})`,
     );
   }
-  return { texts, skipped, bytes: texts.reduce((sum, { bytes }) => sum + bytes, 0) };
+  return { texts, files: files.length - skipped.length, skipped, bytes };
 }
 
 function checkSizes(files: readonly TextFile[]): void {
@@ -76,33 +80,47 @@ function checkSizes(files: readonly TextFile[]): void {
         "split it",
     );
   }
-  const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
-  if (total > TOTAL_LIMIT) {
-    throw new UserError(
-      `the ${files.length} text files have ${gib(total)} in all, ` +
-        `which must not be more than ${gib(TOTAL_LIMIT)}, name fewer of them`,
-    );
-  }
+  checkTotal(
+    files.reduce((sum, { bytes }) => sum + bytes, 0),
+    files.length,
+  );
 }
 
-function readText({ path }: TextFile): Text | SkippedFile {
-  let content: Buffer;
-  try {
-    content = readFileSync(path);
-  } catch (error) {
-    return { path, reason: `cannot be read (${reasonOf(error)}), check its permissions` };
-  }
-  const reason = findFault(content);
-  if (reason !== undefined) return { path, reason };
-  // TextDecoder drops a byte order mark, which is not part of the text.
-  return { path, bytes: content.length, text: new TextDecoder().decode(content) };
+function checkTotal(bytes: number, files: number): void {
+  if (bytes <= TOTAL_LIMIT) return;
+  throw new UserError(
+    `the ${files} text files have ${gib(bytes)} in all, ` +
+      `which must not be more than ${gib(TOTAL_LIMIT)}, name fewer of them`,
+  );
 }
 
-function findFault(content: Buffer): string | undefined {
-  if (content.length === 0) return "is empty, text is needed";
-  // The size of a pipe is known only now.
-  if (content.length > FILE_LIMIT) return `has more than ${gib(FILE_LIMIT)}, split it`;
-  if (content.includes(0)) return "is binary (it has zero bytes), plain text in UTF-8 is needed";
-  if (!isUtf8(content)) return "is not UTF-8, convert it (iconv -t UTF-8) or leave it out";
-  return undefined;
+/** All of a file's text. Throws a UserError where it has none, or more than a string holds. */
+async function readContent(path: string): Promise<Buffer> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const { bytes } of readBlocks(path)) {
+    parts.push(bytes);
+    length += bytes.length;
+    // The size of a pipe, and of what is compressed, is known only now.
+    if (length > FILE_LIMIT) {
+      throw new UserError(`${path}: has more than ${gib(FILE_LIMIT)} of text, split it`);
+    }
+  }
+  const content = Buffer.concat(parts, length);
+  const fault = length === 0 ? "is empty, text is needed" : findFault(content);
+  if (fault !== undefined) throw new UserError(`${path}: ${fault}`);
+  return content;
+}
+
+function documentsIn(content: Buffer, path: string): readonly string[] {
+  const text = content.toString("utf8");
+  if (kindOfCorpus(path) === "text") return [text];
+  const documents = text.split("\n").flatMap((line, i) => {
+    if (line.trim() === "") return [];
+    const found = parseDocument(line, ["text"]);
+    if (typeof found !== "string") return found;
+    throw new UserError(`${path}: line ${i + 1} ${found}`);
+  });
+  if (documents.length === 0) throw new UserError(`${path}: is empty, text is needed`);
+  return documents;
 }

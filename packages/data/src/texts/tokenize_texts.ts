@@ -6,8 +6,9 @@ export type TokenArray = Uint8Array | Uint16Array | Int32Array;
 /** The part of a tokenizer that is used here; those of @tessera/tokenizer implement it. */
 export interface Encoder {
   readonly vocabularySize: number;
+  /** The id that ends a text; null where the tokenizer has none. */
   readonly endOfText: number | null;
-  encode(text: string): Int32Array;
+  encode(text: string, options?: { readonly addSpecialTokens?: boolean }): Int32Array;
 }
 
 /** Allocates an array for `count` ids below `vocabularySize`. */
@@ -17,7 +18,10 @@ export function createTokenArray(count: number, vocabularySize: number): TokenAr
   return new Int32Array(count);
 }
 
-/** The ids of all texts, concatenated; each text ends with the tokenizer's endOfText, if it has one. */
+/**
+ * The ids of all texts, concatenated. Each text has around it what the tokenizer's file puts there, and ends with its
+ * endOfText, if it has one.
+ */
 export function tokenizeTexts(
   texts: Iterable<{ readonly text: string }>,
   tokenizer: Encoder,
@@ -26,10 +30,11 @@ export function tokenizeTexts(
   const parts: TokenArray[] = [];
   let count = 0;
   for (const { text } of texts) {
-    const ids = tokenizer.encode(text);
-    const part = createTokenArray(ids.length + (endOfText === null ? 0 : 1), vocabularySize);
+    const ids = tokenizer.encode(text, { addSpecialTokens: true });
+    const isEnded = endOfText === null || ids.at(-1) === endOfText;
+    const part = createTokenArray(ids.length + (isEnded ? 0 : 1), vocabularySize);
     part.set(ids);
-    if (endOfText !== null) part[ids.length] = endOfText;
+    if (!isEnded) part[ids.length] = endOfText;
     parts.push(part);
     count += part.length;
   }

@@ -1,49 +1,41 @@
 // Texts that wait for a row of the engine, and the loop that has all rows continue.
 
-import type { Tokenizer } from "@tessera/tokenizer";
 import { createBatcher, type SequenceRequest } from "../batcher.js";
 import type { Engine } from "../engine.js";
 import { createSequence, type TextEvents, type TextRequest } from "../generate.js";
-
-/** A text that waits or is being written. */
-export interface QueueTicket {
-  /** Of the prompt, in tokens. */
-  readonly promptTokens: number;
-  /** Drops the text; the next one takes its row. */
-  leave(): void;
-}
+import type { ModelTokenizer } from "../model_tokenizer.js";
+import { HttpError } from "./http_error.js";
 
 export interface TextQueue {
   /** Texts that are being written, and that wait. */
   readonly running: number;
   readonly waiting: number;
-  /** Writes a text once there is a row for it. @throws UserError where its prompt is empty. */
-  add(request: TextRequest, events: QueueEvents): QueueTicket;
-}
-
-export interface QueueEvents extends TextEvents {
-  /** The engine failed; nothing more comes. */
-  failed(error: unknown): void;
+  /** @throws HttpError where `count` texts are more than may ever wait, or too many wait already for them to come. */
+  checkRoom(count: number): void;
+  /** Writes a text once there is a row for it. `leave` drops it: the next one takes its row. */
+  add(request: TextRequest, events: TextEvents): { leave(): void };
+  /** Resolves once the engine is at rest. */
+  rest(): Promise<void>;
 }
 
 interface Entry {
   readonly sequence: SequenceRequest;
-  readonly failed: (error: unknown) => void;
   /** Where the text is being written. */
   leave: (() => void) | null;
 }
 
-/** Texts are written in the order in which they come, as many at once as `engine` has rows. */
-export function createTextQueue(engine: Engine, tokenizer: Tokenizer): TextQueue {
+/** Gives the rows of `engine` to entries in the order in which they come. */
+function createTurns(engine: Engine) {
   let together = createBatcher(engine);
-  const waiting: Entry[] = [];
+  const waiting = new Set<Entry>();
   const running = new Set<Entry>();
-  let isTurning = false;
+  let turning: Promise<void> | null = null;
 
   /** Gives waiting texts the rows that are free. How many texts are being written then. */
   const admit = (): number => {
-    while (together.free > 0 && waiting.length > 0) {
-      const entry = waiting.shift()!;
+    for (const entry of waiting) {
+      if (together.free === 0) break;
+      waiting.delete(entry);
       const sequence = together.add(entry.sequence);
       entry.leave = () => sequence.leave();
       running.add(entry);
@@ -52,29 +44,64 @@ export function createTextQueue(engine: Engine, tokenizer: Tokenizer): TextQueue
   };
 
   const turn = async (): Promise<void> => {
-    if (isTurning) return;
-    isTurning = true;
-    try {
-      while (admit() > 0) {
+    await Promise.resolve(); // so that `turning` is set before it is reset
+    while (admit() > 0) {
+      try {
         await together.step();
-        await new Promise(setImmediate); // sockets are read and written between steps
+      } catch (error) {
+        // What the engine holds is lost; texts that wait may fare better.
+        const lost = [...running];
+        running.clear();
+        together = createBatcher(engine);
+        for (const { sequence } of lost) sequence.failed(error);
       }
-    } catch (error) {
-      const lost = [...running, ...waiting.splice(0)];
-      running.clear();
-      together = createBatcher(engine);
-      for (const one of lost) one.failed(error);
-    } finally {
-      isTurning = false;
+      await new Promise(setImmediate); // sockets are read and written between steps
     }
+    turning = null;
   };
 
+  return {
+    running,
+    waiting,
+    start(entry: Entry) {
+      waiting.add(entry);
+      turning ??= turn();
+    },
+    leave(entry: Entry) {
+      waiting.delete(entry);
+      if (running.delete(entry)) entry.leave?.();
+    },
+    async rest() {
+      while (turning !== null) await turning;
+    },
+  };
+}
+
+/** Texts are written in the order in which they come, as many at once as `engine` has rows. */
+export function createTextQueue(
+  engine: Engine,
+  tokenizer: ModelTokenizer,
+  maxWaiting: number,
+): TextQueue {
+  const turns = createTurns(engine);
+  const { running, waiting } = turns;
   return {
     get running() {
       return running.size;
     },
     get waiting() {
-      return waiting.length;
+      return waiting.size;
+    },
+    checkRoom(count) {
+      const places = maxWaiting + engine.rows;
+      if (count > places) {
+        throw new HttpError(400, `${count} texts are asked for, there are ${places} places`);
+      }
+      if (count <= places - running.size - waiting.size) return;
+      throw new HttpError(429, `${waiting.size} texts wait already; try again later`, {
+        code: "rate_limit_exceeded",
+        headers: { "retry-after": "1" },
+      });
     },
     add(request, events) {
       const sequence = createSequence(tokenizer, request, {
@@ -83,18 +110,15 @@ export function createTextQueue(engine: Engine, tokenizer: Tokenizer): TextQueue
           running.delete(entry);
           events.end(finish, tokens);
         },
-      });
-      const entry: Entry = { sequence, failed: (error) => events.failed(error), leave: null };
-      waiting.push(entry);
-      void turn();
-      return {
-        promptTokens: sequence.prompt.length,
-        leave() {
-          const at = waiting.indexOf(entry);
-          if (at >= 0) waiting.splice(at, 1);
-          if (running.delete(entry)) entry.leave?.();
+        failed(error) {
+          running.delete(entry);
+          events.failed(error);
         },
-      };
+      });
+      const entry: Entry = { sequence, leave: null };
+      turns.start(entry);
+      return { leave: () => turns.leave(entry) };
     },
+    rest: () => turns.rest(),
   };
 }

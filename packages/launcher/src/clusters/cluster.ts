@@ -11,6 +11,7 @@ export interface Cluster {
    * differ. Engines of Tessera run on processors, so an accelerator's peak is none to measure them by.
    */
   readonly cpuPeakTflops: number | null;
+  /** Whether a job without an account is refused. */
   readonly requiresAccount: boolean;
   readonly modules: readonly string[];
   readonly environment: Readonly<Record<string, string>>;

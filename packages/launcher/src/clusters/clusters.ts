@@ -11,6 +11,8 @@ export const CLUSTERS = { generic, frontier, perlmutter } as const satisfies Rec
   Cluster
 >;
 
+/** The name of a cluster, as `--site` takes it. */
 export type ClusterName = keyof typeof CLUSTERS;
 
+/** The names of all clusters that job scripts can be written for. */
 export const clusterNames = Object.keys(CLUSTERS) as ClusterName[];

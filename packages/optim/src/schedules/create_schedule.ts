@@ -2,7 +2,14 @@
 
 import { cosine, linear } from "./decay.js";
 import { inverseSquareRoot } from "./inverse_square_root.js";
-import { constant, sequence, warmup, type LearningRateSchedule, type Phase } from "./schedule.js";
+import {
+  constant,
+  sequence,
+  warmup,
+  type LearningRateSchedule,
+  type Phase,
+  type WarmupCurve,
+} from "./schedule.js";
 import { stableDecay, type WsdDecayStyle } from "./wsd.js";
 
 /** All lengths in steps, or in samples where the run counts those. */
@@ -11,8 +18,14 @@ export interface DecayConfig {
   readonly peak: number;
   /** Where decay ends. */
   readonly floor: number;
-  /** Over which the rate rises from 0. */
+  /** Over which the rate rises. */
   readonly warmup: number;
+  /** Where the rate begins to rise. Default: 0. */
+  readonly warmupStart?: number;
+  /** Default: "linear". */
+  readonly warmupCurve?: WarmupCurve;
+  /** Where decay begins, counted from the start of training; it cuts a longer warm-up. Default: `warmup`. */
+  readonly decayStart?: number;
   /** Where decay ends, counted from the start of training. The rate stays at the floor from then on. */
   readonly total: number;
   /** Of WSD: length of its last phase. Default: a tenth of `total`. */
@@ -49,7 +62,12 @@ export interface ScheduleConfig extends DecayConfig {
 
 /** Warm-up, then the decay that `config` names. */
 export function createSchedule({ kind, ...config }: ScheduleConfig): LearningRateSchedule {
-  const { peak, warmup: rise, total } = config;
+  const { peak, warmup: length, warmupStart: from = 0, warmupCurve: curve = "linear" } = config;
+  const { total, decayStart = length } = config;
   const decay: Decay = DECAYS[kind];
-  return sequence([warmup(peak, rise), ...decay(config, Math.max(0, total - rise))]);
+  return sequence([
+    { ...warmup(peak, length, { from, curve }), length: Math.min(length, decayStart) },
+    constant(peak, Math.max(0, decayStart - length)),
+    ...decay(config, Math.max(0, total - decayStart)),
+  ]);
 }

@@ -4,7 +4,9 @@ import type { Phase } from "./schedule.js";
 
 /** Where a decay begins and ends. */
 export interface DecayOptions {
+  /** The rate at its start. */
   readonly from: number;
+  /** The rate at its end. */
   readonly to: number;
   /** Steps (or samples) after which the rate is `to`. */
   readonly length: number;

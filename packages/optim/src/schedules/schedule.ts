@@ -31,11 +31,19 @@ export function sequence(phases: readonly Phase[]): LearningRateSchedule {
   };
 }
 
-/** A linear rise from 0 to `peak`, which it reaches after `length`. */
-export const warmup = (peak: number, length: number): Phase => ({
-  length,
-  rate: (progress) => (peak * progress) / length,
-});
+/** How a rate rises: evenly, or by the logarithm of the steps, fast at first, as in DeepSpeed. */
+export type WarmupCurve = "linear" | "log";
+
+/** A rise to `peak`, which it reaches after `length`. */
+export function warmup(
+  peak: number,
+  length: number,
+  { from = 0, curve = "linear" }: { readonly from?: number; readonly curve?: WarmupCurve } = {},
+): Phase {
+  const part = (progress: number): number =>
+    curve === "linear" ? progress / length : Math.log(progress + 1) / Math.log(length + 1);
+  return { length, rate: (progress) => from + (peak - from) * part(progress) };
+}
 
 /** One rate. Default length: without end. */
 export const constant = (rate: number, length = Infinity): Phase => ({ length, rate: () => rate });

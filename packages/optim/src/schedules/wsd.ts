@@ -15,7 +15,9 @@ export const wsdDecayStyles = Object.keys(CURVES) as WsdDecayStyle[];
 
 /** Of WSD, all lengths in steps or samples. */
 export interface WsdOptions {
+  /** The rate of the stable phase. */
   readonly peak: number;
+  /** The rate at the end of the decay. */
   readonly floor: number;
   /** Of the whole run. */
   readonly total: number;

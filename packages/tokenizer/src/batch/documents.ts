@@ -1,6 +1,10 @@
 // JSON lines and texts to ids, as the workers encode them.
 
+import { UserError } from "@tessera/config";
+import { findFault, parseDocument } from "@tessera/files/corpus";
 import type { BpeTokenizer } from "../bpe/bpe_tokenizer.js";
+import { areKnownSteps } from "../bpe/pre_tokenizer.js";
+import { runWithin } from "../bpe/time_limit.js";
 import { createIdList } from "../bpe/id_list.js";
 import type { EncodeOptions, Tokenizer } from "../tokenizer.js";
 
@@ -39,8 +43,12 @@ export interface LineOptions extends EncodeOptions {
   readonly splitSentences: boolean;
 }
 
-/** Options for a text that is not JSON lines. */
-export type TextOptions = Omit<LineOptions, "keys" | "splitSentences">;
+/** Options for a text that is not JSON lines, or a chunk of one. */
+export interface TextOptions extends Pick<EncodeOptions, "special"> {
+  /** Ids before it and after it, where it is the first chunk and the last. */
+  readonly before: readonly number[];
+  readonly after: readonly number[];
+}
 
 /** Encodes lines of JSON objects; empty lines are skipped. */
 export function encodeLines(
@@ -52,54 +60,51 @@ export function encodeLines(
   const errors: LineError[] = [];
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let line = 0;
-  for (let at = 0; at < bytes.length; line += 1) {
-    const newline = bytes.indexOf(0x0a, at);
-    const end = newline < 0 ? bytes.length : newline;
-    const text = buffer.toString("utf8", at, end);
-    at = end + 1;
-    if (text.trim() === "") continue;
-    const texts = parseTexts(text, keys);
-    if (typeof texts === "string") errors.push({ line, reason: texts });
-    else texts.forEach((value, key) => lists[key]!.add(value));
-  }
+  const encodeAll = (): void => {
+    for (let at = 0; at < bytes.length; line += 1) {
+      const newline = bytes.indexOf(0x0a, at);
+      const end = newline < 0 ? bytes.length : newline;
+      const part = buffer.subarray(at, end);
+      at = end + 1;
+      if (isBlank(part)) continue;
+      const texts = readLine(part, keys);
+      if (typeof texts === "string") errors.push({ line, reason: texts });
+      else texts.forEach((value, key) => lists[key]!.add(value));
+    }
+  };
+  limitTime(tokenizer, bytes.length, encodeAll);
   return { documents: lists.map((list) => list.take()), errors, lines: line };
 }
 
 /** The texts under the keys, or the reason why the line has none. */
-function parseTexts(line: string, keys: readonly string[]): readonly string[] | string {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch {
-    return "is not JSON";
-  }
-  if (typeof value !== "object" || value === null) return "is no JSON object";
-  const texts: string[] = [];
-  for (const key of keys) {
-    const found = (value as Record<string, unknown>)[key];
-    if (typeof found !== "string") {
-      return `has ${found === undefined ? "nothing" : "no text"} under ${JSON.stringify(key)}`;
-    }
-    if (found === "") return `has an empty text under ${JSON.stringify(key)}`;
-    texts.push(found);
-  }
-  return texts;
+function readLine(line: Buffer, keys: readonly string[]): readonly string[] | string {
+  if (line.length > MAX_LINE_BYTES) return `has more than ${MAX_LINE_BYTES} bytes`;
+  return findFault(line) ?? parseDocument(line.toString("utf8"), keys);
 }
 
-/** Encodes a text, or a chunk of one; the last chunk alone has `appendEndOfText`. */
+/** A longer one is no document, and is not made a string. */
+const MAX_LINE_BYTES = 2 ** 28;
+
+const isBlank = (line: Buffer): boolean =>
+  line.every((byte) => byte === 0x20 || (byte >= 9 && byte <= 13));
+
+/** Encodes a text, or a chunk of one. */
 export function encodeText(
   tokenizer: Tokenizer | BpeTokenizer,
   bytes: Uint8Array,
-  { appendEndOfText, ...options }: TextOptions,
+  { before, after, ...options }: TextOptions,
 ): EncodedDocuments {
+  const fault = findFault(bytes);
+  if (fault !== undefined) throw new UserError(`the text ${fault}`);
   const list = createIdList();
+  for (const id of before) list.push(id);
   const { buffer, byteOffset, byteLength } = bytes;
   const ids =
     "encodeBytes" in tokenizer
       ? tokenizer.encodeBytes(bytes, options)
       : tokenizer.encode(Buffer.from(buffer, byteOffset, byteLength).toString("utf8"), options);
   list.append(ids, 0, ids.length);
-  if (appendEndOfText && tokenizer.endOfText !== null) list.push(tokenizer.endOfText);
+  for (const id of after) list.push(id);
   const all = list.take();
   return {
     ids: narrowIds(all, tokenizer),
@@ -119,15 +124,38 @@ export function encodeTexts(
     appendEndOfText: false,
     splitSentences: false,
   });
-  for (const text of texts) list.add(text);
+  const length = texts.reduce((sum, text) => sum + text.length, 0);
+  limitTime(tokenizer, length, () => texts.forEach((text) => list.add(text)));
   return list.take();
+}
+
+/** One limit for many texts, each of which would have its own. */
+function limitTime(tokenizer: Tokenizer | BpeTokenizer, length: number, run: () => void): void {
+  const isKnown = !("model" in tokenizer) || areKnownSteps(tokenizer.model.preTokenizer);
+  if (isKnown) run();
+  else runWithin(length, run);
+}
+
+/** What comes after the tokens of a document: of the tokenizer's template, and the end of text, once. */
+export function idsAfter(
+  { template, endOfText }: Pick<Tokenizer, "template" | "endOfText">,
+  {
+    addSpecialTokens = false,
+    appendEndOfText,
+  }: Pick<LineOptions, "addSpecialTokens" | "appendEndOfText">,
+): readonly number[] {
+  const after = addSpecialTokens ? template.after : [];
+  const isEnded = !appendEndOfText || endOfText === null || after.at(-1) === endOfText;
+  return isEnded ? after : [...after, endOfText];
 }
 
 function createDocumentList(
   tokenizer: Tokenizer | BpeTokenizer,
-  { appendEndOfText, splitSentences, ...options }: Omit<LineOptions, "keys">,
+  { appendEndOfText, splitSentences, addSpecialTokens = false, special }: Omit<LineOptions, "keys">,
 ) {
-  const { endOfText } = tokenizer;
+  const options: EncodeOptions = special === undefined ? {} : { special };
+  const before = addSpecialTokens ? tokenizer.template.before : [];
+  const after = idsAfter(tokenizer, { addSpecialTokens, appendEndOfText });
   const ids = createIdList();
   const lengths: number[] = [];
   const sequences: number[] = [];
@@ -144,8 +172,9 @@ function createDocumentList(
       const parts = splitSentences ? segmentSentences(text) : [text];
       parts.forEach((part, i) => {
         const start = ids.length;
+        if (i === 0) for (const id of before) ids.push(id);
         encode(part);
-        if (appendEndOfText && endOfText !== null && i === parts.length - 1) ids.push(endOfText);
+        if (i === parts.length - 1) for (const id of after) ids.push(id);
         lengths.push(ids.length - start);
       });
       sequences.push(parts.length);

@@ -3,6 +3,7 @@
 import { createEncoderPool } from "./pool.js";
 import type { BpeTokenizer } from "../bpe/bpe_tokenizer.js";
 import type { EncodedDocuments } from "./documents.js";
+import { splitFinderOf } from "./split_point.js";
 import { readChunks } from "./text_chunks.js";
 import type { EncodeOptions, Tokenizer } from "../tokenizer.js";
 
@@ -43,10 +44,16 @@ function splitDocuments({ ids, lengths }: EncodedDocuments): readonly Int32Array
 }
 
 /**
- * The ids of the text in a file, chunk by chunk; memory does not grow with the file.
+ * The ids of the text in a file, chunk by chunk; memory does not grow with the file, unless the tokenizer's rules need
+ * the whole text.
  *
  * @throws UserError where the file cannot be read.
  */
-export function* encodeFile(tokenizer: BpeTokenizer, path: string): Generator<Int32Array> {
-  for (const chunk of readChunks(path)) yield tokenizer.encodeBytes(chunk);
+export async function* encodeFile(
+  tokenizer: BpeTokenizer,
+  path: string,
+): AsyncGenerator<Int32Array> {
+  for await (const { bytes } of readChunks(path, splitFinderOf(tokenizer))) {
+    yield tokenizer.encodeBytes(bytes);
+  }
 }

@@ -1,11 +1,13 @@
 // The tokenizer of a byte-level BPE model.
 
+import { createTokenFinder, type AddedToken } from "./added_token.js";
 import { createEncoder } from "./encoder.js";
 import { createIdList, type IdList } from "./id_list.js";
 import type { BpeModel } from "./model.js";
+import { normalizeRange, normalizeText } from "./normalize.js";
 import { toByteText, type ByteText } from "./piece_table.js";
-import { createSpecialFinder } from "./specials.js";
 import { tokenBytes, tokenCount } from "./token_list.js";
+import type { TextRange } from "./utf8.js";
 import { decodeAll, type EncodeOptions, type Tokenizer } from "../tokenizer.js";
 
 /** A tokenizer with a BPE model, which also encodes bytes. */
@@ -22,10 +24,10 @@ export interface BpeTokenizer extends Tokenizer {
  * The tokenizer of `model`. Its `encode` throws a UserError for a special token where `special` is "refuse".
  */
 export function bpeTokenizer(model: BpeModel): BpeTokenizer {
+  const { template, beginOfText, padding } = model;
   const vocabularySize = tokenCount(model.tokens);
-  const encodeText = createEncoder(model);
+  const encodeText = createTextEncoder(model);
   const ids = createIdList();
-  const findSpecials = createSpecialFinder(model.specials);
   const utf8 = createUtf8Writer();
   const bytesOf = (id: number): Uint8Array | undefined => {
     if (!Number.isInteger(id) || id < 0 || id >= vocabularySize) return undefined;
@@ -35,17 +37,11 @@ export function bpeTokenizer(model: BpeModel): BpeTokenizer {
   const encode = (
     list: IdList,
     { text, length }: Utf8,
-    { special = "text" }: EncodeOptions = {},
+    { special = "text", addSpecialTokens = false }: EncodeOptions = {},
   ): void => {
-    let at = 0;
-    if (special !== "text") {
-      for (const { start, end, id } of findSpecials(text.bytes.subarray(0, length), special)) {
-        encodeText(text, at, start, list);
-        list.push(id);
-        at = end;
-      }
-    }
-    encodeText(text, at, length, list);
+    if (addSpecialTokens) for (const id of template.before) list.push(id);
+    encodeText({ text, start: 0, end: length }, list, special);
+    if (addSpecialTokens) for (const id of template.after) list.push(id);
   };
   const encodeAll = (utf8: Utf8, options?: EncodeOptions): Int32Array => {
     ids.length = 0; // a text that was refused leaves some
@@ -57,12 +53,55 @@ export function bpeTokenizer(model: BpeModel): BpeTokenizer {
     model,
     vocabularySize,
     endOfText: model.endOfText,
+    ...(beginOfText !== undefined && { beginOfText }),
+    ...(padding !== undefined && { padding }),
+    addedTokens: new Map(model.added.map(({ content, id }) => [content, id])),
+    template,
     encode: (text, options) => encodeAll(utf8(text), options),
     encodeTo: (list, text, options) => encode(list, utf8(text), options),
     encodeBytes: (bytes, options) =>
       encodeAll({ text: toByteText(bytes), length: bytes.length }, options),
     decode: (some) => decodeAll(bytesOf, some),
     bytesOf,
+  };
+}
+
+/** Appends the ids of a range of text. */
+type EncodeRange = (range: TextRange, ids: IdList, special: SpecialMode) => void;
+type SpecialMode = Required<EncodeOptions>["special"];
+
+/**
+ * As Hugging Face's tokenizers go about it: added tokens are cut out, the rest is normalized, further ones are cut out
+ * of that, and what is left is split and merged.
+ */
+function createTextEncoder(model: BpeModel): EncodeRange {
+  const { added, normalizer } = model;
+  const encode = createEncoder(model);
+  const encodePlain: EncodeRange = ({ text, start, end }, ids) => encode(text, start, end, ids);
+  const normalized = added
+    .filter(({ isNormalized }) => isNormalized)
+    .map((token) => ({ ...token, content: normalizeText(token.content, normalizer) }));
+  const encodeNormalized = cutTokens(normalized, encodePlain);
+  return cutTokens(
+    added.filter(({ isNormalized }) => !isNormalized),
+    normalizer.length === 0
+      ? encodeNormalized
+      : (range, ids, special) => encodeNormalized(normalizeRange(range, normalizer), ids, special),
+  );
+}
+
+/** Encodes `tokens` as such, and the text between them by `encode`. */
+function cutTokens(tokens: readonly AddedToken[], encode: EncodeRange): EncodeRange {
+  if (tokens.length === 0) return encode;
+  const find = createTokenFinder(tokens);
+  return ({ text, start, end }, ids, special) => {
+    let at = start;
+    for (const found of find(text.bytes, start, end, special)) {
+      if (found.start > at) encode({ text, start: at, end: found.start }, ids, special);
+      ids.push(found.id);
+      at = found.end;
+    }
+    if (end > at) encode({ text, start: at, end }, ids, special);
   };
 }
 

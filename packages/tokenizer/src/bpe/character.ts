@@ -54,3 +54,10 @@ export function wideCharacter(bytes: Uint8Array, at: number, end: number): numbe
   if (!isShortest || isSurrogate || point > 0x10ffff) return OTHER + 8;
   return wideKind(point) + 8 * length;
 }
+
+/** Where the character begins that ends before `at`, not before `least`. */
+export function characterStart(bytes: Uint8Array, at: number, least = 0): number {
+  let start = at - 1;
+  while (start > least && start > at - 4 && (bytes[start]! & 0xc0) === 0x80) start -= 1;
+  return start;
+}

@@ -44,18 +44,26 @@ describe("a file in chunks", () => {
   const bytes = Buffer.from(`${`${TEXT}\n`.repeat(40)}${"a".repeat(999)} b\nend`);
   writeFileSync(path, bytes);
 
-  test.each([16, 100, 1000, 1_000_000])("of %d bytes or more is whole", (size) => {
-    const words = [...readChunks(path, findSplitPoint, size)];
+  async function all<T>(parts: AsyncIterable<T>): Promise<readonly T[]> {
+    const list: T[] = [];
+    for await (const part of parts) list.push(part);
+    return list;
+  }
+
+  test.each([16, 100, 1000, 1_000_000])("of %d bytes or more is whole", async (size) => {
+    const words = (await all(readChunks(path, findSplitPoint, size))).map(({ bytes }) => bytes);
     expect(Buffer.concat(words).equals(bytes)).toBe(true);
     const ids = words.flatMap((chunk) => [...gpt2.encodeBytes(chunk)]);
     expect(ids).toEqual([...gpt2.encodeBytes(bytes)]);
-    const lines = [...readChunks(path, splitAfterLine, size)];
+    const chunks = await all(readChunks(path, splitAfterLine, size));
+    const lines = chunks.map(({ bytes }) => bytes);
     expect(Buffer.concat(lines).equals(bytes)).toBe(true);
     expect(lines.slice(0, -1).every((chunk) => chunk.at(-1) === 0x0a)).toBe(true);
+    expect(chunks.reduce((sum, { read }) => sum + read, 0)).toBe(bytes.length);
   });
 
-  test("is encoded without being read at once", () => {
-    const ids = [...encodeFile(gpt2, path)].flatMap((some) => [...some]);
+  test("is encoded without being read at once", async () => {
+    const ids = (await all(encodeFile(gpt2, path))).flatMap((some) => [...some]);
     expect(ids).toEqual([...gpt2.encodeBytes(bytes)]);
     rmSync(folder, { recursive: true });
   });

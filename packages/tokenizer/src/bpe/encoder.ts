@@ -4,7 +4,7 @@ import type { IdList } from "./id_list.js";
 import { createMerge } from "./merge.js";
 import type { BpeModel } from "./model.js";
 import { createPairTable } from "./pair_table.js";
-import { createSplitter, type PieceEnd } from "./pattern.js";
+import { createSplitter, type PieceEnd } from "./pre_tokenizer.js";
 import {
   MISSING,
   createPieceTable,
@@ -12,7 +12,7 @@ import {
   type PieceTable,
   type ByteText,
 } from "./piece_table.js";
-import { tokenCount, type TokenList } from "./token_list.js";
+import { tokenCount } from "./token_list.js";
 
 /** Appends the ids of the bytes from `start` to before `end`. */
 export type EncodeText = (text: ByteText, start: number, end: number, ids: IdList) => void;
@@ -25,7 +25,7 @@ const MAX_CACHED_BYTES = 64;
 const BLOCK = 4096;
 
 export function createEncoder(model: BpeModel): EncodeText {
-  const split = createSplitter(model.pattern);
+  const split = createSplitter(model.preTokenizer);
   const { known, lists, learn } = createPieceCache(model);
   /** Appends the ids of cached pieces from `start` on, a block at most. Returns where it stopped. */
   const encodeKnown = (
@@ -61,8 +61,11 @@ export function createEncoder(model: BpeModel): EncodeText {
     return at;
   };
   return (text, start, end, ids) => {
-    const pieceEnd = split(text.bytes, start, end);
-    for (let at = start; at < end;) at = encodeKnown(text, [at, end], pieceEnd, ids);
+    const pieces = split(text, start, end);
+    const { pieceEnd } = pieces;
+    for (let at = pieces.start; at < pieces.end;) {
+      at = encodeKnown(pieces.text, [at, pieces.end], pieceEnd, ids);
+    }
   };
 }
 
@@ -73,7 +76,7 @@ type Span = readonly [start: number, end: number];
  */
 function createPieceCache(model: BpeModel) {
   const merge = createMerge(createPairTable(model.merges, model.rankIsToken));
-  const byteIds = findByteIds(model.tokens);
+  const byteIds = findByteIds(model);
   const lists = new Int32Array(4 * CACHED_PIECES);
   let used = 0;
   let tokens = new Int32Array(256);
@@ -110,26 +113,28 @@ function createPieceCache(model: BpeModel) {
 }
 
 /** A table with the tokens, where pieces that are tokens are not merged, and capacity for the cache. */
-function loadPieceTable({ tokens, specials, ignoreMerges }: BpeModel): PieceTable {
+function loadPieceTable({ tokens, unreachable, ignoreMerges }: BpeModel): PieceTable {
   const count = ignoreMerges ? tokenCount(tokens) : 0;
   const table = createPieceTable(count + CACHED_PIECES);
-  const special = new Set(Object.values(specials));
+  const excluded = new Set(unreachable);
   const text = toByteText(tokens.bytes);
   for (let id = 0; id < count; id += 1) {
     const [start, end] = [tokens.starts[id]!, tokens.starts[id + 1]!];
-    if (start === end || special.has(id) || table.find(text, start, end) !== MISSING) continue;
+    if (start === end || excluded.has(id) || table.find(text, start, end) !== MISSING) continue;
     table.add(text, start, end, id);
   }
   return table;
 }
 
-/** The id of each single byte. */
-function findByteIds(tokens: TokenList): Int32Array {
+/** The id of each single byte; -1 for none. */
+export function findByteIds({ tokens, unreachable }: BpeModel): Int32Array {
   const ids = new Int32Array(256).fill(-1);
+  const excluded = new Set(unreachable);
   for (let id = 0; id < tokenCount(tokens); id += 1) {
     const start = tokens.starts[id]!;
     const isFirst = ids[tokens.bytes[start]!] === -1;
-    if (tokens.starts[id + 1] === start + 1 && isFirst) ids[tokens.bytes[start]!] = id;
+    const isByte = tokens.starts[id + 1] === start + 1 && !excluded.has(id);
+    if (isByte && isFirst) ids[tokens.bytes[start]!] = id;
   }
   return ids;
 }

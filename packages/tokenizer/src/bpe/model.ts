@@ -1,10 +1,13 @@
 // A byte-level BPE as plain data, which can be saved, and sent to worker threads.
 
+import type { Template } from "../tokenizer.js";
+import type { AddedToken } from "./added_token.js";
 import type { Merges } from "./pair_table.js";
-import type { Pattern } from "./pattern.js";
+import type { NormalForm } from "./normalize.js";
+import type { PreTokenizerStep } from "./pre_tokenizer.js";
 import type { TokenList } from "./token_list.js";
 
-/** Vocabulary, merges and pattern of a tokenizer. */
+/** Vocabulary, merges and rules of a tokenizer. */
 export interface BpeModel {
   readonly name: string;
   readonly tokens: TokenList;
@@ -13,11 +16,20 @@ export interface BpeModel {
   readonly rankIsToken: boolean;
   /** Whether a piece that is a token is not merged, as `ignore_merges` of Hugging Face has it. */
   readonly ignoreMerges: boolean;
-  readonly pattern: Pattern;
-  /** Ids of special tokens, by their text. */
-  readonly specials: Readonly<Record<string, number>>;
+  /** Normal forms that the text is brought into first, one after the other. */
+  readonly normalizer: readonly NormalForm[];
+  readonly preTokenizer: readonly PreTokenizerStep[];
+  /** Tokens that are found in a text before it is split. */
+  readonly added: readonly AddedToken[];
+  /** Ids that no piece of a text becomes: of added tokens outside the vocabulary, and of tokens that are no bytes. */
+  readonly unreachable: readonly number[];
+  /** Ids that the tokenizer's file puts around a text. */
+  readonly template: Template;
   /** The id between documents; null for none. */
   readonly endOfText: number | null;
+  /** The id that begins a text, and that which pads one, where files name them. */
+  readonly beginOfText?: number;
+  readonly padding?: number;
 }
 
 /** Byte i of this list has id i in GPT-2: printable ones come first. */

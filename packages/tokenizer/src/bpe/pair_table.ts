@@ -32,8 +32,8 @@ export function createPairTable(merges: Merges, rankIsToken: boolean): PairTable
   const insert = (left: number, right: number, rank: number): void => {
     let at = FIELDS * slotOf(left, right);
     while (slots[at] !== 0) {
-      // The same pair again: its first rank holds.
-      if (slots[at] === left + 1 && slots[at + 1] === right) return;
+      // The same pair again: its last rank holds, as in Hugging Face's tokenizers.
+      if (slots[at] === left + 1 && slots[at + 1] === right) break;
       at = (at + FIELDS) & (FIELDS * mask);
     }
     slots[at] = left + 1;

@@ -73,9 +73,8 @@ describe("the same vocabulary gives the same ids", () => {
     expect(theirs.getIds()).toEqual([...tokenizer.encode(TEXT, { special: "allow" })]);
   });
 
-  test("from a rank file of tiktoken", () => {
-    const specials = { "<|endoftext|>": 50_256 };
-    const model = readTiktoken(RANKS, { specials });
+  test("from a rank file of tiktoken, which is known by what it holds", () => {
+    const model = readTiktoken(RANKS);
     expect(model.endOfText).toBe(50_256);
     expect(bpeTokenizer(model).encode(TEXT)).toEqual(expected);
   });
@@ -87,6 +86,52 @@ describe("the same vocabulary gives the same ids", () => {
   });
 });
 
+describe("what tokenizer.json puts around a text", () => {
+  const special = (id: string) => ({ SpecialToken: { id, type_id: 0 } });
+  const text = { Sequence: { id: "A", type_id: 0 } };
+  const template = (single: readonly unknown[]) => ({
+    type: "TemplateProcessing",
+    single,
+    pair: [text, { Sequence: { id: "B", type_id: 1 } }],
+    special_tokens: { "<s>": { id: "<s>", ids: [1, 2], tokens: ["!", '"'] } },
+  });
+  const pair = { type: "RobertaProcessing", sep: ["</s>", 4], cls: ["<s>", 3] };
+  const level = { type: "ByteLevel", add_prefix_space: true, trim_offsets: false, use_regex: true };
+  const fileWith = (processor: object): string => {
+    writeTokenizerJson(at("plain.json"), gpt2);
+    const file = JSON.parse(readFileSync(at("plain.json"), "utf8")) as object;
+    writeFileSync(at("around.json"), JSON.stringify({ ...file, post_processor: processor }));
+    return at("around.json");
+  };
+
+  test.each([
+    ["a template", template([special("<s>"), text])],
+    ["a template with an end", template([text, special("<s>")])],
+    ["Roberta's", pair],
+    ["ByteLevel", level],
+    [
+      "a sequence",
+      { type: "Sequence", processors: [level, pair, template([special("<s>"), text])] },
+    ],
+  ])("%s: tokenizers adds the same", async (_what, processor) => {
+    const path = fileWith(processor);
+    const theirs = await HuggingFace.fromFile(path).encode("the cat", null);
+    const ours = openTokenizer(path);
+    expect([...ours.encode("the cat", { addSpecialTokens: true })]).toEqual(theirs.getIds());
+    writeTokenizerJson(at("again.json"), bpeTokenizer(readTokenizerJson(path)).model);
+    expect(openTokenizer(at("again.json")).template).toEqual(ours.template);
+  });
+
+  test.each([
+    ["has the text twice", template([text, text])],
+    ["has no text", template([special("<s>")])],
+    ["names a token without ids", template([special("<x>"), text])],
+    ["is of another kind", { type: "Other" }],
+  ])("what %s is refused", (_what, processor) => {
+    expect(() => openTokenizer(fileWith(processor))).toThrow(/post_processor/);
+  });
+});
+
 describe("a file that cannot be used is refused in one sentence", () => {
   const json = (change: (file: Record<string, never>) => void): string => {
     const small = {
@@ -94,7 +139,7 @@ describe("a file that cannot be used is refused in one sentence", () => {
       tokens: createTokenList(gpt2Tokens.slice(0, 256)),
       merges: new Int32Array(),
     };
-    writeTokenizerJson(at("small.json"), { ...small, specials: {} });
+    writeTokenizerJson(at("small.json"), { ...small, added: [] });
     const file = JSON.parse(readFileSync(at("small.json"), "utf8")) as Record<string, never>;
     change(file);
     writeFileSync(at("changed.json"), JSON.stringify(file));
@@ -108,6 +153,24 @@ describe("a file that cannot be used is refused in one sentence", () => {
     place[last] = value;
   };
 
+  const level = {
+    type: "ByteLevel",
+    add_prefix_space: false,
+    trim_offsets: true,
+    use_regex: false,
+  };
+  const split = (regex: string) => ({
+    type: "Split",
+    pattern: { Regex: regex },
+    behavior: "Isolated",
+    invert: false,
+  });
+  const sequence = (...pretokenizers: readonly object[]) => ({ type: "Sequence", pretokenizers });
+  const added = (content: string, id: number) => ({
+    ...{ id, content, single_word: false, lstrip: false, rstrip: false },
+    ...{ normalized: false, special: true },
+  });
+
   test.each<[string, string, unknown, RegExp]>([
     [
       "another model",
@@ -115,8 +178,30 @@ describe("a file that cannot be used is refused in one sentence", () => {
       "WordPiece",
       /is no tokenizer of the byte-level BPE kind \(model/,
     ],
-    ["a normalizer", "normalizer", { type: "NFC" }, /\(normalizer:/],
-    ["another pre-tokenizer", "pre_tokenizer.type", "Whitespace", /\(pre_tokenizer/],
+    ["a normalizer", "normalizer", { type: "Lowercase" }, /\(normalizer.type: .*Lowercase/],
+    ["one of several", "normalizer", { type: "Sequence", normalizers: [{ type: "Nmt" }] }, /Nmt/],
+    [
+      "another pre-tokenizer",
+      "pre_tokenizer.type",
+      "Metaspace",
+      /\(pre_tokenizer.type: .*Metaspace/,
+    ],
+    ["no bytes", "pre_tokenizer.type", "Whitespace", /pre_tokenizer must end with ByteLevel/],
+    ["bytes of bytes", "pre_tokenizer", sequence(level, level), /must end with ByteLevel/],
+    ["truncation", "truncation", { max_length: 5 }, /\(truncation:/],
+    ["padding", "padding", { strategy: "BatchLongest" }, /\(padding:/],
+    ["a decoder", "decoder", { type: "WordPiece" }, /\(decoder.type:/],
+    ["dropout", "model.dropout", 0.1, /\(model.dropout:/],
+    ["a prefix of words", "model.continuing_subword_prefix", "##", /continuing_subword_prefix:/],
+    ["a suffix of words", "model.end_of_word_suffix", "</w>", /end_of_word_suffix:/],
+    ["an id that is not taken", "added_tokens", [added("<x>", 300)], /tokenizers gives 256/],
+    ["no strips", "added_tokens", [{ id: 256, content: "<x>" }], /added_tokens.0.single_word/],
+    ["no pattern", "pre_tokenizer", sequence(split("(a"), level), /the pattern \(a cannot be used/],
+    ["ASCII's classes", "pre_tokenizer", sequence(split("(?D)\\d"), level), /what classes mean/],
+    ["empty repeats", "pre_tokenizer", sequence(split("(a|b*)+"), level), /what may be empty/],
+    ["sets in sets", "pre_tokenizer", sequence(split("[a-z&&[^b]]"), level), /cannot be used here/],
+    ["cases", "pre_tokenizer", sequence(split("(?i:\\p{Lu})"), level), /case of cased properties/],
+    ["a huge pattern", "pre_tokenizer", sequence(split("a".repeat(20_000)), level), /10000/],
     ["a merge of no tokens", "model.merges", ["zz zz"], /merge 1 is of zz and zz/],
     ["a merge of three", "model.merges", ["a b c"], /merge 1 is not two tokens/],
     ["two tokens with an id", "model.vocab.a", 3, /must be a whole number/],
@@ -124,8 +209,8 @@ describe("a file that cannot be used is refused in one sentence", () => {
     ["a byte that is missing", "model.vocab", { a: 0 }, /has no token for byte/],
   ])("%s", (_what, path, value, message) => {
     const file = json(set(path, value));
-    expect(() => readTokenizerJson(file)).toThrow(UserError);
-    expect(() => readTokenizerJson(file)).toThrow(message);
+    expect(() => bpeTokenizer(readTokenizerJson(file))).toThrow(UserError);
+    expect(() => bpeTokenizer(readTokenizerJson(file))).toThrow(message);
   });
 
   test("files that are missing, no JSON, or no ranks", () => {

@@ -3,9 +3,11 @@
 
 import { readFileSync } from "node:fs";
 import { bpeTokenizer, type BpeTokenizer } from "../bpe/bpe_tokenizer.js";
+import { specialTokens } from "../bpe/added_token.js";
 import { gpt2ByteOrder, type BpeModel } from "../bpe/model.js";
 import type { Merges } from "../bpe/pair_table.js";
 import type { TokenList } from "../bpe/token_list.js";
+import { NO_TEMPLATE } from "../tokenizer.js";
 
 const END_OF_TEXT = "<|endoftext|>";
 
@@ -19,8 +21,11 @@ export function gpt2Model(): BpeModel {
     merges,
     rankIsToken: false,
     ignoreMerges: true, // merging gives the same, more slowly
-    pattern: "gpt2",
-    specials: { [END_OF_TEXT]: endOfText },
+    normalizer: [],
+    preTokenizer: ["gpt2"],
+    added: specialTokens([[END_OF_TEXT, endOfText]]),
+    unreachable: [endOfText],
+    template: NO_TEMPLATE,
     endOfText,
   };
 }

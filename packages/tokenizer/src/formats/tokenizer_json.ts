@@ -1,68 +1,68 @@
-// Hugging Face's tokenizer.json of a byte-level BPE.
+// Hugging Face's tokenizer.json of a byte-level BPE. What it says is followed to the letter, or refused by name.
 
 import { UserError } from "@tessera/config";
+import { describeIssue } from "@tessera/config/issues";
 import { readJson, writeFileAtomic } from "@tessera/files";
 import * as v from "valibot";
+import { AddedTokenEntry, readAddedTokens, writeAddedTokens } from "./added_tokens_section.js";
 import { bytesToUnicode } from "./byte_unicode.js";
 import type { BpeModel } from "../bpe/model.js";
-import type { Pattern } from "../bpe/pattern.js";
-import { allTokens } from "../bpe/token_list.js";
+import { normalForms, type NormalForm } from "../bpe/normalize.js";
+import { allTokens, tokenCount } from "../bpe/token_list.js";
+import { PostProcessor, readTemplate, writeTemplate } from "./post_processor.js";
+import { PreTokenizer, readSteps, writeSteps } from "./pre_tokenizer_section.js";
 import { checkVocabulary, MAX_FILE_BYTES, createModel } from "./vocabulary_files.js";
 
-const AddedToken = v.object({
-  id: v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(2 ** 21)),
-  content: v.pipe(v.string(), v.minLength(1)),
-  single_word: v.optional(v.boolean(), false),
-  lstrip: v.optional(v.boolean(), false),
-  rstrip: v.optional(v.boolean(), false),
+const Form = v.object({ type: v.picklist(normalForms) });
+const Normalizer = v.nullish(
+  v.variant("type", [Form, v.object({ type: v.literal("Sequence"), normalizers: v.array(Form) })]),
+);
+
+/** With a token for each byte, nothing is unknown: `unk_token`, `fuse_unk` and `byte_fallback` have no say. */
+const Bpe = v.object({
+  type: v.optional(v.literal("BPE"), "BPE"),
+  // Checked later: a record schema would skip tokens such as "constructor".
+  vocab: v.unknown(),
+  merges: v.array(v.union([v.string(), v.tuple([v.string(), v.string()])])),
+  ignore_merges: v.optional(v.boolean(), false),
+  dropout: v.nullish(v.literal(0)),
+  continuing_subword_prefix: v.nullish(v.literal("")),
+  end_of_word_suffix: v.nullish(v.literal("")),
 });
 
-const ByteLevel = v.object({
-  type: v.literal("ByteLevel"),
-  add_prefix_space: v.optional(v.boolean(), false),
-  use_regex: v.optional(v.boolean(), true),
-});
-
-const Split = v.object({
-  type: v.literal("Split"),
-  pattern: v.object({ Regex: v.string() }),
-  behavior: v.literal("Isolated"),
-  invert: v.optional(v.boolean(), false),
-});
-
-const PreTokenizer = v.union([
-  ByteLevel,
-  v.object({ type: v.literal("Sequence"), pretokenizers: v.tuple([Split, ByteLevel]) }),
-]);
+const ByteLevelDecoder = v.object({ type: v.literal("ByteLevel") });
+const Decoder = v.nullish(
+  v.variant("type", [
+    ByteLevelDecoder,
+    v.object({ type: v.literal("Sequence"), decoders: v.tuple([ByteLevelDecoder]) }),
+  ]),
+);
 
 const File = v.object({
-  added_tokens: v.optional(v.array(AddedToken), []),
-  normalizer: v.optional(v.null(), null),
+  truncation: v.nullish(v.null()),
+  padding: v.nullish(v.null()),
+  added_tokens: v.optional(v.array(AddedTokenEntry), []),
+  normalizer: Normalizer,
   pre_tokenizer: PreTokenizer,
-  model: v.object({
-    type: v.optional(v.literal("BPE"), "BPE"),
-    // Checked later: a record schema would skip tokens such as "constructor".
-    vocab: v.unknown(),
-    merges: v.array(v.union([v.string(), v.tuple([v.string(), v.string()])])),
-    ignore_merges: v.optional(v.boolean(), false),
-  }),
+  post_processor: PostProcessor,
+  decoder: Decoder,
+  model: Bpe,
 });
 
 /**
  * The model in the tokenizer.json at `path`.
  *
- * @throws UserError that names the file, where it cannot be read or is not of this kind.
+ * @throws UserError that names the file and the part that is not followed, or where it cannot be read.
  */
 export function readTokenizerJson(path: string): BpeModel {
   const parsed = v.safeParse(File, readJson(path, MAX_FILE_BYTES));
   if (!parsed.success) {
-    const [issue] = parsed.issues;
     throw new UserError(
-      `${path}: is no tokenizer of the byte-level BPE kind ` +
-        `(${v.getDotPath(issue) ?? "the file"}: ${issue.message})`,
+      `${path}: is no tokenizer of the byte-level BPE kind (${describeIssue(parsed.issues)})`,
     );
   }
-  const { added_tokens, pre_tokenizer, model } = parsed.output;
+  const { added_tokens, normalizer, pre_tokenizer, post_processor, model } = parsed.output;
+  const vocab = checkVocabulary(model.vocab, path);
   const pairs = model.merges.map((merge, i): readonly [string, string] => {
     const [left, right, surplus] = typeof merge === "string" ? merge.split(" ") : merge;
     if (left === undefined || right === undefined || surplus !== undefined) {
@@ -70,85 +70,62 @@ export function readTokenizerJson(path: string): BpeModel {
     }
     return [left, right];
   });
-  for (const { content, single_word, lstrip, rstrip } of added_tokens) {
-    if (single_word || lstrip || rstrip) {
-      throw new UserError(
-        `${path}: token ${content} takes the spaces or words around it, which is not supported`,
-      );
-    }
-  }
-  return createModel({
+  const template = readTemplate(post_processor, path);
+  const parsedModel = createModel({
     name: path,
-    vocab: checkVocabulary(model.vocab, path),
+    vocab,
     pairs,
-    pattern: readPattern(pre_tokenizer, path),
-    added: Object.fromEntries(added_tokens.map(({ content, id }) => [content, id])),
+    normalizer: readForms(normalizer),
+    preTokenizer: readSteps(pre_tokenizer, path),
+    added: readAddedTokens(added_tokens, vocab, path),
+    template,
     ignoreMerges: model.ignore_merges,
   });
+  for (const id of [...template.before, ...template.after]) {
+    if (id < tokenCount(parsedModel.tokens)) continue;
+    throw new UserError(`${path}: post_processor adds id ${id}, which is no token's`);
+  }
+  return parsedModel;
 }
 
-function readPattern(pre: v.InferOutput<typeof PreTokenizer>, path: string): Pattern {
-  const level = pre.type === "Sequence" ? pre.pretokenizers[1] : pre;
-  const split = pre.type === "Sequence" ? pre.pretokenizers[0] : null;
-  if (level.add_prefix_space) {
-    throw new UserError(`${path}: puts a space before each text, which is not supported`);
-  }
-  if (split?.invert) throw new UserError(`${path}: has an inverted split, which is not supported`);
-  if (split !== null && level.use_regex) {
-    throw new UserError(`${path}: splits text twice, which is not supported`);
-  }
-  if (split !== null) return { regex: split.pattern.Regex };
-  return level.use_regex ? "gpt2" : { regex: "[^]+" };
+function readForms(section: v.InferOutput<typeof Normalizer>): readonly NormalForm[] {
+  if (section === null || section === undefined) return [];
+  if (section.type !== "Sequence") return [section.type];
+  return section.normalizers.map(({ type }) => type);
+}
+
+function writeForms(forms: readonly NormalForm[]): object | null {
+  const [first, ...more] = forms.map((type) => ({ type }));
+  if (first === undefined) return null;
+  return more.length === 0 ? first : { type: "Sequence", normalizers: [first, ...more] };
 }
 
 /**
- * Writes a model, whose ranks must be the indices of its merges (`rankIsToken` is false), atomically.
+ * Writes a model, atomically.
  *
  * @throws UserError where the file cannot be written.
  */
 export function writeTokenizerJson(path: string, model: BpeModel): void {
-  const special = new Set(Object.values(model.specials));
-  const nameOf = new Map(Object.entries(model.specials).map(([text, id]) => [id, text]));
-  const names = allTokens(model.tokens).map((token, id) => nameOf.get(id) ?? bytesToUnicode(token));
+  const nameOf = new Map(model.added.map(({ content, id }) => [id, content]));
+  const unreachable = new Set(model.unreachable);
+  const names = allTokens(model.tokens).map(
+    (token, id) =>
+      nameOf.get(id) ??
+      (unreachable.has(id) ? Buffer.from(token).toString("utf8") : bytesToUnicode(token)),
+  );
   const merges: string[] = [];
   for (let i = 0; i < model.merges.length; i += 3) {
     merges.push(`${names[model.merges[i]!]!} ${names[model.merges[i + 1]!]!}`);
   }
-  const level = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true };
-  const pre_tokenizer =
-    model.pattern === "gpt2"
-      ? { ...level, use_regex: true }
-      : {
-          type: "Sequence",
-          pretokenizers: [
-            {
-              type: "Split",
-              pattern: { Regex: model.pattern.regex },
-              behavior: "Isolated",
-              invert: false,
-            },
-            { ...level, use_regex: false },
-          ],
-        };
   const file = {
     version: "1.0",
     truncation: null,
     padding: null,
-    added_tokens: [...special]
-      .sort((a, b) => a - b)
-      .map((id) => ({
-        id,
-        content: nameOf.get(id),
-        single_word: false,
-        lstrip: false,
-        rstrip: false,
-        normalized: false,
-        special: true,
-      })),
-    normalizer: null,
-    pre_tokenizer,
-    post_processor: null,
-    decoder: { ...level, use_regex: true },
+    added_tokens: writeAddedTokens(model.added),
+    normalizer: writeForms(model.normalizer),
+    pre_tokenizer: writeSteps(model.preTokenizer),
+    post_processor: writeTemplate(model.template, nameOf),
+    decoder: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
     model: {
       type: "BPE",
       dropout: null,
@@ -158,7 +135,7 @@ export function writeTokenizerJson(path: string, model: BpeModel): void {
       fuse_unk: false,
       byte_fallback: false,
       ignore_merges: model.ignoreMerges,
-      vocab: Object.fromEntries(names.map((name, id) => [name, id])),
+      vocab: Object.fromEntries(names.flatMap((name, id) => (name === "" ? [] : [[name, id]]))),
       merges,
     },
   };

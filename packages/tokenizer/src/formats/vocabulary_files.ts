@@ -1,25 +1,25 @@
-// Reads GPT-2's vocab.json and merges.txt, and tiktoken's rank files.
+// Reads GPT-2's vocab.json and merges.txt.
 
 import { UserError } from "@tessera/config";
 import { readJson, readText } from "@tessera/files";
 import { unicodeToBytes } from "./byte_unicode.js";
-import { createByteTable } from "../bpe/byte_table.js";
+import { specialTokens } from "../bpe/added_token.js";
+import { findByteIds } from "../bpe/encoder.js";
 import type { BpeModel } from "../bpe/model.js";
-import type { Merges } from "../bpe/pair_table.js";
-import type { Pattern } from "../bpe/pattern.js";
-import { allTokens, createTokenList } from "../bpe/token_list.js";
+import { createTokenList } from "../bpe/token_list.js";
+import { NO_TEMPLATE } from "../tokenizer.js";
 
 /** Vocabularies are smaller; larger files are refused before they are read. */
 export const MAX_FILE_BYTES = 256 * 2 ** 20;
 
 /** Ids must be below this, so that a file cannot ask for more memory than a vocabulary needs. */
-const MAX_IDS = 2 ** 21;
+export const MAX_IDS = 2 ** 21;
 
 /** Names of the token between documents, the likeliest first. */
 const ENDS = ["<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>"];
 
-export const findEndOfText = (specials: BpeModel["specials"]): number | null =>
-  ENDS.map((name) => specials[name]).find((id) => id !== undefined) ?? null;
+export const findEndOfText = (ids: ReadonlyMap<string, number>): number | null =>
+  ENDS.map((name) => ids.get(name)).find((id) => id !== undefined) ?? null;
 
 /**
  * The model in GPT-2's two files.
@@ -42,9 +42,11 @@ export function readVocabMerges(vocabPath: string, mergesPath: string): BpeModel
     name: vocabPath,
     vocab,
     pairs,
-    pattern: "gpt2",
-    added: {},
+    normalizer: [],
+    preTokenizer: ["gpt2"],
+    added: specialTokens(ENDS.flatMap((end) => (vocab.has(end) ? [[end, vocab.get(end)!]] : []))),
     ignoreMerges: false,
+    template: NO_TEMPLATE,
   });
 }
 
@@ -68,121 +70,55 @@ export function checkVocabulary(value: unknown, path: string): VocabularyIds {
   return new Map(Object.entries(value as Record<string, number>));
 }
 
-export interface ModelParts {
-  readonly name: string;
+export interface ModelParts extends Pick<
+  BpeModel,
+  "name" | "normalizer" | "preTokenizer" | "added" | "ignoreMerges" | "template"
+> {
+  /** Added tokens are in it, or not. */
   readonly vocab: VocabularyIds;
   readonly pairs: readonly (readonly [string, string])[];
-  readonly pattern: Pattern;
-  /** Added tokens, whose text is plain, also those that the vocabulary has. */
-  readonly added: Readonly<Record<string, number>>;
-  readonly ignoreMerges: boolean;
 }
 
 /** A model of tokens and merges that are written as in byte_unicode.ts. Throws a UserError. */
-export function createModel({ name, vocab, pairs, pattern, added, ignoreMerges }: ModelParts) {
-  const specials: Record<string, number> = { ...added };
+export function createModel({ vocab, pairs, ...parts }: ModelParts): BpeModel {
   const tokens: Uint8Array[] = [];
+  const unreachable: number[] = [];
+  const addOutside = (text: string, id: number): void => {
+    tokens[id] = new TextEncoder().encode(text);
+    unreachable.push(id);
+  };
   for (const [token, id] of vocab) {
-    const bytes = Object.hasOwn(specials, token) ? undefined : unicodeToBytes(token);
-    if (bytes === undefined || ENDS.includes(token)) specials[token] = id;
+    const bytes = unicodeToBytes(token);
+    if (bytes === undefined) addOutside(token, id);
     else tokens[id] = bytes;
   }
-  for (const [token, id] of Object.entries(specials)) tokens[id] = new TextEncoder().encode(token);
+  for (const { content, id } of parts.added) if (!vocab.has(content)) addOutside(content, id);
   const merges = new Int32Array(3 * pairs.length);
   pairs.forEach(([left, right], i) => {
     const ids = [vocab.get(left), vocab.get(right), vocab.get(left + right)];
     if (ids.includes(undefined)) {
-      throw new UserError(`${name}: merge ${i + 1} is of ${left} and ${right}, not all are tokens`);
+      throw new UserError(
+        `${parts.name}: merge ${i + 1} is of ${left} and ${right}, not all are tokens`,
+      );
     }
     merges.set(ids as number[], 3 * i);
   });
-  return checkModel({
-    name,
+  const specials = parts.added.filter(({ isSpecial }) => isSpecial);
+  return checkBytes({
+    ...parts,
     tokens: createTokenList(tokens),
     merges,
+    unreachable,
     rankIsToken: false,
-    ignoreMerges,
-    pattern,
-    specials,
-    endOfText: findEndOfText(specials),
+    endOfText: findEndOfText(new Map(specials.map(({ content, id }) => [content, id]))),
   });
 }
 
 /** Every byte must have an id, so that no text is outside the vocabulary. */
-function checkModel(model: BpeModel): BpeModel {
-  const special = new Set(Object.values(model.specials));
-  const bytes = new Set(
-    allTokens(model.tokens).flatMap((token, id) =>
-      token.length === 1 && !special.has(id) ? [token[0]!] : [],
-    ),
+export function checkBytes(model: BpeModel): BpeModel {
+  const missing = findByteIds(model).indexOf(-1);
+  if (missing < 0) return model;
+  throw new UserError(
+    `${model.name}: has no token for byte ${missing}, a byte-level vocabulary with all 256 is needed`,
   );
-  if (bytes.size < 256) {
-    const missing = Array.from({ length: 256 }, (_, byte) => byte).find((byte) => !bytes.has(byte));
-    throw new UserError(
-      `${model.name}: has no token for byte ${missing}, a byte-level vocabulary with all 256 is needed`,
-    );
-  }
-  return model;
-}
-
-/** What a rank file does not say. */
-export interface TiktokenOptions {
-  /** Default: "gpt2". */
-  readonly pattern?: Pattern;
-  /** Ids of special tokens, by their text. Default: none. */
-  readonly specials?: Readonly<Record<string, number>>;
-}
-
-/**
- * The model in a rank file of tiktoken, which has a line per token: its bytes in base64, a space, its id.
- *
- * @throws UserError that names the file and the line.
- */
-export function readTiktoken(path: string, options: TiktokenOptions = {}): BpeModel {
-  const { pattern = "gpt2", specials = {} } = options;
-  const tokens: Uint8Array[] = [];
-  const lines = readText(path, MAX_FILE_BYTES).split("\n");
-  lines.forEach((line, i) => {
-    if (line.trim() === "") return;
-    const [, base64, digits] = /^([A-Za-z0-9+/]+=*) (\d{1,7})\r?$/.exec(line) ?? [];
-    const id = Number(digits);
-    if (base64 === undefined || id >= MAX_IDS || tokens[id] !== undefined) {
-      throw new UserError(
-        `${path}: line ${i + 1} is not a token in base64, a space, and an id of its own`,
-      );
-    }
-    tokens[id] = Uint8Array.from(Buffer.from(base64, "base64"));
-  });
-  const merges = findAllMerges(allTokens(createTokenList(tokens)));
-  for (const [token, id] of Object.entries(specials)) tokens[id] = new TextEncoder().encode(token);
-  return checkModel({
-    name: path,
-    tokens: createTokenList(tokens),
-    merges,
-    rankIsToken: true,
-    ignoreMerges: true,
-    pattern,
-    specials,
-    endOfText: findEndOfText(specials),
-  });
-}
-
-/** In tiktoken any two tokens whose concatenation is a token merge. */
-function findAllMerges(tokens: readonly Uint8Array[]): Merges {
-  const table = createByteTable(tokens.length);
-  const ids: number[] = [];
-  tokens.forEach((token, id) => {
-    if (token.length === 0 || table.find(token, 0, token.length) >= 0) return;
-    table.add(token, 0, token.length);
-    ids.push(id);
-  });
-  const merges: number[] = [];
-  tokens.forEach((token, id) => {
-    for (let middle = 1; middle < token.length; middle += 1) {
-      const left = table.find(token, 0, middle);
-      const right = left < 0 ? -1 : table.find(token, middle, token.length);
-      if (right >= 0) merges.push(ids[left]!, ids[right]!, id);
-    }
-  });
-  return Int32Array.from(merges);
 }

@@ -2,7 +2,7 @@
 
 import { createByteTable } from "../bpe/byte_table.js";
 import type { WordCounts } from "./pair_counter.js";
-import { createSplitter } from "../bpe/pattern.js";
+import { gpt2PieceEnd } from "../bpe/gpt2_pattern.js";
 
 /** Counts that grow with each text. */
 export interface WordCounter extends WordCounts {
@@ -12,7 +12,6 @@ export interface WordCounter extends WordCounts {
 
 /** Starts to count. Pieces are those of GPT-2's pattern. */
 export function countWords(): WordCounter {
-  const split = createSplitter("gpt2");
   const table = createByteTable(2 ** 16);
   let counts = new Float64Array(2 ** 16);
   return {
@@ -22,9 +21,8 @@ export function countWords(): WordCounter {
     at: (index) => table.at(index),
     count: (index) => counts[index]!,
     add(bytes) {
-      const pieceEnd = split(bytes, 0, bytes.length);
       for (let at = 0; at < bytes.length;) {
-        const end = pieceEnd(bytes, at, bytes.length);
+        const end = gpt2PieceEnd(bytes, at, bytes.length);
         let index = table.find(bytes, at, end);
         if (index < 0) index = table.add(bytes, at, end);
         if (index === counts.length) {

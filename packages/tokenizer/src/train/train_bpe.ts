@@ -4,8 +4,10 @@
 import { UserError } from "@tessera/config";
 import { gpt2ByteOrder, type BpeModel } from "../bpe/model.js";
 import { createPairCounter, type WordCounts } from "./pair_counter.js";
+import { specialTokens } from "../bpe/added_token.js";
 import { createTokenList } from "../bpe/token_list.js";
 import { findEndOfText } from "../formats/vocabulary_files.js";
+import { NO_TEMPLATE } from "../tokenizer.js";
 
 /** How a vocabulary is trained. */
 export interface TrainingOptions {
@@ -33,7 +35,7 @@ export function trainBpe(words: WordCounts, options: TrainingOptions): BpeModel 
         "special tokens and 256 bytes",
     );
   }
-  const names = Object.fromEntries(specials.map((text, id) => [text, id]));
+  const names = new Map(specials.map((text, id) => [text, id]));
   const tokens: Uint8Array[] = [
     ...specials.map((text) => new TextEncoder().encode(text)),
     ...gpt2ByteOrder.map((byte) => Uint8Array.of(byte)),
@@ -66,8 +68,11 @@ export function trainBpe(words: WordCounts, options: TrainingOptions): BpeModel 
     merges: Int32Array.from(merges),
     rankIsToken: false,
     ignoreMerges: false,
-    pattern: "gpt2",
-    specials: names,
+    normalizer: [],
+    preTokenizer: ["gpt2"],
+    added: specialTokens(names),
+    unreachable: [...names.values()],
+    template: NO_TEMPLATE,
     endOfText: findEndOfText(names),
   };
 }

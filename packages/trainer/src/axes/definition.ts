@@ -19,6 +19,7 @@ export interface AxisContext<P extends Tree = Tree> {
   readonly stages: readonly ModelStage<P>[];
 }
 
+/** A parallel axis before its groups exist: its size, how it changes the model, and what it does in a step. */
 export interface AxisDefinition<P extends Tree = Tree, A extends ParallelAxis = ParallelAxis> {
   readonly name: string;
   /** How many ranks it spans. */

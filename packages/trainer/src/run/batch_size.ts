@@ -1,7 +1,8 @@
 // How many samples a step takes and a run takes in all, from what is asked for.
 
 import {
-  rampedBatch,
+  countRampedSteps,
+  rampSizes,
   resolveBatch,
   UserError,
   type BatchPlan,
@@ -28,14 +29,8 @@ export function resolveBatchSize(
         `${globalBatch / together} micro-batches, but ${accumulation} are accumulated; change one of them`,
     );
   }
-  const { start, increment, samples } = ramp ?? { start: globalBatch, increment: 1, samples: 0 };
-  if (start > globalBatch || (globalBatch - start) % increment !== 0) {
-    throw new UserError(
-      `a batch that grows from ${start} by ${increment}: never is the global batch of ${globalBatch}`,
-    );
-  }
-  const grown: BatchRamp = { start, increment, samples, full: globalBatch };
-  for (const size of sizesOf(grown)) {
+  const grown = rampTo(globalBatch, ramp);
+  for (const size of rampSizes(grown)) {
     if (size % together === 0) continue;
     throw new UserError(
       `a global batch of ${size}: must be a multiple of micro-batch x data ranks, ${together}`,
@@ -45,9 +40,19 @@ export function resolveBatchSize(
   return { full, ramp: grown };
 }
 
-/** Every size that a global batch has on its way. */
-export const sizesOf = ({ start, increment, full }: BatchRamp): number[] =>
-  Array.from({ length: (full - start) / increment + 1 }, (_, i) => start + i * increment);
+function rampTo(full: number, ramp: BatchConfig["ramp"]): BatchRamp {
+  if (ramp === undefined) return { start: full, increment: 1, samples: 0, full };
+  if ("stages" in ramp) {
+    const { size } = ramp.stages.at(-1) ?? {};
+    if (size === full) return { ...ramp, full };
+    throw new UserError(`a batch whose last stage is ${size}: is not the global batch of ${full}`);
+  }
+  const { start, increment } = ramp;
+  if (start <= full && (full - start) % increment === 0) return { ...ramp, full };
+  throw new UserError(
+    `a batch that grows from ${start} by ${increment}: never is the global batch of ${full}`,
+  );
+}
 
 /** Steps of a whole run, and the samples that they take. */
 export interface ResolvedDuration {
@@ -57,22 +62,11 @@ export interface ResolvedDuration {
 
 /** @throws UserError where steps are counted while the batch grows. */
 export function resolveDuration(duration: Duration, ramp: BatchRamp): ResolvedDuration {
-  if ("samples" in duration) return countSteps(ramp, duration.samples);
-  if (ramp.start !== ramp.full) {
+  if ("samples" in duration) return countRampedSteps(ramp, duration);
+  if (rampSizes(ramp).some((size) => size !== ramp.full)) {
     throw new UserError(
       "a batch that grows: goes with a duration in samples, as steps then differ in size",
     );
   }
   return { steps: duration.steps, samples: duration.steps * ramp.full };
-}
-
-/** The steps that take at least `total` samples, and how many they take. */
-function countSteps(ramp: BatchRamp, total: number): ResolvedDuration {
-  let [steps, consumed] = [0, 0];
-  while (consumed < total && consumed <= ramp.samples) {
-    consumed += rampedBatch(ramp, consumed);
-    steps += 1;
-  }
-  const more = Math.ceil(Math.max(0, total - consumed) / ramp.full);
-  return { steps: steps + more, samples: consumed + more * ramp.full };
 }

@@ -1,7 +1,8 @@
 // From a configuration to this rank's plan: data opened, the model laid out, every contradiction refused. Nothing
 // large is in memory yet.
 
-import { readProgress, type TrainingProgress } from "@tessera/checkpoint";
+import { UserError } from "@tessera/config";
+import { locate, readProgress, type TrainingProgress } from "@tessera/checkpoint";
 import type { World } from "@tessera/collectives";
 import { orderLength } from "@tessera/data";
 import type { ParamSpec, Tree, TreeOf } from "@tessera/params";
@@ -12,7 +13,8 @@ import { openCheckpoints, type Checkpoints } from "../checkpoints.js";
 import { parallelize } from "../parallelize.js";
 import type { TrainingPlan } from "../plan.js";
 import { checkStorage } from "../precision.js";
-import type { Identity } from "../saved_state.js";
+import type { Identity } from "../identity.js";
+import { compareSettings, settingsOf } from "./compare_settings.js";
 import { resolveRun } from "./resolve_run.js";
 import type { RunConfig, RunData } from "./run_config.js";
 
@@ -25,6 +27,8 @@ export interface Run<P extends Tree = Tree> {
   readonly trainSamples: number;
   /** What a run that continues this one must share with it, by name. */
   readonly identity: Identity;
+  /** What else changes its numbers, by name. */
+  readonly settings: Identity;
   /** The folder of checkpoints, locked for this run; null where it saves none. */
   readonly checkpoints: Checkpoints | null;
   /** What the user should know before the first step. */
@@ -34,18 +38,20 @@ export interface Run<P extends Tree = Tree> {
 const FP16_SCALING = { initial: 2 ** 16, minimum: 1, window: 1000, hysteresis: 2 };
 
 /**
- * Plans the run that `config` describes. Called by all ranks of the world, after a backend is chosen.
+ * Plans the run that `asked` describes. Called by all ranks of the world, after a backend is chosen.
  * @throws UserError, before memory is taken, for whatever cannot be.
  */
 export async function planRun<P extends Tree>(
   world: World,
-  config: RunConfig<P>,
+  asked: RunConfig<P>,
   log: (text: string) => void = () => undefined,
 ): Promise<Run<P>> {
-  checkStorage(config.precision?.storage ?? "fp32");
-  const checkpoints = config.checkpoints
-    ? await openCheckpoints(world, { ...config.checkpoints, log })
+  checkStorage(asked.precision?.storage ?? "fp32");
+  const checkpoints = asked.checkpoints
+    ? await openCheckpoints(world, { ...asked.checkpoints, log })
     : null;
+  const resume = asked.resume === undefined ? undefined : locate(asked.resume);
+  const config = { ...asked, resume };
   try {
     return { ...(await planOf(world, config)), config, checkpoints };
   } catch (error) {
@@ -67,11 +73,18 @@ async function planOf<P extends Tree>(
   });
   const shard = sampleShard(parallelized.axes);
   const { batch, ramp, duration } = resolveRun(config, world.size, shard.count);
-  const resumed = config.resume === undefined ? undefined : readProgress(config.resume);
+  const isFresh = config.resume === undefined || config.resumedPart === "weights";
+  const resumed = isFresh ? undefined : readProgress(config.resume);
   const needed = remainingSamples(config, duration.samples, batch.globalBatch, resumed);
   const { samples: trainSamples, notes } = orderLength(needed, resumed?.trainSamples);
+  const settings = settingsOf(config, batch);
+  const isContinued = resumed !== undefined && (config.resumedPart ?? "state") === "state";
+  const changes = (run: Identity): readonly string[] =>
+    isContinued ? compareSettings(config.resume!, resumed, run, config) : [];
+  const changed = changes({ ...settings, seed, ...config.identity });
   const request = { shard, trainSamples, globalBatch: batch.globalBatch, resumed };
   const data = typeof config.data === "function" ? await config.data(request) : config.data;
+  checkSequences(config, data);
   const plan: TrainingPlan<P> = {
     ...parallelized,
     optimizer,
@@ -94,7 +107,19 @@ async function planOf<P extends Tree>(
     },
   };
   const identity = { seed, ...config.identity, ...data.identity };
-  return { plan, data, trainSamples, identity, notes: [...(data.notes ?? []), ...notes] };
+  const told = [...(data.notes ?? []), ...notes, ...changed, ...changes(data.identity ?? {})];
+  return { plan, data, trainSamples, identity, settings, notes: told };
+}
+
+/** Sequence parallelism gives each tensor-parallel rank as many tokens. */
+function checkSequences({ parallel = {} }: Pick<RunConfig, "parallel">, data: RunData): void {
+  const { sequence = false, tensor = 1 } = parallel;
+  const lengths = [data.train.length, ...(data.validation ? [data.validation.length] : [])];
+  const uneven = lengths.find((length) => sequence && length % tensor !== 0);
+  if (uneven === undefined) return;
+  throw new UserError(
+    `sequences of ${uneven} tokens: cannot be sharded over ${tensor} tensor-parallel ranks; use a multiple of ${tensor}`,
+  );
 }
 
 /** Samples until the run's end, counted from its first step, also where the batch is not what it was. */

@@ -1,13 +1,13 @@
 // A run from one value: what a program of one's own writes down.
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, setBackend } from "@tensorflow/tfjs-core";
 import { latestCheckpoint } from "@tessera/checkpoint";
-import { singleWorld } from "@tessera/collectives";
+import { singleGroup, singleWorld, type World } from "@tessera/collectives";
 import { createFeed, shuffledOrder } from "@tessera/data";
 import { splitWindows } from "@tessera/data/texts";
 import { gptConfig, gptModel, type GptParams } from "@tessera/gpt";
@@ -68,6 +68,17 @@ test("trains, saves, and continues to the bit where it was saved", async () => {
   expect([...first, ...rest]).toEqual(whole);
 });
 
+test("older checkpoints go where the run ended before it had removed them, in its own folder alone", async () => {
+  const duration = { steps: 3 };
+  await losses({ duration, checkpoints: { folder, interval: 1 } });
+  const resume = latestCheckpoint(folder);
+  const kept = () => readdirSync(folder).filter((name) => name.startsWith("checkpoint-"));
+  await losses({ duration, checkpoints: { folder: join(folder, "other"), keep: 1 }, resume });
+  expect(kept()).toHaveLength(3);
+  await losses({ duration, checkpoints: { folder, keep: 1 }, resume });
+  expect(kept()).toEqual(["checkpoint-3"]);
+});
+
 test("starts from weights that are given", async () => {
   const saved = await planRun(singleWorld(), { ...config, seed: 9 });
   const { params } = startRun(saved);
@@ -109,10 +120,32 @@ describe("sizes that contradict each other are refused:", () => {
       },
       /grows from 2 by 4: never is the global batch of 8/,
     ],
+    ["a microbatch of nothing", { batch: { micro: 0 } }, /batch.micro 0: must be a whole number/],
+    ["half a stage", { parallel: { pipeline: 0.5 } }, /parallel.pipeline 0.5: must be a whole/],
+    ["no step", { duration: { steps: 0 } }, /duration.steps 0: must be a whole number, at least 1/],
+    [
+      "zero-bubble with chunks",
+      { parallel: { chunks: 2, schedule: "zero-bubble" } },
+      /zero-bubble/,
+    ],
     ["more stages than layers", { parallel: { pipeline: 4 } }, /no multiple of 4/],
   ])("%s", (_what, changes, message) => {
     expect(() => resolveRun({ ...config, ...changes }, 1)).toThrow(message);
   });
+});
+
+test("sequences that tensor-parallel ranks cannot share evenly are refused", async () => {
+  const world: World = {
+    ...singleWorld(),
+    size: 3,
+    group: (name, ranks) => ({ ...singleGroup(0, name), size: ranks.length, ranks }),
+  };
+  const sizes = { layerCount: 1, hiddenSize: 6, headCount: 3, maxPositions: 8 };
+  const model = gptModel(gptConfig({ ...sizes, vocabularySize: 18 }));
+  const run = planRun(world, { ...config, model, parallel: { tensor: 3, sequence: true } });
+  await expect(run).rejects.toThrow(
+    "sequences of 8 tokens: cannot be sharded over 3 tensor-parallel ranks; use a multiple of 3",
+  );
 });
 
 test("a run counted in samples takes as many steps as its growing batch needs", () => {

@@ -2,7 +2,7 @@
 // `gpt-ddp` and `pretrain-gpt`, and DeepSpeed's JSON, are dialects of it; a program of your own writes it down.
 
 import type { TrainingProgress } from "@tessera/checkpoint";
-import type { BatchRamp } from "@tessera/config";
+import type { EvenRamp, StagedRamp } from "@tessera/config";
 import type { Feed } from "@tessera/data";
 import type { FloatStorage } from "@tessera/kernels/memory";
 import type { ParamSpec, Tree, TreeOf } from "@tessera/params";
@@ -11,8 +11,10 @@ import type { Model, Recomputation } from "@tessera/model";
 import type { LossScaleOptions, Optimizer, OptimizerConfig } from "@tessera/optim";
 import type { LearningRateSchedule, ScheduleConfig } from "@tessera/optim/schedules";
 import type { ParallelConfig } from "../parallel_config.js";
-import type { Identity } from "../saved_state.js";
+import type { Identity } from "../identity.js";
+import type { ResumedPart } from "../saved_state.js";
 
+/** All that defines a run: what is trained, on what, how long, how, and over which ranks. */
 export interface RunConfig<P extends Tree = Tree> {
   /** What is trained: `gptModel(config)`, or a model of your own. */
   readonly model: Model<P>;
@@ -34,12 +36,17 @@ export interface RunConfig<P extends Tree = Tree> {
   readonly recompute?: Recomputation;
   /** What initial weights, sample order and dropout are a function of. Default: 1234. */
   readonly seed?: number;
-  /** Full weights to start from, of which each rank takes its shard. Default: the model's initializers. */
-  readonly weights?: () => P;
+  /**
+   * Weights that a fresh start begins from: full ones of the parameters in `spec`, which are those of the rank's
+   * stage, or of more. Each rank takes its shard; `resume` has its own. Default: the model's initializers.
+   */
+  readonly weights?: (spec: TreeOf<ParamSpec>) => P;
   /** Where states are saved. Default: nowhere. */
   readonly checkpoints?: CheckpointConfig;
   /** A checkpoint to continue from, saved under any layout. Default: a fresh start. */
   readonly resume?: string | undefined;
+  /** What is taken of `resume`; the rest is fresh. Default: "state", all of it. */
+  readonly resumedPart?: ResumedPart;
   readonly evaluation?: EvaluationConfig;
   /** Steps between metrics; 0 for the first and the last step alone. Default: 50. */
   readonly logInterval?: number;
@@ -47,10 +54,15 @@ export interface RunConfig<P extends Tree = Tree> {
   readonly replicaCheckInterval?: number;
   /** What a run that continues this one must share with it, beside model and data, by name. */
   readonly identity?: Identity;
+  /** What a user calls settings, by their names in checkpoints and in `identity`. Default: these names. */
+  readonly names?: Readonly<Record<string, string>>;
+  /** Whether a setting of the checkpoint that is resumed may be another now. Default: none may. */
+  readonly allowChanges?: (name: string) => boolean;
   /** The settings as a user gave them, which checkpoints keep for people. */
   readonly settings?: Readonly<Record<string, unknown>>;
 }
 
+/** Sizes of a step's batch. Any of them gives the others; what contradicts is refused with both numbers. */
 export interface BatchConfig {
   /** Samples that a rank takes through the model at once. */
   readonly micro: number;
@@ -59,20 +71,24 @@ export interface BatchConfig {
   /** Samples of a step over all ranks. Default: micro x accumulation x data-parallel ranks. */
   readonly global?: number;
   /** How the global batch grows to its size. Default: it is full from the start. */
-  readonly ramp?: Omit<BatchRamp, "full">;
+  readonly ramp?: Omit<EvenRamp, "full"> | Omit<StagedRamp, "full">;
 }
 
 /** In optimizer steps, or in samples, which a growing batch takes in steps of other sizes. */
 export type Duration = { readonly steps: number } | { readonly samples: number };
 
-export interface PrecisionConfig {
-  /** How activations are stored; weights and sums stay fp32. */
-  readonly storage: FloatStorage;
-  /** How losses are scaled, in fp16. Default: from 2^16, halved at the second overflow, doubled after 1,000 steps. */
-  readonly lossScaling?: LossScaleOptions;
-}
+/** How activations are stored; weights and sums stay fp32. */
+export type PrecisionConfig =
+  | { readonly storage: Exclude<FloatStorage, "fp16"> }
+  | {
+      readonly storage: "fp16";
+      /** How losses are scaled. Default: from 2^16, halved at the second overflow, doubled after 1,000 steps. */
+      readonly lossScaling?: LossScaleOptions;
+    };
 
+/** Where and when a run saves its state. */
 export interface CheckpointConfig {
+  /** Where checkpoints go: a folder that one run alone writes to. */
   readonly folder: string;
   /** Steps between checkpoints; 0 for the end alone. Default: 0. */
   readonly interval?: number;
@@ -84,6 +100,7 @@ export interface CheckpointConfig {
   readonly timeoutSeconds?: number;
 }
 
+/** When a run measures its loss on validation samples, and in which batches. */
 export interface EvaluationConfig {
   /** Steps between evaluations; 0 for the end alone. Default: 0. */
   readonly interval?: number;

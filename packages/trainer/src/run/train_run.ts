@@ -12,6 +12,7 @@ import { initialTrainingState, type TrainingState } from "../state.js";
 import { train, type TrainingResult } from "../train.js";
 import type { Run } from "./plan_run.js";
 
+/** What a program is told of a run, and how it stops one. */
 export interface RunHooks<P extends Tree = Tree> {
   /** Called once before the first step, with the state that it starts from. */
   readonly onStart?: (start: TrainingState<P>) => void;
@@ -19,7 +20,10 @@ export interface RunHooks<P extends Tree = Tree> {
   readonly reporter?: (start: TrainingState<P>) => Reporter;
   /** Once aborted, the run saves after the step and ends. */
   readonly signal?: AbortSignal;
-  /** Called by all ranks once all is saved, with the last checkpoint's path on the first one, else null. */
+  /**
+   * Called by all ranks once all is saved, with the path of the checkpoint of the last state on the first one, else
+   * null. Where that was the end of the run before, which may have been killed since, it is called again.
+   */
   readonly onTrained?: (result: TrainingResult<P>, checkpoint: string | null) => void;
 }
 
@@ -33,13 +37,14 @@ export function startRun<P extends Tree>(run: Run<P>): TrainingState<P> {
   return start;
 }
 
-function firstState<P extends Tree>({ config, plan, identity }: Run<P>): TrainingState<P> {
-  if (config.resume !== undefined) return resumeRun(plan, config.resume, identity);
+function firstState<P extends Tree>({ config, plan }: Run<P>): TrainingState<P> {
+  const { resume, resumedPart, names } = config;
+  if (resume !== undefined) return resumeRun(plan, resume, resumedPart, names);
   const { spec } = plan.model;
   const weights =
     config.weights === undefined
       ? materialize<P>(spec, plan.seed, plan.weightShard)
-      : takeShard(plan, config.weights());
+      : takeShard(plan, config.weights(spec));
   return initialTrainingState(plan, weights);
 }
 
@@ -58,22 +63,39 @@ export async function trainRun<P extends Tree>(
   run: Run<P>,
   { onStart, reporter: reporterFrom, signal, onTrained }: RunHooks<P> = {},
 ): Promise<TrainingResult<P>> {
-  const { plan, identity, trainSamples, checkpoints, config } = run;
+  const { plan, identity, settings, trainSamples, checkpoints, config } = run;
   const start = startRun(run);
   onStart?.(start);
   const reporter = reporterFrom?.(start) ?? defaultReporter(run, start);
-  const described = { identity, trainSamples, run: config.settings ?? {} };
+  const described = { identity, settings, trainSamples, run: config.settings ?? {} };
   const saver = checkpoints?.of(plan, described, reporter) ?? refuseToSave(reporter);
-  const result = await train(plan, start, {
-    reporter,
-    saver,
-    ...(signal !== undefined && { signal }),
-  });
-  const saved = (await checkpoints?.settled()) ?? null;
-  onTrained?.(result, saved);
-  await checkpoints?.close();
-  reporter.end();
-  return result;
+  try {
+    const result = await train(plan, start, {
+      reporter,
+      saver,
+      ...(signal !== undefined && { signal }),
+    });
+    const saved = (await checkpoints?.settled()) ?? null;
+    const done = endedIn(run, result);
+    if (done !== null) await checkpoints?.retainFrom(done);
+    onTrained?.(result, done ?? saved);
+    await checkpoints?.close();
+    return result;
+  } catch (error) {
+    await checkpoints?.abandon(error);
+    throw error;
+  } finally {
+    reporter.end();
+  }
+}
+
+/** On the first rank, the checkpoint in which `run` had come to its end before it was started. */
+function endedIn<P extends Tree>(
+  { config: { resume, resumedPart = "state" }, plan }: Run<P>,
+  { steps }: TrainingResult<P>,
+): string | null {
+  const isDone = steps === 0 && resumedPart === "state" && isFirstRank(plan.axes);
+  return isDone ? (resume ?? null) : null;
 }
 
 function defaultReporter<P extends Tree>({ plan }: Run<P>, start: TrainingState<P>): Reporter {
@@ -88,5 +110,6 @@ const refuseToSave = (reporter: Reporter): Saver => ({
     reporter.note(`step ${step} is not saved: no folder of checkpoints is given`);
     return Promise.resolve();
   },
+  retain: () => undefined,
   check: () => undefined,
 });

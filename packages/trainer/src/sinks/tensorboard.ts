@@ -3,9 +3,9 @@
 import { openEventFile } from "@tessera/tensorboard";
 import type { MetricSink } from "./sink.js";
 
-/** Writes every metric under its name into an event file in `folder`. */
-export function tensorBoard(folder: string): MetricSink {
-  const events = openEventFile(folder);
+/** Writes every metric under its name into an event file in `folder`, for a run that starts at `startStep`. */
+export function tensorBoard(folder: string, startStep = 0): MetricSink {
+  const events = openEventFile(folder, { restart: { step: startStep + 1 } });
   return {
     write: ({ step = 0, ...scalars }) => events.writeScalars(step, scalars),
     close: () => events.close(),

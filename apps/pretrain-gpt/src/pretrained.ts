@@ -1,0 +1,103 @@
+// The model of a run: as flags describe it, or that of a folder whose weights the run starts from.
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { findCheckpoint, readModelConfig, readProgress } from "@tessera/checkpoint";
+import { UserError } from "@tessera/config";
+import type { GptConfig } from "@tessera/gpt";
+import { modelFlags, type Flags } from "./flags.js";
+import { dropoutOf, modelOf, needed } from "./model.js";
+
+const POSITIONS = { learned: "learned_absolute", rotary: "rope", none: "none" } as const;
+
+const rotaryOf = ({ positions }: GptConfig) => (positions.kind === "rotary" ? positions : null);
+
+/** The value that each flag of the model would need to describe `config`. */
+const describeFlags = (config: GptConfig) => ({
+  "num-layers": config.layerCount,
+  "hidden-size": config.hiddenSize,
+  "ffn-hidden-size": config.ffnHiddenSize,
+  "num-attention-heads": config.headCount,
+  "kv-channels": config.hiddenSize / config.headCount,
+  "group-query-attention": config.kvHeadCount < config.headCount,
+  "num-query-groups": config.kvHeadCount,
+  "max-position-embeddings": config.maxPositions,
+  "position-embedding-type": POSITIONS[config.positions.kind],
+  "use-rotary-position-embeddings": config.positions.kind === "rotary",
+  "rotary-percent": rotaryOf(config)?.fraction,
+  "rotary-base": rotaryOf(config)?.base,
+  normalization: config.norm === "rms" ? "RMSNorm" : "LayerNorm",
+  "layernorm-epsilon": config.normEpsilon,
+  swiglu: config.activation === "swiglu",
+  "disable-bias-linear": !(config.biases.attention || config.biases.mlp),
+  "untie-embeddings-and-output-weights": !config.tiedEmbeddings,
+});
+
+/** What --finetune --load names, where it is a model in Hugging Face's layout; checkpoints are resumed in part. */
+const modelToFinetune = ({ finetune, load }: Flags): string | undefined =>
+  finetune && load !== undefined && findCheckpoint(load).kind === "model" ? load : undefined;
+
+/** The folder with the weights that a fresh start begins from; undefined for random ones. */
+export function pretrainedFolder(flags: Flags): string | undefined {
+  const folder = flags["pretrained-checkpoint"] ?? modelToFinetune(flags);
+  if (folder === undefined || existsSync(join(folder, "config.json"))) return folder;
+  return findCheckpoint(folder).path ?? folder;
+}
+
+/** Sizes that have no default, so that it shows whether they are given. */
+const SIZES = [
+  "num-layers",
+  "hidden-size",
+  "ffn-hidden-size",
+  "num-attention-heads",
+  "max-position-embeddings",
+] as const;
+
+/** `flags`, with the sizes of the checkpoint `resume` where they are not given. */
+export function withSavedSizes(flags: Flags, resume: string): Flags {
+  const saved = describeFlags(readModelConfig(resume));
+  const { sequenceLength } = readProgress(resume).identity;
+  const missing = SIZES.filter((name) => flags[name] === undefined);
+  const isGrouped = flags["num-query-groups"] === undefined && saved["group-query-attention"];
+  return {
+    ...flags,
+    ...Object.fromEntries(missing.map((name) => [name, saved[name]])),
+    ...(isGrouped && {
+      "group-query-attention": true,
+      "num-query-groups": saved["num-query-groups"],
+    }),
+    ...(typeof sequenceLength === "number" && {
+      "seq-length": flags["seq-length"] ?? sequenceLength,
+    }),
+  };
+}
+
+/**
+ * The model for `vocabulary` ids, before they are padded. A folder to start from says all of it, so flags need not.
+ * @throws UserError where sizes do not fit together, or flags contradict the folder.
+ */
+export function chooseModel(flags: Flags, vocabulary: number): GptConfig {
+  const folder = pretrainedFolder(flags);
+  if (folder === undefined) return modelOf(flags, vocabulary);
+  const config = readModelConfig(folder);
+  for (const [name, value] of Object.entries(describeFlags(config))) {
+    const flag = name as keyof typeof modelFlags;
+    if (flags[flag] === modelFlags[flag].fallback || flags[flag] === value) continue;
+    throw new UserError(
+      `--${name} ${flags[flag]}: the model in ${folder} has ${value}; leave the flag out`,
+    );
+  }
+  const length = needed(flags, "seq-length");
+  if (length > config.maxPositions) {
+    throw new UserError(
+      `--seq-length ${length}: the model in ${folder} has ${config.maxPositions} positions; lower it`,
+    );
+  }
+  if (vocabulary > config.vocabularySize) {
+    throw new UserError(
+      `the tokenizer has ${vocabulary} ids, the model in ${folder} ${config.vocabularySize}: ` +
+        "name the one that it was trained with",
+    );
+  }
+  return { ...config, dropout: dropoutOf(flags) };
+}

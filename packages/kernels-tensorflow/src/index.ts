@@ -1,0 +1,9 @@
+export { TensorFlowBackend } from "./backend.js";
+export {
+  describeTensorFlow,
+  loadTensorFlow,
+  seesGpu,
+  whyUnavailable,
+  type TensorFlowFacts,
+} from "./load.js";
+export { BACKEND } from "./register.js";

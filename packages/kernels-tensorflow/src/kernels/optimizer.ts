@@ -1,0 +1,215 @@
+// Optimizers one parameter at a time, each in one program: the memory of what is replaced is free for the next one.
+
+import type { TensorInfo } from "@tensorflow/tfjs-core";
+import type { AdamAttributes, Attributes, SgdAttributes } from "@tessera/kernels/contract";
+import type { Call, TensorFlowBackend } from "../backend.js";
+import type { Graph, Value } from "../graph.js";
+import { opsOf } from "../ops.js";
+
+/** The lists and tensors of a call of a kernel over lists. */
+export type ListInputs = Readonly<Record<string, readonly TensorInfo[]>> &
+  Readonly<Record<string, TensorInfo>>;
+
+/** What changes from step to step is an input: the program stays. */
+const coefficientsOf = (graph: Graph, vector: Value): readonly Value[] =>
+  Array.from({ length: vector.shape[0]! }, (_, i) =>
+    graph.reshape(opsOf(graph).slice(vector, [i], [1]), []),
+  );
+
+/** `updated`, or `before` where the scale is not finite. */
+const unlessOverflow = (
+  graph: Graph,
+  scale: Value,
+  pairs: readonly (readonly [updated: Value, before: Value])[],
+): readonly Value[] => {
+  const { unary, select } = opsOf(graph);
+  const isFinite = unary("IsFinite", scale);
+  return pairs.map(([updated, before]) =>
+    select(isFinite, graph.cast(updated, before.type), before),
+  );
+};
+
+const uploadVector = (backend: TensorFlowBackend, values: readonly number[]): TensorInfo =>
+  backend.uploadValues(Float32Array.from(values), [values.length], "fp32");
+
+/** Adam's update as the composite of `adamStep` has it. */
+const emitAdam: Call["emit"] = (graph, [param, gradient, mean, square, scale, vector]) => {
+  const ops = opsOf(graph);
+  const { add, sub, mul, div, unary } = ops;
+  const [beta1, rest1, beta2, rest2, correction, epsilon, rate, keep, l2] = coefficientsOf(
+    graph,
+    vector!,
+  ) as [Value, Value, Value, Value, Value, Value, Value, Value, Value];
+  const scaled = add(mul(ops.wide(gradient!), scale!), mul(param!, l2));
+  const nextMean = add(mul(mean!, beta1), mul(scaled, rest1));
+  const nextSquare = add(mul(square!, beta2), mul(mul(scaled, scaled), rest2));
+  const size = add(div(unary("Sqrt", nextSquare), correction), epsilon);
+  const next = sub(mul(param!, keep), mul(div(nextMean, size), rate));
+  return unlessOverflow(graph, scale!, [
+    [next, param!],
+    [nextMean, mean!],
+    [nextSquare, square!],
+  ]);
+};
+
+function adamCoefficients(
+  { learningRate, beta1, beta2, epsilon, decoupled, step }: AdamAttributes,
+  decay: number,
+): readonly number[] {
+  return [
+    ...[beta1, 1 - beta1, beta2, 1 - beta2, Math.sqrt(1 - beta2 ** step), epsilon],
+    learningRate / (1 - beta1 ** step),
+    decoupled ? 1 - learningRate * decay : 1,
+    decoupled ? 0 : decay,
+  ];
+}
+
+const emitSgd: Call["emit"] = (graph, [param, gradient, velocity, scale, vector]) => {
+  const ops = opsOf(graph);
+  const { add, sub, mul } = ops;
+  const [rate, momentum, decay] = coefficientsOf(graph, vector!) as [Value, Value, Value];
+  const scaled = add(mul(ops.wide(gradient!), scale!), mul(param!, decay));
+  const next = add(mul(velocity!, momentum), scaled);
+  return unlessOverflow(graph, scale!, [
+    [sub(param!, mul(next, rate)), param!],
+    [next, velocity!],
+  ]);
+};
+
+/**
+ * Runs `emit` on the tensors of each parameter and consumes those that it replaces. `replaced` and `others` are names of
+ * lists. Returns the outputs list by list.
+ */
+function eachParameter(
+  backend: TensorFlowBackend,
+  { scale, ...lists }: ListInputs,
+  {
+    key,
+    emit,
+    names,
+    replaced,
+    coefficients,
+  }: {
+    readonly key: string;
+    readonly emit: Call["emit"];
+    readonly names: readonly string[];
+    readonly replaced: readonly string[];
+    readonly coefficients: (i: number) => TensorInfo;
+  },
+): TensorInfo[] {
+  const made = (lists[names[0]!] as readonly TensorInfo[]).map((_, i) => {
+    const at = (name: string) => (lists as ListInputs)[name]![i] as unknown as TensorInfo;
+    const inputs = [...names.map(at), scale!, coefficients(i)];
+    const outputs = backend.run({
+      key,
+      inputs,
+      emit,
+      shapes: replaced.map((name) => at(name).shape),
+    });
+    for (const name of replaced) backend.consume(at(name));
+    return outputs;
+  });
+  return replaced.flatMap((_, output) => made.map((outputs) => outputs[output]!));
+}
+
+/** One vector of coefficients for each different weight decay. */
+function withCoefficients<T>(
+  backend: TensorFlowBackend,
+  decays: readonly number[],
+  of: (decay: number) => readonly number[],
+  body: (at: (i: number) => TensorInfo) => T,
+): T {
+  const vectors = new Map(
+    [...new Set(decays)].map((decay) => [decay, uploadVector(backend, of(decay))]),
+  );
+  try {
+    return body((i) => vectors.get(decays[i]!)!);
+  } finally {
+    for (const { dataId } of vectors.values()) backend.disposeData(dataId);
+  }
+}
+
+export function adamStep(
+  backend: TensorFlowBackend,
+  inputs: ListInputs,
+  attributes: Attributes,
+): TensorInfo[] {
+  const adam = attributes as AdamAttributes;
+  const names = ["params", "gradients", "means", "squares"];
+  const replaced = ["params", "means", "squares"];
+  return withCoefficients(
+    backend,
+    adam.weightDecay,
+    (decay) => adamCoefficients(adam, decay),
+    (coefficients) =>
+      eachParameter(backend, inputs, {
+        key: "adam",
+        emit: emitAdam,
+        names,
+        replaced,
+        coefficients,
+      }),
+  );
+}
+
+export function sgdStep(
+  backend: TensorFlowBackend,
+  inputs: ListInputs,
+  attributes: Attributes,
+): TensorInfo[] {
+  const { learningRate, momentum, weightDecay } = attributes as SgdAttributes;
+  const names = ["params", "gradients", "velocities"];
+  const replaced = ["params", "velocities"];
+  return withCoefficients(
+    backend,
+    weightDecay,
+    (decay) => [learningRate, momentum, decay],
+    (coefficients) =>
+      eachParameter(backend, inputs, { key: "sgd", emit: emitSgd, names, replaced, coefficients }),
+  );
+}
+
+/** sums[i] + gradients[i]: each pair's memory is free for the next. */
+export function accumulateAll(
+  backend: TensorFlowBackend,
+  { sums, gradients }: ListInputs,
+): TensorInfo[] {
+  const pairs = (sums as unknown as readonly TensorInfo[]).map(
+    (sum, i) => [sum, (gradients as unknown as readonly TensorInfo[])[i]!] as const,
+  );
+  return pairs.map(([sum, gradient]) => {
+    const [total] = backend.run({
+      key: "accumulate",
+      inputs: [sum, gradient],
+      emit: (graph, [a, b]) => [opsOf(graph).add(a!, graph.cast(b!, a!.type))],
+      shapes: [sum.shape],
+    });
+    backend.consume(sum);
+    backend.consume(gradient);
+    return total!;
+  });
+}
+
+/**
+ * The sum over all tensors of factor x (the sum of squares), by TensorFlow's own L2Loss, whose sums are pairwise: one
+ * after the other, millions of small squares are lost on a large sum.
+ */
+export function sumOfSquares(
+  backend: TensorFlowBackend,
+  { xs }: ListInputs,
+  attributes: Attributes,
+): TensorInfo[] {
+  const factors = attributes["factors"] as readonly number[];
+  const tensors = xs as unknown as readonly TensorInfo[];
+  return backend.run({
+    key: `sumOfSquares${factors.join()}`,
+    inputs: tensors,
+    isCompiled: false,
+    emit(graph, values) {
+      if (values.length === 0) return [graph.scalar(0)];
+      const { mul, wide } = opsOf(graph);
+      const squares = values.map((x, i) => mul(graph.op("L2Loss", [wide(x!)]), 2 * factors[i]!));
+      return [graph.op("AddN", [squares], [["N", "int", squares.length]])];
+    },
+  });
+}

@@ -1,0 +1,80 @@
+// Programs by what they are a function of: an operation's name, its constants, and the types and shapes of its inputs.
+// Each is written as a graph when it is first called.
+
+import type { Shape } from "@tessera/kernels/contract";
+import type { Binding } from "./binding.js";
+import { Graph, type Value } from "./graph.js";
+
+/** Writes a graph over its inputs; an input that is absent is undefined. */
+export type Emit = (graph: Graph, inputs: readonly (Value | undefined)[]) => readonly Value[];
+
+/** An input of a program: how TensorFlow has it, and how the program is to see it. */
+export interface ProgramInput {
+  readonly type: number;
+  readonly shape: Shape;
+  readonly seen: Shape;
+}
+
+/** What is run, and what comes out. */
+export interface Program {
+  readonly number: number;
+  readonly outputs: readonly { readonly type: number; readonly shape: Shape }[];
+}
+
+/** All programs of a process. */
+export class Programs {
+  private readonly made = new Map<string, Program>();
+
+  /** `compiles`: whether this TensorFlow has XLA. */
+  constructor(
+    private readonly binding: Binding,
+    private readonly compiles: boolean,
+  ) {}
+
+  /**
+   * The program of this key and these inputs, written by `emit` where there is none. One of several operations is
+   * compiled by XLA, which makes one pass over memory of them, unless `isCompiled` is false: products are faster as
+   * they are.
+   */
+  find(
+    key: string,
+    inputs: readonly (ProgramInput | undefined)[],
+    emit: Emit,
+    isCompiled = true,
+  ): Program {
+    const full = key + inputs.map(describe).join("");
+    let program = this.made.get(full);
+    if (program === undefined) {
+      program = this.write(inputs, emit, isCompiled);
+      this.made.set(full, program);
+    }
+    return program;
+  }
+
+  private write(
+    inputs: readonly (ProgramInput | undefined)[],
+    emit: Emit,
+    isCompiled: boolean,
+  ): Program {
+    const graph = new Graph(this.binding);
+    const given = inputs.map((input) => input && graph.placeholder(input.type, input.shape));
+    const seen = given.map((value, i) => value && graph.reshape(value, inputs[i]!.seen));
+    const outputs = emit(graph, seen);
+    const about = outputs.map(({ type, shape }) => ({ type, shape }));
+    const only = graph.onlyNode(outputs);
+    if (only !== null) {
+      const number = this.binding.prepare(only.operation, only.attributes, only.outputs);
+      return { number, outputs: about };
+    }
+    const name = `tessera_${this.made.size}`;
+    // A function's output must be a value of its own.
+    const own = outputs.map((output) => graph.op("Identity", [output]));
+    graph.finish(name, own);
+    const compiled = this.compiles && isCompiled;
+    const attributes = compiled ? ([["_XlaMustCompile", "bool", true]] as const) : [];
+    return { number: this.binding.prepare(name, attributes, outputs.length), outputs: about };
+  }
+}
+
+const describe = (input: ProgramInput | undefined): string =>
+  input === undefined ? ";" : `;${input.type},${input.shape.join()}>${input.seen.join()}`;

@@ -1,0 +1,59 @@
+// The data behind a tfjs tensor: on the device, in JavaScript until they are needed there, or a value of the graph that
+// is being written.
+
+import type { backend_util, DataType } from "@tensorflow/tfjs-core";
+import { dtypeOf, STORAGES, type Storage } from "@tessera/kernels/memory";
+import type { Shape } from "@tessera/kernels/contract";
+import { TYPES } from "./binding.js";
+import type { Value } from "./graph.js";
+
+/** Where data are. */
+export type Place =
+  | { readonly kind: "device"; readonly slot: number }
+  | { readonly kind: "host"; readonly values: backend_util.BackendValues }
+  | { readonly kind: "graph"; readonly value: Value }
+  | { readonly kind: "gone" };
+
+/** Data of one or several tensors, which may see them under other shapes. */
+export interface TensorData {
+  refCount: number;
+  place: Place;
+  /** Null for strings, which only the host has. */
+  readonly storage: Storage | null;
+  /** As TensorFlow knows it. */
+  shape: Shape;
+  readonly size: number;
+}
+
+/** TensorFlow's number of how elements are stored. */
+export const typeOf = (storage: Storage): number => TYPES[storage];
+
+/** How elements of TensorFlow's type `type` are stored. */
+export const storageOfType = (type: number): Storage => {
+  const storage = STORAGES.find((one) => TYPES[one] === type);
+  if (storage === undefined) throw new Error(`TensorFlow's type ${type} has no storage here`);
+  return storage;
+};
+
+export const dtypeOfType = (type: number): DataType => dtypeOf(storageOfType(type));
+
+/** Values as the array that the device takes: 16-bit ones come as fp32. */
+export function asArray(
+  values: backend_util.BackendValues,
+  storage: Storage,
+): Float32Array | Int32Array | Uint8Array {
+  const array = arrayFor(storage, 0);
+  if (isSameKind(values, array)) return values;
+  const copy = arrayFor(storage, values.length);
+  copy.set(Array.from<unknown, number>(values, Number));
+  return copy;
+}
+
+const isSameKind = <T extends object>(values: object, like: T): values is T =>
+  Object.prototype.toString.call(values) === Object.prototype.toString.call(like);
+
+/** An array for elements that are read; 16-bit ones are read as fp32. */
+export function arrayFor(storage: Storage, size: number): Float32Array | Int32Array | Uint8Array {
+  if (storage === "int32") return new Int32Array(size);
+  return storage === "bool" ? new Uint8Array(size) : new Float32Array(size);
+}
