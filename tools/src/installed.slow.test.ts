@@ -98,6 +98,24 @@ const hasBoth = [MPICH, OPEN_MPI, "mpicxx.mpich"].every(
     expect(stdout.match(/rank [01] of 2 on .*, MPICH \S+: \d+ results are right/g)).toHaveLength(2);
   });
 
+  // Only so does UCX, on which MPICH is built, take a page that is in use.
+  test("a rank whose heap cannot grow starts on MPICH", () => {
+    const isBoxedIn = scratch("is_boxed_in.cjs");
+    writeFileSync(
+      isBoxedIn,
+      `const lines = require("node:fs").readFileSync("/proc/self/maps", "utf8").split("\\n");
+      const heap = lines.findLastIndex((line) => line.endsWith("[heap]"));
+      const [, end] = /-(\\S+)/.exec(lines[heap]);
+      if (!lines[heap + 1].startsWith(end + "-")) process.exit(99);`,
+    );
+    const rank = [process.execPath, ofMpich, "check-ranks"];
+    const again = `for i in $(seq 2000); do "$0" --require ${isBoxedIn} "$@"; code=$?; [ $code = 99 ] || exit $code; done; exit 99`;
+    const ranks = ["-n", "1", "sh", "-c", again, ...rank, ":", "-n", "1", ...rank];
+    const { status, stdout, stderr } = runProgram(MPICH, ranks, { cwd: project });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect(stdout.match(/rank [01] of 2 on .*: \d+ results are right/g)).toHaveLength(2);
+  });
+
   test("two ranks train on MPICH as on Open MPI, to the bit", () => {
     const here = lossesOf(MPICH, ofMpich, join(INSTALLED, "gpt-ddp/dist/main.js"));
     expect(here.filter((loss) => loss !== undefined).length).toBeGreaterThan(0);

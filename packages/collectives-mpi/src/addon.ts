@@ -1,6 +1,6 @@
 // Finds and loads the addon, and says what it offers. native/addon.cc is the other side.
 
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -73,12 +73,25 @@ function findBuilt(name: string): string | null {
   return existsSync(file) ? file : null;
 }
 
+/** Whether something is mapped right behind the heap of malloc, which can then never grow. */
+function isHeapBoxedIn(): boolean {
+  const maps = "/proc/self/maps";
+  const lines = existsSync(maps) ? readFileSync(maps, "utf8").split("\n") : [];
+  const heap = lines.findLastIndex((line) => line.endsWith("[heap]"));
+  const end = /-(\S+)/.exec(lines[heap] ?? "")?.[1];
+  return end !== undefined && lines[heap + 1]?.startsWith(`${end}-`) === true;
+}
+
 /**
  * MPI loads parts of itself that look for its symbols among the global ones.
  *
  * @throws UserError where the MPI that the addon is built on does not load.
  */
 export function loadAddon(file: string): Addon {
+  // UCX, over which MPICH and Open MPI may send, tries its hooks by moving the heap's end a page up and then a page
+  // down. Where V8's code lies right behind the heap, as in one of 64 processes, only the second succeeds, and a page
+  // in use is gone. There UCX must do without hooks. It reads this as it is loaded.
+  if (isHeapBoxedIn()) process.env["UCX_MEM_EVENTS"] ??= "n";
   const holder = { exports: {} };
   try {
     process.dlopen(holder, file, constants.dlopen.RTLD_NOW | constants.dlopen.RTLD_GLOBAL);
