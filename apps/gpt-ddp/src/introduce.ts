@@ -8,7 +8,8 @@ import {
   recomputedActivationBytes,
   type GptParams,
 } from "@tessera/gpt";
-import { explainFallback, type BackendName } from "@tessera/engines";
+import { describeBackend, explainFallback, type BackendName } from "@tessera/engines";
+import type { Environment } from "@tessera/launcher";
 import type { Run, TrainingState } from "@tessera/trainer";
 import { describeMemory, describeRanks, formatBytes } from "@tessera/trainer/report";
 import { describeStart } from "./choose_model.js";
@@ -17,8 +18,8 @@ import type { ChosenRun } from "./run_config.js";
 
 interface Introduced extends ChosenRun {
   readonly backend: BackendName;
-  /** That a rank of the native backend computes with. */
-  readonly threads: number;
+  /** What the rank was bound to. */
+  readonly environment: Environment;
   readonly flags: Flags;
   readonly run: Run<GptParams>;
   readonly start: TrainingState;
@@ -29,10 +30,9 @@ interface Introduced extends ChosenRun {
 
 /** A few lines on the model, the text, the batch, the ranks and their memory. */
 export function introduce(introduced: Introduced): void {
-  const { backend, threads, flags, run, start, world, notes, gpt: config } = introduced;
+  const { backend, environment, flags, run, start, world, notes, gpt: config } = introduced;
   const { plan, data } = run;
   const { microBatch, accumulation, dataRanks, globalBatch } = plan.batch;
-  const each = backend === "native" ? `, threads of each rank: ${threads}` : "";
   const lines = [
     `model  ${(parameterCount(config) / 1e6).toFixed(2)}M parameters: ${config.layerCount} layers, ` +
       `${config.hiddenSize} wide, ${config.headCount} heads, ${config.vocabularySize} ids`,
@@ -40,7 +40,7 @@ export function introduce(introduced: Introduced): void {
     `batch  ${microBatch} samples x ${accumulation} accumulated x ${dataRanks} ranks = ` +
       `${globalBatch}; ${plan.intervals.steps} steps`,
     `memory ${memoryLine(introduced)}`,
-    `ranks  ${describeRanks(world)}, by ${world.engine}; on ${backend}${each}`,
+    `ranks  ${describeRanks(world)}, by ${world.engine}; on ${describeBackend(backend, environment)}`,
     ...run.notes,
     ...notes,
     ...explainFallback(backend),

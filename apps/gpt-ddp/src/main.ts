@@ -2,7 +2,6 @@
 // gpt-ddp: flags in, a trained model and its sample out. Here alone argv, signals and exit codes
 // are touched.
 
-import { availableParallelism } from "node:os";
 import { exportModel, removeCheckpoints, whyNotLoadable } from "@tessera/checkpoint";
 import { runRank, type World } from "@tessera/collectives";
 import { joinWorld } from "@tessera/collectives-mpi";
@@ -11,7 +10,6 @@ import { describeIdle } from "@tessera/config/foreign";
 import { chooseBackend, defaultBackend } from "@tessera/engines";
 import { generate, greedy, modelEngine } from "@tessera/generation";
 import { gpt, type GptParams } from "@tessera/gpt";
-import { threadCount } from "@tessera/kernels-native";
 import { bind } from "@tessera/launcher";
 import { isFirstRank } from "@tessera/parallel";
 import {
@@ -58,18 +56,16 @@ async function main(argv: readonly string[]): Promise<number> {
   goOnUnread();
   return runRank(world, async () => {
     const chosen = await chooseRun(configured, world.size);
-    const backend = flags.backend ?? defaultBackend();
-    const processors = availableParallelism();
-    const environment = bind(process.env, processors);
+    const environment = bind(process.env);
+    const backend = flags.backend ?? defaultBackend(environment);
     await chooseBackend(backend, environment);
     if (flags.do_train && world.rank === 0) checkOutput(flags);
     const run = await planRun(world, chosen.config, say);
     const planned = { ...chosen, flags, run };
     const introduction = (start: State): void => {
       if (world.rank !== 0) return;
-      const threads = threadCount(environment, processors);
       const notes = [...configured.notes, ...chosen.notes, ...describeIdle(parsed.idle)];
-      introduce({ ...planned, backend, threads, start, world, notes });
+      introduce({ ...planned, backend, environment, start, world, notes });
     };
     return flags.do_train
       ? trainAndSample(planned, world, introduction)

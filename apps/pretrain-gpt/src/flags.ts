@@ -237,7 +237,7 @@ const ours = {
     count,
   ),
   "peak-tflops": number("of a rank, to tell utilization by; else --site's", { above: 0 }),
-  site: choice("the cluster, whose processors' peak is known", clusterNames),
+  site: choice("the cluster, the peak of whose processors and GPUs is known", clusterNames),
   "allow-changes": toggle(
     "resume although settings or data are not those of the checkpoint; each change is told",
     false,

@@ -2,13 +2,19 @@
 // pretrain-gpt: Megatron's flags in, a trained model out. Here alone argv, the environment and exit codes
 // are touched.
 
-import { availableParallelism } from "node:os";
 import { runRank, type World } from "@tessera/collectives";
 import { joinWorld } from "@tessera/collectives-mpi";
 import { type ConfiguredFlags, endWith, EXIT, goOnUnread, parseFlags } from "@tessera/config";
-import { chooseBackend, defaultBackend, explainFallback } from "@tessera/engines";
+import {
+  type BackendName,
+  chooseBackend,
+  computesOnGpu,
+  defaultBackend,
+  describeBackend,
+  explainFallback,
+} from "@tessera/engines";
 import { trainingFlopsPerToken, type GptParams } from "@tessera/gpt";
-import { bind, CLUSTERS, resolveSize, resolveWorld } from "@tessera/launcher";
+import { bind, CLUSTERS, resolveSize, resolveWorld, type Peak } from "@tessera/launcher";
 import { isFirstRank } from "@tessera/parallel";
 import {
   evaluate,
@@ -80,8 +86,9 @@ async function trainHere(
   const vocabulary = vocabularyOf(flags);
   const chosen = chooseRun(flags, world.size, vocabulary, origins);
   const introduction = describe(chosen, vocabulary);
-  const backend = flags.backend ?? defaultBackend();
-  await chooseBackend(backend, bind(process.env, availableParallelism()));
+  const environment = bind(process.env);
+  const backend = flags.backend ?? defaultBackend(environment);
+  await chooseBackend(backend, environment);
   const run = await planRun(world, chosen.config, say);
   const isFirst = isFirstRank(run.plan.axes);
   const introduce = (step: number): void => {
@@ -89,7 +96,7 @@ async function trainHere(
     for (const line of [
       ...introduction,
       `data   ${run.data.description}`,
-      `hosts  ${describeRanks(world)}, by ${world.engine}; on ${backend}`,
+      `hosts  ${describeRanks(world)}, by ${world.engine}; on ${describeBackend(backend, environment)}`,
       ...explainFallback(backend),
       describeStart(flags, run.config.resume, step),
       ...chosen.notes,
@@ -105,7 +112,8 @@ async function trainHere(
     signal: stop.signal,
     onStart: ({ step }) => introduce(step),
     reporter(start) {
-      if (isFirst) reporter = reporterOf(flags, chosen, start, world.size);
+      const peak = rankPeak(flags, backend, chosen.config.precision?.storage ?? "fp32");
+      if (isFirst) reporter = reporterOf(flags, chosen, { start, ranks: world.size, peak });
       return withLimits(reporter, flags, stop);
     },
     onTrained({ state, interrupted }, checkpoint) {
@@ -121,14 +129,24 @@ async function trainHere(
   return runExitCode(run.plan, result, { signal: stop.signal, isExpected });
 }
 
+/** What a rank could compute, in 10^12 operations a second; null where no flag says it. */
+function rankPeak(
+  { "peak-tflops": given, site }: Flags,
+  backend: BackendName,
+  storage: keyof Peak,
+): number | null {
+  if (given !== undefined || site === undefined) return given ?? null;
+  const { processors, gpus } = CLUSTERS[site];
+  const { peakTflops } = computesOnGpu(backend) ? gpus : processors;
+  return peakTflops && peakTflops[storage] / resolveWorld(process.env).localSize;
+}
+
 function reporterOf(
   flags: Flags,
   { gpt, sequenceLength, duration }: PretrainRun,
-  start: TrainingState<GptParams>,
-  ranks: number,
+  { start, ranks, peak }: { start: TrainingState<GptParams>; ranks: number; peak: number | null },
 ): Reporter {
-  const { "metrics-file": metricsFile, site } = flags;
-  const nodePeak = site === undefined ? null : CLUSTERS[site].cpuPeakTflops;
+  const { "metrics-file": metricsFile } = flags;
   const reporter = megatronReporter({
     say,
     events: openEvents(flags["tensorboard-dir"], start),
@@ -139,8 +157,7 @@ function reporterOf(
     sequenceLength,
     flopsPerToken: trainingFlopsPerToken(gpt, sequenceLength),
     ranks,
-    peakTflops:
-      flags["peak-tflops"] ?? (nodePeak && nodePeak / resolveWorld(process.env).localSize),
+    peakTflops: peak,
     now: () => performance.now(),
   });
   if (metricsFile === undefined) return reporter;

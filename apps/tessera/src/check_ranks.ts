@@ -1,7 +1,6 @@
 // tessera check-ranks: checks the collectives of the ranks of a job, on the memory and the network that training
 // will use.
 
-import { availableParallelism } from "node:os";
 import { setBackend } from "@tensorflow/tfjs-core";
 import { runRank } from "@tessera/collectives";
 import { checkLaws, ALL_CASES } from "@tessera/collectives/laws";
@@ -31,7 +30,7 @@ const program = {
 } as const;
 
 export const checkRanks = defineCommand(program, async (parsed) => {
-  if (!loadNative(bind(process.env, availableParallelism()))) {
+  if (!loadNative(bind(process.env))) {
     throw new UserError(`native engine: ${whyUnavailable()!}; npx tessera build-engines builds it`);
   }
   await setBackend("native");

@@ -1,7 +1,7 @@
 // tessera doctor: what this machine has, and the command that installs each thing that is missing.
 
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, statfsSync } from "node:fs";
+import { existsSync, readFileSync, statfsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism, freemem, totalmem } from "node:os";
 import { surveyMpi } from "@tessera/collectives-mpi";
@@ -11,6 +11,7 @@ import {
   describeTensorFlow,
   whyUnavailable as whyTensorFlowIsNot,
 } from "@tessera/kernels-tensorflow";
+import { findGpus } from "@tessera/launcher";
 import { defineCommand } from "./command.js";
 
 /** What may be missing, by the words of `--require`. */
@@ -63,12 +64,9 @@ function describeProcessor(): string {
   return `${availableParallelism()} processors${known.length === 0 ? "" : `, ${known.join(", ")}`}`;
 }
 
-function describeGpus(): string | null {
-  const nvidia = existsSync("/proc/driver/nvidia/gpus")
-    ? readdirSync("/proc/driver/nvidia/gpus").length
-    : 0;
-  if (nvidia > 0) return `${nvidia} of NVIDIA`;
-  return existsSync("/dev/kfd") ? "AMD (ROCm)" : null;
+function describeGpus(): string {
+  const gpus = findGpus();
+  return gpus === null ? "none" : `${gpus.count} of ${gpus.maker}`;
 }
 
 /** The version of onnxruntime-node, which @tessera/generation finds as this module does. */
@@ -119,7 +117,7 @@ const inspect = (): readonly Finding[] => [
   present("processor", describeProcessor()),
   present("memory", `${gigabytes(totalmem())}, ${gigabytes(freemem())} free`),
   present("disk", describeDisk()),
-  present("GPUs", `${describeGpus() ?? "none"}; TensorFlow alone computes on them`),
+  present("GPUs", `${describeGpus()}; TensorFlow alone computes on them`),
   findNativeEngine(),
   {
     what: "MPI",

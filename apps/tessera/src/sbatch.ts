@@ -16,9 +16,12 @@ const program = {
     Job: {
       site: choice("the cluster", clusterNames, "generic"),
       nodes: number("nodes", count, 1),
-      "ranks-per-node": number("ranks on each. Default: the cluster's", count),
+      "ranks-per-node": number(
+        "ranks on each. Default: one on each GPU, else the cluster's",
+        count,
+      ),
       "gpus-per-node": number(
-        "GPUs of each, for programs that use them; Tessera's own do not",
+        "GPUs of each, a rank on each; 0 to compute on processors",
         { ...count, min: 0 },
         0,
       ),

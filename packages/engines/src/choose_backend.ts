@@ -25,6 +25,14 @@ export const backendNames = Object.keys(ENGINES) as readonly BackendName[];
 export const defaultBackend = (environment: ThreadEnvironment = process.env): BackendName =>
   backendNames.find((name) => ENGINES[name].isDefault(environment))!;
 
+/** `name`, which is loaded, and what of the machine it computes with: "native, threads of each rank: 4". */
+export function describeBackend(name: BackendName, environment: ThreadEnvironment): string {
+  const engine: Engine = ENGINES[name];
+  return [name, ...(engine.describe === undefined ? [] : [engine.describe(environment)])].join(
+    ", ",
+  );
+}
+
 /**
  * Loads `name`, with the threads that `environment` grants, and makes it the backend of this process.
  * `flag` is what the user chose it by. Default: `"--backend"`.

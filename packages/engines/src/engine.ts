@@ -11,4 +11,6 @@ export interface Engine {
    * why it cannot: "it is not built here, and ...".
    */
   readonly load: (environment: ThreadEnvironment) => Promise<string | null>;
+  /** What of the machine is each rank's, once it is loaded: "threads of each rank: 4". */
+  readonly describe?: (environment: ThreadEnvironment) => string;
 }

@@ -1,3 +1,10 @@
-export { backendNames, chooseBackend, defaultBackend, type BackendName } from "./choose_backend.js";
+export {
+  backendNames,
+  chooseBackend,
+  defaultBackend,
+  describeBackend,
+  type BackendName,
+} from "./choose_backend.js";
 export { explainFallback } from "./native.js";
+export { computesOnGpu } from "./tensorflow.js";
 export type { Engine } from "./engine.js";

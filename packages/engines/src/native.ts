@@ -2,6 +2,7 @@
 
 import { isAvailable, loadNative, whyUnavailable } from "@tessera/kernels-native";
 import type { Engine } from "./engine.js";
+import { describeThreads } from "./threads.js";
 
 const REMEDY = "with @tessera/cli installed, npx tessera build-engines builds it";
 
@@ -9,6 +10,7 @@ export const native: Engine = {
   isDefault: isAvailable,
   load: (environment) =>
     Promise.resolve(loadNative(environment) ? null : `${whyUnavailable()!}; ${REMEDY}`),
+  describe: describeThreads,
 };
 
 /** A line on why `backend` computes and not the native engine, for those who would have it. None where it is there. */

@@ -1,23 +1,39 @@
-// How many processors are a rank's own.
+// What of its node is a rank's own: processors, and a GPU.
 
 import { UserError } from "@tessera/config";
+import { thisNode, type Gpus, type NodeHardware } from "./hardware.js";
 import type { Environment } from "./launchers/launcher.js";
 import { resolveWorld } from "./resolve_world.js";
 
+/** What names the GPUs that a process may see; the first that is set counts, else the first is set. */
+const VISIBLE: Readonly<Record<Gpus["maker"], readonly [string, ...string[]]>> = {
+  NVIDIA: ["CUDA_VISIBLE_DEVICES"],
+  AMD: ["ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"],
+};
+
 /**
- * `env` with OMP_NUM_THREADS set to this rank's even share of its node's processors, unless the launcher or the
- * user has set a number already, or the process is the only one of its job.
- * @param processors those that this process may run on.
+ * `env` with what is this rank's own of `node` (default: this machine): OMP_NUM_THREADS is its even share of the
+ * processors, and CUDA_VISIBLE_DEVICES or ROCR_VISIBLE_DEVICES one GPU of those that it may see. What the launcher or
+ * the user has granted stays so.
  * @throws UserError where the environment contradicts itself.
  */
-export function bind(env: Environment, processors: number): Environment {
+export function bind(env: Environment, node: NodeHardware = thisNode()): Environment {
+  return { ...env, ...threadsOf(env, node.processors), ...(node.gpus && gpuOf(env, node.gpus)) };
+}
+
+function threadsOf(env: Environment, processors: number): Environment {
   const { size, localSize } = resolveWorld(env);
   const granted = env["OMP_NUM_THREADS"] ?? env["SLURM_CPUS_PER_TASK"] ?? "";
-  if (size === 1 || granted !== "") return env;
-  return {
-    ...env,
-    OMP_NUM_THREADS: String(threadsPerRank(localSize, nodeProcessors(env, processors))),
-  };
+  if (size === 1 || granted !== "") return {};
+  return { OMP_NUM_THREADS: String(threadsPerRank(localSize, nodeProcessors(env, processors))) };
+}
+
+/** Where a node has more ranks than GPUs, ranks take turns. */
+function gpuOf(env: Environment, { maker, count }: Gpus): Environment {
+  const [first, ...others] = VISIBLE[maker];
+  const name = [first, ...others].find((one) => env[one] !== undefined) ?? first;
+  const visible = env[name]?.split(",") ?? Array.from({ length: count }, (_, i) => String(i));
+  return { [name]: visible[resolveWorld(env).localRank % visible.length] };
 }
 
 /** Processors of all ranks of the node. Slurm says it, also where it pinned each rank to its own. */

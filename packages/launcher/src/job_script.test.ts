@@ -28,8 +28,10 @@ if (!hasShellcheck) {
 
 describe.each(Object.values(CLUSTERS))("$name", (cluster) => {
   const scripts = [2, 4, 24, 64].flatMap((nodes) =>
-    [0, 120].map((warningSeconds) =>
-      formatJobScript({ ...request, cluster, nodes, warningSeconds }),
+    [0, 120].flatMap((warningSeconds) =>
+      [0, 4].map((gpusPerNode) =>
+        formatJobScript({ ...request, cluster, nodes, warningSeconds, gpusPerNode }),
+      ),
     ),
   );
 
@@ -51,15 +53,31 @@ test.each(Object.values(CLUSTERS))(
   (cluster) => {
     expect(formatJobScript({ ...request, cluster })).not.toMatch(/gpu|rocm|cuda/i);
     const script = formatJobScript({ ...request, cluster, gpusPerNode: 4 });
+    expect(script).toContain("#SBATCH --ntasks-per-node=4\n");
     expect(script).toContain("#SBATCH --gpus-per-node=4\n");
-    expect(script).toContain("engines of Tessera compute on processors.\n");
+    const shared = formatJobScript({ ...request, cluster, gpusPerNode: 4, ranksPerNode: 8 });
+    expect(shared).toContain("#SBATCH --ntasks-per-node=8\n");
   },
 );
 
-test("a node's peak is its cores' in fp32", () => {
-  expect(CLUSTERS.frontier.cpuPeakTflops).toBeCloseTo(3.584, 12);
+test("frontier's GPUs are bound to the ranks beside them, and ROCm is loaded", () => {
+  const script = formatJobScript({ ...request, gpusPerNode: 8 });
+  expect(script).toContain("module load rocm\n");
+  expect(script).toMatch(/^srun .*--gpus-per-task=1 --gpu-bind=closest node/m);
+});
+
+test("perlmutter's GPUs are on nodes of their own", () => {
+  const script = formatJobScript({ ...request, cluster: CLUSTERS.perlmutter, gpusPerNode: 4 });
+  expect(script.match(/--constraint=.*/g)).toEqual(["--constraint=gpu"]);
+});
+
+test("a node's peak is its cores', or its GPUs'", () => {
+  const { frontier, perlmutter } = CLUSTERS;
+  expect(frontier.processors.peakTflops?.fp32).toBeCloseTo(3.584, 12);
   // NERSC gives 39.2 GFLOP/s a core in fp64.
-  expect(CLUSTERS.perlmutter.cpuPeakTflops).toBeCloseTo((2 * 39.2 * 128) / 1000, 12);
+  expect(perlmutter.processors.peakTflops?.fp32).toBeCloseTo((2 * 39.2 * 128) / 1000, 12);
+  // OLCF gives 191.5 for each of eight in 16 bits.
+  expect(frontier.gpus.peakTflops?.bf16).toBeCloseTo(8 * 191.5, 12);
 });
 
 test.each(["plain", "two words", "it's", "$(rm -rf x)", "`x`", 'a"b', "new\nline", "", "-x", "*"])(

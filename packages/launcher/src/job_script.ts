@@ -1,16 +1,16 @@
 // A Slurm job script, as text. Whatever a user gives is quoted, so that the shell reads it as data.
 
 import { UserError } from "@tessera/config";
-import type { Cluster } from "./clusters/cluster.js";
+import type { Cluster, NodeUse } from "./clusters/cluster.js";
 
 /** A job to write a script for. */
 export interface JobRequest {
   readonly cluster: Cluster;
   readonly name: string;
   readonly nodes: number;
-  /** Default: the cluster's. */
+  /** Default: one on each GPU, or where there is none, the cluster's. */
   readonly ranksPerNode?: number;
-  /** For programs that use GPUs; no engine of Tessera does. Default: 0. */
+  /** Default: 0. */
   readonly gpusPerNode?: number;
   /** Default: the cluster's. */
   readonly cpusPerRank?: number;
@@ -39,17 +39,14 @@ export const quote = (word: string): string =>
  */
 export function formatJobScript(request: JobRequest): string {
   checkRequest(request);
-  const { cluster, program } = request;
-  const cpus = request.cpusPerRank ?? cluster.cpusPerRank;
+  const { program } = request;
+  const cpus = request.cpusPerRank ?? useOf(request).cpusPerRank;
   const lines = [
     "#!/bin/bash",
     ...directives(request).map((directive) => `#SBATCH ${directive}`),
     "",
     "set -eu",
     "",
-    ...((request.gpusPerNode ?? 0) === 0
-      ? []
-      : ["# The GPUs are the program's to use: engines of Tessera compute on processors.", ""]),
     ...environmentLines(request),
     // What srun gives each task does not follow from the job since Slurm 22.05.
     ...(cpus === null ? [] : [`export SRUN_CPUS_PER_TASK=${cpus} OMP_NUM_THREADS=${cpus}`, ""]),
@@ -60,15 +57,19 @@ export function formatJobScript(request: JobRequest): string {
   return `${lines.join("\n")}\n`;
 }
 
+const useOf = ({ cluster, gpusPerNode = 0 }: JobRequest): NodeUse =>
+  gpusPerNode === 0 ? cluster.processors : cluster.gpus;
+
 function directives(request: JobRequest): string[] {
-  const { cluster, nodes, warningSeconds } = request;
-  const { gpusPerNode = 0 } = request;
-  const cpus = request.cpusPerRank ?? cluster.cpusPerRank;
+  const { nodes, warningSeconds, gpusPerNode = 0 } = request;
+  const use = useOf(request);
+  const cpus = request.cpusPerRank ?? use.cpusPerRank;
+  const ranks = request.ranksPerNode ?? (gpusPerNode || use.ranksPerNode);
   const log = `${request.logFolder}/%x-%j.log`;
   return [
     `--job-name=${request.name}`,
     `--nodes=${nodes}`,
-    `--ntasks-per-node=${request.ranksPerNode ?? cluster.ranksPerNode}`,
+    `--ntasks-per-node=${ranks}`,
     ...(cpus === null ? [] : [`--cpus-per-task=${cpus}`]),
     ...(gpusPerNode === 0 ? [] : [`--gpus-per-node=${gpusPerNode}`]),
     `--time=${request.time}`,
@@ -77,13 +78,14 @@ function directives(request: JobRequest): string[] {
     `--output=${log}`,
     "--open-mode=append",
     ...(warningSeconds === 0 ? [] : ["--requeue", `--signal=B:USR1@${warningSeconds}`]),
-    ...cluster.directives,
+    ...use.directives,
   ];
 }
 
-function environmentLines({ cluster, modules = [], environment = {} }: JobRequest): string[] {
-  const all = [...cluster.modules, ...modules];
-  const variables = Object.entries({ ...cluster.environment, ...environment });
+function environmentLines(request: JobRequest): string[] {
+  const use = useOf(request);
+  const all = [...use.modules, ...(request.modules ?? [])];
+  const variables = Object.entries({ ...use.environment, ...request.environment });
   return [
     ...all.map((name) => `module load ${quote(name)}`),
     ...variables.map(([name, value]) => `export ${name}=${quote(value)}`),
@@ -91,9 +93,9 @@ function environmentLines({ cluster, modules = [], environment = {} }: JobReques
   ];
 }
 
-const srunArguments = ({ cluster }: JobRequest): string =>
+const srunArguments = (request: JobRequest): string =>
   // A rank that ends badly ends them all, at once.
-  ["--kill-on-bad-exit=1", "--label", ...cluster.srun].join(" ");
+  ["--kill-on-bad-exit=1", "--label", ...useOf(request).srun].join(" ");
 
 /** Before the time limit the ranks are told to save; those that end well go back into the queue. */
 function requeueLines(request: JobRequest): string[] {

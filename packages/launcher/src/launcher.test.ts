@@ -2,7 +2,6 @@
 
 import { describe, expect, test } from "@jest/globals";
 import {
-  bind,
   expandCounts,
   expandHosts,
   launchEnvironment,
@@ -137,35 +136,6 @@ describe("host lists", () => {
     expect(expandCounts("2(x3),1")).toEqual([2, 2, 2, 1]);
     expect(() => expandCounts("2(x")).toThrow("should read like");
   });
-});
-
-describe("a rank gets an even share of its node's processors,", () => {
-  const threads = (env: Record<string, string>, processors: number) =>
-    bind(env, processors)["OMP_NUM_THREADS"];
-  test.each([
-    ["rounded down", openMpi, 5, "2"],
-    ["one at least", openMpi, 1, "1"],
-    ["of what Slurm gave the node, where each rank is pinned", twoOnNode("16"), 8, "8"],
-    ["of what Slurm gave the node, where it gave it a part", twoOnNode("4"), 64, "2"],
-  ])("%s", (_name, env, processors, share) => {
-    expect(threads(env, processors)).toBe(share);
-  });
-
-  test.each([
-    ["OMP_NUM_THREADS", { ...openMpi, OMP_NUM_THREADS: "3" }],
-    ["Slurm", { ...twoOnNode("16"), SLURM_CPUS_PER_TASK: "7" }],
-    ["nobody, as it is alone", {}],
-  ])("unless it was granted threads by %s", (_name, env) => {
-    expect(bind(env, 8)).toBe(env);
-  });
-
-  test("and a count that is none is refused", () => {
-    expect(() => bind(twoOnNode("many"), 8)).toThrow('SLURM_CPUS_ON_NODE is "many", must be');
-  });
-
-  function twoOnNode(processors: string) {
-    return { ...slurm, SLURM_STEP_TASKS_PER_NODE: "2(x2),2", SLURM_CPUS_ON_NODE: processors };
-  }
 });
 
 test("a line of mpirun's output has its rank in front, also where the rank wrote it in pieces", () => {

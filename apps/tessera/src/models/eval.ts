@@ -13,6 +13,7 @@ import {
   type Perplexity,
   type TokenSource,
 } from "@tessera/generation";
+import { bind } from "@tessera/launcher";
 import { defineCommand } from "../command.js";
 import { runInterruptibly } from "../interrupt.js";
 import { startProgress } from "../progress.js";
@@ -61,7 +62,7 @@ interface Watch {
 
 export const evalCommand = defineCommand(program, async ({ values }) => {
   const task = chooseTask(values);
-  const opened = await openForText(values, 1, process.env);
+  const opened = await openForText(values, 1, bind(process.env));
   return runInterruptibly(async (signal) => {
     let bar: ReturnType<typeof startProgress> | undefined;
     const progress = (done: number, total: number): void => {

@@ -3,6 +3,7 @@
 import { createWriteStream } from "node:fs";
 import { EXIT, number, text, UserError } from "@tessera/config";
 import { generate, generateAll, type TextRequest, type Completion } from "@tessera/generation";
+import { bind } from "@tessera/launcher";
 import { defineCommand } from "../command.js";
 import { runInterruptibly } from "../interrupt.js";
 import { startProgress } from "../progress.js";
@@ -40,7 +41,7 @@ export const generateCommand = defineCommand(program, async ({ values }) => {
   }
   const prompts = file === undefined ? [values.prompt!] : readPrompts(file);
   const rows = Math.min(values.batch, prompts.length);
-  const opened = await openForText(values, rows, process.env);
+  const opened = await openForText(values, rows, bind(process.env));
   const request = requestOf(values);
   return runInterruptibly(async (signal) => {
     const requests = prompts.map((prompt) => ({ ...request, prompt }));

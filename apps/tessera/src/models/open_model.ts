@@ -92,7 +92,7 @@ async function openEngine(
   environment: ThreadEnvironment,
 ): Promise<Engine> {
   const hasOnnx = existsSync(join(folder, "model.onnx"));
-  const name = engine ?? (hasOnnx ? "onnx" : defaultBackend());
+  const name = engine ?? (hasOnnx ? "onnx" : defaultBackend(environment));
   if (name === "onnx") {
     const threads = threadCount(environment, availableParallelism());
     const opened = await onnxEngine(folder, config, {

@@ -14,6 +14,7 @@ import {
 import { refused } from "@tessera/config/foreign";
 import { readText } from "@tessera/files";
 import { createTextServer, readChatTemplate, type TextServer } from "@tessera/generation/server";
+import { bind } from "@tessera/launcher";
 import { defineCommand } from "../command.js";
 import { runInterruptibly } from "../interrupt.js";
 import { modelAliases, modelFlags, openForText } from "./open_model.js";
@@ -90,7 +91,7 @@ export const serveCommand = defineCommand(program, async ({ values }) => {
     );
   }
   for (const origin of values["allowed-origins"]) checkOrigin(origin);
-  const { engine, tokenizer, folder } = await openForText(values, values.batch, process.env);
+  const { engine, tokenizer, folder } = await openForText(values, values.batch, bind(process.env));
   const [model = basename(resolve(folder)), ...aliases] = values["served-model-name"];
   const server = createTextServer({
     engine,

@@ -1,15 +1,20 @@
-import type { Cluster } from "./cluster.js";
+import type { Cluster, NodeUse } from "./cluster.js";
 
-/** Any cluster with Slurm and PMIx. */
-export const generic: Cluster = {
-  name: "generic",
+const use: NodeUse = {
   ranksPerNode: 1,
   cpusPerRank: null,
-  cpuPeakTflops: null,
-  requiresAccount: false,
+  peakTflops: null,
   modules: [],
   // By Slurm's default a fence of PMIx may end on each node by itself: Open MPI then fails at its start.
   environment: { SLURM_PMIX_FENCE: "ring" },
   directives: [],
   srun: ["--mpi=pmix"],
+};
+
+/** Any cluster with Slurm and PMIx. Each rank takes a GPU by its local rank. */
+export const generic: Cluster = {
+  name: "generic",
+  requiresAccount: false,
+  processors: use,
+  gpus: use,
 };
