@@ -18,6 +18,9 @@ import {
   type TensorFlowBackend,
 } from "@tessera/kernels-tensorflow";
 import { disposeTree } from "@tessera/params";
+import { compareLayouts, startsOf, trainAlone } from "./programs/check_matrix.js";
+import { smallSelection } from "./programs/matrix.js";
+import { launchOnTensorFlow } from "./programs/run_layouts.js";
 import { installPython, launchRanks, runNode, scratchFolder } from "@tessera/testing";
 import { planRun, startRun } from "@tessera/trainer";
 import { takeStep } from "@tessera/trainer/loop";
@@ -119,6 +122,17 @@ test("a step of 12 layers is at most 1,500 operations, reads nothing, and leaves
   expect(backend.binding.operations() - before[2]).toBeLessThanOrEqual(1500);
   disposeTree(state.params);
   disposeTree(state.optimizer);
+});
+
+describe("ranks of MPI train as one does on the native engine", () => {
+  const choices = smallSelection();
+  const references = trainAlone(choices);
+
+  test.each(startsOf(choices))("layouts of $ranks ranks", async ({ choices: of }) => {
+    const compared = await compareLayouts(of, await references, launchOnTensorFlow);
+    expect(compared).toEqual(compared.map(({ name }) => ({ name, differences: {} })));
+    expect(compared).toHaveLength(of.length);
+  });
 });
 
 describe("training", () => {

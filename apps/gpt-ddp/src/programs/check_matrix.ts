@@ -35,12 +35,18 @@ export const startsOf = (choices: readonly Choice[]) =>
     }));
   });
 
+/** What trains: what each rank says of each layout. */
+type Run = (ranks: number, layouts: readonly Layout[]) => Trained[][] | Promise<Trained[][]>;
+
 /** Trains on one rank what `choices` train on several. */
-export async function trainAlone(choices: readonly Choice[]): Promise<Map<string, Trained>> {
+export async function trainAlone(
+  choices: readonly Choice[],
+  run: Run = runLayouts,
+): Promise<Map<string, Trained>> {
   const alone = [
     ...new Map(choices.map(aloneOf).map((layout) => [keyOf(layout), layout])).values(),
   ];
-  const [one] = await runLayouts(1, alone);
+  const [one] = await run(1, alone);
   return new Map(alone.map((layout, i) => [keyOf(layout), one![i]!]));
 }
 
@@ -48,8 +54,9 @@ export async function trainAlone(choices: readonly Choice[]): Promise<Map<string
 export async function compareLayouts(
   choices: readonly Choice[],
   references: ReadonlyMap<string, Trained>,
+  run: Run = runLayouts,
 ): Promise<Compared[]> {
-  const all = await runLayouts(ranksOf(choices[0]!), choices.map(layoutOf));
+  const all = await run(ranksOf(choices[0]!), choices.map(layoutOf));
   return choices.map((choice, i) => {
     const expected = references.get(keyOf(aloneOf(choice)))!;
     const isDataParallel = choice.tensor * choice.pipeline === 1;

@@ -1,14 +1,15 @@
 // A rank of the layouts' test: trains the golden model under a list of layouts, one after the other.
 
 import "@tensorflow/tfjs-backend-cpu";
-import { enableProdMode, engine, memory, setBackend, type Tensor } from "@tensorflow/tfjs-core";
+import { engine, memory, type Tensor } from "@tensorflow/tfjs-core";
 import { readModel, readModelConfig } from "@tessera/checkpoint";
 import type { Traffic, World } from "@tessera/collectives";
 import { resolveBatch, type EvenRamp } from "@tessera/config";
 import { createFeed, sequentialOrder, type Feed, type Samples } from "@tessera/data";
 import { findDivergence } from "@tessera/data-parallel";
 import { gptConfig, gptModel, uniformDropout, type GptConfig, type GptParams } from "@tessera/gpt";
-import { CpuBackend, loadNative } from "@tessera/kernels-native";
+import { CpuBackend, isAvailable } from "@tessera/kernels-native";
+import { chooseBackend, type BackendName } from "@tessera/engines";
 import {
   disposeTree,
   leafAt,
@@ -73,6 +74,8 @@ export interface Job {
   /** Rows of tokens, the last of each a target only. */
   readonly tokens: readonly (readonly number[])[];
   readonly layouts: readonly Layout[];
+  /** What computes. Default: `native`, or where it is not built, `cpu`. */
+  readonly backend?: BackendName;
 }
 
 export type ByPath = Readonly<Record<string, Float32Array>>;
@@ -256,7 +259,7 @@ function endOf(world: World, plan: Plan, state: State) {
 }
 
 export async function main(world: World, job: Job): Promise<Trained[]> {
-  enableProdMode();
-  await setBackend(loadNative({ ...process.env, OMP_NUM_THREADS: "1" }) ? "native" : "cpu");
+  const usual = isAvailable() ? "native" : "cpu";
+  await chooseBackend(job.backend ?? usual, { ...process.env, OMP_NUM_THREADS: "1" });
   return job.layouts.map((layout) => trained(world, job, layout));
 }

@@ -112,30 +112,44 @@ export const larger: readonly Choice[] = kinds.run
   )
   .filter((choice, index) => ranksOf(choice) < MOST_RANKS || index % 3 === 0);
 
+/** "sequence true", for each of a choice. */
+const eachOf = (choice: Choice): string[] =>
+  Object.entries(choice).map(([kind, value]) => `${kind} ${value}`);
+
 /** "data 2 & sequence true", for every two of a choice. */
 function pairsOf(choice: Choice): string[] {
-  const said = Object.entries(choice).map(([kind, value]) => `${kind} ${value}`);
+  const said = eachOf(choice);
   return said.flatMap((one, i) => said.slice(i + 1).map((other) => `${one} & ${other}`));
 }
 
+/** Few layouts that have among them every two choices that any layout has. */
+export const selection = (): Choice[] => covering(everything, pairsOf);
+
+/** Fewer, of two ranks and of four: with each choice that any of these has. */
+export const smallSelection = (): Choice[] =>
+  covering(
+    everything.filter((choice) => [2, 4].includes(ranksOf(choice))),
+    eachOf,
+  );
+
 /**
- * Few layouts that have among them every two choices that any layout has: the one with most new ones first,
- * and fewer ranks rather than more, which take their time.
+ * Few of `choices` with all that `traitsOf` says of any: the one with most new traits first, and fewer ranks rather
+ * than more, which take their time.
  */
-export function selection(): Choice[] {
-  const all = everything.map((choice) => ({
+function covering(choices: readonly Choice[], traitsOf: (choice: Choice) => string[]): Choice[] {
+  const all = choices.map((choice) => ({
     choice,
-    pairs: pairsOf(choice),
+    traits: traitsOf(choice),
     cost: 4 + ranksOf(choice),
   }));
-  const left = new Set(all.flatMap(({ pairs }) => pairs));
+  const left = new Set(all.flatMap(({ traits }) => traits));
   const chosen: Choice[] = [];
-  const worth = ({ pairs, cost }: (typeof all)[number]): number =>
-    pairs.filter((pair) => left.has(pair)).length / cost;
+  const worth = ({ traits, cost }: (typeof all)[number]): number =>
+    traits.filter((trait) => left.has(trait)).length / cost;
   while (left.size > 0) {
     const best = all.reduce((a, b) => (worth(b) > worth(a) ? b : a));
     chosen.push(best.choice);
-    for (const pair of best.pairs) left.delete(pair);
+    for (const trait of best.traits) left.delete(trait);
   }
   return chosen;
 }

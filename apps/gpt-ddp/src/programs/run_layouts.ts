@@ -1,9 +1,12 @@
 // Starts the ranks of the layouts' tests.
 
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { deserialize } from "node:v8";
 import { runThreads } from "@tessera/collectives";
+import { launchRanks } from "@tessera/testing";
 import type { Job, Layout, Trained } from "./layouts.js";
 import type { Continued, ResumeJob } from "./resume.js";
 
@@ -26,6 +29,26 @@ export const goldenLosses: readonly number[] = runs[0]!.losses;
 export function runLayouts(ranks: number, layouts: readonly Layout[]): Promise<Trained[][]> {
   const job: Job = { ...golden, layouts };
   return runThreads<Trained[]>({ program: program("layouts"), ranks, data: job });
+}
+
+/** What each of `ranks` ranks, as processes of MPI, says of each layout on TensorFlow. */
+export function launchOnTensorFlow(ranks: number, layouts: readonly Layout[]): Trained[][] {
+  const job: Job = { ...golden, layouts, backend: "tensorflow" };
+  const at = mkdtempSync(join(tmpdir(), "tessera-layouts-"));
+  const program = join(APP, "dist/programs/launched_layouts.js");
+  try {
+    writeFileSync(join(at, "job.json"), JSON.stringify(job));
+    // Each process compiles each program: for so few steps, compiling well takes longer than computing.
+    const env = { ...process.env, XLA_FLAGS: "--xla_backend_optimization_level=0" };
+    const { status, stderr } = launchRanks(ranks, [program, at], { env });
+    if (status !== 0) throw new Error(stderr);
+    return Array.from(
+      { length: ranks },
+      (_, rank) => deserialize(readFileSync(join(at, String(rank)))) as Trained[],
+    );
+  } finally {
+    rmSync(at, { recursive: true });
+  }
 }
 
 /** The same of each layout and each checkpoint to go on from. */
