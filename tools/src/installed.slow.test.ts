@@ -12,7 +12,13 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { beforeAll, describe, expect, test } from "@jest/globals";
-import { runNode, runProgram, scratchFolder, type ProcessResult } from "@tessera/testing";
+import {
+  installPython,
+  runNode,
+  runProgram,
+  scratchFolder,
+  type ProcessResult,
+} from "@tessera/testing";
 import { installNode, versions } from "./nodes.js";
 import { install, output, ROOT } from "./packed.js";
 import { BINARIES, packRelease } from "./released.js";
@@ -69,6 +75,13 @@ const hasBoth = [MPICH, OPEN_MPI, "mpicxx.mpich"].every(
   (name) => runProgram("sh", ["-c", `command -v ${name}`]).status === 0,
 );
 
+/** Each logged loss of the run in a folder. */
+function lossesIn(folder: string): readonly number[] {
+  const lines = readFileSync(join(folder, "metrics.jsonl"), "utf8").trim().split("\n");
+  const losses = lines.map((line) => (JSON.parse(line) as { loss?: number }).loss);
+  return losses.filter((loss) => loss !== undefined);
+}
+
 (canBuild && hasBoth ? describe : describe.skip)("two MPIs on one machine", () => {
   /** Two ranks of a program of the project, whose engine is MPICH's, or of this clone's, whose is Open MPI's. */
   const launch = (mpirun: string, cli: string, words: readonly string[]): ProcessResult => {
@@ -77,13 +90,12 @@ const hasBoth = [MPICH, OPEN_MPI, "mpicxx.mpich"].every(
   };
   const ofMpich = join(INSTALLED, "cli/dist/main.js");
   const ofOpenMpi = join(ROOT, "apps/tessera/dist/main.js");
-  const lossesOf = (mpirun: string, cli: string, app: string): unknown[] => {
+  const lossesOf = (mpirun: string, cli: string, app: string): readonly number[] => {
     const into = scratch(mpirun);
     const words = `--text text.txt --model tiny --max_len 16 --max_steps 4 --backend wasm --output_dir ${into}`;
     const ended = launch(mpirun, cli, [app, ...words.split(" "), "--sample_len", "0"]);
     expect(ended).toMatchObject({ status: 0, stderr: "" });
-    const lines = readFileSync(join(into, "metrics.jsonl"), "utf8").trim().split("\n");
-    return lines.map((line) => (JSON.parse(line) as { loss?: number }).loss);
+    return lossesIn(into);
   };
 
   beforeAll(() => {
@@ -118,7 +130,7 @@ const hasBoth = [MPICH, OPEN_MPI, "mpicxx.mpich"].every(
 
   test("two ranks train on MPICH as on Open MPI, to the bit", () => {
     const here = lossesOf(MPICH, ofMpich, join(INSTALLED, "gpt-ddp/dist/main.js"));
-    expect(here.filter((loss) => loss !== undefined).length).toBeGreaterThan(0);
+    expect(here.length).toBeGreaterThan(0);
     expect(lossesOf(OPEN_MPI, ofOpenMpi, join(ROOT, "apps/gpt-ddp/dist/main.js"))).toEqual(here);
   });
 
@@ -133,6 +145,56 @@ const hasBoth = [MPICH, OPEN_MPI, "mpicxx.mpich"].every(
         "engine on the launcher's MPI",
     );
     for (const line of stderr.trim().split("\n")) expect(line).toMatch(says);
+  });
+
+  describe("and a TensorFlow that pip installed", () => {
+    const app = join(INSTALLED, "gpt-ddp/dist/main.js");
+    const text = join(ROOT, "README.md");
+    /** Losses of eight rows a step, and what is printed. */
+    const trained = (backend: string, ranks: number, node = process.execPath) => {
+      const into = scratch(`${backend}-${ranks}-${(runs += 1)}`);
+      const words =
+        `--text ${text} --model tiny --max_len 32 --max_steps 4 --logging_steps 1 --sample_len 0 ` +
+        `--per_device_train_batch_size ${8 / ranks} --backend ${backend} --output_dir ${into}`;
+      const program = [app, ...words.split(" ")];
+      const ended =
+        ranks === 1 ? runProgram(node, program, { cwd: project }) : launch(MPICH, ofMpich, program);
+      return { losses: lossesIn(into), stdout: output(ended) };
+    };
+    const expectClose = (actual: readonly number[], expected: readonly number[]) => {
+      expect(actual).toHaveLength(expected.length);
+      actual.forEach((loss, i) => expect(Math.abs(loss / expected[i]! - 1)).toBeLessThan(1e-4));
+    };
+
+    beforeAll(() => {
+      const environment = dirname(dirname(installPython([], ["tensorflow-cpu==2.21.0"])));
+      const built = runNode([ofMpich, "build-engines", "--tensorflow", environment], {
+        cwd: project,
+      });
+      expect([built.status, built.stdout]).toEqual([
+        0,
+        expect.stringMatching(/TensorFlow 2\.21\.0, no GPU, so processors compute/),
+      ]);
+    });
+
+    test("trains real text on one rank and on two as the native engine does", () => {
+      const native = trained("native", 1);
+      const alone = trained("tensorflow", 1);
+      expect(native.losses).toHaveLength(4);
+      expect(alone.stdout).toMatch(/on tensorflow, threads of each rank: \d+/);
+      expectClose(alone.losses, native.losses);
+      expectClose(trained("tensorflow", 2).losses, native.losses);
+    });
+
+    test.each(versions)("trains under Node %s", (version) => {
+      const { losses } = trained("tensorflow", 1, installNode(version));
+      expectClose(losses, trained("native", 1).losses);
+    });
+
+    test("doctor says what computes", () => {
+      const { stdout } = runNode([ofMpich, "doctor"], { cwd: project });
+      expect(stdout).toMatch(/TensorFlow.*2\.21\.0, on processors: it sees no GPU/);
+    });
   });
 });
 
