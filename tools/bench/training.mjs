@@ -1,11 +1,11 @@
-// The training suite: whole training steps of two models, in fp32 and bf16, beside a peer's with
-// --peer. Ours and the peer's steps are interleaved, each in a process of its own.
+// The training suite: whole training steps of two models, in fp32 and bf16, beside a peer's with --peer, and on several
+// backends. The steps of all are interleaved, each in a process of its own.
 
 import { availableParallelism } from "node:os";
 import { choice, list, number, UserError } from "@tessera/config";
 import { output, suite, writeResults } from "./shared/suite.mjs";
 import { table } from "./shared/table.mjs";
-import { caseNames, cases } from "./training/cases.mjs";
+import { caseNames, cases, usualCases } from "./training/cases.mjs";
 import { interleave, startOurs, startTorch } from "./training/sides.mjs";
 
 /** @typedef {import("./training/stepper.mjs").Settings} Settings */
@@ -14,15 +14,17 @@ import { interleave, startOurs, startTorch } from "./training/sides.mjs";
 
 /** @type {readonly ("fp32" | "bf16")[]} */
 const PRECISIONS = ["fp32", "bf16"];
+/** @type {readonly ("native" | "wasm" | "tensorflow")[]} */
+const BACKENDS = ["native", "wasm", "tensorflow"];
 
 const program = {
   name: "bench training",
   summary: "Times whole training steps: forward, backward, clipping, AdamW.",
   groups: {
     Cases: {
-      case: list(`which of ${caseNames.join(", ")}; all, unless named`, "NAME"),
+      case: list(`which of ${caseNames.join(", ")}. Default: the first two`, "NAME"),
       precision: list("fp32, bf16; both, unless named", "NAME"),
-      backend: choice("what computes", ["native", "wasm"], "native"),
+      backend: list(`what computes: ${BACKENDS.join(", ")}. Default: native`, "NAME"),
       threads: number("threads of each side", { min: 1, whole: true }, availableParallelism()),
       steps: number("timed steps of each side, after two that are not", { min: 1, whole: true }, 5),
     },
@@ -34,18 +36,19 @@ const program = {
 };
 
 /**
- * Those of `known` that a flag names; all where it names none.
+ * Those of `known` that a flag names, or else the usual ones.
  * @template {string} T
  * @param {readonly string[]} asked
  * @param {readonly T[]} known
  * @param {string} flag
+ * @param {readonly T[]} [usual] Default: all.
  */
-function select(asked, known, flag) {
+function select(asked, known, flag, usual = known) {
   const unknown = asked.find((name) => !known.some((one) => one === name));
   if (unknown !== undefined) {
     throw new UserError(`--${flag} ${unknown}: must be one of ${known.join(", ")}`);
   }
-  return known.filter((name) => asked.length === 0 || asked.includes(name));
+  return asked.length === 0 ? usual : known.filter((name) => asked.includes(name));
 }
 
 /**
@@ -66,9 +69,10 @@ function showProgress(name) {
 /**
  * @param {Settings} settings
  * @param {Measured} ours
+ * @param {Measured} first The first of our backends.
  * @param {Measured} [peer]
  */
-function resultOf(settings, ours, peer) {
+function resultOf(settings, ours, first, peer) {
   const tokens = settings.batch * settings.time;
   return {
     case: settings.case,
@@ -80,6 +84,9 @@ function resultOf(settings, ours, peer) {
     matmulFraction: ours.matmulFraction,
     peakBytes: ours.peakBytes,
     parts: ours.parts ?? {},
+    ...(ours !== first && {
+      first: { speed: first.seconds / ours.seconds, memory: ours.peakBytes / first.peakBytes },
+    }),
     ...(peer && {
       peer: {
         name: peer.name,
@@ -99,13 +106,13 @@ const HEADINGS = ["case", "tokens/s", "GFLOP/s", "of products", "peak", "peer", 
 
 /** @param {Result} result */
 function rowOf(result) {
-  const { peer, matmulFraction } = result;
+  const { peer, first, matmulFraction } = result;
   return [
-    `${result.case} ${result.precision}`,
-    result.tokensPerSecond.toFixed(0),
+    `${result.case} ${result.precision} ${result.backend}`,
+    result.tokensPerSecond.toFixed(0) + (first ? `, ${first.speed.toFixed(2)} of the first` : ""),
     result.gflops?.toFixed(0) ?? "",
     matmulFraction == null ? "" : `${(100 * matmulFraction).toFixed(0)}%`,
-    gigabytes(result.peakBytes),
+    gigabytes(result.peakBytes) + (first ? `, ${first.memory.toFixed(2)} of its` : ""),
     peer ? `${peer.tokensPerSecond.toFixed(0)} ${peer.name} ${peer.version}` : "",
     peer ? peer.ratio.toFixed(2) : "",
     peer ? `${(result.peakBytes / peer.peakBytes).toFixed(2)} of ${gigabytes(peer.peakBytes)}` : "",
@@ -117,7 +124,7 @@ function rowOf(result) {
  * @param {readonly Result[]} results
  */
 function partsTable(results) {
-  const names = Object.keys(results[0].parts);
+  const names = Object.keys(results[0]?.parts ?? {});
   const rows = results.map(({ case: name, precision, parts }) => [
     `${name} ${precision}`,
     ...names.map((part) => `${(1000 * parts[part]).toFixed(0)} ms`),
@@ -126,18 +133,30 @@ function partsTable(results) {
 }
 
 export const run = suite(program, async (flags) => {
-  const names = select(flags.case, caseNames, "case");
+  const usual = usualCases.map(({ name }) => name);
+  const names = select(flags.case, caseNames, "case", usual);
+  const backends = select(flags.backend, BACKENDS, "backend", ["native"]);
   const precisions = select(flags.precision, PRECISIONS, "precision");
-  const { backend, threads, steps, peer } = flags;
+  const { threads, steps, peer } = flags;
   const results = [];
   for (const { name, ...sizes } of cases.filter((one) => names.includes(one.name))) {
     for (const precision of precisions) {
-      const settings = { case: name, ...sizes, backend, precision, threads, profile: true };
-      const sides = [startOurs(settings), ...(peer === undefined ? [] : [startTorch(settings)])];
-      const [ours, theirs] = await interleave(sides, steps, showProgress(`${name} ${precision}`));
-      results.push(resultOf(settings, ours, theirs));
+      // TensorFlow queues what it is told: how long a call takes says nothing of what it computes.
+      const settings = backends.map((backend) => {
+        const profile = backend !== "tensorflow";
+        return { case: name, ...sizes, backend, precision, threads, profile };
+      });
+      const peers = peer === undefined ? [] : [startTorch(settings[0])];
+      const sides = [...settings.map(startOurs), ...peers];
+      const measured = await interleave(sides, steps, showProgress(`${name} ${precision}`));
+      const theirs = measured[backends.length];
+      for (const [i, one] of settings.entries()) {
+        results.push(resultOf(one, measured[i], measured[0], theirs));
+      }
     }
   }
-  process.stdout.write(`${table([HEADINGS, ...results.map(rowOf)])}\n\n${partsTable(results)}\n`);
+  const profiled = results.filter(({ parts }) => Object.keys(parts).length > 0);
+  process.stdout.write(`${table([HEADINGS, ...results.map(rowOf)])}\n`);
+  if (profiled.length > 0) process.stdout.write(`\n${partsTable(profiled)}\n`);
   writeResults(flags.json, results);
 });

@@ -19,7 +19,26 @@ export const small = {
   model: { layers: 6, width: 384, heads: 6, vocabulary: 50304, positions: 1024 },
 };
 
-export const cases = [gpt2, small];
+/** @type {Case} */
+const long = {
+  name: "gpt2-124M-4k",
+  batch: 1,
+  time: 4096,
+  model: { ...gpt2.model, positions: 4096 },
+};
+
+/** @type {Case} */
+const xl = {
+  name: "gpt2-1.5B",
+  batch: 1,
+  time: 1024,
+  model: { layers: 48, width: 1600, heads: 25, vocabulary: 50257, positions: 1024 },
+};
+
+/** What a suite trains unless cases are named. */
+export const usualCases = [gpt2, small];
+
+export const cases = [...usualCases, long, xl];
 
 export const caseNames = cases.map(({ name }) => name);
 

@@ -11,7 +11,7 @@ import { createInterface } from "node:readline";
  * @property {number} time
  * @property {import("./cases.mjs").Sizes} model
  * @property {"fp32" | "bf16"} precision
- * @property {"native" | "wasm"} [backend]
+ * @property {"native" | "wasm" | "tensorflow"} [backend]
  * @property {number} threads
  * @property {boolean} [profile] Whether the end reports where the time of a step goes.
  * @property {number} [ranks]
