@@ -10,7 +10,7 @@ import { addonHeaders, compile, install } from "@tessera/native-addon";
 import { findTensorFlow, missingTools } from "./toolchain.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const NAME = "tessera_tensorflow.node";
+const NAMES = ["tessera_preload.node", "tessera_tensorflow.node"];
 
 /** @param {string} reason */
 function refuse(reason) {
@@ -42,7 +42,8 @@ function build(folder) {
     TENSORFLOW_HEADERS: headers,
     TENSORFLOW_LIBRARIES: libraries.join(";"),
   });
-  install(path.join(built, NAME), path.join(root, "dist", "native", NAME));
+  for (const name of NAMES)
+    install(path.join(built, name), path.join(root, "dist", "native", name));
   const check = fileURLToPath(new URL("check.mjs", import.meta.url));
   const { status } = spawnSync(process.execPath, [check], { stdio: "inherit" });
   if (status !== 0) refuse("it is compiled, but does not compute");

@@ -2,6 +2,10 @@
 // the open graph by theirs.
 
 import { constants } from "node:os";
+import path from "node:path";
+
+/** The binding, in the folder that it is built into. */
+export const BINDING = "tessera_tensorflow.node";
 
 /** TensorFlow's numbers of element types. */
 export const TYPES = { fp32: 1, int32: 3, bool: 10, bf16: 14, fp16: 19 } as const;
@@ -58,11 +62,16 @@ export interface Binding {
 }
 
 /**
- * Loads the binding at `file`, and TensorFlow with it.
+ * Loads the binding in `folder`, and TensorFlow with it.
  * @throws Error with the system's words where a library is missing.
  */
-export function loadBinding(file: string): Binding {
+export function loadBinding(folder: string): Binding {
+  (load(path.join(folder, "tessera_preload.node")) as { preload(): void }).preload();
+  return load(path.join(folder, BINDING)) as Binding;
+}
+
+function load(file: string): object {
   const holder: { exports: object } = { exports: {} };
   process.dlopen(holder, file, constants.dlopen.RTLD_NOW);
-  return holder.exports as Binding;
+  return holder.exports;
 }

@@ -1,9 +1,10 @@
 // Starts TensorFlow and makes it a backend of tfjs, once in a process.
 
 import { existsSync } from "node:fs";
+import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { TensorFlowBackend } from "./backend.js";
-import { loadBinding, TYPES, type Binding } from "./binding.js";
+import { BINDING, loadBinding, TYPES, type Binding } from "./binding.js";
 import { configurationOf } from "./configuration.js";
 import { Graph } from "./graph.js";
 import { opsOf } from "./ops.js";
@@ -30,11 +31,11 @@ interface Opened {
 
 let opened: Opened | { readonly reason: string } | undefined;
 
-/** Where the binding lies once it is built. */
-const FILE = fileURLToPath(new URL("../dist/native/tessera_tensorflow.node", import.meta.url));
+/** What the binding is built into. */
+const FOLDER = fileURLToPath(new URL("../dist/native", import.meta.url));
 
 function open(threads: number): NonNullable<typeof opened> {
-  if (!existsSync(FILE)) {
+  if (!existsSync(path.join(FOLDER, BINDING))) {
     return { reason: "the binding to TensorFlow is not built here" };
   }
   // TensorFlow reads these as it is loaded. Its news about processors and GPUs are no errors.
@@ -43,7 +44,7 @@ function open(threads: number): NonNullable<typeof opened> {
   // oneDNN's primitives are kept from step to step.
   process.env["TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE"] ??= "false";
   try {
-    const binding = loadBinding(FILE);
+    const binding = loadBinding(FOLDER);
     binding.open(configurationOf(threads));
     const gpus = binding.devices().filter(([, type]) => type === "GPU");
     // One GPU a rank: the first that the process sees.
