@@ -45,11 +45,14 @@ beforeAll(() => {
 }, 900_000);
 
 test("says what computes", () => {
-  const tried = { version: "2.21.0", device: "CPU", gpus: 0, compiles: true };
+  const built = { builtFor: "processors", remarks: [] };
+  const tried = { version: "2.21.0", device: "CPU", gpus: 0, compiles: true, ...built };
   const named = {
     ...tried,
     version: expect.any(String),
     device: expect.stringMatching(/^[CG]PU$/),
+    builtFor: expect.stringMatching(/^(processors|CUDA|ROCm)/),
+    remarks: expect.any(Array),
   };
   const { gpus, ...facts } = describeTensorFlow()!;
   const { gpus: none, ...expected } = NAMED === undefined ? tried : named;

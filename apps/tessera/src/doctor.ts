@@ -105,7 +105,11 @@ function findTensorFlow(): Finding {
   return {
     what: "TensorFlow",
     need: "tensorflow",
-    found: facts && `${facts.version}, ${device}${xla}`,
+    found:
+      facts &&
+      [`${facts.version}, built for ${facts.builtFor}, ${device}${xla}`, ...facts.remarks].join(
+        "; ",
+      ),
     remedy:
       "python3 -m venv tf && tf/bin/pip install tensorflow-cpu && npx tessera build-engines --tensorflow tf",
     otherwise: `${whyTensorFlowIsNot() ?? ""}: --backend tensorflow, and GPUs, are not to be had`,

@@ -4,10 +4,12 @@
 // @tensorflow/tfjs-node downloaded.
 
 import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { addonHeaders, compile, install } from "@tessera/native-addon";
-import { findTensorFlow, missingTools } from "./toolchain.mjs";
+import { BUILD } from "../dist/build.js";
+import { builtFor, findTensorFlow, missingTools } from "./toolchain.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const NAMES = ["tessera_preload.node", "tessera_tensorflow.node"];
@@ -44,6 +46,8 @@ function build(folder) {
   });
   for (const name of NAMES)
     install(path.join(built, name), path.join(root, "dist", "native", name));
+  const build = path.join(root, "dist", "native", BUILD);
+  writeFileSync(build, JSON.stringify({ builtFor: builtFor(headers) }));
   const check = fileURLToPath(new URL("check.mjs", import.meta.url));
   const { status } = spawnSync(process.execPath, [check], { stdio: "inherit" });
   if (status !== 0) refuse("it is compiled, but does not compute");

@@ -23,7 +23,10 @@ const passed = call(gelu, { x: far }, { form: "erf" }).y;
 if (rounded(y) !== "7,10,15,22" || rounded(dx) !== "10,20" || rounded(passed) !== "10,20") {
   fail(`a product is ${rounded(y)}, a gradient ${rounded(dx)}: that is wrong`);
 }
-const { version, gpus, compiles } = describeTensorFlow() ?? fail("is gone");
+const { version, gpus, compiles, builtFor, remarks } = describeTensorFlow() ?? fail("is gone");
 const device = gpus === 0 ? "no GPU, so processors compute" : `${gpus} GPU${gpus === 1 ? "" : "s"}`;
 const xla = compiles ? "compiles by XLA" : "without XLA, so slower";
-process.stdout.write(`TensorFlow engine: TensorFlow ${version}, ${device}; ${xla}\n`);
+process.stdout.write(
+  `TensorFlow engine: TensorFlow ${version}, built for ${builtFor}; ${device}; ${xla}\n`,
+);
+for (const remark of remarks) process.stdout.write(`TensorFlow engine: ${remark}\n`);

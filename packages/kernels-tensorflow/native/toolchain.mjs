@@ -1,7 +1,7 @@
 // Which TensorFlow the binding can be built on, and what is missing to build it.
 
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 
@@ -94,6 +94,18 @@ export function findTensorFlow(folder, env = process.env) {
     if (found !== undefined) return found;
   }
   return findDownloaded(process.cwd());
+}
+
+/**
+ * What the TensorFlow of these headers is built for, as its Python side says: "processors", "ROCm" or "CUDA 12.5.1".
+ * @param {string} headers
+ */
+export function builtFor(headers) {
+  const file = path.join(path.dirname(headers), "python/platform/build_info.py");
+  const info = existsSync(file) ? readFileSync(file, "utf8") : "";
+  if (info.includes("('is_rocm_build', True)")) return "ROCm";
+  if (!info.includes("('is_cuda_build', True)")) return "processors";
+  return `CUDA ${/'cuda_version', '([\w.]+)'/.exec(info)?.[1] ?? ""}`.trim();
 }
 
 /** @param {string} command */

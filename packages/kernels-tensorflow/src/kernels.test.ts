@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
 import { runNode, scratchFolder } from "@tessera/testing";
+import { remarks } from "./build.js";
 import { configurationOf } from "./configuration.js";
 import { firstKeptWord } from "./kernels/dropout.js";
 
@@ -38,11 +39,12 @@ test("TensorFlow is found in a Python environment, in an unpacked wheel, and now
   make(at("wheel/tensorflow"));
   mkdirSync(at("empty"));
   const toolchain = join(__dirname, "../native/toolchain.mjs");
-  const found = (folder: string): unknown => {
-    const script = `import { findIn } from ${JSON.stringify(toolchain)};
-      console.log(JSON.stringify(findIn(${JSON.stringify(folder)}) ?? null));`;
+  const ask = (name: "findIn" | "builtFor", folder: string): unknown => {
+    const script = `import { ${name} } from ${JSON.stringify(toolchain)};
+      console.log(JSON.stringify(${name}(${JSON.stringify(folder)}) ?? null));`;
     return JSON.parse(runNode(["--input-type=module", "-e", script]).stdout);
   };
+  const found = (folder: string): unknown => ask("findIn", folder);
   for (const [folder, inside] of [
     ["environment", "environment/lib/python3.11/site-packages/tensorflow"],
     ["wheel", "wheel/tensorflow"],
@@ -57,4 +59,37 @@ test("TensorFlow is found in a Python environment, in an unpacked wheel, and now
     });
   }
   expect(found(at("empty"))).toBeNull();
+
+  const headers = at("wheel/tensorflow/include");
+  expect(ask("builtFor", headers)).toBe("processors");
+  const information = at("wheel/tensorflow/python/platform");
+  mkdirSync(information, { recursive: true });
+  for (const [text, platform] of [
+    [
+      "('cuda_version', '12.5.1'), ('is_cuda_build', True), ('is_rocm_build', False)",
+      "CUDA 12.5.1",
+    ],
+    ["('is_cuda_build', False), ('is_rocm_build', True)", "ROCm"],
+    ["('is_cuda_build', False), ('is_rocm_build', False)", "processors"],
+  ] as const) {
+    writeFileSync(join(information, "build_info.py"), `build_info = OrderedDict([${text}])`);
+    expect(ask("builtFor", headers)).toBe(platform);
+  }
+});
+
+test("what keeps it from a GPU is said with what brings it, and that a version has not been tried", () => {
+  const on = (built: string, gpus: number, ...present: ("CUDA" | "ROCm")[]) =>
+    remarks({ version: "2.21.0", gpus, built }, present);
+  expect(on("processors", 0)).toEqual([]);
+  expect(on("CUDA 12.5.1", 2, "CUDA")).toEqual([]);
+  expect(on("CUDA 12.5.1", 0)).toEqual(["no driver for CUDA is loaded here"]);
+  expect(on("CUDA 12.5.1", 0, "CUDA")).toEqual([
+    "the driver for CUDA is loaded, and no GPU is seen: pip install 'tensorflow[and-cuda]'",
+  ]);
+  expect(on("processors", 0, "ROCm")).toEqual([
+    "the driver for ROCm is loaded: pip install tensorflow-rocm, and build on that",
+  ]);
+  expect(remarks({ version: "2.9.1", gpus: 0, built: "processors" }, [])).toEqual([
+    "version 2.9.1 has not been tried: 2.18, 2.20, 2.21 have",
+  ]);
 });

@@ -5,6 +5,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { TensorFlowBackend } from "./backend.js";
 import { BINDING, loadBinding, TYPES, type Binding } from "./binding.js";
+import { builtFor, drivers, remarks, type BuiltFor } from "./build.js";
 import { configurationOf } from "./configuration.js";
 import { Graph } from "./graph.js";
 import { opsOf } from "./ops.js";
@@ -19,10 +20,11 @@ export interface TensorFlowFacts {
   readonly gpus: number;
   /** Whether it compiles programs by XLA. */
   readonly compiles: boolean;
+  /** What it was built for: "processors", "ROCm", or "CUDA" with its version. */
+  readonly builtFor: BuiltFor;
+  /** Sentences on what keeps it from GPUs, and whether its version has been tried. */
+  readonly remarks: readonly string[];
 }
-
-/** What NVIDIA's and AMD's drivers make visible. */
-const DRIVERS = ["/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/kfd"];
 
 interface Opened {
   readonly binding: Binding;
@@ -43,6 +45,7 @@ function open(threads: number): NonNullable<typeof opened> {
   process.env["TF_FORCE_GPU_ALLOW_GROWTH"] ??= "true";
   // oneDNN's primitives are kept from step to step.
   process.env["TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE"] ??= "false";
+  const built = builtFor(FOLDER);
   try {
     const binding = loadBinding(FOLDER);
     binding.open(configurationOf(threads));
@@ -50,16 +53,22 @@ function open(threads: number): NonNullable<typeof opened> {
     // One GPU a rank: the first that the process sees.
     binding.useDevice(gpus[0]?.[0] ?? "");
     const device = gpus.length > 0 ? "GPU" : "CPU";
+    const seen = { version: binding.version(), gpus: gpus.length };
     const facts = {
-      version: binding.version(),
+      ...seen,
       device,
-      gpus: gpus.length,
       compiles: hasXla(binding),
+      builtFor: built,
+      remarks: remarks({ ...seen, built }),
     };
     return { binding, facts };
   } catch (error) {
     const [line = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
-    return { reason: `TensorFlow does not load: ${line}` };
+    const needs =
+      built === "ROCm"
+        ? "; it is built for ROCm, whose libraries must be there: module load rocm"
+        : "";
+    return { reason: `TensorFlow does not load: ${line}${needs}` };
   }
 }
 
@@ -95,8 +104,9 @@ export function whyUnavailable(threads = 0): string | null {
  * driver of one.
  */
 export function seesGpu(threads = 0): boolean {
-  const hasDriver = DRIVERS.some((path) => existsSync(path));
-  return hasDriver && whyUnavailable(threads) === null && (opened as Opened).facts.gpus > 0;
+  return (
+    drivers().length > 0 && whyUnavailable(threads) === null && (opened as Opened).facts.gpus > 0
+  );
 }
 
 /** What computes; null where nothing can. */
