@@ -6,9 +6,10 @@
 # measures training. The report is outputs/gpu/report.txt. No GPU has run it yet; a machine without one runs it too, and
 # measures the smallest model alone.
 set -euo pipefail
+named=${1:+$(realpath "$1")}
 cd "$(dirname "$0")/../.."
 
-folder=${1:-outputs/gpu/tensorflow}
+folder=${named:-$PWD/outputs/gpu/tensorflow}
 package=tensorflow-cpu
 [ ! -e /dev/kfd ] || package=tensorflow-rocm
 [ ! -e /proc/driver/nvidia/gpus ] || package='tensorflow[and-cuda]'
