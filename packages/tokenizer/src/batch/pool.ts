@@ -1,5 +1,6 @@
 // A pool of threads that encode; each answers in the order of its tasks.
 
+import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
 import { UserError } from "@tessera/config";
 import type { BpeTokenizer } from "../bpe/bpe_tokenizer.js";
@@ -48,6 +49,9 @@ export function createEncoderPool(
   tokenizer: Tokenizer | BpeTokenizer,
   threads: number,
 ): EncoderPool {
+  // V8 optimizes a thread's code on others. In Node 20 one of these may outlive the thread, and then ends the process by
+  // an assertion ("data.first"), after all is done. Threads that start after this optimize on their own.
+  setFlagsFromString("--no-concurrent-recompilation");
   const start: WorkerStart = { model: "model" in tokenizer ? tokenizer.model : null };
   const queue: PendingTask[] = [];
   const idle: ((next: PendingTask) => void)[] = [];
