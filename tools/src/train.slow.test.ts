@@ -28,7 +28,10 @@ onNative.each(promised)("the defaults for $backend reach $loss", ({ backend, ste
     import { train } from ${JSON.stringify(join(ROOT, "tools/train/train.mjs"))};
     process.exitCode = await train(["--sample_len", "0"], ${JSON.stringify(options)});
   `;
-  const { status, stdout, stderr } = runNode(["--input-type=module", "--eval", source]);
+  // A minute of two quiet processors, and many of what slow tests leave.
+  const { status, stdout, stderr } = runNode(["--input-type=module", "--eval", source], {
+    timeout: 900_000,
+  });
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
   const [, found] = /validation loss (\d\.\d+)/.exec(stdout) ?? [];
   expect(stdout).toContain(` ${steps} steps, `);
