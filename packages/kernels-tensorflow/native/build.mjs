@@ -1,4 +1,5 @@
-// Builds the binding on a TensorFlow into dist/native/, where src/load.ts looks for it, and tries it:
+// Builds the binding on a TensorFlow into build/native/, where src/load.ts looks for it and which no other build
+// touches, and tries it:
 //   node native/build.mjs [FOLDER]
 // FOLDER is a Python environment or an unpacked wheel that has TensorFlow. Default: the active environment, or what
 // @tensorflow/tfjs-node downloaded.
@@ -45,8 +46,8 @@ function build(folder) {
     TENSORFLOW_LIBRARIES: libraries.join(";"),
   });
   for (const name of NAMES)
-    install(path.join(built, name), path.join(root, "dist", "native", name));
-  const build = path.join(root, "dist", "native", BUILD);
+    install(path.join(built, name), path.join(root, "build", "native", name));
+  const build = path.join(root, "build", "native", BUILD);
   writeFileSync(build, JSON.stringify({ builtFor: builtFor(headers) }));
   const check = fileURLToPath(new URL("check.mjs", import.meta.url));
   const { status } = spawnSync(process.execPath, [check], { stdio: "inherit" });

@@ -34,7 +34,7 @@ interface Opened {
 let opened: Opened | { readonly reason: string } | undefined;
 
 /** What the binding is built into. */
-const FOLDER = fileURLToPath(new URL("../dist/native", import.meta.url));
+const FOLDER = fileURLToPath(new URL("../build/native", import.meta.url));
 
 function open(threads: number): NonNullable<typeof opened> {
   if (!existsSync(path.join(FOLDER, BINDING))) {
