@@ -7,4 +7,5 @@ export {
 } from "./choose_backend.js";
 export { explainFallback } from "./native.js";
 export { computesOnGpu } from "./tensorflow.js";
+export { threadsOf } from "./threads.js";
 export type { Engine } from "./engine.js";

@@ -3,7 +3,7 @@
 import { UserError } from "@tessera/config";
 import { thisNode, type Gpus, type NodeHardware } from "./hardware.js";
 import type { Environment } from "./launchers/launcher.js";
-import { resolveWorld } from "./resolve_world.js";
+import { resolveWorld, type JobRank } from "./resolve_world.js";
 
 /** What names the GPUs that a process may see; the first that is set counts, else the first is set. */
 const VISIBLE: Readonly<Record<Gpus["maker"], readonly [string, ...string[]]>> = {
@@ -18,22 +18,27 @@ const VISIBLE: Readonly<Record<Gpus["maker"], readonly [string, ...string[]]>> =
  * @throws UserError where the environment contradicts itself.
  */
 export function bind(env: Environment, node: NodeHardware = thisNode()): Environment {
-  return { ...env, ...threadsOf(env, node.processors), ...(node.gpus && gpuOf(env, node.gpus)) };
+  const rank = resolveWorld(env);
+  const threads = threadsOf(env, rank, node.processors);
+  return { ...env, ...threads, ...(node.gpus && gpuOf(env, rank, node.gpus)) };
 }
 
-function threadsOf(env: Environment, processors: number): Environment {
-  const { size, localSize } = resolveWorld(env);
+function threadsOf(
+  env: Environment,
+  { size, localSize }: JobRank,
+  processors: number,
+): Environment {
   const granted = env["OMP_NUM_THREADS"] ?? env["SLURM_CPUS_PER_TASK"] ?? "";
   if (size === 1 || granted !== "") return {};
   return { OMP_NUM_THREADS: String(threadsPerRank(localSize, nodeProcessors(env, processors))) };
 }
 
 /** Where a node has more ranks than GPUs, ranks take turns. */
-function gpuOf(env: Environment, { maker, count }: Gpus): Environment {
+function gpuOf(env: Environment, { localRank }: JobRank, { maker, count }: Gpus): Environment {
   const [first, ...others] = VISIBLE[maker];
   const name = [first, ...others].find((one) => env[one] !== undefined) ?? first;
   const visible = env[name]?.split(",") ?? Array.from({ length: count }, (_, i) => String(i));
-  return { [name]: visible[resolveWorld(env).localRank % visible.length] };
+  return { [name]: visible[localRank % visible.length] };
 }
 
 /** Processors of all ranks of the node. Slurm says it, also where it pinned each rank to its own. */

@@ -9,14 +9,19 @@ import {
   specialTokensOf,
 } from "@tessera/checkpoint/specials";
 import { choice, number, text, toggle, UserError, type FlagValues } from "@tessera/config";
-import { backendNames, chooseBackend, defaultBackend, explainFallback } from "@tessera/engines";
+import {
+  backendNames,
+  chooseBackend,
+  defaultBackend,
+  explainFallback,
+  threadsOf,
+} from "@tessera/engines";
 import { modelEngine, onnxEngine, type Engine, type ModelTokenizer } from "@tessera/generation";
 import { onnxDevices } from "@tessera/generation/onnx";
 import { gpt, type GptConfig } from "@tessera/gpt";
-import { threadCount, type ThreadEnvironment } from "@tessera/kernels-native";
+import type { ThreadEnvironment } from "@tessera/kernels-native";
 import { hasTokenizer, openTokenizer, type OpenOptions, type Tokenizer } from "@tessera/tokenizer";
 import { tiktokenPattern } from "@tessera/tokenizer/flags";
-import { availableParallelism } from "node:os";
 
 const engines = ["onnx", ...backendNames] as const;
 
@@ -94,7 +99,7 @@ async function openEngine(
   const hasOnnx = existsSync(join(folder, "model.onnx"));
   const name = engine ?? (hasOnnx ? "onnx" : defaultBackend(environment));
   if (name === "onnx") {
-    const threads = threadCount(environment, availableParallelism());
+    const threads = threadsOf(environment);
     const opened = await onnxEngine(folder, config, {
       ...sizes,
       threads,

@@ -1,13 +1,10 @@
 import type { Cluster, NodeUse } from "./cluster.js";
-
-/** Operations per cycle of a Zen 3 core, which has no 16-bit products: two fused multiply-adds of 8 lanes. */
-const OPERATIONS_PER_CYCLE = 32;
-const processorPeak = (56 * 2.0 * OPERATIONS_PER_CYCLE) / 1000;
+import { zen3Peak } from "./zen3.js";
 
 const processors: NodeUse = {
   ranksPerNode: 8,
   cpusPerRank: 7,
-  peakTflops: { fp32: processorPeak, bf16: processorPeak, fp16: processorPeak },
+  peakTflops: zen3Peak(56, 2.0),
   modules: ["PrgEnv-gnu", "cray-mpich"],
   environment: {},
   directives: ["--exclusive"],
