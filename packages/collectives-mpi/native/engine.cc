@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "backoff.h"
 #include "channel.h"
 #include "survey.h"
 #include "watchdog.h"
@@ -12,9 +13,6 @@
 namespace tessera {
 namespace {
 
-/** Rounds without progress before whoever drives leaves the core to others for a while. */
-constexpr int kSpin = 500;
-constexpr auto kNap = std::chrono::microseconds(20);
 /** How often a rank with nothing under way looks for questions of others. */
 constexpr auto kIdle = std::chrono::milliseconds(5);
 /** An abort that has not ended this process by then has failed. */
@@ -37,6 +35,12 @@ std::vector<std::string> gatherHosts(int size) {
   std::vector<std::string> hosts;
   for (size_t i = 0; i < all.size(); i += sizeof(name)) hosts.emplace_back(&all[i]);
   return hosts;
+}
+
+/** Whether this host has more ranks than processors. */
+bool isCrowded(const WorldFacts& facts) {
+  const auto own = facts.hosts[static_cast<size_t>(facts.rank)];
+  return std::ranges::count(facts.hosts, own) > sysconf(_SC_NPROCESSORS_ONLN);
 }
 
 /** Groups that this MPI's tags tell apart. */
@@ -99,6 +103,7 @@ void Engine::start() {
   MPI_Comm_size(MPI_COMM_WORLD, &facts_.size);
   facts_.library = libraryName();
   facts_.hosts = gatherHosts(facts_.size);
+  isCrowded_ = isCrowded(facts_);
   contexts_ = countContexts();
   communicator_ = duplicate();
   inquiry_ = std::make_unique<Inquiry>(duplicate(), facts_.size, [this](uint64_t key) {
@@ -151,11 +156,12 @@ void Engine::post(const std::shared_ptr<Call>& call) {
 void Engine::wait(Call& call) {
   if (!call.done) {
     const Claim claim(*this);
-    for (int idle = 0; !call.done;) {
-      idle = round() ? 0 : idle + 1;
-      if (idle > kSpin) {
-        std::this_thread::sleep_for(kNap);
-      } else if (idle > 0) {
+    for (Backoff backoff(isCrowded_); !call.done;) {
+      const bool moved = round();
+      const auto nap = backoff.after(moved);
+      if (nap > nap.zero()) {
+        std::this_thread::sleep_for(nap);
+      } else if (!moved) {
         std::this_thread::yield();
       }
     }
@@ -165,19 +171,20 @@ void Engine::wait(Call& call) {
 
 void Engine::run() {
   std::unique_lock lock(mutex_);
-  for (int idle = 0; !stopping_;) {
+  for (Backoff backoff(isCrowded_); !stopping_;) {
     if (claims_ > 0) {
       wake_.wait_for(lock, kIdle);
       continue;
     }
-    idle = round() ? 0 : idle + 1;
+    const bool moved = round();
+    const auto nap = backoff.after(moved);
     if (!isBusy()) {
       wake_.wait_for(lock, kIdle);
-    } else if (idle > kSpin) {
-      wake_.wait_for(lock, kNap);
+    } else if (nap > nap.zero()) {
+      wake_.wait_for(lock, nap);
     } else {
       lock.unlock();
-      if (idle > 0) std::this_thread::yield();
+      if (!moved) std::this_thread::yield();
       lock.lock();
     }
   }

@@ -68,6 +68,7 @@ class Engine {
 
   Options options_;
   WorldFacts facts_;
+  bool isCrowded_ = false;
   /** The only communicator of calls: groups differ by their tags. */
   MPI_Comm communicator_ = MPI_COMM_NULL;
   /** Contexts that this MPI's tags have room for, and the first that no group of this rank has. */
