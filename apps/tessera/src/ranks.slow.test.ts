@@ -1,6 +1,7 @@
 // Ranks under mpirun: in two starts to the bit, many of them, and with more bytes than 31 bits count.
 
 import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
 import { isAvailable } from "@tessera/collectives-mpi";
@@ -8,7 +9,7 @@ import { isAvailable as isNativeBuilt } from "@tessera/kernels-native";
 import { launchRanks } from "@tessera/testing";
 import { checkRanks, digestsOf } from "./programs/agree.js";
 
-const HUGE = join(__dirname, "../../../packages/collectives-mpi/dist/programs/huge.js");
+const PROGRAMS = join(__dirname, "../../../packages/collectives-mpi/dist/programs");
 
 const testRanks = isAvailable() && isNativeBuilt() ? test : test.skip;
 
@@ -28,6 +29,18 @@ testRanks("8 ranks agree with plain arithmetic", () => {
   expect(digestsOf(lines).map(({ size }) => size)).toEqual([1, 1]);
 });
 
+testRanks("where ranks outnumber processors, those that wait leave them to the others", () => {
+  const ranks = availableParallelism() + 1;
+  const run = launchRanks(ranks, [join(PROGRAMS, "waiting.js")]);
+  expect(run).toMatchObject({ status: 0, stderr: "" });
+  const shares = run.stdout
+    .trim()
+    .split("\n")
+    .map((line) => Number(line.replace(/^.* /, "")));
+  expect(shares).toHaveLength(ranks - 1);
+  expect(Math.max(...shares)).toBeLessThan(0.1);
+});
+
 const NEEDED = 9 * 2 ** 30;
 const [, free] = /MemAvailable: +(\d+) kB/.exec(readFileSync("/proc/meminfo", "utf8"))!;
 const isRoom = Number(free) * 1024 > NEEDED;
@@ -35,7 +48,7 @@ const isRoom = Number(free) * 1024 > NEEDED;
 (isAvailable() && isRoom ? test : test.skip)(
   `ranks exchange more bytes than 31 bits count, for which ${NEEDED} bytes of memory are free`,
   () => {
-    const run = launchRanks(2, [HUGE]);
+    const run = launchRanks(2, [join(PROGRAMS, "huge.js")]);
     expect(run).toMatchObject({ status: 0, stderr: "" });
     expect(run.stdout).toMatch(/rank 1 has 2147483656 elements/);
   },
