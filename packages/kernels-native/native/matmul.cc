@@ -38,6 +38,26 @@ dnnl::matmul::primitive_desc describe(const memory::desc& a, const memory::desc&
 #endif
 }
 
+/** Whether oneDNN multiplies bf16 on this processor; on x86 it does where there is AVX-512. */
+bool hasBf16Products() {
+  static const bool has = [] {
+    const memory::desc bf16({1, 1}, memory::data_type::bf16, memory::format_tag::ab);
+    const memory::desc out({1, 1}, memory::data_type::f32, memory::format_tag::ab);
+    try {
+      describe(bf16, bf16, out, nullptr, {});
+      return true;
+    } catch (const dnnl::error&) {
+      return false;
+    }
+  }();
+  return has;
+}
+
+/** The type that products of operands of `type` compute in. */
+Type computeType(Type type) {
+  return productType(type) == Type::bf16 && hasBf16Products() ? Type::bf16 : Type::f32;
+}
+
 /** The number of rows that the packed layout is chosen for. It serves other numbers as well. */
 constexpr int64_t kPackedRows = 256;
 /** With fewer rows, packing the right operand does not pay. */
@@ -142,7 +162,7 @@ void run(const Product& p) {
  * In bf16, reordering the right operand takes a noticeable part of the time; in fp32 it does not.
  */
 bool isWorthPacking(const Product& p) {
-  return p.batch == 1 && !p.b.packed && productType(p.a.type) == Type::bf16 &&
+  return p.batch == 1 && !p.b.packed && computeType(p.a.type) == Type::bf16 &&
          p.a.rows >= kRowsWorthPacking;
 }
 
@@ -201,14 +221,15 @@ void multiply(const Product& product, Pool& pool) {
   if (size == 0) return;
   const View out{p.out, p.outType, {size}};
   // oneDNN 2 has no fp16 on processors: those products run in fp32.
-  const Type type = productType(p.a.type);
+  const Type rounded = productType(p.a.type), type = computeType(p.a.type);
   std::optional<PackedMatrix> packed;
   if (isWorthPacking(p)) {
     packed.emplace(p.b, type, pool);
     p.b = packed->matrix();
   }
   const Converted a = converted(p.a, p.batchA == 0 ? 1 : p.batch, type, pool);
-  const Converted b = converted(p.b, p.batchB == 0 ? 1 : p.batch, type, pool);
+  const Converted narrow = converted(p.b, p.batchB == 0 ? 1 : p.batch, rounded, pool);
+  const Converted b(narrow.view(), type, pool);
   p.a.data = a.view().data;
   p.b.data = b.view().data;
   p.a.type = p.b.type = type;

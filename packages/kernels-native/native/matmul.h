@@ -32,7 +32,7 @@ struct Product {
   int64_t batchA = 1, batchB = 1;
 };
 
-/** The type that products of `type` compute in: bf16, or fp32 for everything else. */
+/** The type that operands of products of `type` are rounded to: bf16, or fp32 for all else. */
 inline Type productType(Type type) { return type == Type::bf16 ? Type::bf16 : Type::f32; }
 
 /** A tensor in storage `type`: itself, or a converted copy in scratch memory. */
