@@ -6,35 +6,30 @@ import { mul, ones, square, sub, sum, tidy, type Tensor } from "@tensorflow/tfjs
 import { runThreads, type World } from "@tessera/collectives";
 import { chooseBackend, defaultBackend } from "@tessera/engines";
 import { call, product } from "@tessera/kernels";
-import { addAndDispose, evalContext, gelu, linear, residual, sequence } from "@tessera/layers";
-import type { Layer, LinearOptions, LinearParams, ParamsOf } from "@tessera/layers";
+import { addAndDispose, columns, defineLayer, evalContext, gelu, linear } from "@tessera/layers";
+import { residual, rows, sequence } from "@tessera/layers";
+import type { Layer, LinearParams, Outside, ParamsOf, WeightShard } from "@tessera/layers";
 import { noTensorParallel } from "@tessera/layers/parallel";
-import { accumulate, disposeTree, leafAt, mapTensors, mapTree, materialize } from "@tessera/params";
-import type { ParamSpec, Tree } from "@tessera/params";
+import { accumulate, claim, disposeTree, leafAt, mapTensors, mapTree } from "@tessera/params";
+import { materialize, type ParamSpec, type Placement, type Tree } from "@tessera/params";
 import { tensorAxis, tensorParallel } from "@tessera/tensor-parallel";
 
-// 1. The layer: what its parameters are, and two functions. `spec` says which dimension of a parameter tensor-parallel
-// ranks partition; they hold their shards of it, and the same code runs on a shard.
+// 1. The layer: what its parameters are, two functions, and in its type the placements of x and y. `spec` says which
+// dimension of a parameter tensor-parallel ranks partition; they hold their shards of it, and the same code runs on a
+// shard.
 
-type Narrow = { readonly down: LinearParams; readonly up: LinearParams };
-type LoraParams = { readonly frozen: LinearParams; readonly narrow: Narrow };
+type LoraParams<N extends Tree> = { readonly frozen: LinearParams; readonly narrow: N };
 
-/** y = x W + b + x A B, where A [in, rank] and B [rank, out] learn; B starts at zero. */
-function lora(
-  options: LinearOptions & { readonly outFeatures: number },
-  rank: number,
-): Layer<LoraParams, Tree> {
-  const { inFeatures, outFeatures, partition, shard, std } = options;
-  const frozen = linear(options);
-  // B is split where y is, by columns; A where x is, by rows. The other of the two is whole on every rank.
-  const rows = partition === "rows" ? partition : undefined;
-  const columns = partition === "columns" ? partition : undefined;
-  const narrow: Layer<Narrow, Tree> = sequence({
-    down: linear({ inFeatures, outFeatures: rank, bias: false, std, partition: rows, shard }),
-    up: linear({ inFeatures: rank, outFeatures, bias: false, std: 0, partition: columns, shard }),
-  });
+/**
+ * y = x W + b + x A B, where A [in, rank] and B [rank, out], which are `narrow`, learn. Both ways take x and return y
+ * with the same placements over ranks, `In` and `Out`; so has the layer.
+ */
+function lora<N extends Tree, S extends Tree, In extends Placement, Out extends Placement>(
+  frozen: Layer<LinearParams, Tree, In, Out>,
+  narrow: Layer<N, S, In, Out>,
+): Layer<LoraParams<N>, S, In, Out> {
   const fixed = mapTree(frozen.spec, (leaf: ParamSpec): ParamSpec => ({ ...leaf, decay: false }));
-  return {
+  return defineLayer({
     spec: { frozen: fixed, narrow: narrow.spec },
     forward(params, x, ctx) {
       const [y, unused] = frozen.forward(params.frozen, x, ctx);
@@ -47,7 +42,34 @@ function lora(
       const dx = call(product, { x: dy, weight: params.frozen.weight }, { transpose: true }).y;
       return addAndDispose(dx, narrow.backward(params.narrow, saved, dy, sink.narrow, ctx));
     },
-  };
+  });
+}
+
+const STD = 0.3; // of initial weights, but for B, which starts at zero
+const RANK = 2;
+
+/** Split by columns: A is whole on every rank, and B is split where y is. */
+function columnLora(inFeatures: number, outFeatures: number, shard: WeightShard) {
+  const split = columns("ffn");
+  return lora(
+    linear({ inFeatures, outFeatures, std: STD, split, shard }),
+    sequence(
+      ["down", linear<"replicated">({ inFeatures, outFeatures: RANK, bias: false, std: STD })],
+      ["up", linear({ inFeatures: RANK, outFeatures, bias: false, std: 0, split, shard })],
+    ),
+  );
+}
+
+/** Split by rows: A is split where x is, and B, whole on every rank, takes and returns terms of sums. */
+function rowLora(inFeatures: number, outFeatures: number, shard: WeightShard) {
+  const split = rows("ffn");
+  return lora(
+    linear({ inFeatures, outFeatures, std: STD, split, shard }),
+    sequence(
+      ["down", linear({ inFeatures, outFeatures: RANK, bias: false, std: STD, split, shard })],
+      ["up", linear<"partial">({ inFeatures: RANK, outFeatures, bias: false, std: 0 })],
+    ),
+  );
 }
 
 // 2. An MLP of two such products, trained by gradient descent to give zeros. `wrap` begins and ends what ranks share:
@@ -57,13 +79,17 @@ export async function main(world: World): Promise<number[]> {
   await chooseBackend(defaultBackend(), { ...process.env, OMP_NUM_THREADS: "1" });
   const parallel = world.size === 1 ? noTensorParallel : tensorParallel(world.all);
   const { weightShard: shard } = parallel;
-  const up = lora({ inFeatures: 8, outFeatures: 16, std: 0.3, partition: "columns", shard }, 2);
-  const down = lora({ inFeatures: 16, outFeatures: 8, std: 0.3, partition: "rows", shard }, 2);
-  const layer = residual(parallel.wrap(sequence({ up, activation: gelu(), down })));
+  const mlp = sequence(
+    ["up", columnLora(8, 16, shard)],
+    ["activation", gelu<"sharded:ffn">()],
+    ["down", rowLora(16, 8, shard)],
+  );
+  const layer = residual(parallel.wrap(mlp));
   const axis = tensorAxis(layer.spec, parallel, world.all);
   let params = materialize<ParamsOf<typeof layer>>(layer.spec, 1, shard);
   return Array.from({ length: 8 }, () => {
-    const [y, saved] = layer.forward(params, ones([1, 4, 8]), evalContext);
+    const x = claim<Outside>(ones([1, 4, 8])); // equal on all ranks
+    const [y, saved] = layer.forward(params, x, evalContext);
     const { sink, take } = accumulate(params);
     layer.backward(params, saved, y, sink, evalContext); // of half the squared norm of y, whose gradient is y
     const gradients = axis.completeGradients(take());

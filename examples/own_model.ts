@@ -19,6 +19,7 @@ import { fromForward } from "@tessera/layers/autodiff";
 import type { TensorParallel } from "@tessera/layers/parallel";
 import { fullModel, transformer } from "@tessera/model";
 import type { Model, ModelFamily, TransformerParams } from "@tessera/model";
+import type { Sharded } from "@tessera/params";
 import { permutation, streamKey, uniformAt } from "@tessera/random";
 import { planRun, trainRun } from "@tessera/trainer";
 import { gatherFullState } from "@tessera/trainer/loop";
@@ -64,7 +65,7 @@ function sparseAttention({ width, heads, length, block }: EncoderConfig) {
   const blocks = length / block;
   const seen = blocksSeen(blocks);
   // `fromForward` has tfjs derive the backward of what is made of tfjs ops alone.
-  return fromForward<NoParams>({}, (_params, qkv) => {
+  return fromForward<NoParams, Sharded<"heads">>({}, (_params, qkv) => {
     const held = qkv.shape[2]! / (3 * depth); // heads of this tensor-parallel rank
     const split = tf.reshape(qkv, [-1, length, 3, held, depth]);
     const byHead = tf.transpose(split, [2, 0, 3, 1, 4]); // [3, batch, held, length, depth]
@@ -89,21 +90,23 @@ function sparseAttention({ width, heads, length, block }: EncoderConfig) {
 // up what tensor-parallel ranks compute, and marks the parameters that they share.
 
 function block(config: EncoderConfig, tensorParallel: TensorParallel) {
-  const { width, heads } = config;
+  const { width } = config;
   const { weightShard: shard } = tensorParallel;
-  const units = { units: heads, unitName: "heads" };
-  const options = { inFeatures: width, std: STD, units, shard };
-  const attention = nn.sequence({
-    qkv: nn.linear({ ...options, outFeatures: [3, width], partition: "columns" }),
-    mix: sparseAttention(config),
-    output: nn.linear({ ...options, outFeatures: width, partition: "rows" }),
-  });
+  const units = { units: config.heads };
+  const options = { inFeatures: width, std: STD, shard };
+  const attention = nn.sequence(
+    ["qkv", nn.linear({ ...options, outFeatures: [3, width], split: nn.columns("heads", units) })],
+    ["mix", sparseAttention(config)],
+    ["output", nn.linear({ ...options, outFeatures: width, split: nn.rows("heads", units) })],
+  );
   const mlp = nn.mlp({ width, ffnWidth: 4 * width, std: STD, outputStd: STD, shard });
   const norm = nn.layerNorm(width);
-  return nn.sequence({
-    attention: nn.residual(nn.sequence({ norm, heads: tensorParallel.wrap(attention) })),
-    mlp: nn.residual(nn.sequence({ norm, feed: tensorParallel.wrap(mlp) })),
-  });
+  const heads = tensorParallel.wrap(attention);
+  const feed = tensorParallel.wrap(mlp);
+  return nn.sequence(
+    ["attention", nn.residual(nn.sequence(["norm", norm], ["heads", heads]))],
+    ["mlp", nn.residual(nn.sequence(["norm", norm], ["feed", feed]))],
+  );
 }
 
 // 4. The model: an embedding, blocks, BERT's transform before the head, and a head that shares the embedding's table.
@@ -113,11 +116,11 @@ function encoder(config: EncoderConfig): Model<TransformerParams> {
   const ends = { vocabulary, width, std: STD };
   const identity = Object.fromEntries(FIELDS.map((field) => [field, String(config[field])]));
   const about = { family: encoderFamily, config, identity, layerCount, hiddenSize: width };
-  const transform = nn.sequence({
-    dense: nn.linear({ inFeatures: width, outFeatures: width, std: STD }),
-    gelu: nn.gelu(),
-    norm: nn.layerNorm(width),
-  });
+  const transform = nn.sequence(
+    ["dense", nn.linear({ inFeatures: width, outFeatures: width, std: STD })],
+    ["gelu", nn.gelu()],
+    ["norm", nn.layerNorm(width)],
+  );
   return transformer(about, {
     embedding: (parallel) => nn.embedding({ ...ends, positions }, parallel),
     drop: () => nn.identity,

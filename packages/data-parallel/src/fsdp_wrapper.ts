@@ -1,9 +1,15 @@
 // Full parameters around each call of a layer, prefetched one layer ahead: PyTorch's FSDP.
 
 import type { ProcessGroup } from "@tessera/collectives";
-import { childContext, type AnyLayer, type Layer } from "@tessera/layers";
+import {
+  childContext,
+  defineLayer,
+  type AnyLayer,
+  type Layer,
+  type LayerBody,
+} from "@tessera/layers";
 import type { InputEmbedding, LayerWrapper, LmHead } from "@tessera/layers/parallel";
-import { UNSHARDED } from "@tessera/mesh";
+import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import { disposeTree, type Tree } from "@tessera/params";
 import {
   gather,
@@ -14,12 +20,12 @@ import {
 } from "./fsdp_params.js";
 
 /** Wraps the layers of a model whose parameters are sharded by `fullyShard`, with the same `shard`. */
-export function fsdpWrapper(group: ProcessGroup, shard = UNSHARDED): LayerWrapper {
+export function fsdpWrapper(group: ProcessGroup, shard: ShardIndex = UNSHARDED): LayerWrapper {
   const fsdp: FsdpGroup = { group, shard };
   return {
     layer: (layer) => shardLayer(layer, fsdp),
-    sequence: ((layers: Readonly<Record<string, AnyLayer>>) =>
-      shardSequence(layers, fsdp)) as unknown as LayerWrapper["sequence"],
+    stack: ((layers: Readonly<Record<string, AnyLayer>>) =>
+      shardStack(layers, fsdp)) as unknown as LayerWrapper["stack"],
     embedding: (embedding) => shardEmbedding(embedding, fsdp),
     head: (head) => shardHead(head, fsdp),
   };
@@ -31,23 +37,23 @@ function shardLayer<P extends Tree, S extends Tree>(
 ): Layer<P, S> {
   const withParams = <R>(shards: P, use: (params: P) => R) =>
     withFullParams(layer.spec, shards, fsdp, use);
-  return {
+  return defineLayer({
     spec: layer.spec,
     forward: (shards, x, ctx) => withParams(shards, (params) => layer.forward(params, x, ctx)),
     backward: (shards, saved, dy, sink, ctx) =>
       withParams(shards, (params) =>
         layer.backward(params, saved, dy, reduceScatterSink(params, sink, fsdp.group), ctx),
       ),
-  };
+  });
 }
 
 type Branches = Readonly<Record<string, Tree>>;
 
-/** `sequence`, which gathers the next layer's parameters while a layer computes. */
-function shardSequence(
+/** `stack`, which gathers the next layer's parameters while a layer computes. */
+function shardStack(
   layers: Readonly<Record<string, AnyLayer>>,
   fsdp: FsdpGroup,
-): Layer<Branches, Branches> {
+): LayerBody<Branches, Branches> {
   const named = Object.entries(layers);
   /** Calls `use` for each layer in order, with its full parameters. */
   const forEachLayer = (

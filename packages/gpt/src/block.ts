@@ -15,10 +15,10 @@ import {
   type Layer,
   type LayerNormParams,
   type ParamsOf,
+  type WeightShard,
 } from "@tessera/layers";
 import type { TensorParallel } from "@tessera/layers/parallel";
 import type { Tree } from "@tessera/params";
-import type { ShardIndex } from "@tessera/mesh";
 import type { GptConfig } from "./config.js";
 import type { Recomputation } from "@tessera/model";
 
@@ -33,7 +33,7 @@ export function createNorm({ norm, hiddenSize, normEpsilon }: GptConfig): Layer<
 /** `shard` of the attention and the MLP of a block. */
 function createSublayers(
   config: GptConfig,
-  shard: ShardIndex,
+  shard: WeightShard,
   recomputation: Recomputation | undefined,
 ) {
   const { hiddenSize: width, initStd: std, positions } = config;
@@ -50,7 +50,7 @@ function createSublayers(
   });
   const { ffnHiddenSize: ffnWidth, activation } = config;
   const feed = mlp({ ...sizes, ffnWidth, activation, bias: config.biases.mlp });
-  const heads: Layer<AttentionParams, Tree> =
+  const heads: Layer<AttentionParams, Tree, "replicated", "partial"> =
     recomputation === "attention" ? recompute(attention) : attention;
   return { heads, feed };
 }
@@ -64,10 +64,10 @@ function sequentialBlock(
   const sublayers = createSublayers(config, shard, recomputation);
   const [heads, feed] = [tensorParallel.wrap(sublayers.heads), tensorParallel.wrap(sublayers.feed)];
   const [norm, drop] = [createNorm(config), dropout(config.dropout.residual, tokenShard)];
-  return sequence({
-    attention: residual(sequence({ norm, heads, drop })),
-    mlp: residual(sequence({ norm, feed, drop })),
-  });
+  return sequence(
+    ["attention", residual(sequence(["norm", norm], ["heads", heads], ["drop", drop]))],
+    ["mlp", residual(sequence(["norm", norm], ["feed", feed], ["drop", drop]))],
+  );
 }
 
 /** Both sublayers are one tensor-parallel region, so there are half as many all-reduces. */
@@ -80,7 +80,7 @@ function parallelBlock(
     parallel(createSublayers(config, tensorParallel.weightShard, recomputation)),
   );
   const drop = dropout(config.dropout.residual, tensorParallel.tokenShard);
-  return residual(sequence({ norm: createNorm(config), both, drop }));
+  return residual(sequence(["norm", createNorm(config)], ["both", both], ["drop", drop]));
 }
 
 /** The parameters of a block: under `attention` and `mlp`, or under `both` where they are in parallel. */

@@ -3,9 +3,9 @@
 import { beforeAll, describe, expect, test } from "@jest/globals";
 import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, memory, setBackend, tensor, type Tensor } from "@tensorflow/tfjs-core";
-import { evalContext } from "@tessera/layers";
+import { evalContext, type Outside } from "@tessera/layers";
 import { modelStage } from "@tessera/model";
-import { accumulate, disposeTree, leaves, materialize } from "@tessera/params";
+import { accumulate, claim, disposeTree, leaves, materialize, type Placed } from "@tessera/params";
 import { gpt, gptConfig, gptModel, type GptConfig, type GptParams } from "./index.js";
 
 beforeAll(async () => {
@@ -54,7 +54,7 @@ function sumGradients(trees: readonly GptParams[]): Map<string, Float32Array> {
 function runChunks(config: GptConfig, sizes: readonly number[]) {
   let start = 0;
   const chunks = sizes.map((size) => createChunk(config, (start += size) - size, size));
-  let x: Tensor = makeIds();
+  let x = claim<Outside>(makeIds());
   const runs = chunks.map((one) => {
     const [y, saved] = one.chunk.forward(one.params, x, evalContext);
     x.dispose();
@@ -65,9 +65,9 @@ function runChunks(config: GptConfig, sizes: readonly number[]) {
   const { chunk, params, sink } = runs.at(-1)!;
   const { loss, dx } = chunk.head!.lossAndGradient(params, x, targets, sink);
   disposeTree({ x, targets });
-  let dy: Tensor | null = dx;
+  let dy: Placed<Outside> | null = dx;
   for (const one of runs.toReversed()) {
-    const next: Tensor | null = one.chunk.backward(
+    const next: Placed<Outside> | null = one.chunk.backward(
       one.params,
       one.saved,
       dy!,

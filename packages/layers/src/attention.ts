@@ -11,12 +11,19 @@ import {
   type RotaryPairs,
 } from "@tessera/kernels";
 import type { AttentionAttributes, RandomSlice } from "@tessera/kernels/contract";
-import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
-import { disposeTree } from "@tessera/params";
+import { UNSHARDED } from "@tessera/mesh";
+import { claim, disposeTree } from "@tessera/params";
 import { addAndDispose, reshapeAndDispose } from "./and_dispose.js";
 import { childContext, rngKey, type ForwardContext } from "./forward_context.js";
-import type { Layer } from "./layer.js";
-import { linear, type LinearParams, type LinearSaved } from "./linear.js";
+import { defineLayer, type Layer } from "./layer.js";
+import {
+  columns,
+  linear,
+  rows,
+  type LinearParams,
+  type LinearSaved,
+  type WeightShard,
+} from "./linear.js";
 
 /** The projections of attention. */
 export type AttentionParams = {
@@ -63,7 +70,7 @@ export interface AttentionOptions {
   /** Probability of dropping an attention probability in training. Default: 0. */
   readonly dropout?: number;
   /** This rank's shard of the heads. Default: all of them. */
-  readonly shard?: ShardIndex;
+  readonly shard?: WeightShard;
 }
 
 interface RotateOptions {
@@ -102,7 +109,7 @@ function rotate(
 function dropoutSlice(
   q: Tensor,
   heads: number,
-  shard: ShardIndex,
+  shard: WeightShard,
   ctx: ForwardContext,
 ): RandomSlice {
   const [batch, time, localHeads] = q.shape as [number, number, number, number];
@@ -117,19 +124,27 @@ function dropoutSlice(
 /** The projections before and after attention, sharded by heads. */
 function createProjections(options: AttentionOptions) {
   const { width, heads, kvHeads = heads, std, outputStd, bias, shard } = options;
-  const columns = { inFeatures: width, std, bias, partition: "columns", shard } as const;
-  const rows = { inFeatures: width, std: outputStd, bias, partition: "rows", shard } as const;
-  const units = { units: heads, unitName: "heads" };
-  const kvUnits = { units: kvHeads, unitName: "KV heads", rule: "replicated" } as const;
+  const inputs = { inFeatures: width, std, bias, shard };
   return {
-    query: linear({ ...columns, outFeatures: width, units }),
-    keyValue: linear({ ...columns, outFeatures: [2, (kvHeads * width) / heads], units: kvUnits }),
-    output: linear({ ...rows, outFeatures: width, units }),
+    query: linear({ ...inputs, outFeatures: width, split: columns("heads", { units: heads }) }),
+    keyValue: linear({
+      ...inputs,
+      outFeatures: [2, (kvHeads * width) / heads],
+      split: columns("KV heads", { units: kvHeads, rule: "replicated" }),
+    }),
+    output: linear({
+      ...inputs,
+      std: outputStd,
+      outFeatures: width,
+      split: rows("heads", { units: heads }),
+    }),
   };
 }
 
 /** x [batch, time, width] -> y of the same shape. With a `shard`, y are partial sums over the ranks. */
-export function selfAttention(options: AttentionOptions): Layer<AttentionParams, AttentionSaved> {
+export function selfAttention(
+  options: AttentionOptions,
+): Layer<AttentionParams, AttentionSaved, "replicated", "partial"> {
   const { width, heads, dropout = 0, rotary = null, shard = UNSHARDED } = options;
   const { query, keyValue, output } = createProjections(options);
   const depth = width / heads;
@@ -141,7 +156,7 @@ export function selfAttention(options: AttentionOptions): Layer<AttentionParams,
     rate: ctx.training ? dropout : 0,
   });
 
-  return {
+  return defineLayer({
     spec: { query: query.spec, keyValue: keyValue.spec, output: output.spec },
     forward(params, x, ctx) {
       const [batch, time] = x.shape as [number, number, number];
@@ -158,7 +173,11 @@ export function selfAttention(options: AttentionOptions): Layer<AttentionParams,
         ? ctx.cache.attend(ctx.path, q, kv, scale)
         : call(causalAttention, { query: q, keyValue: kv, starts: ctx.starts }, attributes(q, ctx));
       const merged = reshape(attention.y, [batch, time, -1]);
-      const [y, outputSaved] = output.forward(params.output, merged, childContext(ctx, "output"));
+      const [y, outputSaved] = output.forward(
+        params.output,
+        claim(merged),
+        childContext(ctx, "output"),
+      );
       merged.dispose();
       return [
         y,
@@ -177,11 +196,11 @@ export function selfAttention(options: AttentionOptions): Layer<AttentionParams,
       const unrotate = (dx: Tensor): Tensor =>
         reshapeAndDispose(rotate(dx, rotary, { inverse: true }), [batch, time, -1]);
       const [dq, dkv] = [unrotate(dQuery), unrotate(dKeyValue)];
-      const dxQuery = query.backward(params.query, saved.query, dq, sink.query, ctx);
+      const dxQuery = query.backward(params.query, saved.query, claim(dq), sink.query, ctx);
       const dxKeyValue = keyValue.backward(
         params.keyValue,
         saved.keyValue,
-        dkv,
+        claim(dkv),
         sink.keyValue,
         ctx,
       );
@@ -189,5 +208,5 @@ export function selfAttention(options: AttentionOptions): Layer<AttentionParams,
       dkv.dispose();
       return addAndDispose(dxQuery, dxKeyValue);
     },
-  };
+  });
 }

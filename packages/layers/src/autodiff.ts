@@ -8,17 +8,23 @@ import {
   sendGradient,
   type Like,
   type ParamSpec,
+  type Placement,
   type Tree,
 } from "@tessera/params";
 import type { ForwardContext } from "./forward_context.js";
-import type { Layer } from "./layer.js";
+import type { Outside } from "./flow.js";
+import { defineLayer, type Layer } from "./layer.js";
 
 /** The layer that computes `f`, which must consist of tfjs ops. Saves x alone. */
-export function fromForward<P extends Tree>(
+export function fromForward<
+  P extends Tree,
+  In extends Placement = Outside,
+  Out extends Placement = In,
+>(
   spec: Like<P, ParamSpec>,
   f: (params: P, x: Tensor, ctx: ForwardContext) => Tensor,
-): Layer<P, { readonly x: Tensor }> {
-  return {
+): Layer<P, { readonly x: Tensor }, In, Out> {
+  return defineLayer({
     spec,
     forward: (params, x, ctx) => [tidy(() => f(params, x, ctx)), { x: x.clone() }],
     backward(params, { x }, dy, sink, ctx) {
@@ -36,5 +42,5 @@ export function fromForward<P extends Tree>(
       named.forEach(([path], i) => sendGradient(sink, path, gradients[i]!));
       return dx!;
     },
-  };
+  });
 }

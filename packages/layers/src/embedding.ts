@@ -3,8 +3,9 @@
 import { add, range, reshape, slice, tensor, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import { addEmbedGradient, call, embed, embedGradient, sumRows } from "@tessera/kernels";
 import type { VocabularyShard } from "@tessera/kernels/contract";
-import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
+import { UNSHARDED } from "@tessera/mesh";
 import {
+  claim,
   matrix,
   vocabularyPartition,
   vocabularyRange,
@@ -12,6 +13,7 @@ import {
 } from "@tessera/params";
 import type { ForwardContext } from "./forward_context.js";
 import type { KvCacheView } from "./kv_cache.js";
+import type { WeightShard } from "./linear.js";
 import type { InputEmbedding } from "./lm_head.js";
 import { noTensorParallel, type TensorParallel } from "./tensor_parallel.js";
 
@@ -42,14 +44,14 @@ export interface EmbeddingOptions extends TokenOptions {
  */
 export function tokenEmbedding(
   { vocabulary, width, std }: TokenOptions,
-  shard: ShardIndex = UNSHARDED,
-): InputEmbedding<TokenParams, EmbeddingSaved> {
+  shard: WeightShard = UNSHARDED,
+): InputEmbedding<TokenParams, EmbeddingSaved, "partial"> {
   const firstToken = shard.count === 1 ? 0 : vocabularyRange(vocabulary, shard).start;
   const attributes = { firstToken, vocabulary };
   return {
     spec: { token: matrix([vocabulary, width], vocabularyPartition(vocabulary), std) },
     forward: ({ token }, ids) => [
-      call(embed, { table: token, ids }, attributes).y,
+      claim(call(embed, { table: token, ids }, attributes).y),
       { ids: ids.clone() },
     ],
     backward({ token }, { ids }, dy, sink) {
@@ -76,7 +78,7 @@ export function embedding(
       if (position === undefined) return [rows, saved];
       const y = tidy(() => add(rows, lookUpPositions(position, rows, index, ctx)));
       rows.dispose();
-      return [y, saved];
+      return [claim(y), saved];
     },
     backward({ token, position }, saved, dy, sink, ctx) {
       tokens.backward({ token }, saved, dy, { token: sink.token }, ctx);

@@ -11,6 +11,7 @@ import {
   tensor,
   type Tensor,
 } from "@tensorflow/tfjs-core";
+import { UNSHARDED } from "@tessera/mesh";
 import { fromForward } from "./autodiff.js";
 import { compareSlopes, compareWithAutodiff, countLeaks } from "./laws.js";
 import {
@@ -25,9 +26,11 @@ import {
   recompute,
   residual,
   rmsNorm,
+  rows,
   saveInput,
   selfAttention,
   sequence,
+  stack,
   swiglu,
   type AnyLayer,
   type ForwardContext,
@@ -59,40 +62,46 @@ const scale = fromForward<{ gain: Tensor }>({ gain: vector([WIDTH], null, 1.5) }
 );
 
 /** Every layer. A new layer is one more row. */
-const table: [name: string, layer: AnyLayer][] = [
-  ["identity", identity],
-  ["linear", linear(square)],
-  ["linear to several dimensions", sequence({ wide: linear({ ...square, outFeatures: [2, 4] }) })],
-  ["layerNorm", layerNorm(WIDTH)],
-  ["gelu, tanh", gelu()],
-  ["gelu, erf", gelu("erf")],
-  ["swiglu", sequence({ wide: linear({ ...square, outFeatures: 2 * WIDTH }), swiglu: swiglu() })],
-  ["linear without a bias", linear({ ...square, bias: false })],
-  ["rmsNorm", rmsNorm(WIDTH)],
-  ["dropout", dropout(0.4)],
-  ["selfAttention", selfAttention(heads)],
-  ["selfAttention with one KV head", selfAttention({ ...heads, kvHeads: 1 })],
-  ["selfAttention with dropout", selfAttention({ ...heads, dropout: 0.3 })],
-  [
-    "selfAttention with rotary position embedding",
-    selfAttention({ ...heads, kvHeads: 1, rotary: llama }),
-  ],
-  [
-    "selfAttention with partial rotary position embedding, as GPT-J",
-    selfAttention({ ...heads, heads: 1, bias: false, rotary: gptj }),
-  ],
-  ["mlp", mlp(ffn)],
-  [
-    "mlp with SwiGLU and no biases",
-    mlp({ ...ffn, ffnWidth: 5, activation: "swiglu", bias: false }),
-  ],
-  ["parallel", parallel({ heads: selfAttention(heads), feed: mlp(ffn) })],
-  ["saveInput", saveInput(gelu(), linear(square))],
-  ["residual", residual(linear(square))],
-  ["sequence", sequence({ norm: layerNorm(WIDTH), linear: linear(square), drop: dropout(0.5) })],
-  ["recompute", recompute(sequence({ norm: layerNorm(WIDTH), mlp: mlp(ffn), drop: dropout(0.5) }))],
-  ["fromForward", scale],
-];
+const layers = {
+  identity,
+  linear: linear(square),
+  "linear to several dimensions": sequence(["wide", linear({ ...square, outFeatures: [2, 4] })]),
+  layerNorm: layerNorm(WIDTH),
+  "gelu, tanh": gelu(),
+  "gelu, erf": gelu("erf"),
+  swiglu: sequence(["wide", linear({ ...square, outFeatures: 2 * WIDTH })], ["swiglu", swiglu()]),
+  "linear without a bias": linear({ ...square, bias: false }),
+  rmsNorm: rmsNorm(WIDTH),
+  dropout: dropout(0.4, UNSHARDED),
+  selfAttention: selfAttention(heads),
+  "selfAttention with one KV head": selfAttention({ ...heads, kvHeads: 1 }),
+  "selfAttention with dropout": selfAttention({ ...heads, dropout: 0.3 }),
+  "selfAttention with rotary position embedding": selfAttention({
+    ...heads,
+    kvHeads: 1,
+    rotary: llama,
+  }),
+  "selfAttention with partial rotary position embedding, as GPT-J": selfAttention({
+    ...heads,
+    heads: 1,
+    bias: false,
+    rotary: gptj,
+  }),
+  mlp: mlp(ffn),
+  "mlp with SwiGLU and no biases": mlp({ ...ffn, ffnWidth: 5, activation: "swiglu", bias: false }),
+  parallel: parallel({ heads: selfAttention(heads), feed: mlp(ffn) }),
+  saveInput: saveInput(gelu(), linear(square)),
+  residual: residual(linear(square)),
+  sequence: sequence(
+    ["norm", layerNorm(WIDTH)],
+    ["linear", linear(square)],
+    ["drop", dropout(0.5, UNSHARDED)],
+  ),
+  recompute: recompute(sequence(["norm", layerNorm<"replicated">(WIDTH)], ["mlp", mlp(ffn)])),
+  stack: stack({ first: linear(square), second: residual(linear(square)) }),
+  fromForward: scale,
+};
+const table: [name: string, layer: AnyLayer][] = Object.entries(layers);
 
 const input = (): Tensor => randomNormal([2, 5, WIDTH], 0, 1, "float32", 21);
 
@@ -116,10 +125,10 @@ const packedContext = (): ForwardContext => {
   return { ...training, starts: tensor(rows, [2, 5], "int32") };
 };
 
-const rows = table.map(([name, layer]) => [name, layer, () => training] as const);
+const rowsOfTable = table.map(([name, layer]) => [name, layer, () => training] as const);
 
 describe.each([
-  ...rows,
+  ...rowsOfTable,
   ["selfAttention within documents", selfAttention(heads), packedContext],
 ] as const)("%s", (_name, layer, makeContext) => {
   test("backward is the slope of forward along random directions", () => {
@@ -178,7 +187,7 @@ test("the table has parameters of either partition rule, and replicated ones", (
 });
 
 test("dropout depends on the global row, not on how rows are sharded", () => {
-  const layer = dropout(0.5);
+  const layer: AnyLayer = dropout(0.5, UNSHARDED);
   const x = randomNormal([8, 3, 4], 0, 1, "float32", 22);
   const ctx = { ...training, firstRow: 0 };
   const [full] = layer.forward({}, x, ctx);
@@ -193,13 +202,13 @@ test("dropout depends on the global row, not on how rows are sharded", () => {
 });
 
 test("row-parallel products add up to the full one, with one bias", () => {
-  const options = { inFeatures: 4, outFeatures: 3, std: 1, partition: "rows" } as const;
+  const options = { inFeatures: 4, outFeatures: 3, std: 1, split: rows("ffn") };
   const x = randomNormal([1, 2, 4], 0, 1, "float32", 23);
-  const full = linear(options);
+  const full: AnyLayer = linear(options);
   const params = parameters(full.spec) as { weight: Tensor; bias: Tensor };
   const [expected] = full.forward(params, x, evalContext);
   const [first, second] = [0, 1].map((index) => {
-    const layer = linear({ ...options, shard: { index, count: 2 } });
+    const layer: AnyLayer = linear({ ...options, shard: { index, count: 2 } });
     const weight = tensor(params.weight.dataSync().slice(index * 6, index * 6 + 6), [2, 3]);
     const columns = slice(x, [0, 0, index * 2], [1, 2, 2]);
     return layer.forward({ weight, bias: params.bias }, columns, evalContext)[0];

@@ -10,17 +10,52 @@ import {
   weightGradient,
 } from "@tessera/kernels";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
-import { matrix, vector, type DeferredGradient, type Partition } from "@tessera/params";
+import {
+  matrix,
+  vector,
+  type DeferredGradient,
+  type Partition,
+  type Placement,
+  type Sharded,
+} from "@tessera/params";
 import { reshapeAndDispose } from "./and_dispose.js";
-import type { Layer } from "./layer.js";
+import type { flow, Outside } from "./flow.js";
+import { defineLayer, type Layer } from "./layer.js";
 
 /** Weight [in, ...outFeatures] and bias [...outFeatures]. A type alias, as an interface is no `Tree` to TypeScript. */
 export type LinearParams = { readonly weight: Tensor; readonly bias?: Tensor };
 /** What a linear layer saves for backward: its input [..., in]. */
 export type LinearSaved = { readonly x: Tensor };
 
+/** Groups of columns or rows that stay on one rank, as heads do. Default of `rule`: even. */
+export type Units = Pick<Partition, "units"> & Partial<Pick<Partition, "rule">>;
+
+/** How a linear layer's weight is sharded, and so the placements of x and y: see `columns` and `rows`. */
+export interface Split<In extends Placement, Out extends Placement> {
+  readonly by: "columns" | "rows";
+  /** What the sharded dimension of x or y is called. */
+  readonly dim: string;
+  readonly units: Units | undefined;
+  readonly [flow]?: (x: In) => Out;
+}
+
+/** Each rank computes its shard of y, along what is called `dim`. Default of `units`: single columns. */
+export const columns = <Dim extends string>(
+  dim: Dim,
+  units?: Units,
+): Split<"replicated", Sharded<Dim>> => ({ by: "columns", dim, units });
+
+/** Each rank has its shard of x, along what is called `dim`, and y are partial sums. Default: single rows. */
+export const rows = <Dim extends string>(
+  dim: Dim,
+  units?: Units,
+): Split<Sharded<Dim>, "partial"> => ({ by: "rows", dim, units });
+
+/** This rank's shard of heads, columns and vocabulary inside tensor-parallel regions. */
+export type WeightShard = ShardIndex<"weights">;
+
 /** The sizes of a linear layer, and how it is sharded. */
-export interface LinearOptions {
+export interface LinearOptions<In extends Placement = Outside, Out extends Placement = In> {
   /** x is [..., inFeatures]. */
   readonly inFeatures: number;
   /** The width of y, or several dimensions that are flattened in y: [2, width] for a fused pair of projections. */
@@ -29,37 +64,40 @@ export interface LinearOptions {
   readonly bias?: boolean | undefined;
   /** Standard deviation of the initial weight. */
   readonly std: number;
-  /** `columns`: each rank computes its shard of y. `rows`: each has a shard of x, and y are partial sums. */
-  readonly partition?: "columns" | "rows" | undefined;
-  /** Groups of columns or rows that stay on one rank, as heads do. Default: single columns or rows. */
-  readonly units?: Units | undefined;
-  /** This rank's shard of the units. Default: all of them. */
-  readonly shard?: ShardIndex | undefined;
+  /** Default: every rank has the whole weight. */
+  readonly split?: Split<In, Out>;
+  /** This rank's shard of what is split. Default: all of it. */
+  readonly shard?: WeightShard | undefined;
 }
 
-/** A `Partition` but for its dimension. Default of `rule`: even. */
-export type Units = Pick<Partition, "units" | "unitName"> & Partial<Pick<Partition, "rule">>;
-
 /** x [..., in] -> y [..., out], with weight [in, ...outFeatures] and bias [...outFeatures]. Saves x. */
-export function linear(options: LinearOptions): Layer<LinearParams, LinearSaved> {
-  const { inFeatures, partition, shard = UNSHARDED, std } = options;
+export function linear<In extends Placement = Outside, Out extends Placement = In>(
+  options: LinearOptions<In, Out>,
+): Layer<LinearParams, LinearSaved, In, Out> {
+  const { inFeatures, split, shard = UNSHARDED, std } = options;
   const out = typeof options.outFeatures === "number" ? [options.outFeatures] : options.outFeatures;
   const shape = [inFeatures, ...out];
-  const units = options.units ?? {
-    units: partition === "rows" ? inFeatures : out.at(-1)!,
-    unitName: partition ?? "",
-  };
-  const partitionAt = (dim: number): Partition => ({ rule: "even", ...units, dim });
-  const columns = ({ length }: readonly number[]) =>
-    partition === "columns" ? partitionAt(length - 1) : null;
+  const partitionAt = (dim: number, extent: number): Partition => ({
+    rule: "even",
+    units: extent,
+    ...split?.units,
+    unitName: split?.units === undefined ? (split?.by ?? "") : split.dim,
+    dim,
+  });
+  const ofColumns = ({ length }: readonly number[]) =>
+    split?.by === "columns" ? partitionAt(length - 1, out.at(-1)!) : null;
   // Partial sums are all-reduced at the end of the region, so one rank alone adds the bias.
-  const addsBias = partition !== "rows" || shard.index === 0;
+  const addsBias = split?.by !== "rows" || shard.index === 0;
   const asMatrix = (weight: Tensor): Tensor => reshape(weight, [weight.shape[0], -1]);
 
-  return {
+  return defineLayer({
     spec: {
-      weight: matrix(shape, partition === "rows" ? partitionAt(0) : columns(shape), std),
-      ...(options.bias !== false && { bias: vector(out, columns(out), 0) }),
+      weight: matrix(
+        shape,
+        split?.by === "rows" ? partitionAt(0, inFeatures) : ofColumns(shape),
+        std,
+      ),
+      ...(options.bias !== false && { bias: vector(out, ofColumns(out), 0) }),
     },
     forward(params, x) {
       const weight = asMatrix(params.weight);
@@ -83,7 +121,7 @@ export function linear(options: LinearOptions): Layer<LinearParams, LinearSaved>
       }
       return dx;
     },
-  };
+  });
 }
 
 /** x^T dy as a tensor of `shape`, computed when the sink asks for it. Consumes x and dy, then. */

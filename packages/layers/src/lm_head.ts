@@ -4,24 +4,35 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 import { call, crossEntropy, crossEntropyGradient, product } from "@tessera/kernels";
 import { exponentialBytes } from "@tessera/kernels/memory";
 import {
+  claim,
   matrix,
   vector,
   vocabularyPartition,
+  type GradientOf,
   type GradientSink,
   type Like,
   type ParamSpec,
+  type Placed,
+  type Placement,
   type Tree,
 } from "@tessera/params";
 import { addAndDispose } from "./and_dispose.js";
+import type { Outside } from "./flow.js";
 import type { ForwardContext } from "./forward_context.js";
 
 /** ids [batch, time] (int32) -> activations [batch, time, width]. Like a `Layer`, but ids have no gradient. */
-export interface InputEmbedding<P extends Tree, S extends Tree> {
+export interface InputEmbedding<P extends Tree, S extends Tree, Out extends Placement = Outside> {
   readonly spec: Like<P, ParamSpec>;
   /** ids [batch, time] of int32 -> activations [batch, time, hidden], and what to save for backward. */
-  forward(params: P, ids: Tensor, ctx: ForwardContext): readonly [y: Tensor, saved: S];
+  forward(params: P, ids: Tensor, ctx: ForwardContext): readonly [y: Placed<Out>, saved: S];
   /** Each parameter's gradient goes to `sink`. Frees `saved`. */
-  backward(params: P, saved: S, dy: Tensor, sink: GradientSink<P>, ctx: ForwardContext): void;
+  backward(
+    params: P,
+    saved: S,
+    dy: Placed<GradientOf<Out>>,
+    sink: GradientSink<P>,
+    ctx: ForwardContext,
+  ): void;
 }
 
 /** What a model is trained to predict. Both tensors are [batch, time]. */
@@ -38,18 +49,23 @@ export interface Targets {
  */
 export interface LmHead<P extends Tree> {
   readonly spec: Like<P, ParamSpec>;
-  loss(params: P, x: Tensor, targets: Targets): Tensor;
-  lossAndGradient(params: P, x: Tensor, targets: Targets, sink: GradientSink<P>): LossAndGradient;
+  loss(params: P, x: Placed<Outside>, targets: Targets): Placed<"invariant">;
+  lossAndGradient(
+    params: P,
+    x: Placed<Outside>,
+    targets: Targets,
+    sink: GradientSink<P>,
+  ): LossAndGradient;
   /** [batch, time, vocabulary], for generation. */
-  logits(params: P, x: Tensor): Tensor;
+  logits(params: P, x: Placed<Outside>): Placed<"invariant">;
 }
 
 /** What a head computes in one call. */
 export interface LossAndGradient {
   /** In nats, a scalar. */
-  readonly loss: Tensor;
+  readonly loss: Placed<"invariant">;
   /** The gradient of the head's input. */
-  readonly dx: Tensor;
+  readonly dx: Placed<Outside>;
 }
 
 /** The table [vocabulary, width] of an LM head, and perhaps a bias [vocabulary]. */
@@ -79,7 +95,7 @@ export const lmHead = (options: LmHeadOptions): LmHead<LmHeadParams> => ({
   spec: lmHeadSpec(options),
   loss({ table, bias }, x, { ids, weights }) {
     const inputs = { x, table, targets: ids, weights, bias };
-    return call(crossEntropy, inputs, {}).loss;
+    return claim(call(crossEntropy, inputs, {}).loss);
   },
   lossAndGradient({ table, bias }, x, { ids, weights }, sink) {
     const inputs = { x, table, targets: ids, weights, bias };
@@ -88,10 +104,10 @@ export const lmHead = (options: LmHeadOptions): LmHead<LmHeadParams> => ({
     const { loss, dx, dTable, dBias } = call(crossEntropyGradient, inputs, limit);
     sink.table(dTable);
     if (dBias) sink.bias!(dBias);
-    return { loss, dx };
+    return { loss: claim(loss), dx: claim(dx) };
   },
   logits({ table, bias }, x) {
     const { y } = call(product, { x, weight: table }, { transpose: true });
-    return bias === undefined ? y : addAndDispose(y, bias.clone());
+    return claim(bias === undefined ? y : addAndDispose(y, bias.clone()));
   },
 });

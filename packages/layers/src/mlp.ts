@@ -1,9 +1,9 @@
 // The MLP of a transformer block.
 
-import type { ShardIndex } from "@tessera/mesh";
+import type { Sharded } from "@tessera/params";
 import { sequence } from "./chain.js";
 import { gelu } from "./gelu.js";
-import { linear } from "./linear.js";
+import { columns, linear, rows, type WeightShard } from "./linear.js";
 import { saveInput } from "./save_input.js";
 import { swiglu } from "./swiglu.js";
 
@@ -25,7 +25,7 @@ export interface MlpOptions {
   /** Standard deviation of the initial `down` weight, which GPT-2 scales by the number of layers. */
   readonly outputStd: number;
   /** This rank's shard of the inner columns. Default: all of them. */
-  readonly shard?: ShardIndex;
+  readonly shard?: WeightShard;
 }
 
 /**
@@ -36,18 +36,24 @@ export function mlp(options: MlpOptions) {
   const { width, ffnWidth, activation = "gelu", bias, std, outputStd, shard } = options;
   const isGated = activation === "swiglu";
   const inner = isGated ? [2, ffnWidth] : ffnWidth;
-  return sequence({
-    up: linear({ inFeatures: width, outFeatures: inner, std, bias, partition: "columns", shard }),
-    down: saveInput(
-      isGated ? swiglu() : gelu(),
-      linear({
-        inFeatures: ffnWidth,
-        outFeatures: width,
-        std: outputStd,
-        bias,
-        partition: "rows",
-        shard,
-      }),
-    ),
-  });
+  return sequence(
+    [
+      "up",
+      linear({ inFeatures: width, outFeatures: inner, std, bias, split: columns("ffn"), shard }),
+    ],
+    [
+      "down",
+      saveInput(
+        isGated ? swiglu<Sharded<"ffn">>() : gelu<Sharded<"ffn">>(),
+        linear({
+          inFeatures: ffnWidth,
+          outFeatures: width,
+          std: outputStd,
+          bias,
+          split: rows("ffn"),
+          shard,
+        }),
+      ),
+    ],
+  );
 }

@@ -1,7 +1,7 @@
 // `@tessera/layers/parallel`: what models and parallel strategies agree on: wrappers, tensor parallelism, embedding and
 // head.
 
-export { chain, type Segment } from "./chain.js";
+export { chainSegments, type Segment } from "./chain.js";
 export { identityWrapper, type LayerWrapper } from "./layer_wrapper.js";
 export {
   lmHead,

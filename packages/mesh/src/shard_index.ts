@@ -1,10 +1,14 @@
 // Shards of an extent, by index.
 
-/** Shard `index` of `count`. */
-export interface ShardIndex {
+declare const of: unique symbol;
+
+/** Shard `index` of `count`. `Of`: of what, where the compiler is to tell shards apart. */
+export interface ShardIndex<Of extends string = string> {
   /** From 0. */
   readonly index: number;
   readonly count: number;
+  /** There is nothing here at run time. */
+  readonly [of]?: Of;
 }
 
 /** `size` consecutive positions from `start`. */
@@ -14,7 +18,7 @@ export interface Range {
 }
 
 /** The only shard of something that is not sharded. */
-export const UNSHARDED: ShardIndex = { index: 0, count: 1 };
+export const UNSHARDED: ShardIndex<never> = { index: 0, count: 1 };
 
 /** Whether `count` divides `extent`. */
 export const dividesEvenly = (extent: number, count: number): boolean => extent % count === 0;

@@ -11,8 +11,17 @@ import {
   linear,
   residual,
   sequence,
+  type Outside,
 } from "@tessera/layers";
-import { accumulate, disposeTree, leaves, materialize, type ParamSpec } from "@tessera/params";
+import {
+  accumulate,
+  claim,
+  disposeTree,
+  leaves,
+  materialize,
+  type ParamSpec,
+  type Placed,
+} from "@tessera/params";
 import { fullModel, modelStage, transformer, type Model, type TransformerParams } from "./index.js";
 
 beforeAll(async () => {
@@ -37,7 +46,10 @@ function customModel(isTied: boolean): Model<TransformerParams> {
     drop: () => identity,
     block: () =>
       residual(
-        sequence({ up: linear({ inFeatures: WIDTH, outFeatures: WIDTH, std: 0.5 }), gelu: gelu() }),
+        sequence(
+          ["up", linear({ inFeatures: WIDTH, outFeatures: WIDTH, std: 0.5 })],
+          ["gelu", gelu()],
+        ),
       ),
     norm: () => identity,
     head: (parallel) => parallel.lmHead(ends),
@@ -77,7 +89,7 @@ function runChunks(model: Model<TransformerParams>, sizes: readonly number[]) {
   let start = 0;
   const chunks = sizes.map((size) => createChunk(model, (start += size) - size, size));
   const { ids, targets } = makeBatch();
-  let x: Tensor = ids;
+  let x = claim<Outside>(ids);
   const runs = chunks.map((one) => {
     const [y, saved] = one.chunk.forward(one.params, x, evalContext);
     x.dispose();
@@ -87,9 +99,9 @@ function runChunks(model: Model<TransformerParams>, sizes: readonly number[]) {
   const { chunk, params, sink } = runs.at(-1)!;
   const { loss, dx } = chunk.head!.lossAndGradient(params, x, targets, sink);
   disposeTree({ x, targets });
-  let dy: Tensor | null = dx;
+  let dy: Placed<Outside> | null = dx;
   for (const one of runs.toReversed()) {
-    const next: Tensor | null = one.chunk.backward(
+    const next: Placed<Outside> | null = one.chunk.backward(
       one.params,
       one.saved,
       dy!,

@@ -3,7 +3,7 @@
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { FloatStorage } from "@tessera/kernels/memory";
-import type { ForwardContext } from "@tessera/layers";
+import type { ForwardContext, Outside } from "@tessera/layers";
 import type {
   LayerWrapper,
   LossAndGradient,
@@ -11,7 +11,7 @@ import type {
   TensorParallel,
 } from "@tessera/layers/parallel";
 import type { Range } from "@tessera/mesh";
-import type { GradientSink, Like, ParamSpec, Tree } from "@tessera/params";
+import type { GradientSink, Like, ParamSpec, Placed, Tree } from "@tessera/params";
 import type { Recomputation } from "./recomputation.js";
 
 /** The rows of one forward and backward: a microbatch. */
@@ -58,23 +58,32 @@ export interface ModelChunk<P extends Tree> {
   /** The head of the last chunk; null for the others. */
   readonly head: ModelHead<P> | null;
   /** x -> y [batch, time, hidden]. x is ids [batch, time] (int32) in the first chunk, else activations like y. */
-  forward(params: P, x: Tensor, ctx: ForwardContext): readonly [y: Tensor, saved: ChunkSaved];
+  forward(
+    params: P,
+    x: Tensor,
+    ctx: ForwardContext,
+  ): readonly [y: Placed<Outside>, saved: ChunkSaved];
   /** dy -> dx; null from the first chunk, as ids have no gradient. Frees `saved`. */
   backward(
     params: P,
     saved: ChunkSaved,
-    dy: Tensor,
+    dy: Placed<Outside>,
     sink: GradientSink<P>,
     ctx: ForwardContext,
-  ): Tensor | null;
+  ): Placed<Outside> | null;
 }
 
 /** Activations y [batch, time, hidden] -> logits, or a loss in nats: the weighted sum over tokens. */
 export interface ModelHead<P extends Tree> {
-  loss(params: P, y: Tensor, targets: Targets): Tensor;
-  lossAndGradient(params: P, y: Tensor, targets: Targets, sink: GradientSink<P>): LossAndGradient;
+  loss(params: P, y: Placed<Outside>, targets: Targets): Placed<"invariant">;
+  lossAndGradient(
+    params: P,
+    y: Placed<Outside>,
+    targets: Targets,
+    sink: GradientSink<P>,
+  ): LossAndGradient;
   /** [batch, time, vocabulary]. */
-  logits(params: P, y: Tensor): Tensor;
+  logits(params: P, y: Placed<Outside>): Placed<"invariant">;
 }
 
 /** A model of any architecture, before it is distributed over ranks. */

@@ -1,7 +1,7 @@
 // The layers of a model on one rank: the chunks of a pipeline stage, or all layers as one chunk.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
-import type { ForwardContext } from "@tessera/layers";
+import type { ForwardContext, Outside } from "@tessera/layers";
 import type { Range } from "@tessera/mesh";
 import {
   disposeTree,
@@ -9,6 +9,7 @@ import {
   type GradientSink,
   type Like,
   type ParamSpec,
+  type Placed,
   type Tree,
 } from "@tessera/params";
 import {
@@ -42,18 +43,18 @@ export function modelStage<P extends Tree>(
 /** A model whose layers are all on one rank. */
 export interface FullModel<P extends Tree = Tree> extends ModelStage<P> {
   /** The loss of `batch` in nats, a scalar. */
-  loss(params: P, batch: TokenBatch, ctx: ForwardContext): Tensor;
+  loss(params: P, batch: TokenBatch, ctx: ForwardContext): Placed<"invariant">;
   /** The same loss. Each parameter's gradient goes to `sink`, last layers first. */
   lossAndGradients(
     params: P,
     batch: TokenBatch,
     sink: GradientSink<P>,
     ctx: ForwardContext,
-  ): Tensor;
+  ): Placed<"invariant">;
   /** ids [batch, time] (int32) -> activations [batch, time, hidden], the input of the head. */
-  activations(params: P, ids: Tensor, ctx: ForwardContext): Tensor;
+  activations(params: P, ids: Tensor, ctx: ForwardContext): Placed<Outside>;
   /** Activations [batch, time, hidden] -> logits [batch, time, vocabulary]. */
-  logits(params: P, x: Tensor): Tensor;
+  logits(params: P, x: Placed<Outside>): Placed<"invariant">;
 }
 
 /** All layers of `model` as one chunk. */
@@ -65,7 +66,7 @@ export function fullModel<P extends Tree>(
   const [chunk] = stage.chunks as [ModelChunk<P>];
   const head = chunk.head!; // it has the last layer
 
-  const activations = (params: P, ids: Tensor, ctx: ForwardContext): Tensor => {
+  const activations = (params: P, ids: Tensor, ctx: ForwardContext): Placed<Outside> => {
     const [y, saved] = chunk.forward(params, ids, ctx);
     disposeTree(saved);
     return y;

@@ -1,15 +1,14 @@
 // Transformers: an embedding, blocks, a norm and a head, as GPT, BERT and most others. Each architecture provides
 // these parts. How they are divided into pipeline chunks, and how the head is tied to the embedding, is here.
 
-import type { Tensor } from "@tensorflow/tfjs-core";
 import { call, convert } from "@tessera/kernels";
 import type { FloatStorage } from "@tessera/kernels/memory";
 import {
   childContext,
-  sequence,
-  type AnyLayer,
+  stack,
   type Layer,
   type NoParams,
+  type Outside,
   type TokenParams,
 } from "@tessera/layers";
 import {
@@ -21,7 +20,14 @@ import {
   type TensorParallel,
 } from "@tessera/layers/parallel";
 import type { Range } from "@tessera/mesh";
-import type { GradientSink, Like, ParamSpec, Tree } from "@tessera/params";
+import {
+  claim,
+  type GradientSink,
+  type Like,
+  type ParamSpec,
+  type Placed,
+  type Tree,
+} from "@tessera/params";
 import type { Model, ModelChunk, ModelHead, ModelOptions } from "./model.js";
 import { stackBlocks, type Recomputation } from "./recomputation.js";
 
@@ -43,9 +49,9 @@ export interface TransformerParts {
   /** Dropout after the embedding. */
   drop(tensorParallel: TensorParallel): Layer<NoParams, NoParams>;
   /** Each block, with the recomputation of attention if `recompute` asks for it. */
-  block(tensorParallel: TensorParallel, recompute: Recomputation | undefined): AnyLayer;
+  block(tensorParallel: TensorParallel, recompute: Recomputation | undefined): Layer<Tree, Tree>;
   /** The final norm, before the head. */
-  norm(): AnyLayer;
+  norm(): Layer<Tree, Tree>;
   head(tensorParallel: TensorParallel): LmHead<LmHeadParams>;
   /** Whether the head's table is the embedding's parameter `token`. */
   readonly isTied: boolean;
@@ -95,7 +101,7 @@ function transformerChunk(
     forward(params, x, ctx) {
       const [h, embeddingSaved] =
         embedding === null
-          ? [x.clone(), {}]
+          ? [claim<Outside>(x.clone()), {}]
           : embedding.forward(params.embedding, x, childContext(ctx, "embedding"));
       const stored = castActivations(h, options.storage);
       const [y, bodySaved] = body.forward(params, stored, ctx);
@@ -121,13 +127,13 @@ function createBody(
 ): Layer<TransformerParams, Tree> {
   const block = parts.block(tensorParallel, recompute);
   const names = Array.from({ length: size }, (_, i) => String(start + i));
-  const layers: Record<string, AnyLayer> = {
+  const layers: Record<string, Layer<Tree, Tree>> = {
     ...(isFirst && { drop: parts.drop(tensorParallel) }),
     blocks: stackBlocks(Object.fromEntries(names.map((name) => [name, block])), recompute, wrapper),
     ...(isLast && { norm: wrapper.layer(parts.norm()) }),
   };
   // The names of the layers are those of the parameters.
-  return sequence(layers) as unknown as Layer<TransformerParams, Tree>;
+  return stack(layers) as unknown as Layer<TransformerParams, Tree>;
 }
 
 /**
@@ -150,11 +156,11 @@ function embeddingSpec(
 }
 
 /** h, stored like activations. Consumes h. */
-function castActivations(h: Tensor, storage: FloatStorage = "fp32"): Tensor {
+function castActivations(h: Placed<Outside>, storage: FloatStorage = "fp32"): Placed<Outside> {
   if (storage === "fp32") return h;
   const { y } = call(convert, { x: h }, { storage });
   h.dispose();
-  return y;
+  return claim(y);
 }
 
 /** The head's own parameters, or the tied token embedding. */

@@ -1,4 +1,5 @@
 export { replicatedAxis, type ParallelAxis } from "./axis.js";
+export { conversions, type Conversions } from "./conversions.js";
 export {
   allReduceOver,
   allReduceScalar,

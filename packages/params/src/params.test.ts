@@ -11,7 +11,7 @@ import {
   setBackend,
   type Tensor,
 } from "@tensorflow/tfjs-core";
-import { UNSHARDED } from "@tessera/mesh";
+import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import {
   accumulate,
   clipRange,
@@ -70,7 +70,7 @@ test("initial weights are a function of seed, name and global index", () => {
     init: { kind: "normal", std: 1 },
     decay: true,
   });
-  const make = (seed: number, dim: number | null = null, shard = UNSHARDED) =>
+  const make = (seed: number, dim: number | null = null, shard: ShardIndex = UNSHARDED) =>
     materialize<{ a: Tensor; b: Tensor }>({ a: spec(dim), b: spec(dim) }, seed, shard);
   const full = make(1);
   expect(full.a.dataSync()).not.toEqual(full.b.dataSync());

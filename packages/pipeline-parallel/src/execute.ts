@@ -4,24 +4,26 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 import { MAX_TAG, type ProcessGroup, type ReceiveOptions, type Work } from "@tessera/collectives";
 import { virtualStageOf, type Action, type PipelineSchedule } from "./action.js";
 
-/** A model chunk, bound to its parameters and data, for forward passes only. */
-export interface ForwardChunk {
+/**
+ * A model chunk, bound to its parameters and data, for forward passes only. `X`: what chunks pass on to each other.
+ */
+export interface ForwardChunk<X extends Tensor = Tensor> {
   /** Borrows x; null in the first chunk, which reads a batch. y is null in the last chunk, which computes the loss. */
-  forward(microbatch: number, x: Tensor | null): { readonly y: Tensor | null };
+  forward(microbatch: number, x: X | null): { readonly y: X | null };
 }
 
 /** A model chunk for training, bound to its gradient sink too. `S`: what forward saves for backward. */
-export interface PipelineChunk<S> {
-  forward(microbatch: number, x: Tensor | null): { readonly y: Tensor | null; readonly saved: S };
+export interface PipelineChunk<S, X extends Tensor = Tensor> {
+  forward(microbatch: number, x: X | null): { readonly y: X | null; readonly saved: S };
   /** Consumes `saved`. dy is null in the last chunk, dx in the first. */
-  backward(microbatch: number, saved: S, dy: Tensor | null): Tensor | null;
+  backward(microbatch: number, saved: S, dy: X | null): X | null;
   /** `backward`, except that weight gradients are computed when `weight` is called. */
-  input(microbatch: number, saved: S, dy: Tensor | null): InputHalf;
+  input(microbatch: number, saved: S, dy: X | null): InputHalf<X>;
 }
 
 /** The first half of a backward pass; `weight` runs the second. dx is null in the first chunk. */
-export interface InputHalf {
-  readonly dx: Tensor | null;
+export interface InputHalf<X extends Tensor = Tensor> {
+  readonly dx: X | null;
   readonly weight: () => void;
 }
 
@@ -41,13 +43,13 @@ export interface Execution<P> {
 }
 
 /** Runs a schedule. Returns when this stage's sends are complete. */
-export function execute<S>(
-  execution: Execution<PipelineChunk<S>>,
+export function execute<S, X extends Tensor>(
+  execution: Execution<PipelineChunk<S, X>>,
   schedule: PipelineSchedule,
 ): void {
   const savedByKey = new Map<string, S>();
   const weightByKey = new Map<string, () => void>();
-  runActions(execution, schedule, ({ kind, microbatch, chunk: index }, input) => {
+  runActions<X>(execution, schedule, ({ kind, microbatch, chunk: index }, input) => {
     const chunk = execution.chunks[index]!;
     const key = `${microbatch} ${index}`;
     switch (kind) {
@@ -71,14 +73,14 @@ export function execute<S>(
 }
 
 /** Runs forward passes only: of `microbatches`, through all chunks. */
-export function executeForward(
-  execution: Execution<ForwardChunk>,
+export function executeForward<X extends Tensor>(
+  execution: Execution<ForwardChunk<X>>,
   microbatches: readonly number[],
 ): void {
   const schedule = execution.chunks.flatMap((_, chunk) =>
     microbatches.map((microbatch) => ({ kind: "forward", microbatch, chunk }) as const),
   );
-  runActions(
+  runActions<X>(
     execution,
     schedule,
     ({ microbatch, chunk }, input) => execution.chunks[chunk]!.forward(microbatch, input).y,
@@ -89,12 +91,12 @@ export function executeForward(
 const PREFETCHED_ACTIONS = 2;
 
 /** Calls `act` for each action with the tensor it received, and sends its result. */
-function runActions(
+function runActions<X extends Tensor>(
   { chunks, group, message }: Execution<unknown>,
   schedule: PipelineSchedule,
-  act: (action: Action, input: Tensor | null) => Tensor | null,
+  act: (action: Action, input: X | null) => X | null,
 ): void {
-  const mailbox = createMailbox({ group, chunkCount: chunks.length, message });
+  const mailbox = createMailbox<X>({ group, chunkCount: chunks.length, message });
   schedule.forEach((action, i) => {
     for (const next of schedule.slice(i, i + 1 + PREFETCHED_ACTIONS)) mailbox.postReceive(next);
     const input = mailbox.receive(action);
@@ -121,7 +123,7 @@ interface Route {
 }
 
 /** Sends and receives of this stage's actions. */
-function createMailbox({ group, chunkCount, message }: Route) {
+function createMailbox<X extends Tensor>({ group, chunkCount, message }: Route) {
   const { rank: stage, size: stages } = group;
   const virtualStages = chunkCount * stages;
   /** Microbatches with distinct tags. */
@@ -153,13 +155,13 @@ function createMailbox({ group, chunkCount, message }: Route) {
       expected.set(action, group.receive(shape(action.microbatch), rankOf(source), options));
     },
     /** Waits for the input of `action`; null if it has none. The caller owns it. */
-    receive(action: Action): Tensor | null {
+    receive(action: Action): X | null {
       const work = expected.get(action);
       expected.delete(action);
-      return work === undefined ? null : work.wait();
+      return work === undefined ? null : (work.wait() as X); // as its sender had it
     },
     /** Sends the result of `action` to the next virtual stage. Consumes x. */
-    send(action: Action, x: Tensor | null): void {
+    send(action: Action, x: X | null): void {
       const { target } = neighbours(action);
       if (x === null || !exists(target)) return;
       sent.push(group.send(x, rankOf(target), tagOf(action, target)));

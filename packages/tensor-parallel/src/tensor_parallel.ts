@@ -3,10 +3,9 @@
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup } from "@tessera/collectives";
-import type { Layer } from "@tessera/layers";
+import { defineLayer, type Layer, type Outside, type WeightShard } from "@tessera/layers";
 import type { TensorParallel, InputEmbedding } from "@tessera/layers/parallel";
-import { leaves, mapTensors, type Tree } from "@tessera/params";
-import type { ShardIndex } from "@tessera/mesh";
+import { leaves, mapTensors, type Placed, type Tree } from "@tessera/params";
 import { shardedTokens, replicatedTokens, type RegionComm } from "./region_comm.js";
 import { markTensorParallel } from "./mark_tensor_parallel.js";
 import { deferWeightGradients } from "./defer_weight_gradients.js";
@@ -21,7 +20,7 @@ export const sequenceParallel = (group: ProcessGroup): TensorParallel =>
   createTensorParallel(group, shardedTokens(group));
 
 function createTensorParallel(group: ProcessGroup, comm: RegionComm): TensorParallel {
-  const shard: ShardIndex = { index: group.rank, count: group.size };
+  const shard: WeightShard = { index: group.rank, count: group.size };
   return {
     weightShard: shard,
     tokenShard: comm.tokenShard,
@@ -33,7 +32,7 @@ function createTensorParallel(group: ProcessGroup, comm: RegionComm): TensorPara
 
 /** What a region saves for backward; with this rank's shard of x if the layer saves x. */
 type RegionSaved<S> = { readonly inside: S } & (
-  { readonly x: Tensor } | Readonly<Record<never, never>>
+  { readonly x: Placed<Outside> } | Readonly<Record<never, never>>
 );
 
 /**
@@ -58,10 +57,10 @@ const savesTensor = (tree: Tree, x: Tensor): boolean =>
  * gathered again in backward. The reduction of dx overlaps with the last weight gradients.
  */
 function wrapLayer<P extends Tree, S extends Tree>(
-  layer: Layer<P, S>,
+  layer: Layer<P, S, "replicated", "partial">,
   comm: RegionComm,
-): Layer<P, Tree> {
-  const region: Layer<P, RegionSaved<S>> = {
+): Layer<P, RegionSaved<S>> {
+  return defineLayer({
     spec: markTensorParallel<P>(layer.spec),
     forward(params, x, ctx) {
       const gathered = comm.gather(x).wait();
@@ -84,12 +83,14 @@ function wrapLayer<P extends Tree, S extends Tree>(
       deferred.flush();
       return sum.wait();
     },
-  };
-  return region;
+  });
 }
 
 /** What `layer` saved, with the full x. Consumes `saved`. */
-function regatherInput<S extends Tree>(saved: { x: Tensor; inside: S }, comm: RegionComm): S {
+function regatherInput<S extends Tree>(
+  saved: { readonly x: Placed<Outside>; readonly inside: S },
+  comm: RegionComm,
+): S {
   const gathered = comm.gather(saved.x).wait();
   const inside = replaceTensor(saved.inside, saved.x, gathered);
   saved.x.dispose();
@@ -99,7 +100,7 @@ function regatherInput<S extends Tree>(saved: { x: Tensor; inside: S }, comm: Re
 
 /** Reduces the partial sums of each rank's rows of the vocabulary. */
 const wrapEmbedding = <P extends Tree, S extends Tree>(
-  embedding: InputEmbedding<P, S>,
+  embedding: InputEmbedding<P, S, "partial">,
   comm: RegionComm,
 ): InputEmbedding<P, S> => ({
   spec: markTensorParallel<P>(embedding.spec),

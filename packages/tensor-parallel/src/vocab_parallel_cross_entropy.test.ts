@@ -5,7 +5,7 @@ import "@tensorflow/tfjs-backend-cpu";
 import { beforeAll, expect, test } from "@jest/globals";
 import { enableProdMode, memory, setBackend, tensor, type Tensor } from "@tensorflow/tfjs-core";
 import { singleGroup, type ProcessGroup } from "@tessera/collectives";
-import { disposeTree } from "@tessera/params";
+import { claim, disposeTree } from "@tessera/params";
 import {
   computeLossAndGradients,
   computeLoss,
@@ -50,7 +50,7 @@ function createShard(logitBytes: number | null, hasBias: boolean) {
   const shard: VocabularyShard = {
     group,
     firstToken: 0,
-    x: tensor(xs, [1, xs.length, 1]),
+    x: claim(tensor(xs, [1, xs.length, 1])),
     table: tensor(
       tokens.map((token) => token % 2),
       [VOCABULARY, 1],

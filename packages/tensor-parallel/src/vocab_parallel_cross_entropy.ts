@@ -29,14 +29,14 @@ import {
 } from "@tessera/kernels";
 import { MAX_SLICE_LOGIT_BYTES, storageOf } from "@tessera/kernels/memory";
 import type { Targets } from "@tessera/layers/parallel";
-import { accumulateGradient } from "@tessera/params";
+import { accumulateGradient, claim, type Placed } from "@tessera/params";
 
 /** All positions of a batch, and this rank's shard of the vocabulary. */
 export interface VocabularyShard {
   readonly group: ProcessGroup;
   /** The id of the shard's first token. */
   readonly firstToken: number;
-  readonly x: Tensor; // [batch, time, width]
+  readonly x: Placed<"replicated">; // [batch, time, width]
   readonly table: Tensor; // [local tokens, width]
   readonly bias: Tensor | undefined; // [local tokens]
   readonly targets: Targets;
@@ -55,8 +55,8 @@ interface Chunk {
 /** Calls `compute` for each chunk in order. Returns the sum of the losses. */
 function sumOverChunks(
   { x, table, targets, logitBytes = MAX_SLICE_LOGIT_BYTES }: VocabularyShard,
-  compute: (chunk: Chunk) => Tensor,
-): Tensor {
+  compute: (chunk: Chunk) => Placed<"invariant">,
+): Placed<"invariant"> {
   const [rows, width] = table.shape as [number, number];
   const positions = targets.ids.size;
   const chunks = Math.ceil(positions / Math.max(1, Math.floor(logitBytes / (4 * rows))));
@@ -74,7 +74,7 @@ function sumOverChunks(
     for (const tensor of Object.values(chunk)) tensor.dispose();
     total = addTerm(total, loss);
   }
-  return total!;
+  return claim(total!);
 }
 
 /**
@@ -95,7 +95,7 @@ function computeSoftmax(
     const losses = sub(add(rowMax, log(sumExp)), sum(targetLogits, 0)); // in nats
     const localRowMax = unstack(stats)[0]!;
     return {
-      loss: sum<Tensor>(mul(weights, losses)),
+      loss: claim<"invariant">(sum(mul(weights, losses))),
       factors: mul<Tensor>(weights, exp(sub(sub(localRowMax, rowMax), log(sumExp)))),
     };
   });
@@ -105,7 +105,7 @@ function computeSoftmax(
 }
 
 /** The weighted sum of the losses of all positions, in nats: a scalar, equal on all ranks. */
-export const computeLoss = (shard: VocabularyShard): Tensor =>
+export const computeLoss = (shard: VocabularyShard): Placed<"invariant"> =>
   sumOverChunks(shard, (chunk) => {
     const { exps, loss, factors } = computeSoftmax(shard, chunk);
     exps.dispose();
@@ -115,9 +115,9 @@ export const computeLoss = (shard: VocabularyShard): Tensor =>
 
 /** The loss, and the gradients with respect to this rank's shard and x. */
 export interface VocabularyShardGradients {
-  readonly loss: Tensor;
+  readonly loss: Placed<"invariant">;
   /** [batch, time, width]: this rank's term of a sum over ranks. */
-  readonly dx: Tensor;
+  readonly dx: Placed<"partial">;
   /** Computes the rest of the table's gradient [local tokens, width]. Called once. */
   readonly dTable: () => Tensor;
   /** [local tokens]; null without a bias. */
@@ -151,7 +151,7 @@ export function computeLossAndGradients(shard: VocabularyShard): VocabularyShard
     return loss;
   });
   rounded.dispose();
-  return { loss, dx, dTable: tableGradient.flush, dBias };
+  return { loss, dx: claim(dx), dTable: tableGradient.flush, dBias };
 }
 
 /** sum + term. Consumes both. */

@@ -3,13 +3,14 @@
 import { add, pad, slice, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup } from "@tessera/collectives";
 import { call, product } from "@tessera/kernels";
+import type { Outside } from "@tessera/layers";
 import {
   lmHeadSpec,
   type LmHead,
   type LmHeadOptions,
   type LmHeadParams,
 } from "@tessera/layers/parallel";
-import { vocabularyRange } from "@tessera/params";
+import { claim, vocabularyRange, type Placed, type Sharded } from "@tessera/params";
 import type { RegionComm } from "./region_comm.js";
 import { markTensorParallel } from "./mark_tensor_parallel.js";
 import { computeLossAndGradients, computeLoss } from "./vocab_parallel_cross_entropy.js";
@@ -26,7 +27,7 @@ export function vocabParallelHead(
     count: group.size,
   });
   /** Calls `use` with all tokens of x. */
-  const withFullInput = <R>(x: Tensor, use: (full: Tensor) => R): R => {
+  const withFullInput = <R>(x: Placed<Outside>, use: (full: Placed<"replicated">) => R): R => {
     const full = comm.gather(x).wait();
     const result = use(full);
     full.dispose();
@@ -50,7 +51,7 @@ export function vocabParallelHead(
       const local = withFullInput(x, (full) =>
         tidy(() => {
           const { y } = call(product, { x: full, weight: table }, { transpose: true });
-          return bias === undefined ? y : add<Tensor>(y, bias);
+          return claim<Sharded<"vocabulary">>(bias === undefined ? y : add<Tensor>(y, bias));
         }),
       );
       return gatherLogits(local, vocabulary, group);
@@ -59,7 +60,11 @@ export function vocabParallelHead(
 }
 
 /** This rank's logits [batch, time, local tokens] to all logits [batch, time, vocabulary]. Consumes `local`. */
-function gatherLogits(local: Tensor, vocabulary: number, group: ProcessGroup): Tensor {
+function gatherLogits(
+  local: Placed<Sharded<"vocabulary">>,
+  vocabulary: number,
+  group: ProcessGroup,
+): Placed<"invariant"> {
   const [batch, time, size] = local.shape as [number, number, number];
   // Padded to the shard of the first rank, which is the largest.
   const missing = vocabularyRange(vocabulary, { index: 0, count: group.size }).size - size;
@@ -70,5 +75,5 @@ function gatherLogits(local: Tensor, vocabulary: number, group: ProcessGroup): T
   padded.dispose();
   const logits = slice(all, [0, 0, 0], [batch, time, vocabulary]);
   all.dispose();
-  return logits;
+  return claim(logits); // they have no backward
 }

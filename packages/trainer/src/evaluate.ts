@@ -1,8 +1,8 @@
 // The mean loss over samples that training does not see.
 
 import type { Feed } from "@tessera/data";
-import { evalContext } from "@tessera/layers";
-import { disposeTree, type Tree } from "@tessera/params";
+import { evalContext, type Outside } from "@tessera/layers";
+import { disposeTree, type Placed, type Tree } from "@tessera/params";
 import { contextOf, type ModelChunk } from "@tessera/model";
 import { allReduceScalar, lossAxes, sampleShard } from "@tessera/parallel";
 import { executeForward, type ForwardChunk } from "@tessera/pipeline-parallel";
@@ -53,7 +53,7 @@ export function sumLosses<P extends Tree>(
     const rows = Math.min(evalBatch, feed.count - first);
     return rows > 0 ? { first, rows, isPast: false } : { first: 0, rows: 1, isPast: true };
   };
-  const runnable = (chunk: ModelChunk<P>): ForwardChunk => ({
+  const runnable = (chunk: ModelChunk<P>): ForwardChunk<Placed<Outside>> => ({
     forward(round, x) {
       const { first, rows, isPast } = batchOf(round);
       const read = feed.batch(first, rows);

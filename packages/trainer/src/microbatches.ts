@@ -3,9 +3,9 @@
 import { stack, sum, tidy, zeros, type Tensor } from "@tensorflow/tfjs-core";
 import type { BatchPlan } from "@tessera/config";
 import type { GradientReducer } from "@tessera/data-parallel";
-import { addAndDispose, type ForwardContext } from "@tessera/layers";
+import { addAndDispose, type ForwardContext, type Outside } from "@tessera/layers";
 import { noTensorParallel } from "@tessera/layers/parallel";
-import type { GradientSink, Tree } from "@tessera/params";
+import type { GradientSink, Placed, Tree } from "@tessera/params";
 import {
   contextOf,
   type ChunkSaved,
@@ -29,7 +29,7 @@ import type { TrainingState } from "./state.js";
 interface Saved {
   readonly record: ChunkSaved;
   /** The output of the last chunk, which becomes a loss in backward. */
-  readonly y: Tensor | null;
+  readonly y: Placed<Outside> | null;
 }
 
 export interface Pass<P extends Tree = Tree> {
@@ -56,7 +56,7 @@ export function runMicroBatches<P extends Tree>(plan: TrainingPlan<P>, pass: Pas
     chunk: ModelChunk<P>,
     microbatch: number,
     { record, y }: Saved,
-    dy: Tensor | null,
+    dy: Placed<Outside> | null,
     sink: GradientSink<P>,
   ) => {
     const { batch, ctx } = rows.get(microbatch);
@@ -75,7 +75,7 @@ export function runMicroBatches<P extends Tree>(plan: TrainingPlan<P>, pass: Pas
     return dx;
   };
 
-  const runnable = (chunk: ModelChunk<P>): PipelineChunk<Saved> => ({
+  const runnable = (chunk: ModelChunk<P>): PipelineChunk<Saved, Placed<Outside>> => ({
     forward(microbatch, x) {
       const { batch, ctx } = rows.get(microbatch);
       const [y, record] = chunk.forward(params, x ?? batch.ids, ctx);

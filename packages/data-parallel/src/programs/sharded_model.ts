@@ -22,7 +22,12 @@ import {
   tokenEmbedding,
   type ParamsOf,
 } from "@tessera/layers";
-import { identityWrapper, lmHead, type LayerWrapper } from "@tessera/layers/parallel";
+import {
+  identityWrapper,
+  lmHead,
+  noTensorParallel,
+  type LayerWrapper,
+} from "@tessera/layers/parallel";
 import {
   accumulate,
   disposeTree,
@@ -57,8 +62,8 @@ const square = { inFeatures: WIDTH, outFeatures: WIDTH, std: 1 };
 
 /** A model with every kind of module that a `LayerWrapper` wraps. */
 function createModel(wrapper: LayerWrapper) {
-  const embedding = wrapper.embedding(tokenEmbedding(vocabulary));
-  const layers = wrapper.sequence({
+  const embedding = wrapper.embedding(noTensorParallel.wrapEmbedding(tokenEmbedding(vocabulary)));
+  const layers = wrapper.stack({
     "0": linear(square),
     "1": residual(linear({ ...square, bias: false })),
     "2": linear(square),

@@ -12,7 +12,7 @@ import {
 } from "@tensorflow/tfjs-core";
 import type { Traffic, World } from "@tessera/collectives";
 import { sizeOf } from "@tessera/kernels/contract";
-import { evalContext, type Layer } from "@tessera/layers";
+import { defineLayer, evalContext, type Layer, type Outside } from "@tessera/layers";
 import { identityWrapper } from "@tessera/layers/parallel";
 import {
   accumulateGradient,
@@ -20,6 +20,7 @@ import {
   leaves,
   mapTree,
   sendGradient,
+  claim,
   type Gradient,
   type ShardLayout,
   type ParamSpec,
@@ -104,14 +105,15 @@ function sendGradients(
 }
 
 /** A layer whose backward sends those gradients, whatever its input. */
-const gradientLayer = (job: StrategyJob, rank: number, microbatch: number): Layer<Tree, Tree> => ({
-  spec: job.spec,
-  forward: (_params, x) => [x.clone(), {}],
-  backward(_params, _saved, dy, sink) {
-    sendGradients(sink, job, rank, microbatch);
-    return dy.clone();
-  },
-});
+const gradientLayer = (job: StrategyJob, rank: number, microbatch: number): Layer<Tree, Tree> =>
+  defineLayer({
+    spec: job.spec,
+    forward: (_params, x) => [x.clone(), {}],
+    backward(_params, _saved, dy, sink) {
+      sendGradients(sink, job, rank, microbatch);
+      return dy.clone();
+    },
+  });
 
 function run({ all: group }: World, job: StrategyJob): StrategyResult {
   const { stage, bucketBytes, shard, spec, shapes, microbatches } = job;
@@ -133,7 +135,7 @@ function run({ all: group }: World, job: StrategyJob): StrategyResult {
   const { sink, finish } = dataParallel.createReducer(local);
   const reductionsBefore = countReductions(group.traffic);
   const wrapper = stage === 3 ? fsdpWrapper(group, shard) : identityWrapper;
-  const dy = ones([1]);
+  const dy = claim<Outside>(ones([1]));
   for (let microbatch = 0; microbatch < microbatches; microbatch += 1) {
     const layer = wrapper.layer(gradientLayer(job, group.rank, microbatch));
     const isLast = microbatch === microbatches - 1;

@@ -9,7 +9,7 @@ import {
   type Tensor,
 } from "@tensorflow/tfjs-core";
 import type { World } from "@tessera/collectives";
-import { evalContext, linear, sequence, type AnyLayer } from "@tessera/layers";
+import { evalContext, linear, stack, type AnyLayer } from "@tessera/layers";
 import {
   accumulate,
   disposeTree,
@@ -94,7 +94,7 @@ function run(world: World, { kind, microbatches, chunks }: StageJob): StageResul
     const { start, size } = ranges[virtualStage]!;
     const names = Array.from({ length: size }, (__, i) => String(start + i));
     const block = linear({ inFeatures: WIDTH, outFeatures: WIDTH, std: 0.5 });
-    const layer: AnyLayer = sequence(Object.fromEntries(names.map((name) => [name, block])));
+    const layer: AnyLayer = stack(Object.fromEntries(names.map((name) => [name, block])));
     const params = materialize<Tree>(layer.spec, 7);
     const sums = accumulate(params);
     const [isFirst, isLast] = [virtualStage === 0, virtualStage === ranges.length - 1];

@@ -15,6 +15,7 @@ import {
 } from "@tensorflow/tfjs-core";
 import type { World } from "@tessera/collectives";
 import {
+  defineLayer,
   embedding,
   layerNorm,
   mlp,
@@ -68,11 +69,14 @@ const [VOCABULARY, WIDTH, BATCH, TIME] = [11, 4, 2, 6];
 const vocabulary = { vocabulary: VOCABULARY, width: WIDTH, std: 1 };
 
 /** A layer whose partial sums add up to x, and which does not save x. */
-const scaledIdentity = ({ weightShard: { count } }: TensorParallel): Layer<NoParams, NoParams> => ({
-  spec: {},
-  forward: (_params, x) => [mul(x, 1 / count), {}],
-  backward: (_params, _saved, dy) => mul(dy, 1 / count),
-});
+const scaledIdentity = ({
+  weightShard: { count },
+}: TensorParallel): Layer<NoParams, NoParams, "replicated", "partial"> =>
+  defineLayer({
+    spec: {},
+    forward: (_params, x) => [mul(x, 1 / count), {}],
+    backward: (_params, _saved, dy) => mul(dy, 1 / count),
+  });
 
 function createModel(tensorParallel: TensorParallel) {
   const ffn = mlp({
@@ -83,11 +87,11 @@ function createModel(tensorParallel: TensorParallel) {
     bias: true,
     shard: tensorParallel.weightShard,
   });
-  const layers = sequence({
-    norm: layerNorm(WIDTH),
-    mlp: residual(tensorParallel.wrap(ffn)),
-    identity: tensorParallel.wrap(scaledIdentity(tensorParallel)),
-  });
+  const layers = sequence(
+    ["norm", layerNorm(WIDTH)],
+    ["mlp", residual(tensorParallel.wrap(ffn))],
+    ["identity", tensorParallel.wrap(scaledIdentity(tensorParallel))],
+  );
   return {
     embedding: embedding({ ...vocabulary, positions: TIME }, tensorParallel),
     layers,

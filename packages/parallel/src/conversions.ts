@@ -1,0 +1,35 @@
+// Collectives as conversions between placements along one axis. The types of forward determine those of backward: each
+// conversion's gradient takes the way back through its dual.
+
+import type { ProcessGroup, Work } from "@tessera/collectives";
+import { claim, type Placed, type Sharded } from "@tessera/params";
+
+/** The conversions between placements along `Axis`. They borrow x. */
+export interface Conversions<Axis extends string> {
+  /** x as it is, where a region begins, in which each rank computes a part. Backward: `allReduce`. */
+  enter(x: Placed<"invariant", Axis>): Work<Placed<"replicated", Axis>>;
+  /** The sum of all ranks' terms. Backward: `enter`. */
+  allReduce(x: Placed<"partial", Axis>): Work<Placed<"invariant", Axis>>;
+  /** This rank's shard along dimension `at` of the sum of all ranks' terms. Backward: `allGather`. */
+  reduceScatter<Dim extends string>(
+    x: Placed<"partial", Axis>,
+    at: number,
+  ): Work<Placed<Sharded<Dim>, Axis>>;
+  /** The shards of all ranks, joined along dimension `at`. Backward: `reduceScatter`. */
+  allGather<Dim extends string>(
+    x: Placed<Sharded<Dim>, Axis>,
+    at: number,
+  ): Work<Placed<"replicated", Axis>>;
+}
+
+/** The conversions over the ranks of `group`, which lie along `Axis`. */
+export const conversions = <Axis extends string>(group: ProcessGroup): Conversions<Axis> => ({
+  enter(x) {
+    const clone = claim<"replicated", Axis>(x.clone());
+    return { done: true, wait: () => clone };
+  },
+  allReduce: (x) => group.allReduce(x) as Work<Placed<"invariant", Axis>>,
+  reduceScatter: <Dim extends string>(x: Placed<"partial", Axis>, at: number) =>
+    group.reduceScatter(x, at) as Work<Placed<Sharded<Dim>, Axis>>,
+  allGather: (x, at) => group.allGather(x, at) as Work<Placed<"replicated", Axis>>,
+});
