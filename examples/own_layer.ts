@@ -8,10 +8,12 @@ import { chooseBackend, defaultBackend } from "@tessera/engines";
 import { call, product } from "@tessera/kernels";
 import { addAndDispose, columns, defineLayer, evalContext, gelu, linear } from "@tessera/layers";
 import { residual, rows, sequence } from "@tessera/layers";
-import type { Layer, LinearParams, Outside, ParamsOf, WeightShard } from "@tessera/layers";
+import type { Layer, LinearParams, ParamsOf } from "@tessera/layers";
+import type { Outside, WeightShard } from "@tessera/layers/placement";
 import { noTensorParallel } from "@tessera/layers/parallel";
-import { accumulate, claim, disposeTree, leafAt, mapTensors, mapTree } from "@tessera/params";
-import { materialize, type ParamSpec, type Placement, type Tree } from "@tessera/params";
+import { accumulate, disposeTree, leafAt, mapTensors, mapTree } from "@tessera/params";
+import { materialize, type ParamSpec, type Tree } from "@tessera/params";
+import { type Placement, claim } from "@tessera/params/placement";
 import { tensorAxis, tensorParallel } from "@tessera/tensor-parallel";
 
 // 1. The layer: what its parameters are, two functions, and in its type the placements of x and y. `spec` says which

@@ -19,7 +19,7 @@ import { fromForward } from "@tessera/layers/autodiff";
 import type { TensorParallel } from "@tessera/layers/parallel";
 import { fullModel, transformer } from "@tessera/model";
 import type { Model, ModelFamily, TransformerParams } from "@tessera/model";
-import type { Sharded } from "@tessera/params";
+import type { Sharded } from "@tessera/params/placement";
 import { permutation, streamKey, uniformAt } from "@tessera/random";
 import { planRun, trainRun } from "@tessera/trainer";
 import { gatherFullState } from "@tessera/trainer/loop";

@@ -2,6 +2,7 @@
 
 import { zeros, type Tensor } from "@tensorflow/tfjs-core";
 import { accumulateGradient, resolveGradient, type Gradient } from "@tessera/params";
+import { claim, type Placed } from "@tessera/params/placement";
 import type { Bucket } from "./buckets.js";
 import { pack } from "./flat_buffer.js";
 
@@ -20,7 +21,7 @@ export interface BucketReducer {
  */
 export function createBucketReducer(
   buckets: readonly Bucket[],
-  reduce: (bucket: Bucket, flat: Tensor) => void,
+  reduce: (bucket: Bucket, flat: Placed<"partial", "data">) => void,
 ): BucketReducer {
   const bucketByPath = new Map(
     buckets.flatMap((bucket) => bucket.slots.map(({ path }) => [path, bucket] as const)),
@@ -36,7 +37,7 @@ export function createBucketReducer(
     const gradients = new Map(
       bucket.slots.map(({ path, shape }) => [path, sums.get(path) ?? zeros([...shape])]),
     );
-    const flat = pack(bucket, (path) => gradients.get(path)!);
+    const flat = claim<"partial", "data">(pack(bucket, (path) => gradients.get(path)!));
     for (const [path, gradient] of gradients) {
       sums.delete(path);
       gradient.dispose();

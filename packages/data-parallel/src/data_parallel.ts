@@ -1,16 +1,27 @@
 // A data-parallel strategy: which rank stores which parameters, gradients and optimizer state. Training calls it at
 // four points of a step, and is otherwise the same on one rank and on many.
 
-import type { Tensor } from "@tensorflow/tfjs-core";
 import type { GradientSink, ShardLayout, Tree, TreeOf } from "@tessera/params";
-import type { ParallelAxis } from "@tessera/parallel";
+import type { Placed, Sharded } from "@tessera/params/placement";
+import {
+  alreadyComplete,
+  type CompleteGradients,
+  type ParallelAxis,
+  type PartialGradients,
+} from "@tessera/parallel";
+
+/** What ranks have of a sum over all of them: the sum, or each its shard of the elements. */
+export type Reduced = Placed<"invariant" | Sharded<"elements">, "data">;
+
+/** Sums over data-parallel ranks, which other axes may have to complete. */
+export const gradientsOf = (sums: Tree): PartialGradients => sums as PartialGradients;
 
 /** Reduces the gradients of one step over ranks. */
 export interface GradientReducer<P extends Tree> {
   /** The sink of one backward pass; `isLast`: of the step's last one. */
   readonly sink: (isLast: boolean) => GradientSink<P>;
   /** This rank's optimizer shards of the sums over microbatches and ranks. The caller owns them. */
-  readonly finish: () => Tree;
+  readonly finish: () => PartialGradients;
 }
 
 /**
@@ -28,7 +39,10 @@ export interface DataParallel<P extends Tree> extends ParallelAxis {
    * The sum of squares of `gradients` over all ranks of the group: a scalar. Each leaf counts by `weight` of its path,
    * which is below one for parameters that are replicated along other axes.
    */
-  sumOfSquares(gradients: Tree, weight: (path: string) => number): Tensor;
+  sumOfSquares(
+    gradients: CompleteGradients,
+    weight: (path: string) => number,
+  ): Placed<"invariant", "data">;
   /** Full to local. Consumes `full`. */
   shardParams(full: P): P;
   /** Local to optimizer shards. Consumes `local`. */
@@ -47,6 +61,6 @@ export const dataAxis = (group: ParallelAxis["group"]) =>
     name: "data",
     group,
     batch: "samples",
-    completeGradients: (gradients: Tree) => gradients,
+    completeGradients: alreadyComplete,
     gather: (full: Tree) => full,
   }) as const;

@@ -20,6 +20,9 @@ import {
   type ParamSpec,
   type Tree,
 } from "@tessera/params";
+import { claim, type Placed, type Sharded } from "@tessera/params/placement";
+import { conversions } from "@tessera/parallel";
+import type { Reduced } from "./data_parallel.js";
 import { flattenPadded } from "./flat_buffer.js";
 
 /** The ranks that parameters are sharded over, and the tensor-parallel shard that all of them have. */
@@ -40,8 +43,12 @@ export function gather<P extends Tree>(
   shards: P,
   { group, shard }: FsdpGroup,
 ): PendingGather<P> {
-  const works = new Map<string, Work>();
-  for (const [path, leaf] of leaves<Tensor>(shards)) works.set(path, group.allGather(leaf, 0));
+  const convert = conversions<"data">(group);
+  const works = new Map<string, Work<Placed<"replicated", "data">>>();
+  for (const [path, leaf] of leaves<Tensor>(shards)) {
+    const own = claim<Sharded<"elements">, "data">(leaf);
+    works.set(path, convert.allGather(own, 0));
+  }
   const specs = new Map(leaves<ParamSpec>(spec));
   return {
     wait: () =>
@@ -60,14 +67,14 @@ export function gather<P extends Tree>(
 
 /** A gradient shard whose reduce-scatter is in flight. */
 interface ReducingGradient extends DeferredGradient {
-  readonly work: Work;
+  readonly work: Work<Reduced>;
 }
 
 /** The reduce-scatter that produces `gradient`; an already finished work if there is none. */
-export const workOf = (gradient: Gradient): Work =>
+export const workOf = (gradient: Gradient): Work<Reduced> =>
   "work" in gradient
     ? (gradient as ReducingGradient).work
-    : { done: true, wait: () => resolveGradient(gradient) };
+    : { done: true, wait: () => claim(resolveGradient(gradient)) };
 
 /** Reduce-scatters each gradient over `group`, and passes this rank's shard of the sum to `sink`. */
 export function reduceScatterSink<P extends Tree>(
@@ -75,11 +82,12 @@ export function reduceScatterSink<P extends Tree>(
   sink: GradientSink<P>,
   group: ProcessGroup,
 ): GradientSink<P> {
+  const convert = conversions<"data">(group);
   return createSink(params, (path, gradient) => {
     const full = resolveGradient(gradient);
-    const flat = flattenPadded(full, group.size);
+    const flat = claim<"partial", "data">(flattenPadded(full, group.size));
     full.dispose();
-    const work = group.reduceScatter(flat, 0);
+    const work = convert.reduceScatter<"elements">(flat, 0);
     flat.dispose();
     const reducing: ReducingGradient = {
       work,

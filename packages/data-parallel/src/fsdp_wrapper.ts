@@ -1,13 +1,8 @@
 // Full parameters around each call of a layer, prefetched one layer ahead: PyTorch's FSDP.
 
 import type { ProcessGroup } from "@tessera/collectives";
-import {
-  childContext,
-  defineLayer,
-  type AnyLayer,
-  type Layer,
-  type LayerBody,
-} from "@tessera/layers";
+import { childContext, defineLayer, type AnyLayer, type Layer } from "@tessera/layers";
+import type { LayerBody } from "@tessera/layers/placement";
 import type { InputEmbedding, LayerWrapper, LmHead } from "@tessera/layers/parallel";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import { disposeTree, type Tree } from "@tessera/params";

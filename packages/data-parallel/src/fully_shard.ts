@@ -15,7 +15,7 @@ import {
   type Tree,
   type TreeOf,
 } from "@tessera/params";
-import { dataAxis, type DataParallel } from "./data_parallel.js";
+import { dataAxis, gradientsOf, type DataParallel } from "./data_parallel.js";
 import { flattenPadded, takeShard } from "./flat_buffer.js";
 import { gather, workOf, type FsdpGroup } from "./fsdp_params.js";
 import { createPendingReductions } from "./pending_reductions.js";
@@ -49,7 +49,7 @@ export function fullyShard<P extends Tree>(
         },
         finish() {
           const sums = reductions.take();
-          return mapTensors(local, (leaf, path) => sums.get(path) ?? zerosLike(leaf));
+          return gradientsOf(mapTensors(local, (leaf, path) => sums.get(path) ?? zerosLike(leaf)));
         },
       };
     },

@@ -20,11 +20,12 @@ import {
   type TreeOf,
 } from "@tessera/params";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
+import { conversions } from "@tessera/parallel";
 import { planBuckets, type Bucket } from "./buckets.js";
 import { createBucketReducer } from "./bucket_reducer.js";
 import { pack, takeShard, unpack as unpackBucket } from "./flat_buffer.js";
 import { sumSquares } from "./sum_squares.js";
-import { dataAxis, type DataParallel, type GradientReducer } from "./data_parallel.js";
+import { dataAxis, gradientsOf, type DataParallel, type GradientReducer } from "./data_parallel.js";
 import { createPendingReductions } from "./pending_reductions.js";
 
 /** ZeRO stage and buckets. */
@@ -94,7 +95,7 @@ export function replicate<P extends Tree>(
 /** Sums over microbatches only. */
 function createLocalReducer<P extends Tree>(local: P): GradientReducer<P> {
   const { sink, take } = accumulate(local);
-  return { sink: () => sink, finish: take };
+  return { sink: () => sink, finish: () => gradientsOf(take()) };
 }
 
 interface GroupReducerOptions {
@@ -111,9 +112,11 @@ function createGroupReducer<P extends Tree>(
   { buckets, group, stage, unpack }: GroupReducerOptions,
 ): GradientReducer<P> {
   const isSharded = stage > 0;
+  const convert = conversions<"data">(group);
   const reductions = createPendingReductions();
   const reducer = createBucketReducer(buckets, ({ name }, flat) => {
-    reductions.add(name, isSharded ? group.reduceScatter(flat, 0) : group.allReduce(flat));
+    const work = isSharded ? convert.reduceScatter<"elements">(flat, 0) : convert.allReduce(flat);
+    reductions.add(name, work);
   });
   return {
     sink(isLast) {
@@ -124,7 +127,7 @@ function createGroupReducer<P extends Tree>(
     finish() {
       reducer.flush();
       const sums: FlatBuffers = Object.fromEntries(reductions.take());
-      return isSharded ? sums : unpack(sums);
+      return gradientsOf(isSharded ? sums : unpack(sums));
     },
   };
 }

@@ -15,8 +15,8 @@ import {
   type Layer,
   type LayerNormParams,
   type ParamsOf,
-  type WeightShard,
 } from "@tessera/layers";
+import type { WeightShard } from "@tessera/layers/placement";
 import type { TensorParallel } from "@tessera/layers/parallel";
 import type { Tree } from "@tessera/params";
 import type { GptConfig } from "./config.js";

@@ -1,13 +1,7 @@
 // The GPT family of models: a transformer whose parts follow from a `GptConfig`.
 
-import {
-  dropout,
-  embedding,
-  type EmbeddingParams,
-  type NoParams,
-  type TokenParams,
-} from "@tessera/layers";
-import type { LmHeadParams } from "@tessera/layers/parallel";
+import { dropout, embedding, type NoParams } from "@tessera/layers";
+import type { LmHeadParams, EmbeddingParams, TokenParams } from "@tessera/layers/parallel";
 import {
   fullModel,
   transformer,

@@ -3,9 +3,11 @@
 import { beforeAll, describe, expect, test } from "@jest/globals";
 import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, memory, setBackend, tensor, type Tensor } from "@tensorflow/tfjs-core";
-import { evalContext, type Outside } from "@tessera/layers";
+import { evalContext } from "@tessera/layers";
+import type { Outside } from "@tessera/layers/placement";
 import { modelStage } from "@tessera/model";
-import { accumulate, claim, disposeTree, leaves, materialize, type Placed } from "@tessera/params";
+import { accumulate, disposeTree, leaves, materialize } from "@tessera/params";
+import { type Placed, claim } from "@tessera/params/placement";
 import { gpt, gptConfig, gptModel, type GptConfig, type GptParams } from "./index.js";
 
 beforeAll(async () => {

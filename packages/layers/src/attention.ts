@@ -12,7 +12,8 @@ import {
 } from "@tessera/kernels";
 import type { AttentionAttributes, RandomSlice } from "@tessera/kernels/contract";
 import { UNSHARDED } from "@tessera/mesh";
-import { claim, disposeTree } from "@tessera/params";
+import { disposeTree } from "@tessera/params";
+import { claim, type Placed, type Sharded } from "@tessera/params/placement";
 import { addAndDispose, reshapeAndDispose } from "./and_dispose.js";
 import { childContext, rngKey, type ForwardContext } from "./forward_context.js";
 import { defineLayer, type Layer } from "./layer.js";
@@ -160,24 +161,17 @@ export function selfAttention(
     spec: { query: query.spec, keyValue: keyValue.spec, output: output.spec },
     forward(params, x, ctx) {
       const [batch, time] = x.shape as [number, number, number];
-      const [qFlat, querySaved] = query.forward(params.query, x, childContext(ctx, "query"));
-      const [kvFlat, keyValueSaved] = keyValue.forward(
-        params.keyValue,
-        x,
-        childContext(ctx, "keyValue"),
-      );
+      const inside = (name: string): ForwardContext => childContext(ctx, name);
+      const [qFlat, querySaved] = query.forward(params.query, x, inside("query"));
+      const [kvFlat, keyValueSaved] = keyValue.forward(params.keyValue, x, inside("keyValue"));
       const offsets = { firstPositions: ctx.cache?.lengths };
       const q = rotate(reshapeAndDispose(qFlat, [batch, time, -1, depth]), rotary, offsets);
       const kv = rotate(reshapeAndDispose(kvFlat, [batch, time, 2, -1, depth]), rotary, offsets);
       const attention = ctx.cache
         ? ctx.cache.attend(ctx.path, q, kv, scale)
         : call(causalAttention, { query: q, keyValue: kv, starts: ctx.starts }, attributes(q, ctx));
-      const merged = reshape(attention.y, [batch, time, -1]);
-      const [y, outputSaved] = output.forward(
-        params.output,
-        claim(merged),
-        childContext(ctx, "output"),
-      );
+      const merged = claim<Sharded<"heads">>(reshape(attention.y, [batch, time, -1]));
+      const [y, outputSaved] = output.forward(params.output, merged, inside("output"));
       merged.dispose();
       return [
         y,
@@ -193,14 +187,14 @@ export function selfAttention(
       const inputs = { ...owned, starts: ctx.starts };
       const { dQuery, dKeyValue } = call(causalAttentionGradient, inputs, attributes(q, ctx));
       disposeTree(owned);
-      const unrotate = (dx: Tensor): Tensor =>
-        reshapeAndDispose(rotate(dx, rotary, { inverse: true }), [batch, time, -1]);
-      const [dq, dkv] = [unrotate(dQuery), unrotate(dKeyValue)];
-      const dxQuery = query.backward(params.query, saved.query, claim(dq), sink.query, ctx);
+      const unrotate = <Dim extends string>(dx: Tensor): Placed<Sharded<Dim>> =>
+        claim(reshapeAndDispose(rotate(dx, rotary, { inverse: true }), [batch, time, -1]));
+      const [dq, dkv] = [unrotate<"heads">(dQuery), unrotate<"KV heads">(dKeyValue)];
+      const dxQuery = query.backward(params.query, saved.query, dq, sink.query, ctx);
       const dxKeyValue = keyValue.backward(
         params.keyValue,
         saved.keyValue,
-        claim(dkv),
+        dkv,
         sink.keyValue,
         ctx,
       );

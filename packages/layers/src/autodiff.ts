@@ -8,9 +8,9 @@ import {
   sendGradient,
   type Like,
   type ParamSpec,
-  type Placement,
   type Tree,
 } from "@tessera/params";
+import type { Placement } from "@tessera/params/placement";
 import type { ForwardContext } from "./forward_context.js";
 import type { Outside } from "./flow.js";
 import { defineLayer, type Layer } from "./layer.js";

@@ -1,7 +1,8 @@
 // Layers in a row, and layers in parallel.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
-import type { ParamSpec, Placement, Tree, TreeOf } from "@tessera/params";
+import type { ParamSpec, Tree, TreeOf } from "@tessera/params";
+import type { Placement } from "@tessera/params/placement";
 import { addAndDispose } from "./and_dispose.js";
 import type { InOf, Meets, Misfit, Outside, OutOf } from "./flow.js";
 import { childContext } from "./forward_context.js";

@@ -5,12 +5,12 @@ import { addEmbedGradient, call, embed, embedGradient, sumRows } from "@tessera/
 import type { VocabularyShard } from "@tessera/kernels/contract";
 import { UNSHARDED } from "@tessera/mesh";
 import {
-  claim,
   matrix,
   vocabularyPartition,
   vocabularyRange,
   type DeferredGradient,
 } from "@tessera/params";
+import { claim } from "@tessera/params/placement";
 import type { ForwardContext } from "./forward_context.js";
 import type { KvCacheView } from "./kv_cache.js";
 import type { WeightShard } from "./linear.js";

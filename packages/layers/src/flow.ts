@@ -1,6 +1,6 @@
 // Which layers fit together: the placements at both ends of each, and what the compiler says where they do not meet.
 
-import type { Placement, Sharded } from "@tessera/params";
+import type { Placement, Sharded } from "@tessera/params/placement";
 
 /** The key of a layer's placements in its type. At run time there is nothing at it. */
 export declare const flow: unique symbol;

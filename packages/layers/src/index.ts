@@ -5,18 +5,11 @@ export {
   type AttentionParams,
   type Rotary,
 } from "./attention.js";
-export { dropout, type TokenShard } from "./dropout.js";
-export {
-  embedding,
-  tokenEmbedding,
-  type EmbeddingOptions,
-  type EmbeddingParams,
-  type TokenParams,
-} from "./embedding.js";
-export type { Outside, Summed, Tokenwise } from "./flow.js";
+export { dropout } from "./dropout.js";
+export { embedding, tokenEmbedding, type EmbeddingOptions } from "./embedding.js";
 export { childContext, evalContext, rngKey, type ForwardContext } from "./forward_context.js";
 export { gelu } from "./gelu.js";
-export { parallel, sequence, stack, type LayerOf, type SequenceOf } from "./chain.js";
+export { parallel, sequence, stack } from "./chain.js";
 export {
   defineLayer,
   identity,
@@ -24,21 +17,12 @@ export {
   residual,
   type AnyLayer,
   type Layer,
-  type LayerBody,
   type NoParams,
   type ParamsOf,
   type SavedOf,
 } from "./layer.js";
 export { layerNorm, type LayerNormParams } from "./layer_norm.js";
-export {
-  columns,
-  linear,
-  rows,
-  type LinearOptions,
-  type LinearParams,
-  type Split,
-  type WeightShard,
-} from "./linear.js";
+export { columns, linear, rows, type LinearOptions, type LinearParams } from "./linear.js";
 export { mlp, type Activation, type MlpOptions } from "./mlp.js";
 export { rmsNorm, type RmsNormParams } from "./rms_norm.js";
 export { saveInput } from "./save_input.js";

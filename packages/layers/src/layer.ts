@@ -6,14 +6,12 @@
 import { add, type Tensor } from "@tensorflow/tfjs-core";
 import {
   disposeTree,
-  type GradientOf,
   type GradientSink,
   type Like,
   type ParamSpec,
-  type Placed,
-  type Placement,
   type Tree,
 } from "@tessera/params";
+import type { GradientOf, Placed, Placement } from "@tessera/params/placement";
 import type { ForwardContext } from "./forward_context.js";
 import type { Flow, flow, Outside, SameEnds } from "./flow.js";
 

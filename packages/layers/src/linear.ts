@@ -10,14 +10,8 @@ import {
   weightGradient,
 } from "@tessera/kernels";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
-import {
-  matrix,
-  vector,
-  type DeferredGradient,
-  type Partition,
-  type Placement,
-  type Sharded,
-} from "@tessera/params";
+import { matrix, vector, type DeferredGradient, type Partition } from "@tessera/params";
+import type { Placement, Sharded } from "@tessera/params/placement";
 import { reshapeAndDispose } from "./and_dispose.js";
 import type { flow, Outside } from "./flow.js";
 import { defineLayer, type Layer } from "./layer.js";

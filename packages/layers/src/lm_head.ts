@@ -4,18 +4,15 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 import { call, crossEntropy, crossEntropyGradient, product } from "@tessera/kernels";
 import { exponentialBytes } from "@tessera/kernels/memory";
 import {
-  claim,
   matrix,
   vector,
   vocabularyPartition,
-  type GradientOf,
   type GradientSink,
   type Like,
   type ParamSpec,
-  type Placed,
-  type Placement,
   type Tree,
 } from "@tessera/params";
+import { type GradientOf, type Placed, type Placement, claim } from "@tessera/params/placement";
 import { addAndDispose } from "./and_dispose.js";
 import type { Outside } from "./flow.js";
 import type { ForwardContext } from "./forward_context.js";

@@ -1,6 +1,6 @@
 // The MLP of a transformer block.
 
-import type { Sharded } from "@tessera/params";
+import type { Sharded } from "@tessera/params/placement";
 import { sequence } from "./chain.js";
 import { gelu } from "./gelu.js";
 import { columns, linear, rows, type WeightShard } from "./linear.js";

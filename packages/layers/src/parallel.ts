@@ -2,6 +2,7 @@
 // head.
 
 export { chainSegments, type Segment } from "./chain.js";
+export type { EmbeddingParams, TokenParams } from "./embedding.js";
 export { identityWrapper, type LayerWrapper } from "./layer_wrapper.js";
 export {
   lmHead,

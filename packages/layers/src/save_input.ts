@@ -1,7 +1,8 @@
 // Selective recomputation where it is nearly free: the output of an activation function is not saved for the linear
 // layer after it, but computed again from the activation function's input.
 
-import { disposeTree, type Placed, type Placement, type Tree } from "@tessera/params";
+import { disposeTree, type Tree } from "@tessera/params";
+import type { Placed, Placement } from "@tessera/params/placement";
 import { defineLayer, type Layer, type NoParams } from "./layer.js";
 import type { LinearParams, LinearSaved } from "./linear.js";
 

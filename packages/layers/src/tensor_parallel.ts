@@ -2,7 +2,8 @@
 // two ends; an implementation decides what is communicated there, and which shard this rank has.
 
 import { UNSHARDED } from "@tessera/mesh";
-import { claim, type Tree } from "@tessera/params";
+import { type Tree } from "@tessera/params";
+import { claim } from "@tessera/params/placement";
 import type { TokenShard } from "./dropout.js";
 import { defineLayer, type Layer, type LayerBody } from "./layer.js";
 import type { WeightShard } from "./linear.js";

@@ -11,17 +11,10 @@ import {
   linear,
   residual,
   sequence,
-  type Outside,
 } from "@tessera/layers";
-import {
-  accumulate,
-  claim,
-  disposeTree,
-  leaves,
-  materialize,
-  type ParamSpec,
-  type Placed,
-} from "@tessera/params";
+import type { Outside } from "@tessera/layers/placement";
+import { accumulate, disposeTree, leaves, materialize, type ParamSpec } from "@tessera/params";
+import { type Placed, claim } from "@tessera/params/placement";
 import { fullModel, modelStage, transformer, type Model, type TransformerParams } from "./index.js";
 
 beforeAll(async () => {

@@ -3,7 +3,8 @@
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { FloatStorage } from "@tessera/kernels/memory";
-import type { ForwardContext, Outside } from "@tessera/layers";
+import type { ForwardContext } from "@tessera/layers";
+import type { Outside } from "@tessera/layers/placement";
 import type {
   LayerWrapper,
   LossAndGradient,
@@ -11,7 +12,8 @@ import type {
   TensorParallel,
 } from "@tessera/layers/parallel";
 import type { Range } from "@tessera/mesh";
-import type { GradientSink, Like, ParamSpec, Placed, Tree } from "@tessera/params";
+import type { GradientSink, Like, ParamSpec, Tree } from "@tessera/params";
+import type { Placed } from "@tessera/params/placement";
 import type { Recomputation } from "./recomputation.js";
 
 /** The rows of one forward and backward: a microbatch. */

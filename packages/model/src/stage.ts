@@ -1,7 +1,8 @@
 // The layers of a model on one rank: the chunks of a pipeline stage, or all layers as one chunk.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
-import type { ForwardContext, Outside } from "@tessera/layers";
+import type { ForwardContext } from "@tessera/layers";
+import type { Outside } from "@tessera/layers/placement";
 import type { Range } from "@tessera/mesh";
 import {
   disposeTree,
@@ -9,9 +10,9 @@ import {
   type GradientSink,
   type Like,
   type ParamSpec,
-  type Placed,
   type Tree,
 } from "@tessera/params";
+import type { Placed } from "@tessera/params/placement";
 import {
   contextOf,
   type Model,

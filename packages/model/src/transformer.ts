@@ -3,14 +3,8 @@
 
 import { call, convert } from "@tessera/kernels";
 import type { FloatStorage } from "@tessera/kernels/memory";
-import {
-  childContext,
-  stack,
-  type Layer,
-  type NoParams,
-  type Outside,
-  type TokenParams,
-} from "@tessera/layers";
+import { childContext, stack, type Layer, type NoParams } from "@tessera/layers";
+import type { Outside } from "@tessera/layers/placement";
 import {
   identityWrapper,
   noTensorParallel,
@@ -18,16 +12,11 @@ import {
   type LmHead,
   type LmHeadParams,
   type TensorParallel,
+  type TokenParams,
 } from "@tessera/layers/parallel";
 import type { Range } from "@tessera/mesh";
-import {
-  claim,
-  type GradientSink,
-  type Like,
-  type ParamSpec,
-  type Placed,
-  type Tree,
-} from "@tessera/params";
+import { type GradientSink, type Like, type ParamSpec, type Tree } from "@tessera/params";
+import { type Placed, claim } from "@tessera/params/placement";
 import type { Model, ModelChunk, ModelHead, ModelOptions } from "./model.js";
 import { stackBlocks, type Recomputation } from "./recomputation.js";
 

@@ -3,7 +3,19 @@
 
 import type { ProcessGroup } from "@tessera/collectives";
 import type { ShardIndex } from "@tessera/mesh";
-import type { Tree } from "@tessera/params";
+import type { Tree, TreeOf } from "@tessera/params";
+import type { Placed } from "@tessera/params/placement";
+
+/** Gradients of which some are terms of sums over ranks of the run. */
+export type PartialGradients = TreeOf<Placed<"partial", "run">>;
+/** Gradients that are the same, or have the same shards, whatever the layout of the run. */
+export type CompleteGradients = TreeOf<Placed<"invariant", "run">>;
+/** Gradients that are complete along one axis: "this" one. */
+export type CompleteAlongThis = TreeOf<Placed<"invariant", "this">>;
+
+/** `gradients`, of which the caller says that this axis has nothing to add up. */
+export const alreadyComplete = (gradients: Tree): CompleteAlongThis =>
+  gradients as CompleteAlongThis;
 
 /** One rank along a parallel axis. */
 export interface ParallelAxis {
@@ -20,7 +32,7 @@ export interface ParallelAxis {
    * All-reduces those gradients that are partial sums along this axis. `gradients` has the shape of the parameters, or
    * is flat buckets under the path of their first parameter. Consumes `gradients`.
    */
-  completeGradients(gradients: Tree): Tree;
+  completeGradients(gradients: Tree): CompleteAlongThis;
   /** Which replica of the parameter at `path` this rank has, of those along this axis. */
   replica(path: string): ShardIndex;
   /**
@@ -35,7 +47,7 @@ export const replicatedAxis = (name: string, group: ProcessGroup): ParallelAxis 
   name,
   group,
   batch: "same",
-  completeGradients: (gradients) => gradients,
+  completeGradients: alreadyComplete,
   replica: () => ({ index: group.rank, count: group.size }),
   gather: (shard) => shard,
 });

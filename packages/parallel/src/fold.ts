@@ -4,7 +4,8 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 import type { ReduceOp } from "@tessera/collectives";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import type { Tree } from "@tessera/params";
-import type { ParallelAxis } from "./axis.js";
+import { claim, type Placed } from "@tessera/params/placement";
+import type { CompleteGradients, ParallelAxis, PartialGradients } from "./axis.js";
 
 type Axes = readonly ParallelAxis[];
 
@@ -29,8 +30,11 @@ export const lossAxes = (axes: Axes): Axes => axes.filter(({ batch }) => batch !
 export const isFirstRank = (axes: Axes): boolean => rankAmong(axes).index === 0;
 
 /** All-reduces those gradients that are partial sums along any of `axes`. Consumes `gradients`. */
-export const completeGradients = (axes: Axes, gradients: Tree): Tree =>
-  axes.reduceRight((sums, axis) => axis.completeGradients(sums), gradients);
+export const completeGradients = (axes: Axes, gradients: PartialGradients): CompleteGradients =>
+  axes.reduceRight<Tree>(
+    (sums, axis) => axis.completeGradients(sums),
+    gradients,
+  ) as CompleteGradients;
 
 /** How many ranks of `axes` have the same part of the parameter at `path`. */
 export const replicaCount = (axes: Axes, path: string): number =>
@@ -40,13 +44,18 @@ export const replicaCount = (axes: Axes, path: string): number =>
   );
 
 /** All-reduces x over the ranks of all `axes`, without reading it back. Consumes x. */
-export const allReduceOver = (axes: Axes, x: Tensor, op: ReduceOp = "sum"): Tensor =>
-  axes.reduceRight((partial, { group }) => {
-    if (group.size === 1) return partial;
-    const total = group.allReduce(partial, op).wait();
-    partial.dispose();
-    return total;
-  }, x);
+export const allReduceOver = (
+  axes: Axes,
+  x: Placed<"partial", "run">,
+): Placed<"invariant", "run"> =>
+  claim(
+    axes.reduceRight<Tensor>((partial, { group }) => {
+      if (group.size === 1) return partial;
+      const total = group.allReduce(partial).wait();
+      partial.dispose();
+      return total;
+    }, x),
+  );
 
 /** All-reduces a number over the ranks of all `axes`, in fp32. All of them must call it. */
 export const allReduceScalar = (axes: Axes, value: number, op: ReduceOp = "sum"): number =>

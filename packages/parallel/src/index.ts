@@ -1,4 +1,11 @@
-export { replicatedAxis, type ParallelAxis } from "./axis.js";
+export {
+  alreadyComplete,
+  replicatedAxis,
+  type CompleteAlongThis,
+  type CompleteGradients,
+  type ParallelAxis,
+  type PartialGradients,
+} from "./axis.js";
 export { conversions, type Conversions } from "./conversions.js";
 export {
   allReduceOver,

@@ -3,6 +3,7 @@
 import "@tensorflow/tfjs-backend-cpu";
 import { beforeAll, expect, test } from "@jest/globals";
 import { enableProdMode, memory, scalar, setBackend } from "@tensorflow/tfjs-core";
+import { claim } from "@tessera/params/placement";
 import { singleGroup, type ProcessGroup } from "@tessera/collectives";
 import {
   allReduceOver,
@@ -75,7 +76,7 @@ test("reductions include every axis, and leak nothing", () => {
   expect(allReduceScalar(axes, 2)).toBe(240);
   expect(allReduceScalar(axes, 2, "max")).toBe(2);
   expect([true, false].map((here) => anyRank(axes, here))).toEqual([true, false]);
-  const x = scalar(7);
+  const x = claim<"partial", "run">(scalar(7));
   expect(allReduceOver([replicatedAxis("data", singleGroup())], x)).toBe(x);
   x.dispose();
   expect(memory().numTensors).toBe(before);

@@ -6,7 +6,6 @@ export {
   type Gradient,
 } from "./gradient.js";
 export { replicaCount, vocabularyPartition, vocabularyRange, type Partition } from "./partition.js";
-export { claim, type GradientOf, type Placed, type Placement, type Sharded } from "./placement.js";
 export {
   clipRange,
   shardLayout,

@@ -1,4 +1,4 @@
-// What a tensor is across the ranks of a parallel axis. The compiler checks it; at run time there is nothing of it.
+// `@tessera/params/placement`: what a tensor is across the ranks of a parallel axis. The compiler checks it; at run time there is nothing of it.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 
@@ -22,7 +22,7 @@ declare const placement: unique symbol;
 
 /** A tensor with placement `P` along `Axis`. A plain tensor is none: `claim` says what it is. */
 export interface Placed<P extends Placement, Axis extends string = "tensor"> extends Tensor {
-  readonly [placement]: { readonly [A in Axis]: P };
+  readonly [placement]: Readonly<Record<Axis, P>>;
 }
 
 /**

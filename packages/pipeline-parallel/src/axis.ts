@@ -5,7 +5,6 @@ import type { ProcessGroup } from "@tessera/collectives";
 import {
   leafAt,
   leaves,
-  mapTensors,
   mapTree,
   mergeTrees,
   type ParamSpec,
@@ -13,7 +12,8 @@ import {
   type TreeOf,
 } from "@tessera/params";
 import { UNSHARDED } from "@tessera/mesh";
-import type { ParallelAxis } from "@tessera/parallel";
+import { claim, type Placed } from "@tessera/params/placement";
+import { alreadyComplete, conversions, type ParallelAxis } from "@tessera/parallel";
 import type { PipelineSchedule } from "./action.js";
 import { createSchedules, type ScheduleKind } from "./schedules.js";
 
@@ -59,10 +59,12 @@ export function pipelineAxis(options: PipelineOptions): PipelineAxis {
     schedule: (microbatches) => schedules(microbatches)[group.rank]!,
     replica: (path) => (isTied(path) ? { index: group.rank === 0 ? 0 : 1, count: 2 } : UNSHARDED),
     completeGradients(gradients) {
-      if (endsGroup === null) return gradients;
-      return mapTensors(gradients, (leaf, path) => {
-        if (!isTied(path)) return leaf;
-        const sum = endsGroup.allReduce(leaf).wait();
+      if (endsGroup === null) return alreadyComplete(gradients);
+      const convert = conversions<"this">(endsGroup);
+      return mapTree(gradients, (leaf: Tensor, path): Placed<"invariant", "this"> => {
+        if (!isTied(path)) return claim(leaf);
+        const term = claim<"partial", "this">(leaf);
+        const sum = convert.allReduce(term).wait();
         leaf.dispose();
         return sum;
       });

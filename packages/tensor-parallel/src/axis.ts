@@ -7,13 +7,15 @@ import {
   disposeTree,
   leafAt,
   leaves,
-  mapTensors,
+  mapTree,
   replicaCount,
+  type Leaf,
   type Like,
   type ParamSpec,
   type Tree,
 } from "@tessera/params";
-import type { ParallelAxis } from "@tessera/parallel";
+import { claim, type Placed, type Placement, type Sharded } from "@tessera/params/placement";
+import { alreadyComplete, conversions, type ParallelAxis } from "@tessera/parallel";
 import { unshardParams } from "./shard_params.js";
 
 /**
@@ -41,11 +43,14 @@ export function tensorAxis<P extends Tree>(
     batch: "same",
     replica: (path) => ({ index: group.rank % replicas(path), count: replicas(path) }),
     completeGradients(gradients) {
-      if (group.size === 1) return gradients;
-      const reduced = allReduceLeaves(group, gradients, isUnshardedTerm);
-      return mapTensors(reduced, (leaf, path) =>
-        isTerm(path) && !isUnshardedTerm(path) ? reduceReplicas(group, replicas(path), leaf) : leaf,
-      );
+      if (group.size === 1) return alreadyComplete(gradients);
+      const sums = allReduceLeaves(group, gradients, isUnshardedTerm);
+      return mapTree(gradients, (leaf: Tensor, path) => {
+        const sum = sums.get(path);
+        if (sum !== undefined) leaf.dispose();
+        else if (isTerm(path)) return reduceReplicas(group, replicas(path), leaf);
+        return sum ?? claim<"invariant", "this">(leaf);
+      });
     },
     gather(shard) {
       const full = unshardParams(shard as P, spec, group);
@@ -55,44 +60,58 @@ export function tensorAxis<P extends Tree>(
   };
 }
 
-/** `tree` with the leaves that `isReduced` selects summed over all ranks, in one all-reduce. Consumes `tree`. */
+/** Those leaves of `tree` that `isTerm` selects, summed over all ranks in one all-reduce, by path. Borrows `tree`. */
 function allReduceLeaves(
   group: ProcessGroup,
   tree: Tree,
-  isReduced: (path: string) => boolean,
-): Tree {
-  const terms = leaves<Tensor>(tree).filter(([path]) => isReduced(path));
-  if (terms.length === 0) return tree;
-  const flat = tidy(() => concat(terms.map(([, leaf]) => reshape(leaf, [-1]))));
-  const total = group.allReduce(flat).wait();
+  isTerm: (path: string) => boolean,
+): ReadonlyMap<string, Placed<"invariant", "this">> {
+  const terms = leaves<Tensor>(tree).filter(([path]) => isTerm(path));
+  if (terms.length === 0) return new Map();
+  const flat = claim<"partial", "this">(
+    tidy(() => concat(terms.map(([, leaf]) => reshape(leaf, [-1])))),
+  );
+  const total = conversions<"this">(group).allReduce(flat).wait();
   flat.dispose();
-  const sums = new Map<string, Tensor>();
-  let offset = 0;
-  for (const [path, { shape, size }] of terms) {
-    const start = offset;
-    sums.set(
-      path,
-      tidy(() => reshape(slice(total, [start], [size]), shape)),
-    );
-    offset += size;
-  }
+  const sums = unflatten(total, terms);
   total.dispose();
-  return mapTensors(tree, (leaf, path) => {
-    const sum = sums.get(path);
-    if (sum !== undefined) leaf.dispose();
-    return sum ?? leaf;
-  });
+  return sums;
+}
+
+/** Consecutive parts of `flat`, with the paths and shapes of `like`. Borrows `flat`. */
+function unflatten<P extends Placement>(
+  flat: Placed<P, "this">,
+  like: readonly Leaf<Tensor>[],
+): Map<string, Placed<P, "this">> {
+  let offset = 0;
+  return new Map(
+    like.map(([path, { shape, size }]) => {
+      const start = offset;
+      offset += size;
+      return [path, claim<P, "this">(tidy(() => reshape(slice(flat, [start], [size]), shape)))];
+    }),
+  );
 }
 
 /** The sum of `leaf` over the `count` neighbouring ranks that hold replicas of it. Consumes `leaf`. */
-function reduceReplicas(group: ProcessGroup, count: number, leaf: Tensor): Tensor {
-  const row = reshape(leaf, [1, ...leaf.shape]);
-  const all = group.allGather(row, 0).wait();
+function reduceReplicas(
+  group: ProcessGroup,
+  count: number,
+  leaf: Tensor,
+): Placed<"invariant", "this"> {
+  const row = claim<Sharded<"ranks">, "this">(reshape(leaf, [1, ...leaf.shape]));
+  const all = conversions<"this">(group).allGather(row, 0).wait();
   const first = Math.floor(group.rank / count) * count;
-  const total = tidy(() => {
-    const start = all.shape.map((_, dim) => (dim === 0 ? first : 0));
-    return sum<Tensor>(slice(all, start, [count, ...leaf.shape]), 0);
-  });
+  const total = sumRange(all, first, count);
   for (const x of [leaf, row, all]) x.dispose();
   return total;
 }
+
+/** The sum of `count` rows of `all`, which has a row of each rank, from row `first`. */
+const sumRange = (all: Placed<"replicated", "this">, first: number, count: number) =>
+  tidy(() => {
+    const start = all.shape.map((_, dim) => (dim === 0 ? first : 0));
+    return claim<"invariant", "this">(
+      sum<Tensor>(slice(all, start, [count, ...all.shape.slice(1)]), 0),
+    );
+  });

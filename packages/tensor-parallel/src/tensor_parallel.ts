@@ -3,9 +3,11 @@
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup } from "@tessera/collectives";
-import { defineLayer, type Layer, type Outside, type WeightShard } from "@tessera/layers";
+import { defineLayer, type Layer } from "@tessera/layers";
+import type { Outside, WeightShard } from "@tessera/layers/placement";
 import type { TensorParallel, InputEmbedding } from "@tessera/layers/parallel";
-import { leaves, mapTensors, type Placed, type Tree } from "@tessera/params";
+import { leaves, mapTensors, type Tree } from "@tessera/params";
+import type { Placed } from "@tessera/params/placement";
 import { shardedTokens, replicatedTokens, type RegionComm } from "./region_comm.js";
 import { markTensorParallel } from "./mark_tensor_parallel.js";
 import { deferWeightGradients } from "./defer_weight_gradients.js";

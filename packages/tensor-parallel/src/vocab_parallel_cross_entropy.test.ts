@@ -5,7 +5,8 @@ import "@tensorflow/tfjs-backend-cpu";
 import { beforeAll, expect, test } from "@jest/globals";
 import { enableProdMode, memory, setBackend, tensor, type Tensor } from "@tensorflow/tfjs-core";
 import { singleGroup, type ProcessGroup } from "@tessera/collectives";
-import { claim, disposeTree } from "@tessera/params";
+import { disposeTree } from "@tessera/params";
+import { claim } from "@tessera/params/placement";
 import {
   computeLossAndGradients,
   computeLoss,

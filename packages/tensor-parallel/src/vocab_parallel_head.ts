@@ -3,14 +3,15 @@
 import { add, pad, slice, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup } from "@tessera/collectives";
 import { call, product } from "@tessera/kernels";
-import type { Outside } from "@tessera/layers";
+import type { Outside } from "@tessera/layers/placement";
 import {
   lmHeadSpec,
   type LmHead,
   type LmHeadOptions,
   type LmHeadParams,
 } from "@tessera/layers/parallel";
-import { claim, vocabularyRange, type Placed, type Sharded } from "@tessera/params";
+import { vocabularyRange } from "@tessera/params";
+import { type Placed, type Sharded, claim } from "@tessera/params/placement";
 import type { RegionComm } from "./region_comm.js";
 import { markTensorParallel } from "./mark_tensor_parallel.js";
 import { computeLossAndGradients, computeLoss } from "./vocab_parallel_cross_entropy.js";

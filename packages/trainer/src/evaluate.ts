@@ -1,8 +1,10 @@
 // The mean loss over samples that training does not see.
 
 import type { Feed } from "@tessera/data";
-import { evalContext, type Outside } from "@tessera/layers";
-import { disposeTree, type Placed, type Tree } from "@tessera/params";
+import { evalContext } from "@tessera/layers";
+import type { Outside } from "@tessera/layers/placement";
+import { disposeTree, type Tree } from "@tessera/params";
+import type { Placed } from "@tessera/params/placement";
 import { contextOf, type ModelChunk } from "@tessera/model";
 import { allReduceScalar, lossAxes, sampleShard } from "@tessera/parallel";
 import { executeForward, type ForwardChunk } from "@tessera/pipeline-parallel";

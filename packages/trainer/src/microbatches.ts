@@ -3,9 +3,11 @@
 import { stack, sum, tidy, zeros, type Tensor } from "@tensorflow/tfjs-core";
 import type { BatchPlan } from "@tessera/config";
 import type { GradientReducer } from "@tessera/data-parallel";
-import { addAndDispose, type ForwardContext, type Outside } from "@tessera/layers";
+import { addAndDispose, type ForwardContext } from "@tessera/layers";
+import type { Outside } from "@tessera/layers/placement";
 import { noTensorParallel } from "@tessera/layers/parallel";
-import type { GradientSink, Placed, Tree } from "@tessera/params";
+import type { GradientSink, Tree } from "@tessera/params";
+import { claim, type Placed } from "@tessera/params/placement";
 import {
   contextOf,
   type ChunkSaved,
@@ -44,7 +46,10 @@ export interface Pass<P extends Tree = Tree> {
  * Runs forward and backward of all microbatches; gradients go to the reducer. Returns this rank's weighted losses
  * and weights, summed [2]: zeros where the model does not end here.
  */
-export function runMicroBatches<P extends Tree>(plan: TrainingPlan<P>, pass: Pass<P>): Tensor {
+export function runMicroBatches<P extends Tree>(
+  plan: TrainingPlan<P>,
+  pass: Pass<P>,
+): Placed<"partial", "run"> {
   const { model, pipeline } = plan;
   const { params } = pass.state;
   const schedule = pipeline.schedule(pass.batch.accumulation);
@@ -96,7 +101,7 @@ export function runMicroBatches<P extends Tree>(plan: TrainingPlan<P>, pass: Pas
 
   const message = messageOf(model, () => pass.batch.microBatch, plan.train.length);
   execute({ chunks: model.chunks.map(runnable), group: pipeline.group, message }, schedule);
-  return sums;
+  return claim(sums);
 }
 
 /** What stages of `model` send each other of sequences of `length` tokens. */

@@ -3,6 +3,7 @@
 import { div, maximum, sqrt, tidy, unstack, type Tensor } from "@tensorflow/tfjs-core";
 import type { BatchPlan } from "@tessera/config";
 import type { Tree } from "@tessera/params";
+import { claim, type Placed } from "@tessera/params/placement";
 import { clipFactor, initialLossScale, nextLossScale } from "@tessera/optim";
 import { createSchedule } from "@tessera/optim/schedules";
 import { allReduceOver, completeGradients, lossAxes, replicaCount } from "@tessera/parallel";
@@ -85,8 +86,12 @@ const otherAxes = ({ axes, dataParallel }: TrainingPlan) =>
 const MIN_WEIGHT = 2 ** -100;
 
 /** From sums over tokens to means over those that count. Nothing is read back. Consumes `sums` and `squares`. */
-function perToken(plan: TrainingPlan, sums: Tensor, squares: Tensor) {
-  const total = allReduceOver(otherAxes(plan), squares);
+function perToken(
+  plan: TrainingPlan,
+  sums: Placed<"invariant", "run">,
+  squares: Placed<"invariant", "data">,
+) {
+  const total = allReduceOver(otherAxes(plan), claim(squares));
   const means = tidy(() => {
     const [nats, weight] = unstack(sums) as [Tensor, Tensor];
     const counted = maximum(weight, MIN_WEIGHT);

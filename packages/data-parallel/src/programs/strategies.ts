@@ -12,7 +12,8 @@ import {
 } from "@tensorflow/tfjs-core";
 import type { Traffic, World } from "@tessera/collectives";
 import { sizeOf } from "@tessera/kernels/contract";
-import { defineLayer, evalContext, type Layer, type Outside } from "@tessera/layers";
+import { defineLayer, evalContext, type Layer } from "@tessera/layers";
+import type { Outside } from "@tessera/layers/placement";
 import { identityWrapper } from "@tessera/layers/parallel";
 import {
   accumulateGradient,
@@ -20,7 +21,6 @@ import {
   leaves,
   mapTree,
   sendGradient,
-  claim,
   type Gradient,
   type ShardLayout,
   type ParamSpec,
@@ -28,6 +28,8 @@ import {
   type Tree,
   type TreeOf,
 } from "@tessera/params";
+import { completeGradients } from "@tessera/parallel";
+import { claim } from "@tessera/params/placement";
 import type { ShardIndex } from "@tessera/mesh";
 import { fullyShard, replicate, fsdpWrapper, type DataParallel } from "../index.js";
 
@@ -142,7 +144,7 @@ function run({ all: group }: World, job: StrategyJob): StrategyResult {
     layer.backward(local, {}, dy, sink(isLast), evalContext).dispose();
   }
   dy.dispose();
-  const gradients = finish();
+  const gradients = completeGradients([], finish()); // no other axes
   const reductions = countReductions(group.traffic) - reductionsBefore;
   const sums = dataParallel.gatherFromOptimizer(gradients);
   const squares = [1, 0.25].map((weight) => dataParallel.sumOfSquares(gradients, () => weight));

@@ -22,12 +22,16 @@ import {
   residual,
   sequence,
   evalContext,
-  type EmbeddingParams,
   type Layer,
   type NoParams,
   type ParamsOf,
 } from "@tessera/layers";
-import { noTensorParallel, type TensorParallel, type LmHeadParams } from "@tessera/layers/parallel";
+import {
+  noTensorParallel,
+  type TensorParallel,
+  type LmHeadParams,
+  type EmbeddingParams,
+} from "@tessera/layers/parallel";
 import {
   accumulate,
   disposeTree,
@@ -174,7 +178,8 @@ export async function main({ all: group }: World): Promise<Comparison> {
     const axis = tensorAxis(spec, tensorParallel, group);
     const local = shardParams(initialize(), spec, tensorParallel.weightShard);
     const result = runModel(model, local);
-    const gradients = axis.completeGradients(result.gradients) as Params;
+    const completed: Tree = axis.completeGradients(result.gradients);
+    const gradients = completed as Params;
     const full = unshardParams(gradients, spec, group);
     for (const tree of [local, gradients]) disposeTree(tree);
     return { ...result, gradients: takeValues(full) };

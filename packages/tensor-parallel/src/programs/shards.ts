@@ -6,6 +6,7 @@ import { enableProdMode, fill, memory, setBackend, type Tensor } from "@tensorfl
 import type { World } from "@tessera/collectives";
 import {
   disposeTree,
+  leafAt,
   leaves,
   mapTensors,
   materialize,
@@ -13,6 +14,7 @@ import {
   vector,
   vocabularyPartition,
   type ParamSpec,
+  type Tree,
 } from "@tessera/params";
 import { shardParams, tensorParallel, tensorAxis, unshardParams } from "../index.js";
 
@@ -59,18 +61,18 @@ export async function main(world: World): Promise<ShardResult> {
   const full = valuesOf(params);
   const local = shardParams(params, spec, parallel.weightShard);
   const gathered = unshardParams(local, spec, world.all);
-  const completed = axis.completeGradients(
+  const completed: Tree = axis.completeGradients(
     mapTensors(local, (leaf) => fill(leaf.shape, 10 ** world.rank)),
-  ) as Params;
+  );
   const { gain } = spec;
   const unshardedAxis = tensorAxis<Pick<Params, "gain">>({ gain }, parallel, world.all);
-  const untouched = unshardedAxis.completeGradients({ gain: fill([5], 3) }) as Pick<Params, "gain">;
+  const untouched: Tree = unshardedAxis.completeGradients({ gain: fill([5], 3) });
   const result = {
     full,
     shapes: Object.fromEntries(leaves<Tensor>(local).map(([path, { shape }]) => [path, shape])),
     gathered: valuesOf(gathered),
-    completed: valuesOf(completed),
-    untouched: [...untouched.gain.dataSync()],
+    completed: valuesOf(completed as Params),
+    untouched: [...leafAt<Tensor>(untouched, "gain")!.dataSync()],
     weights: Object.fromEntries(
       leaves<Tensor>(local).map(([path]) => [path, 1 / axis.replica(path).count]),
     ),

@@ -1,0 +1,7 @@
+// `@tessera/layers/placement`: the types by which layers fit together, or do not.
+
+export type { LayerOf, SequenceOf } from "./chain.js";
+export type { TokenShard } from "./dropout.js";
+export type { InOf, Misfit, Outside, OutOf, Summed, Tokenwise } from "./flow.js";
+export type { LayerBody } from "./layer.js";
+export type { Split, WeightShard } from "./linear.js";
