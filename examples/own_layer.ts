@@ -20,16 +20,17 @@ import { tensorAxis, tensorParallel } from "@tessera/tensor-parallel";
 // dimension of a parameter tensor-parallel ranks partition; they hold their shards of it, and the same code runs on a
 // shard.
 
-type LoraParams<N extends Tree> = { readonly frozen: LinearParams; readonly narrow: N };
+type Narrow = { readonly down: LinearParams; readonly up: LinearParams };
+type LoraParams = { readonly frozen: LinearParams; readonly narrow: Narrow };
 
 /**
  * y = x W + b + x A B, where A [in, rank] and B [rank, out], which are `narrow`, learn. Both ways take x and return y
  * with the same placements over ranks, `In` and `Out`; so has the layer.
  */
-function lora<N extends Tree, S extends Tree, In extends Placement, Out extends Placement>(
+function lora<S extends Tree, In extends Placement, Out extends Placement>(
   frozen: Layer<LinearParams, Tree, In, Out>,
-  narrow: Layer<N, S, In, Out>,
-): Layer<LoraParams<N>, S, In, Out> {
+  narrow: Layer<Narrow, S, In, Out>,
+): Layer<LoraParams, S, In, Out> {
   const fixed = mapTree(frozen.spec, (leaf: ParamSpec): ParamSpec => ({ ...leaf, decay: false }));
   return defineLayer({
     spec: { frozen: fixed, narrow: narrow.spec },

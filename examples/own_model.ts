@@ -14,11 +14,12 @@ import { UserError } from "@tessera/config";
 import { shuffledOrder, type Feed } from "@tessera/data";
 import { chooseBackend, defaultBackend } from "@tessera/engines";
 import * as nn from "@tessera/layers";
-import type { NoParams } from "@tessera/layers";
+import type { LayerNormParams, LinearParams, NoParams } from "@tessera/layers";
 import { fromForward } from "@tessera/layers/autodiff";
 import type { TensorParallel } from "@tessera/layers/parallel";
 import { fullModel, transformer } from "@tessera/model";
 import type { Model, ModelFamily, TransformerParams } from "@tessera/model";
+import type { Tree } from "@tessera/params";
 import type { Sharded } from "@tessera/params/placement";
 import { permutation, streamKey, uniformAt } from "@tessera/random";
 import { planRun, trainRun } from "@tessera/trainer";
@@ -101,22 +102,29 @@ function block(config: EncoderConfig, tensorParallel: TensorParallel) {
   );
   const mlp = nn.mlp({ width, ffnWidth: 4 * width, std: STD, outputStd: STD, shard });
   const norm = nn.layerNorm(width);
+  const drop = nn.identity; // so few texts: none is needed
   const heads = tensorParallel.wrap(attention);
   const feed = tensorParallel.wrap(mlp);
   return nn.sequence(
-    ["attention", nn.residual(nn.sequence(["norm", norm], ["heads", heads]))],
-    ["mlp", nn.residual(nn.sequence(["norm", norm], ["feed", feed]))],
+    ["attention", nn.preNorm("heads", { norm, region: heads, drop })],
+    ["mlp", nn.preNorm("feed", { norm, region: feed, drop })],
   );
 }
 
 // 4. The model: an embedding, blocks, BERT's transform before the head, and a head that shares the embedding's table.
+
+type TransformParams = {
+  readonly dense: LinearParams;
+  readonly gelu: NoParams;
+  readonly norm: LayerNormParams;
+};
 
 function encoder(config: EncoderConfig): Model<TransformerParams> {
   const { layers: layerCount, width, length: positions, vocabulary } = config;
   const ends = { vocabulary, width, std: STD };
   const identity = Object.fromEntries(FIELDS.map((field) => [field, String(config[field])]));
   const about = { family: encoderFamily, config, identity, layerCount, hiddenSize: width };
-  const transform = nn.sequence(
+  const transform: nn.Layer<TransformParams, Tree> = nn.sequence(
     ["dense", nn.linear({ inFeatures: width, outFeatures: width, std: STD })],
     ["gelu", nn.gelu()],
     ["norm", nn.layerNorm(width)],

@@ -6,7 +6,7 @@ import {
   layerNorm,
   mlp,
   recompute,
-  residual,
+  preNorm,
   rmsNorm,
   selfAttention,
   sequence,
@@ -17,7 +17,7 @@ import {
   type ParamsOf,
 } from "@tessera/layers";
 import type { WeightShard } from "@tessera/layers/placement";
-import type { TensorParallel } from "@tessera/layers/parallel";
+import type { PreNormParams, TensorParallel } from "@tessera/layers/parallel";
 import type { Tree } from "@tessera/params";
 import type { GptConfig } from "./config.js";
 import type { Recomputation } from "@tessera/model";
@@ -29,6 +29,24 @@ export type NormParams = Omit<LayerNormParams, "bias"> & Partial<LayerNormParams
 export function createNorm({ norm, hiddenSize, normEpsilon }: GptConfig): Layer<NormParams, Tree> {
   return norm === "rms" ? rmsNorm(hiddenSize, normEpsilon) : layerNorm(hiddenSize, normEpsilon);
 }
+
+type MlpParams = ParamsOf<ReturnType<typeof mlp>>;
+
+/** The parameters of a block whose MLP follows its attention. */
+type SequentialParams = {
+  readonly attention: PreNormParams<"heads", NormParams, AttentionParams>;
+  readonly mlp: PreNormParams<"feed", NormParams, MlpParams>;
+};
+
+/** The parameters of a block whose attention and MLP are in parallel. */
+type ParallelParams = PreNormParams<
+  "both",
+  NormParams,
+  { readonly heads: AttentionParams; readonly feed: MlpParams }
+>;
+
+/** The parameters of a block: under `attention` and `mlp`, or under `both` where they are in parallel. */
+export type BlockParams = SequentialParams | ParallelParams;
 
 /** `shard` of the attention and the MLP of a block. */
 function createSublayers(
@@ -59,14 +77,14 @@ function sequentialBlock(
   config: GptConfig,
   tensorParallel: TensorParallel,
   recomputation?: Recomputation,
-) {
+): Layer<SequentialParams, Tree> {
   const { weightShard: shard, tokenShard } = tensorParallel;
   const sublayers = createSublayers(config, shard, recomputation);
-  const [heads, feed] = [tensorParallel.wrap(sublayers.heads), tensorParallel.wrap(sublayers.feed)];
   const [norm, drop] = [createNorm(config), dropout(config.dropout.residual, tokenShard)];
+  const [heads, feed] = [tensorParallel.wrap(sublayers.heads), tensorParallel.wrap(sublayers.feed)];
   return sequence(
-    ["attention", residual(sequence(["norm", norm], ["heads", heads], ["drop", drop]))],
-    ["mlp", residual(sequence(["norm", norm], ["feed", feed], ["drop", drop]))],
+    ["attention", preNorm("heads", { norm, region: heads, drop })],
+    ["mlp", preNorm("feed", { norm, region: feed, drop })],
   );
 }
 
@@ -75,16 +93,13 @@ function parallelBlock(
   config: GptConfig,
   tensorParallel: TensorParallel,
   recomputation?: Recomputation,
-) {
+): Layer<ParallelParams, Tree> {
   const both = tensorParallel.wrap(
     parallel(createSublayers(config, tensorParallel.weightShard, recomputation)),
   );
   const drop = dropout(config.dropout.residual, tensorParallel.tokenShard);
-  return residual(sequence(["norm", createNorm(config)], ["both", both], ["drop", drop]));
+  return preNorm("both", { norm: createNorm(config), region: both, drop });
 }
-
-/** The parameters of a block: under `attention` and `mlp`, or under `both` where they are in parallel. */
-export type BlockParams = ParamsOf<ReturnType<typeof sequentialBlock | typeof parallelBlock>>;
 
 /** The transformer block of a configuration: x [batch, time, hidden] -> y of the same shape. */
 export const block = (

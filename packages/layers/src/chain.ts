@@ -44,7 +44,7 @@ type Last<R extends Row> = R extends readonly [...unknown[], infer E extends Nam
 /** What runs the layers of `R` in order. */
 export type SequenceOf<R extends Row> = LayerOf<ByName<R>, InOf<R[0][1]>, OutOf<Last<R>[1]>>;
 
-/** `R`, in which each layer that does not fit the one before it is replaced by what is wrong. */
+/** `R`, in which each layer that does not fit the one before it, or has its name, is marked by what is wrong. */
 type Checked<R extends Row> = {
   readonly [I in keyof R]: Follows<[never, ...R][I & keyof [never, ...R]], R[I]>;
 };
@@ -52,7 +52,10 @@ type Follows<Before, E> = [Before] extends [never]
   ? E
   : Before extends Named
     ? E extends Named
-      ? E & Meets<OutOf<Before[1]>, InOf<E[1]>>
+      ? E &
+          (E[0] extends Before[0]
+            ? Misfit<`two layers are called ${E[0]}`>
+            : Meets<OutOf<Before[1]>, InOf<E[1]>>)
       : E
     : E;
 

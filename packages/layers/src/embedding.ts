@@ -11,6 +11,7 @@ import {
   type DeferredGradient,
 } from "@tessera/params";
 import { claim } from "@tessera/params/placement";
+import type { TokenShard } from "./dropout.js";
 import type { ForwardContext } from "./forward_context.js";
 import type { KvCacheView } from "./kv_cache.js";
 import type { WeightShard } from "./linear.js";
@@ -67,7 +68,7 @@ export function embedding(
 ): InputEmbedding<EmbeddingParams, EmbeddingSaved> {
   const { width, std } = options;
   const tokens = tensorParallel.wrapEmbedding(tokenEmbedding(options, tensorParallel.weightShard));
-  const { index } = tensorParallel.tokenShard;
+  const { tokenShard } = tensorParallel;
   return {
     spec: {
       ...tokens.spec,
@@ -76,55 +77,60 @@ export function embedding(
     forward({ token, position }, ids, ctx) {
       const [rows, saved] = tokens.forward({ token }, ids, ctx);
       if (position === undefined) return [rows, saved];
-      const y = tidy(() => add(rows, lookUpPositions(position, rows, index, ctx)));
+      const y = tidy(() => add(rows, lookUpPositions(position, rows, tokenShard, ctx)));
       rows.dispose();
       return [claim(y), saved];
     },
     backward({ token, position }, saved, dy, sink, ctx) {
       tokens.backward({ token }, saved, dy, { token: sink.token }, ctx);
       if (position === undefined) return;
-      sink.position!(tidy(() => positionGradient(position.shape[0], dy, index, ctx)));
+      sink.position!(tidy(() => positionGradient(position.shape[0], dy, tokenShard, ctx)));
     },
   };
 }
 
-/** Shard `index`, [batch, time], of the positions of all tokens. */
-const slicePositions = (positions: Tensor, index: number, [batch, time]: readonly number[]) =>
-  slice(positions, [0, index * time!], [batch!, time!]);
+/** This rank's shard, [batch, time], of the positions of all tokens. */
+const slicePositions = (
+  positions: Tensor,
+  { index }: TokenShard,
+  [batch, time]: readonly number[],
+) => slice(positions, [0, index * time!], [batch!, time!]);
 
 /**
- * The position embeddings of token shard `index`, for x [batch, time, width]: [time, width] where all rows have the
+ * The position embeddings of a shard of the tokens, for x [batch, time, width]: [time, width] where all rows have the
  * same positions, else like x.
  */
 function lookUpPositions(
   table: Tensor,
   x: Tensor,
-  index: number,
+  tokenShard: TokenShard,
   { positions, cache }: ForwardContext,
 ) {
   const [, time, width] = x.shape as [number, number, number];
   if (cache === undefined && positions === undefined) {
-    return slice(table, [index * time, 0], [time, width]);
+    return slice(table, [tokenShard.index * time, 0], [time, width]);
   }
-  const ids = cache ? cachedPositions(cache, time) : slicePositions(positions!, index, x.shape);
+  const ids = cache
+    ? cachedPositions(cache, time)
+    : slicePositions(positions!, tokenShard, x.shape);
   return call(embed, { table, ids }, { firstToken: 0, vocabulary: table.shape[0] }).y;
 }
 
-/** The gradient of a position table of `rows` rows, from token shard `index` of dy [batch, time, width]. */
+/** The gradient of a position table of `rows` rows, from a shard of the tokens of dy [batch, time, width]. */
 function positionGradient(
   rows: number,
   dy: Tensor,
-  index: number,
+  tokenShard: TokenShard,
   { positions }: ForwardContext,
 ): Tensor {
   const [batch, time, width] = dy.shape as [number, number, number];
   const attributes = { rows, firstToken: 0, vocabulary: rows };
   if (positions !== undefined) {
-    const ids = slicePositions(positions, index, dy.shape);
+    const ids = slicePositions(positions, tokenShard, dy.shape);
     return call(embedGradient, { ids, dy }, attributes).dTable;
   }
   const summed = call(sumRows, { dy: reshape(dy, [batch, time * width]) }, {}).dBias;
-  const ids = range(index * time, (index + 1) * time, 1, "int32");
+  const ids = range(tokenShard.index * time, (tokenShard.index + 1) * time, 1, "int32");
   return call(embedGradient, { ids, dy: reshape(summed, [time, width]) }, attributes).dTable;
 }
 

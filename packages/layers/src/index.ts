@@ -19,11 +19,11 @@ export {
   type Layer,
   type NoParams,
   type ParamsOf,
-  type SavedOf,
 } from "./layer.js";
 export { layerNorm, type LayerNormParams } from "./layer_norm.js";
 export { columns, linear, rows, type LinearOptions, type LinearParams } from "./linear.js";
 export { mlp, type Activation, type MlpOptions } from "./mlp.js";
+export { preNorm } from "./pre_norm.js";
 export { rmsNorm, type RmsNormParams } from "./rms_norm.js";
 export { saveInput } from "./save_input.js";
 export { swiglu } from "./swiglu.js";

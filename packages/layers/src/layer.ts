@@ -11,27 +11,20 @@ import {
   type ParamSpec,
   type Tree,
 } from "@tessera/params";
-import type { GradientOf, Placed, Placement } from "@tessera/params/placement";
+import type { GradientOf, Placed, Placement, Unplaced } from "@tessera/params/placement";
 import type { ForwardContext } from "./forward_context.js";
 import type { Flow, flow, Outside, SameEnds } from "./flow.js";
 
-/**
- * What a layer computes. `P`: the parameters. `S`: what forward saves for backward. `X` and `D`: the types of x and dy.
- */
-export interface LayerBody<
-  P extends Tree,
-  S extends Tree,
-  X extends Tensor = Tensor,
-  D extends Tensor = Tensor,
-> {
+/** What a layer computes. `P`: the parameters. `S`: what forward saves for backward. */
+export interface LayerBody<P extends Tree, S extends Tree> {
   /** Parameter specs, keyed like the parameters. */
   readonly spec: Like<P, ParamSpec>;
 
   /** x [batch, time, in] -> y [batch, time, out], and what to save for `backward`. */
-  forward(params: P, x: X, ctx: ForwardContext): readonly [y: Tensor, saved: S];
+  forward(params: P, x: Tensor, ctx: ForwardContext): readonly [y: Tensor, saved: S];
 
   /** dy -> dx. Each parameter's gradient goes to `sink` as soon as it is known. Frees `saved`. */
-  backward(params: P, saved: S, dy: D, sink: GradientSink<P>, ctx: ForwardContext): Tensor;
+  backward(params: P, saved: S, dy: Tensor, sink: GradientSink<P>, ctx: ForwardContext): Tensor;
 }
 
 /** What a layer computes, and the placements of x and y over tensor-parallel ranks: `In` and `Out`. */
@@ -52,6 +45,19 @@ export interface Layer<
   ): Placed<GradientOf<In>>;
 }
 
+/** A body that is given what is placed, and returns plain tensors, or what is placed as its layer says. */
+interface BodyOf<P extends Tree, S extends Tree, In extends Placement, Out extends Placement> {
+  readonly spec: Like<P, ParamSpec>;
+  forward(params: P, x: Placed<In>, ctx: ForwardContext): readonly [y: Unplaced<Out>, saved: S];
+  backward(
+    params: P,
+    saved: S,
+    dy: Placed<GradientOf<Out>>,
+    sink: GradientSink<P>,
+    ctx: ForwardContext,
+  ): Unplaced<GradientOf<In>>;
+}
+
 /**
  * The layer with this body. Its placements are those of the type that is asked for: what the body's author says, which
  * `checkPlacement` of `@tessera/layers/laws` verifies.
@@ -62,7 +68,7 @@ export const defineLayer = <
   In extends Placement = Outside,
   Out extends Placement = In,
 >(
-  body: NoInfer<LayerBody<P, S, Placed<In>, Placed<GradientOf<Out>>>>,
+  body: NoInfer<BodyOf<P, S, In, Out>>,
 ): Layer<P, S, In, Out> => body as Layer<P, S, In, Out>;
 
 /** The empty tree: of a layer without parameters, or one that saves nothing. */

@@ -4,4 +4,5 @@ export type { LayerOf, SequenceOf } from "./chain.js";
 export type { TokenShard } from "./dropout.js";
 export type { InOf, Misfit, Outside, OutOf, Summed, Tokenwise } from "./flow.js";
 export type { LayerBody } from "./layer.js";
+export { defineRegion, type Region } from "./pre_norm.js";
 export type { Split, WeightShard } from "./linear.js";

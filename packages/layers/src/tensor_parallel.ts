@@ -5,7 +5,8 @@ import { UNSHARDED } from "@tessera/mesh";
 import { type Tree } from "@tessera/params";
 import { claim } from "@tessera/params/placement";
 import type { TokenShard } from "./dropout.js";
-import { defineLayer, type Layer, type LayerBody } from "./layer.js";
+import type { Layer, LayerBody } from "./layer.js";
+import { defineRegion, type Region } from "./pre_norm.js";
 import type { WeightShard } from "./linear.js";
 import {
   lmHead,
@@ -25,7 +26,7 @@ export interface TensorParallel {
    * Makes `layer` a tensor-parallel region. `layer` takes all tokens, and its outputs are partial sums over the
    * ranks. The result takes and returns the tokens of `tokenShard`, summed.
    */
-  wrap<P extends Tree, S extends Tree>(layer: Layer<P, S, "replicated", "partial">): Layer<P, Tree>;
+  wrap<P extends Tree, S extends Tree>(layer: Layer<P, S, "replicated", "partial">): Region<P>;
   /** The same for the input embedding, whose outputs are partial sums over the shards of the vocabulary. */
   wrapEmbedding<P extends Tree, S extends Tree>(
     embedding: InputEmbedding<P, S, "partial">,
@@ -38,7 +39,7 @@ export interface TensorParallel {
 export const noTensorParallel: TensorParallel = {
   weightShard: UNSHARDED,
   tokenShard: UNSHARDED,
-  wrap: <P extends Tree, S extends Tree>(layer: LayerBody<P, S>) => defineLayer<P, Tree>(layer),
+  wrap: <P extends Tree, S extends Tree>(layer: LayerBody<P, S>) => defineRegion<P>(layer),
   wrapEmbedding: (embedding) => ({
     spec: embedding.spec,
     forward(params, ids, ctx) {

@@ -25,6 +25,11 @@ export interface Placed<P extends Placement, Axis extends string = "tensor"> ext
   readonly [placement]: Readonly<Record<Axis, P>>;
 }
 
+/** A plain tensor, which is taken for one with placement `P`, or one that has it; but none that has another. */
+export interface Unplaced<P extends Placement> extends Tensor {
+  readonly [placement]?: Readonly<Record<"tensor", P>>;
+}
+
 /**
  * x, of which the caller says that it has placement `P`. The compiler takes this word for it: `checkPlacement` of
  * `@tessera/layers/laws` holds layers to it.

@@ -21,7 +21,10 @@ export function replicatedTokens(group: ProcessGroup): RegionComm {
   const convert = conversions<"tensor">(group);
   return {
     tokenShard: UNSHARDED,
-    gather: (x) => convert.enter(claim(x)),
+    gather(x) {
+      const invariant = claim<"invariant">(x);
+      return convert.enter(invariant);
+    },
     reduce: (y) => convert.allReduce(y),
   };
 }
@@ -33,7 +36,10 @@ export function shardedTokens(group: ProcessGroup): RegionComm {
   const convert = conversions<"tensor">(group);
   return {
     tokenShard: { index: group.rank, count: group.size },
-    gather: (x) => convert.allGather(claim<Sharded<"tokens">>(x), TIME),
+    gather(x) {
+      const shard = claim<Sharded<"tokens">>(x);
+      return convert.allGather(shard, TIME);
+    },
     reduce: (y) => convert.reduceScatter<"tokens">(y, TIME),
   };
 }

@@ -4,7 +4,12 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup } from "@tessera/collectives";
 import { defineLayer, type Layer } from "@tessera/layers";
-import type { Outside, WeightShard } from "@tessera/layers/placement";
+import {
+  type Outside,
+  type WeightShard,
+  defineRegion,
+  type Region,
+} from "@tessera/layers/placement";
 import type { TensorParallel, InputEmbedding } from "@tessera/layers/parallel";
 import { leaves, mapTensors, type Tree } from "@tessera/params";
 import type { Placed } from "@tessera/params/placement";
@@ -61,8 +66,8 @@ const savesTensor = (tree: Tree, x: Tensor): boolean =>
 function wrapLayer<P extends Tree, S extends Tree>(
   layer: Layer<P, S, "replicated", "partial">,
   comm: RegionComm,
-): Layer<P, RegionSaved<S>> {
-  return defineLayer({
+): Region<P> {
+  const body: Layer<P, RegionSaved<S>> = defineLayer({
     spec: markTensorParallel<P>(layer.spec),
     forward(params, x, ctx) {
       const gathered = comm.gather(x).wait();
@@ -86,6 +91,7 @@ function wrapLayer<P extends Tree, S extends Tree>(
       return sum.wait();
     },
   });
+  return defineRegion(body);
 }
 
 /** What `layer` saved, with the full x. Consumes `saved`. */

@@ -34,7 +34,8 @@ export function takeStep<P extends Tree>(
   const { sums, gradients } = sumGradients(plan, state, batch, lossScale?.scale ?? 1);
   const others = otherAxes(plan);
   const squares = dataParallel.sumOfSquares(gradients, (path) => 1 / replicaCount(others, path));
-  const { loss, gradientNorm, scale } = perToken(plan, sums, squares);
+  const total = allReduceOver(others, claim<"partial", "run">(squares));
+  const { loss, gradientNorm, scale } = perToken(plan, sums, total);
   // Learning rate and Adam's bias correction count the steps that changed something.
   const update = state.step - (lossScale?.skippedSteps ?? 0) + 1;
   const consumedSamples = state.consumedSamples + batch.globalBatch;
@@ -89,17 +90,16 @@ const MIN_WEIGHT = 2 ** -100;
 function perToken(
   plan: TrainingPlan,
   sums: Placed<"invariant", "run">,
-  squares: Placed<"invariant", "data">,
+  squares: Placed<"invariant", "run">,
 ) {
-  const total = allReduceOver(otherAxes(plan), claim(squares));
   const means = tidy(() => {
     const [nats, weight] = unstack(sums) as [Tensor, Tensor];
     const counted = maximum(weight, MIN_WEIGHT);
-    const gradientNorm: Tensor = div(sqrt(total), counted);
+    const gradientNorm: Tensor = div(sqrt(squares), counted);
     const scale = div(clipFactor(gradientNorm, plan.clipNorm || Infinity), counted);
     return { loss: div<Tensor>(nats, counted), gradientNorm, scale };
   });
-  for (const spent of [sums, total]) spent.dispose();
+  for (const spent of [sums, squares]) spent.dispose();
   return means;
 }
 

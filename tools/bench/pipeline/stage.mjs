@@ -2,7 +2,7 @@
 
 import { enableProdMode, randomNormal, setBackend } from "@tensorflow/tfjs-core";
 import { loadNative } from "@tessera/kernels-native";
-import { linear, sequence, evalContext } from "@tessera/layers";
+import { linear, stack, evalContext } from "@tessera/layers";
 import { accumulate, disposeTree, materialize } from "@tessera/params";
 import { execute, deferGradients, createSchedules } from "@tessera/pipeline-parallel";
 
@@ -28,7 +28,7 @@ import { execute, deferGradients, createSchedules } from "@tessera/pipeline-para
 
 /**
  * @typedef {object} TimedModel
- * @property {import("@tessera/layers").Layer<Tree, Tree>} layer
+ * @property {import("@tessera/layers").AnyLayer} layer
  * @property {Tree} params
  * @property {Sink} sink
  * @property {boolean} isFirst
@@ -102,7 +102,7 @@ function timeSchedule({ all: group }, { kind, chunks, micros, layers, rows, widt
     const index = chunk * group.size + group.rank;
     const one = linear({ inFeatures: width, outFeatures: width, std: width ** -0.5 });
     const names = Array.from({ length: layers / chunks }, (__, i) => String(i));
-    const layer = sequence(Object.fromEntries(names.map((name) => [name, one])));
+    const layer = stack(Object.fromEntries(names.map((name) => [name, one])));
     const params = materialize(layer.spec, 7);
     const { sink, take } = accumulate(params);
     const isLast = index === group.size * chunks - 1;
