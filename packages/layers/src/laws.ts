@@ -2,26 +2,16 @@
 // layer is one more row in its table.
 
 import "./register_gradients.js";
-import {
-  add,
-  grads,
-  memory,
-  mul,
-  randomNormal,
-  sub,
-  sum,
-  tidy,
-  type Tensor,
-} from "@tensorflow/tfjs-core";
+import { add, grads, memory, mul, sub, sum, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import { accumulate, disposeTree, leaves, mapTensors, type Tree } from "@tessera/params";
 import { evalContext, type ForwardContext } from "./forward_context.js";
 import type { AnyLayer } from "./layer.js";
+import { sampleLike } from "./sample.js";
+
+export { checkPlacement, type PlacedLayer } from "./check_placement.js";
 
 /** Step of the central differences, in standard deviations of the direction. */
 const STEP = 1e-2;
-
-const sampleLike = (like: Tensor, seed: number): Tensor =>
-  randomNormal(like.shape, 0, 1, "float32", seed);
 
 const dot = (a: Tensor, b: Tensor): number => tidy(() => sum(mul(a, b)).dataSync()[0]!);
 

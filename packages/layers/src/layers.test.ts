@@ -14,6 +14,7 @@ import {
 import { UNSHARDED } from "@tessera/mesh";
 import { fromForward } from "./autodiff.js";
 import { compareSlopes, compareWithAutodiff, countLeaks } from "./laws.js";
+import { sampleParameters } from "./sample.js";
 import {
   dropout,
   evalContext,
@@ -35,17 +36,7 @@ import {
   type AnyLayer,
   type ForwardContext,
 } from "./index.js";
-import {
-  disposeTree,
-  leaves,
-  mapTree,
-  materialize,
-  normal,
-  vector,
-  type ParamSpec,
-  type Tree,
-  type TreeOf,
-} from "@tessera/params";
+import { disposeTree, leaves, materialize, vector, type ParamSpec } from "@tessera/params";
 
 const WIDTH = 6;
 const training = { ...evalContext, training: true, rows: 8, firstRow: 3, seed: 5 };
@@ -105,12 +96,6 @@ const table: [name: string, layer: AnyLayer][] = Object.entries(layers);
 
 const input = (): Tensor => randomNormal([2, 5, WIDTH], 0, 1, "float32", 21);
 
-/** Random values for all parameters: initial zeros and ones hide mistakes. */
-function parameters(spec: TreeOf<ParamSpec>): Tree {
-  const random = mapTree(spec, (leaf: ParamSpec) => ({ ...leaf, init: normal(0.5) }));
-  return materialize(random as TreeOf<ParamSpec>, 17);
-}
-
 beforeAll(async () => {
   enableProdMode(); // no advice to install another backend
   await setBackend("cpu");
@@ -132,7 +117,7 @@ describe.each([
   ["selfAttention within documents", selfAttention(heads), packedContext],
 ] as const)("%s", (_name, layer, makeContext) => {
   test("backward is the slope of forward along random directions", () => {
-    const slopes = compareSlopes(layer, parameters(layer.spec), input(), makeContext());
+    const slopes = compareSlopes(layer, sampleParameters(layer.spec), input(), makeContext());
     expect(slopes).not.toHaveLength(0);
     for (const { numerical, analytic } of slopes) {
       expect(Math.abs(numerical - analytic) / (1 + Math.abs(analytic))).toBeLessThan(2e-3);
@@ -140,14 +125,14 @@ describe.each([
   });
 
   test("backward is what tfjs derives from forward", () => {
-    const errors = compareWithAutodiff(layer, parameters(layer.spec), input(), makeContext());
+    const errors = compareWithAutodiff(layer, sampleParameters(layer.spec), input(), makeContext());
     expect(errors).not.toHaveLength(0);
     for (const { error } of errors) expect(error).toBeLessThan(1e-5);
   });
 
   test("nothing leaks", () => {
     const ctx = makeContext();
-    expect(countLeaks(layer, parameters(layer.spec), input(), ctx)).toBe(0);
+    expect(countLeaks(layer, sampleParameters(layer.spec), input(), ctx)).toBe(0);
   });
 });
 
@@ -205,7 +190,7 @@ test("row-parallel products add up to the full one, with one bias", () => {
   const options = { inFeatures: 4, outFeatures: 3, std: 1, split: rows("ffn") };
   const x = randomNormal([1, 2, 4], 0, 1, "float32", 23);
   const full: AnyLayer = linear(options);
-  const params = parameters(full.spec) as { weight: Tensor; bias: Tensor };
+  const params = sampleParameters(full.spec) as { weight: Tensor; bias: Tensor };
   const [expected] = full.forward(params, x, evalContext);
   const [first, second] = [0, 1].map((index) => {
     const layer: AnyLayer = linear({ ...options, shard: { index, count: 2 } });
