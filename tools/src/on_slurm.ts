@@ -42,7 +42,7 @@ export function onTwoNodes(define: (folder: string) => void): void {
 }
 
 /** Ends a test that waits in vain; a loaded machine takes a tenth of it. */
-const PATIENCE_MS = 240_000;
+const PATIENCE_MS = 600_000;
 
 /** A job under way, submitted from `cwd`: its log, and what Slurm does to it. */
 export function submit(script: string, cwd: string) {

@@ -15,6 +15,7 @@ import { UNSHARDED } from "@tessera/mesh";
 import { disposeTree } from "@tessera/params";
 import { claim, type Placed, type Sharded } from "@tessera/params/placement";
 import { addAndDispose, reshapeAndDispose } from "./and_dispose.js";
+import { checkDivides } from "./check_sizes.js";
 import { childContext, rngKey, type ForwardContext } from "./forward_context.js";
 import { defineLayer, type Layer } from "./layer.js";
 import {
@@ -125,6 +126,8 @@ function dropoutSlice(
 /** The projections before and after attention, sharded by heads. */
 function createProjections(options: AttentionOptions) {
   const { width, heads, kvHeads = heads, std, outputStd, bias, shard } = options;
+  checkDivides(heads, "heads", width, "a width");
+  checkDivides(kvHeads, "KV heads", heads, "a number of heads");
   const inputs = { inFeatures: width, std, bias, shard };
   return {
     query: linear({ ...inputs, outFeatures: width, split: columns("heads", { units: heads }) }),

@@ -11,6 +11,7 @@ import {
   type DeferredGradient,
 } from "@tessera/params";
 import { claim } from "@tessera/params/placement";
+import { checkSize } from "./check_sizes.js";
 import type { TokenShard } from "./dropout.js";
 import type { ForwardContext } from "./forward_context.js";
 import type { KvCacheView } from "./kv_cache.js";
@@ -47,6 +48,8 @@ export function tokenEmbedding(
   { vocabulary, width, std }: TokenOptions,
   shard: WeightShard = UNSHARDED,
 ): InputEmbedding<TokenParams, EmbeddingSaved, "partial"> {
+  checkSize("the vocabulary", vocabulary);
+  checkSize("the width of an embedding", width);
   const firstToken = shard.count === 1 ? 0 : vocabularyRange(vocabulary, shard).start;
   const attributes = { firstToken, vocabulary };
   return {

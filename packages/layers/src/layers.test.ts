@@ -14,6 +14,7 @@ import {
 import { UNSHARDED } from "@tessera/mesh";
 import { fromForward } from "./autodiff.js";
 import { compareSlopes, compareWithAutodiff, countLeaks } from "./laws.js";
+import { noTensorParallel } from "./parallel.js";
 import { sampleParameters } from "./sample.js";
 import {
   dropout,
@@ -33,6 +34,7 @@ import {
   sequence,
   stack,
   swiglu,
+  tokenEmbedding,
   type AnyLayer,
   type ForwardContext,
 } from "./index.js";
@@ -201,4 +203,26 @@ test("row-parallel products add up to the full one, with one bias", () => {
   const total = add(first!, second!).dataSync();
   expected.dataSync().forEach((value, i) => expect(total[i]).toBeCloseTo(value, 5));
   disposeTree(params);
+});
+
+test.each<[make: () => unknown, said: string]>([
+  [() => selfAttention({ ...heads, heads: 4 }), "4 heads do not divide a width of 6"],
+  [
+    () => selfAttention({ ...heads, kvHeads: 2 }),
+    "2 KV heads do not divide a number of heads of 3",
+  ],
+  [
+    () => mlp({ ...ffn, ffnWidth: 2.5 }),
+    "a width of a linear layer is 2.5, but must be a whole number of at least 1",
+  ],
+  [
+    () => tokenEmbedding({ vocabulary: 0, width: WIDTH, std: 1 }),
+    "the vocabulary is 0, but must be a whole number of at least 1",
+  ],
+  [
+    () => noTensorParallel.lmHead({ vocabulary: 8, width: NaN, std: 1 }),
+    "the width of an LM head is NaN, but must be a whole number of at least 1",
+  ],
+])("sizes that do not fit are refused before there are tensors: %s", (make, said) => {
+  expect(make).toThrow(new RangeError(said));
 });

@@ -13,6 +13,7 @@ import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import { matrix, vector, type DeferredGradient, type Partition } from "@tessera/params";
 import type { Placement, Sharded } from "@tessera/params/placement";
 import { reshapeAndDispose } from "./and_dispose.js";
+import { checkSize } from "./check_sizes.js";
 import type { flow, Outside } from "./flow.js";
 import { defineLayer, type Layer } from "./layer.js";
 
@@ -71,6 +72,7 @@ export function linear<In extends Placement = Outside, Out extends Placement = I
   const { inFeatures, split, shard = UNSHARDED, std } = options;
   const out = typeof options.outFeatures === "number" ? [options.outFeatures] : options.outFeatures;
   const shape = [inFeatures, ...out];
+  for (const size of shape) checkSize("a width of a linear layer", size);
   const partitionAt = (dim: number, extent: number): Partition => ({
     rule: "even",
     units: extent,

@@ -14,6 +14,7 @@ import {
 } from "@tessera/params";
 import { type GradientOf, type Placed, type Placement, claim } from "@tessera/params/placement";
 import { addAndDispose } from "./and_dispose.js";
+import { checkSize } from "./check_sizes.js";
 import type { Outside } from "./flow.js";
 import type { ForwardContext } from "./forward_context.js";
 
@@ -80,6 +81,8 @@ export interface LmHeadOptions {
 
 /** The specs of an LM head: a table [vocabulary, width], and perhaps a bias [vocabulary]. */
 export function lmHeadSpec({ vocabulary, width, std, bias }: LmHeadOptions) {
+  checkSize("the vocabulary", vocabulary);
+  checkSize("the width of an LM head", width);
   const partition = vocabularyPartition(vocabulary);
   return {
     table: matrix([vocabulary, width], partition, std),
