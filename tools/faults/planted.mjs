@@ -21,8 +21,8 @@ export const faults = [
   {
     name: "a missing all-reduce",
     file: "packages/tensor-parallel/src/axis.ts",
-    from: "if (group.size === 1) return gradients;",
-    to: "if (group.size >= 1) return gradients;",
+    from: "if (group.size === 1) return alreadyComplete(gradients);",
+    to: "if (group.size >= 1) return alreadyComplete(gradients);",
     seenBy: ["tensor-parallel", "gpt-ddp"],
   },
   {
