@@ -13,7 +13,7 @@ import type { Outside, WeightShard } from "@tessera/layers/placement";
 import { noTensorParallel } from "@tessera/layers/parallel";
 import { accumulate, disposeTree, leafAt, mapTensors, mapTree } from "@tessera/params";
 import { materialize, type ParamSpec, type Tree } from "@tessera/params";
-import { type Placement, claim } from "@tessera/params/placement";
+import { claim, type Placement } from "@tessera/params/placement";
 import { tensorAxis, tensorParallel } from "@tessera/tensor-parallel";
 
 // 1. The layer: what its parameters are, two functions, and in its type the placements of x and y. `spec` says which

@@ -7,7 +7,7 @@ import { evalContext } from "@tessera/layers";
 import type { Outside } from "@tessera/layers/placement";
 import { modelStage } from "@tessera/model";
 import { accumulate, disposeTree, leaves, materialize } from "@tessera/params";
-import { type Placed, claim } from "@tessera/params/placement";
+import { claim, type Placed } from "@tessera/params/placement";
 import { gpt, gptConfig, gptModel, type GptConfig, type GptParams } from "./index.js";
 
 beforeAll(async () => {

@@ -12,7 +12,7 @@ import {
   type ParamSpec,
   type Tree,
 } from "@tessera/params";
-import { type GradientOf, type Placed, type Placement, claim } from "@tessera/params/placement";
+import { claim, type GradientOf, type Placed, type Placement } from "@tessera/params/placement";
 import { addAndDispose } from "./and_dispose.js";
 import { checkSize } from "./check_sizes.js";
 import type { Outside } from "./flow.js";

@@ -14,7 +14,7 @@ import {
 } from "@tessera/layers";
 import type { Outside } from "@tessera/layers/placement";
 import { accumulate, disposeTree, leaves, materialize, type ParamSpec } from "@tessera/params";
-import { type Placed, claim } from "@tessera/params/placement";
+import { claim, type Placed } from "@tessera/params/placement";
 import { fullModel, modelStage, transformer, type Model, type TransformerParams } from "./index.js";
 
 beforeAll(async () => {

@@ -16,7 +16,7 @@ import {
 } from "@tessera/layers/parallel";
 import type { Range } from "@tessera/mesh";
 import { type GradientSink, type Like, type ParamSpec, type Tree } from "@tessera/params";
-import { type Placed, claim } from "@tessera/params/placement";
+import { claim, type Placed } from "@tessera/params/placement";
 import type { Model, ModelChunk, ModelHead, ModelOptions } from "./model.js";
 import { stackBlocks, type Recomputation } from "./recomputation.js";
 

@@ -2,7 +2,7 @@
 // conversion's gradient takes the way back through its dual.
 
 import type { ProcessGroup, Work } from "@tessera/collectives";
-import { type Placed, type Sharded, claim } from "@tessera/params/placement";
+import { claim, type Placed, type Sharded } from "@tessera/params/placement";
 
 /** The conversions between placements along `Axis`. They borrow x. */
 export interface Conversions<Axis extends string> {

@@ -4,7 +4,7 @@ import type { ProcessGroup, Work } from "@tessera/collectives";
 import type { Outside, TokenShard } from "@tessera/layers/placement";
 import { UNSHARDED } from "@tessera/mesh";
 import { conversions } from "@tessera/parallel";
-import { type Placed, type Sharded, claim } from "@tessera/params/placement";
+import { claim, type Placed, type Sharded } from "@tessera/params/placement";
 
 /** Forward gathers at the start of a region and reduces at its end; backward the other way round. */
 export interface RegionComm {

@@ -30,7 +30,7 @@ import {
 import { MAX_SLICE_LOGIT_BYTES, storageOf } from "@tessera/kernels/memory";
 import type { Targets } from "@tessera/layers/parallel";
 import { accumulateGradient } from "@tessera/params";
-import { type Placed, claim } from "@tessera/params/placement";
+import { claim, type Placed } from "@tessera/params/placement";
 
 /** All positions of a batch, and this rank's shard of the vocabulary. */
 export interface VocabularyShard {

@@ -11,7 +11,7 @@ import {
   type LmHeadParams,
 } from "@tessera/layers/parallel";
 import { vocabularyRange } from "@tessera/params";
-import { type Placed, type Sharded, claim } from "@tessera/params/placement";
+import { claim, type Placed, type Sharded } from "@tessera/params/placement";
 import type { RegionComm } from "./region_comm.js";
 import { markTensorParallel } from "./mark_tensor_parallel.js";
 import { computeLossAndGradients, computeLoss } from "./vocab_parallel_cross_entropy.js";
