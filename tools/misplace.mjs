@@ -2,52 +2,47 @@
 // are composed, and counts those that the compiler refuses. What compiles all the same is explained in
 // misplace/escapes.json.
 
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { openCompiler } from "./misplace/compiler.mjs";
-import { misplacementsOf } from "./misplace/mutants.mjs";
-import { ROOT } from "./setup.mjs";
+import { ROOT, setUp } from "./setup.mjs";
+
+const words = process.argv.slice(2);
+if (!words.includes("--help")) setUp();
+
+const { endWith, parseFlags } = await import("@tessera/config");
+const { FILES, tryAll } = await import("./misplace/try_all.mjs");
 
 /** The part of them that the compiler must refuse. */
 const NEEDED = 0.95;
 
-/** Where layers, regions, residuals, heads, losses and sums of gradients are composed. */
-const FILES = [
-  ...["axis", "region_comm", "tensor_parallel", "vocab_parallel_cross_entropy"].map(
-    (name) => `packages/tensor-parallel/src/${name}.ts`,
-  ),
-  "packages/tensor-parallel/src/vocab_parallel_head.ts",
-  ...["block", "model"].map((name) => `packages/gpt/src/${name}.ts`),
-  ...["attention", "embedding", "mlp"].map((name) => `packages/layers/src/${name}.ts`),
-  ...["fsdp_params", "replicate", "sum_squares"].map(
-    (name) => `packages/data-parallel/src/${name}.ts`,
-  ),
-  "packages/pipeline-parallel/src/axis.ts",
-  "packages/trainer/src/step.ts",
-  ...["own_layer", "own_model"].map((name) => `examples/${name}.ts`),
-];
+const program = {
+  name: "misplace",
+  summary:
+    "Removes, doubles or swaps collectives and layers, one at a time, and counts what does not compile.",
+  groups: {},
+};
 
-/** @type {readonly { file: string, what: string, why: string }[]} */
-const explained = JSON.parse(readFileSync(join(ROOT, "tools/misplace/escapes.json"), "utf8"));
-
-const compiler = openCompiler(ROOT, FILES);
-const counts = { tried: 0, refused: 0, unexplained: 0 };
-for (const file of FILES) {
-  const source = readFileSync(join(ROOT, file), "utf8");
-  const [error] = compiler.errorsWith(file, source);
-  if (error !== undefined) throw new Error(`${file}: ${error}`);
-  for (const { change, line, what, source: changed } of misplacementsOf(source)) {
-    counts.tried += 1;
-    if (compiler.errorsWith(file, changed).length > 0) {
-      counts.refused += 1;
-      continue;
-    }
-    const why = explained.find((one) => one.file === file && one.what === what)?.why;
-    if (why === undefined) counts.unexplained += 1;
-    process.stdout.write(`${file}:${line}: ${change}: ${what}\n  ${why ?? "compiles"}\n`);
+/** @param {readonly string[]} argv */
+function main(argv) {
+  const parsed = parseFlags(program, argv);
+  if ("answer" in parsed) {
+    process.stdout.write(parsed.answer);
+    return 0;
   }
+  const counts = { files: 0, tried: 0, refused: 0, unexplained: 0 };
+  tryAll(ROOT, ({ file, tried, escapes }) => {
+    counts.files += 1;
+    counts.tried += tried;
+    counts.refused += tried - escapes.length;
+    process.stdout.write(`${counts.files} of ${FILES.length}: ${file}: ${tried} tried\n`);
+    for (const { line, change, what, why } of escapes) {
+      if (why === undefined) counts.unexplained += 1;
+      process.stdout.write(`compiles: ${file}:${line}: ${change}: ${what}\n`);
+      process.stdout.write(`  ${why ?? "not explained: a type is missing"}\n`);
+    }
+  });
+  const { tried, refused, unexplained } = counts;
+  const part = refused / tried;
+  process.stdout.write(`${refused} of ${tried} do not compile (${(100 * part).toFixed(1)}%)\n`);
+  return part < NEEDED || unexplained > 0 ? 1 : 0;
 }
-const { tried, refused, unexplained } = counts;
-const part = refused / tried;
-process.stdout.write(`${refused} of ${tried} do not compile (${(100 * part).toFixed(1)}%)\n`);
-process.exitCode = part < NEEDED || unexplained > 0 ? 1 : 0;
+
+await endWith("misplace", () => main(words));

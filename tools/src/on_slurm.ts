@@ -41,7 +41,7 @@ export function onTwoNodes(define: (folder: string) => void): void {
   });
 }
 
-/** Ends a test that waits in vain; a loaded machine takes a tenth of it. */
+/** Ends a test that waits in vain, and not one that waits for a loaded machine. */
 const PATIENCE_MS = 600_000;
 
 /** A job under way, submitted from `cwd`: its log, and what Slurm does to it. */

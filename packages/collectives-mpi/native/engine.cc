@@ -39,7 +39,7 @@ std::vector<std::string> gatherHosts(int size) {
 
 /** Whether this host has more ranks than processors. */
 bool isCrowded(const WorldFacts& facts) {
-  const auto own = facts.hosts[static_cast<size_t>(facts.rank)];
+  const auto& own = facts.hosts[static_cast<size_t>(facts.rank)];
   return std::ranges::count(facts.hosts, own) > sysconf(_SC_NPROCESSORS_ONLN);
 }
 

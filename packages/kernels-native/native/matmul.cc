@@ -228,6 +228,7 @@ void multiply(const Product& product, Pool& pool) {
     p.b = packed->matrix();
   }
   const Converted a = converted(p.a, p.batchA == 0 ? 1 : p.batch, type, pool);
+  // Rounded on every processor, so that it computes from the same numbers.
   const Converted narrow = converted(p.b, p.batchB == 0 ? 1 : p.batch, rounded, pool);
   const Converted b(narrow.view(), type, pool);
   p.a.data = a.view().data;

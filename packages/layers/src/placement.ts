@@ -1,4 +1,4 @@
-// `@tessera/layers/placement`: the types by which layers fit together, or do not.
+// `@tessera/layers/placement`: what says how layers fit together, or do not.
 
 export type { LayerOf, SequenceOf } from "./chain.js";
 export type { TokenShard } from "./dropout.js";

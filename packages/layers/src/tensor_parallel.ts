@@ -2,7 +2,7 @@
 // two ends; an implementation decides what is communicated there, and which shard this rank has.
 
 import { UNSHARDED } from "@tessera/mesh";
-import { type Tree } from "@tessera/params";
+import type { Tree } from "@tessera/params";
 import { claim } from "@tessera/params/placement";
 import type { TokenShard } from "./dropout.js";
 import type { Layer, LayerBody } from "./layer.js";
