@@ -31,6 +31,9 @@ export function runLayouts(ranks: number, layouts: readonly Layout[]): Promise<T
   return runThreads<Trained[]>({ program: program("layouts"), ranks, data: job });
 }
 
+/** Ranks that compile take 40 s alone, and ten times as long beside the ranks of other tests. */
+const LIMIT_MS = 15 * 60_000;
+
 /** What each of `ranks` ranks, as processes of MPI, says of each layout on TensorFlow. */
 export function launchOnTensorFlow(ranks: number, layouts: readonly Layout[]): Trained[][] {
   const job: Job = { ...golden, layouts, backend: "tensorflow" };
@@ -40,7 +43,7 @@ export function launchOnTensorFlow(ranks: number, layouts: readonly Layout[]): T
     writeFileSync(join(at, "job.json"), JSON.stringify(job));
     // Each process compiles each program: for so few steps, compiling well takes longer than computing.
     const env = { ...process.env, XLA_FLAGS: "--xla_backend_optimization_level=0" };
-    const { status, stderr } = launchRanks(ranks, [program, at], { env });
+    const { status, stderr } = launchRanks(ranks, [program, at], { env, timeout: LIMIT_MS });
     if (status !== 0) throw new Error(stderr);
     return Array.from(
       { length: ranks },
