@@ -1,5 +1,6 @@
 // The only file that knows Node. `run` serves every kernel, so a new kernel adds nothing here.
 #include <napi_glue.h>
+#include <signals.h>
 
 #include "copy.h"
 
@@ -186,6 +187,7 @@ void runPacked(PackedCall& packed, Instance& held, std::vector<uint32_t>& alloca
     throw std::invalid_argument(kernel.name +
                                 " was given another number of arguments than it declares");
   }
+  const SignalsHeld waiting;
   kernel.run(call);
 }
 

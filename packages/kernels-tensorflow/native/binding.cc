@@ -6,6 +6,8 @@
 #include <malloc.h>
 #endif
 
+#include <signals.h>
+
 #include "instance.h"
 
 using namespace tessera;
@@ -22,6 +24,7 @@ Napi::Value open(const Napi::CallbackInfo& info) {
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
 #endif
   const ArrayMemory proto = arrayMemoryOf(info[0]);
+  const SignalsHeld waiting;  // the threads of TensorFlow start here
   instance(info.Env()).open(proto.data, proto.bytes);
   return info.Env().Undefined();
 }
@@ -216,7 +219,10 @@ Napi::Value run(const Napi::CallbackInfo& info) {
   }
   std::vector<TFE_TensorHandle*> outputs(static_cast<size_t>(program.outputs));
   int count = program.outputs;
-  TFE_Execute(op.get(), outputs.data(), &count, status);
+  {
+    const SignalsHeld waiting;
+    TFE_Execute(op.get(), outputs.data(), &count, status);
+  }
   held.check(status);
   held.operations += 1;
   held.ahead += 1;
