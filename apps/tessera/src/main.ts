@@ -38,6 +38,7 @@ const tessera: Command = groupCommands({
     sbatch: async () => (await import("./sbatch.js")).sbatch,
     doctor: async () => (await import("./doctor.js")).doctor,
     "build-engines": async () => (await import("./build_engines.js")).buildEngines,
+    verify: async () => (await import("./verify/command.js")).verify,
     "check-ranks": async () => (await import("./check_ranks.js")).checkRanks,
     schedule: async () => (await import("./schedule.js")).schedule,
     preprocess: async () => (await import("./preprocess/command.js")).preprocessCommand,

@@ -1,9 +1,12 @@
 // tessera sbatch: writes the job script that runs a program on a cluster.
 
-import { writeFileSync } from "node:fs";
+import { realpathSync, writeFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { choice, EXIT, list, number, text, UserError, type FlagValues } from "@tessera/config";
 import { clusterNames, CLUSTERS, formatJobScript } from "@tessera/launcher";
 import { defineLauncher } from "./command.js";
+import { checkCertificate } from "./verify/certificate.js";
+import { findRun } from "./verify/find_run.js";
 
 const count = { min: 1, max: 100_000, whole: true };
 
@@ -44,6 +47,12 @@ const program = {
       "log-folder": text("where the job's output goes", "FOLDER", "."),
       output: text("the file to write (default: stdout)", "FILE"),
     },
+    Verification: {
+      certificate: text(
+        "refuse to start unless tessera verify --certificate wrote FILE for this program, its flags and code",
+        "FILE",
+      ),
+    },
   },
 } as const;
 
@@ -79,7 +88,18 @@ function createScript(
     logFolder: flags["log-folder"],
     warningSeconds: flags["warning-seconds"],
     program: words,
+    ...(flags.certificate !== undefined && { check: certificateCheck(flags.certificate, words) }),
   });
+}
+
+/**
+ * The command that checks a certificate once the job starts, when code may have changed.
+ * @throws UserError where it does not hold today.
+ */
+function certificateCheck(file: string, words: readonly string[]): readonly string[] {
+  checkCertificate(file, findRun(words));
+  const tessera = [process.execPath, realpathSync(process.argv[1]!)];
+  return [...tessera, "verify", "--check", resolve(file), "--", ...words];
 }
 
 function parseVariable(text: string): readonly [string, string] {

@@ -1,6 +1,7 @@
 // Starts ranks as worker threads: each calls the function `main` of a module.
 
 import { MessageChannel, Worker, type MessagePort } from "node:worker_threads";
+import { RunError, UserError } from "@tessera/config";
 import type { ThreadContext } from "./threads.js";
 
 /** A program, and the ranks that run it. */
@@ -16,7 +17,8 @@ export interface ThreadRun {
 
 /**
  * The results of `main`, by rank.
- * @throws Error that names the first rank that throws or exits; all ranks are terminated.
+ * @throws Error that names the first rank that throws or exits, a UserError or RunError where that is one; all ranks are
+ * terminated.
  */
 export async function runThreads<R>(run: ThreadRun): Promise<R[]> {
   const ports = connectAll(run.ranks);
@@ -54,6 +56,13 @@ function connectAll(ranks: number): (MessagePort | null)[][] {
 const waitForResult = <R>(worker: Worker, rank: number): Promise<R> =>
   new Promise((resolve, reject) => {
     worker.once("message", resolve);
-    worker.once("error", (error: Error) => reject(new Error(`rank ${rank}: ${error.message}`)));
+    worker.once("error", (error: Error) => reject(errorOf(error, rank)));
     worker.once("exit", (code) => reject(new Error(`rank ${rank}: ended with code ${code}`)));
   });
+
+/** What a rank threw, as an error of the same kind: what comes out of a thread has lost its class. */
+function errorOf({ name, message }: Error, rank: number): Error {
+  const text = `rank ${rank}: ${message}`;
+  if (name === "UserError") return new UserError(text);
+  return name === "RunError" ? new RunError(text) : new Error(text);
+}

@@ -13,6 +13,7 @@ import {
 import { block, createNorm, type BlockParams, type NormParams } from "./block.js";
 import { gptConfig, type GptConfig } from "./config.js";
 import { parseConfig, saveConfig } from "./config_codec.js";
+import { narrowConfig } from "./narrow.js";
 
 /** The parameters of a GPT, or of a chunk of one: see `TransformerParams`. */
 export type GptParams = {
@@ -40,6 +41,10 @@ export function gptModel(config: GptConfig): Model<GptParams> {
     settings: describeSettings(config),
     layerCount: config.layerCount,
     hiddenSize: width,
+    narrow(positions: number) {
+      const narrow = narrowConfig(config, positions);
+      return { model: gptModel(narrow), vocabularySize: narrow.vocabularySize };
+    },
   };
   return transformer<GptParams>(about, {
     embedding: (parallel) => embedding({ vocabulary, positions, width, std }, parallel),

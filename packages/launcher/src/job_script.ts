@@ -27,6 +27,8 @@ export interface JobRequest {
   readonly warningSeconds: number;
   /** The program and its arguments. */
   readonly program: readonly string[];
+  /** A program that must succeed before the ranks start, on the job's first node. Default: none. */
+  readonly check?: readonly string[];
 }
 
 /** `word` as one word of a shell command. */
@@ -39,7 +41,7 @@ export const quote = (word: string): string =>
  */
 export function formatJobScript(request: JobRequest): string {
   checkRequest(request);
-  const { program } = request;
+  const { program, check } = request;
   const cpus = request.cpusPerRank ?? useOf(request).cpusPerRank;
   const lines = [
     "#!/bin/bash",
@@ -50,6 +52,7 @@ export function formatJobScript(request: JobRequest): string {
     ...environmentLines(request),
     // What srun gives each task does not follow from the job since Slurm 22.05.
     ...(cpus === null ? [] : [`export SRUN_CPUS_PER_TASK=${cpus} OMP_NUM_THREADS=${cpus}`, ""]),
+    ...(check === undefined ? [] : [check.map(quote).join(" "), ""]),
     ...(request.warningSeconds === 0
       ? [`srun ${srunArguments(request)} ${program.map(quote).join(" ")}`]
       : requeueLines(request)),

@@ -6,6 +6,7 @@ export {
   type ModelFamily,
   type ModelHead,
   type ModelOptions,
+  type NarrowModel,
   type TokenBatch,
 } from "./model.js";
 export type { Recomputation } from "./recomputation.js";

@@ -106,6 +106,18 @@ export interface Model<P extends Tree = Tree> {
   readonly hiddenSize: number;
   /** The chunk of `layers`. */
   chunk(options: ModelOptions, layers: Range): ModelChunk<P>;
+  /**
+   * This model in small, for checks of how it is divided over ranks: the same layers, heads and options, of small width
+   * and vocabulary, for sequences of up to `positions` tokens. Default: there is none.
+   */
+  narrow?(positions: number): NarrowModel<P>;
+}
+
+/** A model in small. */
+export interface NarrowModel<P extends Tree = Tree> {
+  readonly model: Model<P>;
+  /** Ids that it knows: 0 to this, exclusive. */
+  readonly vocabularySize: number;
 }
 
 /** An architecture, which builds models from the configurations in checkpoints. */

@@ -1,0 +1,182 @@
+// What a run computes, in the order in which it does: activations and gradients of its first step, losses, norms, what
+// its steps change, and what a run does that continues it.
+
+import { mul, sub, tidy, type Tensor } from "@tensorflow/tfjs-core";
+import type { World } from "@tessera/collectives";
+import { call, convert, randomNormal, randomSlice } from "@tessera/kernels";
+import type { ShardIndex } from "@tessera/mesh";
+import { disposeTree, leaves, mapTree, materialize, type Tree } from "@tessera/params";
+import { isFirstRank } from "@tessera/parallel";
+import { fullSlice, streamKey } from "@tessera/random";
+import { batchAfter } from "../plan.js";
+import { silent } from "../reporter.js";
+import { planRun, type Run } from "../run/plan_run.js";
+import type { RunConfig } from "../run/run_config.js";
+import { startRun, trainRun } from "../run/train_run.js";
+import { gatherFullState, type TrainingState } from "../state.js";
+import { sumGradients } from "../step.js";
+import { watchModel, type Activation } from "./watch_model.js";
+
+/** Kinds of what is compared, in the order of a step. */
+export const KINDS = [
+  "output",
+  "input gradient",
+  "output gradient",
+  "gradient",
+  "loss",
+  "gradient norm",
+  "update",
+] as const;
+export type Kind = (typeof KINDS)[number];
+
+/** Values that a run computed. */
+export interface Reading {
+  readonly kind: Kind;
+  /** Path of the layer or parameter; "" of what belongs to the whole model. */
+  readonly path: string;
+  /** What tells it from others of its kind and path: "rows from 4", "step 2". */
+  readonly when: string;
+  readonly values: Float32Array;
+  /** The shard of the time [batch, time, hidden] that it has. Default: all. */
+  readonly tokens?: ShardIndex;
+  /** Rows of the microbatch, where it is one's. */
+  readonly rows?: number;
+}
+
+/** When gradients are read. */
+export const FIRST = "step 1";
+/** Steps until a run is saved and continued. */
+export const STEPS = 2;
+
+const valuesOf = (x: Tensor): Float32Array => {
+  const { y } = call(convert, { x }, { storage: "fp32" });
+  const values = y.dataSync<"float32">();
+  y.dispose();
+  return values;
+};
+
+/** The leaves of `tree`, last ones first, which is the order of backward. Consumes it. */
+function readTree(tree: Tree, kind: Kind, when: string): Reading[] {
+  const readings = leaves<Tensor>(tree).map(([path, x]) => ({
+    kind,
+    path,
+    when,
+    values: valuesOf(x),
+  }));
+  disposeTree(tree);
+  return readings.reverse();
+}
+
+/**
+ * Takes `STEPS` steps of `config` and saves the state in `folder`. Called by all ranks. Each returns the activations
+ * that it saw; the first one all else too.
+ */
+export async function observe<P extends Tree>(
+  world: World,
+  config: RunConfig<P>,
+  folder: string,
+): Promise<readonly Reading[]> {
+  const seen = new Map<string, Reading>();
+  let isWatched = true;
+  const model = watchModel(config.model, (activation) => {
+    if (!isWatched) return;
+    const reading = readActivation(activation);
+    const key = `${reading.kind} ${reading.path} ${reading.when}`;
+    // Recomputation shows it again.
+    if (!seen.has(key)) seen.set(key, reading);
+  });
+  const run = await planRun(world, {
+    ...config,
+    model,
+    duration: { steps: STEPS },
+    checkpoints: { folder, async: false },
+  });
+  const { plan } = run;
+  const start = startRun(run);
+  const { sums, gradients } = sumGradients(plan, start, batchAfter(plan, 0), 1);
+  isWatched = false;
+  sums.dispose();
+  const full = gatherFullState(plan, { params: start.params, optimizer: { gradients } });
+  for (const tree of [gradients, start.params, start.optimizer]) disposeTree(tree);
+  const isFirst = isFirstRank(plan.axes);
+  const read = isFirst ? readTree(full.optimizer["gradients"]!, "gradient", FIRST) : [];
+  const trained = await trainAndRead(run, full.params);
+  return [...seen.values(), ...read, ...trained];
+}
+
+/**
+ * Takes one step more than `observe`: without a break, or from the checkpoint in `resume`, saved under any layout. Called
+ * by all ranks.
+ */
+export async function observeLonger<P extends Tree>(
+  world: World,
+  config: RunConfig<P>,
+  resume?: string,
+): Promise<readonly Reading[]> {
+  const fresh = startRun(await planRun(world, config));
+  const run = await planRun(world, { ...config, resume, duration: { steps: STEPS + 1 } });
+  const { params, optimizer } = gatherFullState(run.plan, { ...fresh, optimizer: {} });
+  for (const tree of [fresh.params, fresh.optimizer, optimizer]) disposeTree(tree);
+  const readings = await trainAndRead(run, params);
+  const last = `step ${STEPS + 1}`;
+  return readings.filter(({ kind, when }) => kind === "update" || when === last);
+}
+
+/** Trains `run`. The first rank returns losses, norms, and what changed from the full weights `before`, which it consumes. */
+async function trainAndRead<P extends Tree>(run: Run<P>, before: P): Promise<readonly Reading[]> {
+  const figures: Reading[] = [];
+  const { state } = await trainRun(run, {
+    reporter: () => ({
+      ...silent,
+      metrics({ step, loss, grad_norm: norm }) {
+        const of = (kind: Kind, value: number): Reading => ({
+          kind,
+          path: "",
+          when: `step ${step}`,
+          values: Float32Array.of(value),
+        });
+        figures.push(of("loss", loss!), of("gradient norm", norm!));
+      },
+    }),
+  });
+  const changes = changesOf(run, state, before);
+  if (isFirstRank(run.plan.axes)) {
+    return [...figures, ...readTree(changes, "update", `up to step ${state.step}`)];
+  }
+  disposeTree(changes);
+  return [];
+}
+
+/** What of the full weights is not as `before`. Consumes both. */
+function changesOf<P extends Tree>({ plan }: Run<P>, state: TrainingState<P>, before: P): Tree {
+  const { params, optimizer } = gatherFullState(plan, { ...state, optimizer: {} });
+  const old = new Map(leaves<Tensor>(before));
+  const changes = mapTree<Tree, Tensor, Tensor>(params, (leaf, path) => sub(leaf, old.get(path)!));
+  for (const tree of [params, optimizer, state.params, state.optimizer, before]) disposeTree(tree);
+  return changes;
+}
+
+const readActivation = ({ what, layer, firstRow, x, tokens }: Activation): Reading => ({
+  kind: what,
+  path: layer,
+  when: `rows from ${firstRow}`,
+  values: valuesOf(x),
+  tokens,
+  rows: x.shape[0]!,
+});
+
+/** Initial weights of a model, each of which is off by about `epsilon` of itself: as rounding would change them. */
+export const nudgedWeights = <P extends Tree>(
+  spec: Parameters<NonNullable<RunConfig<P>["weights"]>>[0],
+  seed: number,
+  epsilon: number,
+): P =>
+  mapTree(materialize<Tree>(spec, seed), (leaf: Tensor, path) =>
+    tidy(() => {
+      const slice = randomSlice(fullSlice(leaf.shape), streamKey(seed, `nudge ${path}`));
+      const factors = call(randomNormal, {}, { ...slice, mean: 1, std: epsilon }).y;
+      const nudged: Tensor = mul(leaf, factors);
+      leaf.dispose();
+      return nudged;
+    }),
+  ) as P;
