@@ -85,37 +85,48 @@ export function expect(
   for (const kind of KINDS) {
     const these = all
       .filter(({ reading }) => reading.kind === kind)
-      .map((one) => ({ ...one, counted: determinedBy(expected, one.reading) }));
+      .map((one) => ({ ...one, ...determinedBy(expected, one.reading) }));
     const sizes = these.map(({ reading, counted }) => rootMeanSquare(reading.values, counted));
     const usual = median(sizes);
-    const moved = these.map(({ reading, order, counted }, i) => {
-      const one = { reading, order, counted, scale: Math.max(sizes[i]!, SMALL * usual) };
+    const moved = these.map((one, i) => {
+      const { values } = one.reading;
+      const scaled = { ...one, scale: Math.max(sizes[i]!, SMALL * usual) };
       return {
-        one,
-        by: relative(nudgedAt.get(keyOf(reading)) ?? reading.values, reading.values, one),
+        ...scaled,
+        by: relative(nudgedAt.get(keyOf(one.reading)) ?? values, values, scaled),
       };
     });
     const among = usually.get(SUMMED_FROM[kind] ?? kind) ?? epsilon;
     const least = Math.max(median(moved.map(({ by }) => by)), among, epsilon);
     usually.set(kind, least);
-    for (const { one, by } of moved) {
-      expected.set(keyOf(one.reading), {
-        ...one,
-        tolerance: marginOf(epsilon) * Math.max(by, least),
-      });
+    for (const { by, allowed, ...one } of moved) {
+      const tolerance = Math.max(marginOf(epsilon) * Math.max(by, least), allowed);
+      expected.set(keyOf(one.reading), { ...one, tolerance });
     }
   }
   return expected;
 }
 
-/** Which elements of an update the first gradient determines. */
-function determinedBy(expected: ReadonlyMap<string, Expected>, { kind, path }: Reading): Counted {
+/**
+ * Which elements of an update the first gradient determines, and how far that may take them: as far as the gradient of
+ * each may be off, relative to it, since Adam divides by that.
+ */
+function determinedBy(
+  expected: ReadonlyMap<string, Expected>,
+  { kind, path }: Reading,
+): { readonly counted: Counted; readonly allowed: number } {
   const gradient = expected.get(keyOf({ kind: "gradient", path, when: FIRST }));
-  if (kind !== "update" || gradient === undefined) return undefined;
-  const { reading, scale, tolerance } = gradient;
-  return Uint8Array.from(reading.values, (x) =>
-    Number(Math.abs(x) > DETERMINED * tolerance * scale),
-  );
+  if (kind !== "update" || gradient === undefined) return { counted: undefined, allowed: 0 };
+  const off = gradient.tolerance * gradient.scale;
+  const { values } = gradient.reading;
+  const counted = Uint8Array.from(values, (x) => Number(Math.abs(x) > DETERMINED * off));
+  return {
+    counted,
+    allowed: rootMeanSquare(
+      values.map((x) => off / x),
+      counted,
+    ),
+  };
 }
 
 function relative(
@@ -156,7 +167,7 @@ export function compare(
         order,
         apart,
         tolerance,
-        ulps: ulpsApart(reading.values, values, epsilon),
+        ulps: ulpsApart(reading.values, values, want?.counted, epsilon),
       },
     ];
   });
@@ -175,10 +186,16 @@ function shardOf({ values, rows = 1 }: Reading, { tokens }: Reading): Float32Arr
   return Float32Array.from(shards.flatMap((shard) => [...shard]));
 }
 
-function ulpsApart(actual: Float32Array, expected: Float32Array, epsilon: number): number {
+function ulpsApart(
+  actual: Float32Array,
+  expected: Float32Array,
+  counted: Counted,
+  epsilon: number,
+): number {
   if (actual.length !== expected.length) return Infinity;
   let [largest, apart] = [0, 0];
   actual.forEach((value, i) => {
+    if (counted?.[i] === 0) return;
     largest = Math.max(largest, Math.abs(expected[i]!));
     apart = Math.max(apart, Math.abs(value - expected[i]!));
   });
