@@ -19,7 +19,9 @@ export const load: LoadHook = async (url, context, next) => {
   const loaded = await next(url, context);
   const { file, from, to } = planted;
   if (!url.endsWith(file)) return loaded;
-  const parts = String(loaded.source).split(from);
+  const { source } = loaded;
+  const text = typeof source === "string" ? source : new TextDecoder().decode(source);
+  const parts = text.split(from);
   if (parts.length !== 2) throw new Error(`${file} has ${parts.length - 1} times: ${from}`);
   return { ...loaded, source: parts.join(to) };
 };

@@ -55,7 +55,7 @@ type Counted = Uint8Array | undefined;
 function rootMeanSquare(values: Float32Array, counted?: Counted, others?: Float32Array): number {
   let [sum, count] = [0, 0];
   for (let i = 0; i < values.length; i += 1) {
-    if (counted !== undefined && counted[i] === 0) continue;
+    if (counted?.[i] === 0) continue;
     const x = others === undefined ? values[i]! : values[i]! - others[i]!;
     sum += x * x;
     count += 1;

@@ -162,7 +162,7 @@ const readActivation = ({ what, layer, firstRow, x, tokens }: Activation): Readi
   when: `rows from ${firstRow}`,
   values: valuesOf(x),
   tokens,
-  rows: x.shape[0]!,
+  rows: x.shape[0],
 });
 
 /** Initial weights of a model, each of which is off by about `epsilon` of itself: as rounding would change them. */
