@@ -23,9 +23,7 @@ const feed = {
 };
 
 const config: RunConfig = {
-  model: gptModel(
-    gptConfig({ layerCount: 6, hiddenSize: 2064, headCount: 24 }),
-  ),
+  model: gptModel(gptConfig({ layerCount: 6, hiddenSize: 2064, headCount: 24 })),
   data: { train: feed, validation: feed },
   batch: { micro: 8, accumulation: 6 },
   duration: { steps: 1000 },
