@@ -1,6 +1,7 @@
 // The masks of causal attention's tiles: dropout, and earlier documents of a packed sequence.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 
@@ -22,11 +23,11 @@ class ProbabilityDropout {
   }
   bool active() const { return slice_.has_value(); }
 
-  /** mask [kTile, kTileStep] of queries from t and keys from s: 0 or 1 / (1 - rate). */
+  /** Rows of mask [kTile, kTileStep] of those queries that are there from t, and keys from s: 0 or 1 / (1 - rate). */
   void mask(int64_t b, int64_t h, int64_t t, int64_t s, float* mask) const {
     const auto& shape = slice_->shape;
     const auto& start = slice_->start;
-    for (int64_t r = 0; r < kTile; ++r) {
+    for (int64_t r = 0; r < std::min(kTile, slice_->size[2] - t); ++r) {
       alignas(64) uint32_t workspace[wordsCapacity(kTile)];
       const int64_t row = ((b + start[0]) * shape[1] + h + start[1]) * shape[2] + t + r + start[2];
       const auto first = static_cast<uint64_t>(row * shape[3] + s + start[3]);
