@@ -49,7 +49,7 @@ test("layers, heads and layout stay, width and batch are small", () => {
   expect(narrow.parallel).toEqual(config.parallel);
   expect(narrow.recompute).toBe("attention");
   expect(narrow.batch).toEqual({ micro: 2, accumulation: 3 });
-  expect(notes[0]).toBe("6 layers of width 2064 are narrowed to 6 layers of width 96, of 81 ids");
+  expect(notes[0]).toBe("6 layers, of width 96 in place of 2064; 81 ids");
 });
 
 test("one rank has the whole batch, no layout, no recomputation", () => {

@@ -62,14 +62,12 @@ export function narrowRun<P extends Tree>(config: RunConfig<P>, ranks: number): 
     notes: [
       narrow === undefined
         ? "the model has no narrow form: it is verified in full"
-        : `${describeSize(config.model)} are narrowed to ${describeSize(model)}, of ${vocabulary} ids`,
-      `samples of ${tokens} tokens, ${batch.micro} in a microbatch, ${batch.accumulation!} microbatches a rank and step`,
+        : `${model.layerCount} layers, of width ${model.hiddenSize} in place of ${config.model.hiddenSize}; ` +
+          `${vocabulary} ids`,
+      `samples of ${tokens} tokens in microbatches of ${batch.micro}; each step has ${batch.accumulation!} on a rank`,
     ],
   };
 }
-
-const describeSize = ({ hiddenSize, layerCount }: RunConfig["model"]): string =>
-  `${layerCount} layers of width ${hiddenSize}`;
 
 const withLossScale = (precision: PrecisionConfig): PrecisionConfig =>
   precision.storage === "fp16" ? { ...precision, lossScaling: LOSS_SCALE } : precision;
