@@ -124,6 +124,10 @@ const groups = {
     ),
   },
   Output: {
+    log_weights_hash: toggle(
+      "figures in metrics.jsonl have a hash of all weights, for tessera replay",
+      false,
+    ),
     output_dir: text("where checkpoints and metrics.jsonl go", "FOLDER", "./outputs"),
     overwrite_output_dir: toggle("start again, and remove the checkpoints that are there", false),
     resume_from_checkpoint: {

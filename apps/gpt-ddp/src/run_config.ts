@@ -65,6 +65,7 @@ export async function chooseRun(given: ConfiguredFlags<Flags>, ranks: number): P
     evaluation: { interval: flags.eval_steps, batch: flags.per_device_eval_batch_size },
     logInterval: flags.logging_steps,
     replicaCheckInterval: flags.compare_weights_steps,
+    hashWeights: flags.log_weights_hash,
     identity: {
       vocabulary: digestVocabulary(tokenizer),
       max_len: flags.max_len,

@@ -204,6 +204,7 @@ const output = {
   "tensorboard-dir": text("write TensorBoard's event files", "FOLDER"),
   "tensorboard-log-interval": number("steps between its scalars", count, 1),
   "metrics-file": text("write figures as lines of JSON too", "FILE"),
+  "log-weights-hash": toggle("these have a hash of all weights, for tessera replay", false),
   "exit-interval": number("end at a multiple of these steps", count),
   "exit-duration-in-mins": number("end after these minutes", { above: 0 }),
   "exit-signal-handler": toggle("on SIGTERM save, and end with code 0", false),

@@ -73,6 +73,7 @@ export function chooseRun(
         : "state",
     evaluation: { interval: flags["eval-interval"] },
     logInterval: logIntervalOf(flags),
+    hashWeights: flags["log-weights-hash"],
     identity: { vocabulary: vocabulary.digest, sequenceLength, optimizer: flags.optimizer },
     names: SETTING_NAMES,
     allowChanges: (name) =>

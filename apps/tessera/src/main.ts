@@ -39,6 +39,7 @@ const tessera: Command = groupCommands({
     doctor: async () => (await import("./doctor.js")).doctor,
     "build-engines": async () => (await import("./build_engines.js")).buildEngines,
     verify: async () => (await import("./verify/command.js")).verify,
+    replay: async () => (await import("./verify/replay.js")).replay,
     "check-ranks": async () => (await import("./check_ranks.js")).checkRanks,
     schedule: async () => (await import("./schedule.js")).schedule,
     preprocess: async () => (await import("./preprocess/command.js")).preprocessCommand,

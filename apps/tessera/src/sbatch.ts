@@ -97,7 +97,7 @@ function createScript(
  * @throws UserError where it does not hold today.
  */
 function certificateCheck(file: string, words: readonly string[]): readonly string[] {
-  checkCertificate(file, findRun(words));
+  checkCertificate(file, findRun(words, "verify"));
   const tessera = [process.execPath, realpathSync(process.argv[1]!)];
   return [...tessera, "verify", "--check", resolve(file), "--", ...words];
 }

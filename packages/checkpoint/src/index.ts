@@ -15,7 +15,7 @@ export { readModel, readModelConfig, writeModel } from "./model_files.js";
 export { openSafetensors, type SafetensorsFile } from "./safetensors.js";
 export { writeSafetensors, type TensorToWrite } from "./safetensors_writer.js";
 export { findCheckpoint, isCheckpointOf } from "./sharded/find_checkpoint.js";
-export { latestCheckpoint, locate, removeCheckpoints } from "./sharded/folder.js";
+export { checkpointBefore, latestCheckpoint, locate, removeCheckpoints } from "./sharded/folder.js";
 export { type CheckpointMetadata, type TrainingProgress } from "./sharded/index_format.js";
 export { readProgress } from "./sharded/read_index.js";
 export { openCheckpoint, slotName, WEIGHTS, type Checkpoint } from "./sharded/open_checkpoint.js";

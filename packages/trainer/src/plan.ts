@@ -29,6 +29,8 @@ export interface TrainingPlan<P extends Tree = Tree> extends Parallelized<P> {
   /** Rows per evaluation batch. */
   readonly evalBatch: number;
   readonly intervals: Intervals;
+  /** Whether lines of figures have a hash of the weights. Default: false. */
+  readonly hashWeights?: boolean;
 }
 
 /** All in optimizer steps; 0 for never. The last step is always logged, evaluated and saved. */

@@ -7,6 +7,7 @@ import { createStopSignal } from "@tessera/parallel";
 import type { Saver } from "./checkpoints.js";
 import { checkReplicasAgree } from "./check_replicas.js";
 import { evaluate } from "./evaluate.js";
+import { hashWeights } from "./hash_weights.js";
 import { guardSaver } from "./guard_saver.js";
 import { isDue, type TrainingPlan } from "./plan.js";
 import type { Reporter } from "./reporter.js";
@@ -68,7 +69,7 @@ export async function train<P extends Tree>(
     watch.stepTaken(at.globalBatch);
     reporter.tick(step, tokensPerSecond());
     if (isLogged) {
-      const metrics = metricsOf(taken, tally);
+      const metrics = metricsOf(plan, taken, tally);
       trainLoss = metrics["loss"] ?? trainLoss;
       const figures = { step, ...metrics, tokens_per_second: tokensPerSecond() };
       reporter.metrics(figures, { ...at, elapsed: watch.lap() });
@@ -105,16 +106,19 @@ const speedOf = ({ train }: TrainingPlan, { samples, seconds }: Elapsed): number
 
 /** The figures of a line. */
 function metricsOf(
-  { report, state: { lossScale } }: StepResult,
+  plan: TrainingPlan,
+  { report, state }: StepResult,
   tally: Tally,
 ): Readonly<Record<string, number>> {
   const { loss, gradientNorm } = tally.lap();
+  const { lossScale } = state;
   return {
     ...(loss !== undefined && { loss }),
     learning_rate: report.learningRate,
     grad_norm: gradientNorm,
     ...(lossScale && { loss_scale: lossScale.scale }),
     skipped_steps: lossScale?.skippedSteps ?? tally.skippedSteps,
+    ...(plan.hashWeights && { weights_hash: hashWeights(plan, state) }),
   };
 }
 

@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { runRank, runThreads } from "@tessera/collectives";
+import { runThreads } from "@tessera/collectives";
 import { joinWorld } from "@tessera/collectives-mpi";
 import { choice, EXIT, number, text, UserError } from "@tessera/config";
 import { backendNames, defaultBackend } from "@tessera/engines";
@@ -13,6 +13,7 @@ import { defineLauncher } from "../command.js";
 import { checkCertificate, writeCertificate } from "./certificate.js";
 import { findRun } from "./find_run.js";
 import { describeVerdict } from "./show_verdict.js";
+import { checkThreads, onRank } from "./ranks.js";
 import { verifyHere, type Verification } from "./verify_here.js";
 
 const program = {
@@ -45,11 +46,8 @@ const program = {
   },
 } as const;
 
-/** Of the modules and tensors of a thread. */
-const THREAD_BYTES = 80 * 2 ** 20;
-
 export const verify = defineLauncher(program, async ({ values }, words) => {
-  const described = findRun(words);
+  const described = findRun(words, "verify");
   if (values.check !== undefined) {
     process.stdout.write(`${checkCertificate(values.check, described)}\n`);
     return EXIT.done;
@@ -68,13 +66,15 @@ export const verify = defineLauncher(program, async ({ values }, words) => {
   };
   if (resolveSize(process.env) > 1) {
     const world = joinWorld(process.env, { timeoutMinutes: 10 });
-    return runRank(world, async () => {
-      const verdict = await verifyHere(world, verification, environment);
-      if (world.rank === 0) return conclude(verdict, `${world.size} ranks by ${world.engine}`);
-      return verdict.fault === null ? EXIT.done : EXIT.failed;
-    });
+    const verdict = await onRank(world, () => verifyHere(world, verification, environment));
+    if (world.rank === 0) return conclude(verdict, `${world.size} ranks by ${world.engine}`);
+    return verdict.fault === null ? EXIT.done : EXIT.failed;
   }
-  const ranks = countThreads(values.ranks);
+  const { ranks } = values;
+  if (ranks === undefined) {
+    throw new UserError("tessera verify: --ranks N says on how many ranks; or start it by srun");
+  }
+  checkThreads(ranks);
   return conclude(await verifyOnThreads(ranks, verification), `${ranks} threads`);
 });
 
@@ -89,17 +89,4 @@ async function verifyOnThreads(ranks: number, verification: Verification): Promi
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-/** @throws UserError where it is not said, or they take more memory than there is. */
-function countThreads(ranks: number | undefined): number {
-  if (ranks === undefined) {
-    throw new UserError("tessera verify: --ranks N says on how many ranks; or start it by srun");
-  }
-  const most = Math.floor(process.availableMemory() / THREAD_BYTES);
-  if (ranks <= most) return ranks;
-  throw new UserError(
-    `--ranks ${ranks}: as threads they need about ${Math.ceil((ranks * THREAD_BYTES) / 2 ** 30)} GiB, ` +
-      `and there is memory for ${most}; start tessera verify by srun on several nodes, or lower the data-parallel ranks`,
-  );
 }

@@ -2,7 +2,9 @@
 
 import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { delimiter, join, resolve, sep } from "node:path";
+import { pathToFileURL } from "node:url";
 import { UserError } from "@tessera/config";
+import type { RunConfig } from "@tessera/trainer";
 import { packageOf, parentsOf } from "./parents.js";
 
 /** A program that describes its runs, and the words that are given to it. */
@@ -19,14 +21,19 @@ const STARTERS = new Set(["node", "npx", process.execPath]);
 
 /**
  * The program of a command line, such as `npx tessera-pretrain-gpt --preset 22b` or `node my_run.js`.
+ * `asker`: the command that asks.
  * @throws UserError where there is none.
  */
-export function findRun(command: readonly string[], from = process.cwd()): DescribedProgram {
+export function findRun(
+  command: readonly string[],
+  asker: "verify" | "replay",
+  from = process.cwd(),
+): DescribedProgram {
   const start = command.findIndex((word) => !STARTERS.has(word));
   const name = command[start];
   if (name === undefined) {
     throw new UserError(
-      "tessera verify needs a program after --, as in: -- tessera-pretrain-gpt --preset 1.4b",
+      `tessera ${asker} needs a program after --, as in: -- tessera-pretrain-gpt --preset 1.4b`,
     );
   }
   const file = realpathSync(findProgram(name, from));
@@ -58,4 +65,25 @@ function exportedRun(folder: string): string | undefined {
   const target = exports["./run"];
   const path = typeof target === "string" ? target : target?.default;
   return path === undefined ? undefined : join(folder, path);
+}
+
+/** What a program's module exports. */
+interface RunModule {
+  readonly describeRun?: (
+    words: readonly string[],
+    ranks: number,
+  ) => RunConfig | Promise<RunConfig>;
+}
+
+/** The run of a program on so many ranks. */
+export async function describedRun(
+  { module, words }: DescribedProgram,
+  ranks: number,
+): Promise<RunConfig> {
+  const { describeRun } = (await import(pathToFileURL(module).href)) as RunModule;
+  if (typeof describeRun === "function") return describeRun(words, ranks);
+  throw new UserError(
+    `${module}: exports no function describeRun(words, ranks) that returns a RunConfig; ` +
+      "docs/parallelism.md shows one",
+  );
 }

@@ -2,13 +2,10 @@
 
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import type { World } from "@tessera/collectives";
-import { UserError } from "@tessera/config";
 import { chooseBackend, type BackendName } from "@tessera/engines";
-import type { RunConfig } from "@tessera/trainer";
 import { verifyRun, type Verdict } from "@tessera/trainer/verify";
-import type { DescribedProgram } from "./find_run.js";
+import { describedRun, type DescribedProgram } from "./find_run.js";
 
 /** What is verified, and on what. */
 export interface Verification {
@@ -16,27 +13,6 @@ export interface Verification {
   readonly backend: BackendName;
   /** A folder that all ranks share. What is written there is removed. */
   readonly folder: string;
-}
-
-/** What a program's module exports. */
-interface RunModule {
-  readonly describeRun?: (
-    words: readonly string[],
-    ranks: number,
-  ) => RunConfig | Promise<RunConfig>;
-}
-
-/** The run of a program on so many ranks. */
-export async function describedRun(
-  { module, words }: DescribedProgram,
-  ranks: number,
-): Promise<RunConfig> {
-  const { describeRun } = (await import(pathToFileURL(module).href)) as RunModule;
-  if (typeof describeRun === "function") return describeRun(words, ranks);
-  throw new UserError(
-    `${module}: exports no function describeRun(words, ranks) that returns a RunConfig; ` +
-      "docs/parallelism.md shows one",
-  );
 }
 
 /** Verifies as this rank of `world`. Called by all of them. `environment` says how many threads the rank has. */

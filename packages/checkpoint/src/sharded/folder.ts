@@ -54,6 +54,12 @@ export function latestCheckpoint(folder: string): string | undefined {
   return paths.get(named) ?? (last === undefined ? undefined : paths.get(last));
 }
 
+/** The path of the last checkpoint in `folder` of a step before `step`; undefined for none. */
+export function checkpointBefore(folder: string, step: number): string | undefined {
+  const name = checkpointsIn(folder).findLast((one) => stepOf(one) < step);
+  return name === undefined ? undefined : join(folder, name);
+}
+
 /** Where the checkpoint at `path` is now: a job that takes the folder over gives a replaced one its name back. */
 export function locate(path: string): string {
   const name = REPLACED.exec(basename(path))?.[1];

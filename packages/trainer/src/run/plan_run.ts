@@ -95,6 +95,7 @@ async function planOf<P extends Tree>(
     clipNorm: config.clipNorm ?? 1,
     lossScaling: precision.storage === "fp16" ? (precision.lossScaling ?? FP16_SCALING) : null,
     seed,
+    hashWeights: config.hashWeights ?? false,
     train: data.train,
     validation: data.validation ?? null,
     evalBatch: evaluation.batch ?? batch.microBatch,

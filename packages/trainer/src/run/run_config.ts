@@ -52,6 +52,11 @@ export interface RunConfig<P extends Tree = Tree> {
   readonly logInterval?: number;
   /** Steps between checks that replicas hold the same weights; 0 for the start alone. Default: 0. */
   readonly replicaCheckInterval?: number;
+  /**
+   * Whether figures have a hash of all weights, `weights_hash`, which no layout changes: two runs that have it in common
+   * computed the same bits. All weights are read for it. Default: false.
+   */
+  readonly hashWeights?: boolean;
   /** What a run that continues this one must share with it, beside model and data, by name. */
   readonly identity?: Identity;
   /** What a user calls settings, by their names in checkpoints and in `identity`. Default: these names. */
