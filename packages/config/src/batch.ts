@@ -2,25 +2,31 @@
 
 import { UserError } from "./errors.js";
 
-/** How many samples an optimizer step takes, and who takes them. */
-export interface BatchPlan {
+declare const multiplied: unique symbol;
+
+/** How many samples an optimizer step takes, and who takes them. `resolveBatch` alone makes one. */
+export interface BatchPlan extends BatchSizes {
+  /** microBatch x accumulation x dataRanks. */
+  readonly globalBatch: number;
+  /** There is nothing here at run time. */
+  readonly [multiplied]: true;
+}
+
+/** What a batch is multiplied out of. */
+export interface BatchSizes {
   /** Samples that a rank takes through the model at once. */
   readonly microBatch: number;
   /** Microbatches over which a rank sums gradients before a step. */
   readonly accumulation: number;
   /** Ranks that train on different samples. */
   readonly dataRanks: number;
-  /** microBatch x accumulation x dataRanks. */
-  readonly globalBatch: number;
 }
 
 /**
  * Multiplies the batch out.
  * @throws UserError, with all numbers, where a given `globalBatch` is not the product.
  */
-export function resolveBatch(
-  given: Omit<BatchPlan, "globalBatch"> & { readonly globalBatch?: number },
-): BatchPlan {
+export function resolveBatch(given: BatchSizes & { readonly globalBatch?: number }): BatchPlan {
   const { microBatch, accumulation, dataRanks } = given;
   const globalBatch = microBatch * accumulation * dataRanks;
   if (given.globalBatch !== undefined && given.globalBatch !== globalBatch) {
@@ -29,5 +35,5 @@ export function resolveBatch(
         `${accumulation} x ${dataRanks} data-parallel ranks is ${globalBatch}: change one of them`,
     );
   }
-  return { microBatch, accumulation, dataRanks, globalBatch };
+  return { microBatch, accumulation, dataRanks, globalBatch } as BatchPlan;
 }

@@ -7,6 +7,7 @@ import {
   parseFlags,
   readFlags,
   resolveBatch,
+  type BatchPlan,
   text,
   toggle,
   UserError,
@@ -245,6 +246,9 @@ test("a batch is multiplied once, and a contradiction shows both numbers", () =>
   expect(resolveBatch(parts).globalBatch).toBe(24);
   expect(resolveBatch({ ...parts, globalBatch: 24 }).globalBatch).toBe(24);
   expect(() => resolveBatch({ ...parts, globalBatch: 32 })).toThrow(/32.*24/);
+  // @ts-expect-error: sizes that nobody has multiplied out are no plan
+  const wrong: BatchPlan = { ...parts, globalBatch: 12 };
+  expect(resolveBatch(parts)).not.toEqual(wrong);
 });
 
 test("a dialect names shared flags, and reads them under their own names", () => {

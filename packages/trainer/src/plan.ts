@@ -1,6 +1,6 @@
 // Everything about a training run that is decided before its first step, on this rank.
 
-import { rampedBatch, type BatchPlan, type BatchRamp } from "@tessera/config";
+import { rampedBatch, resolveBatch, type BatchPlan, type BatchRamp } from "@tessera/config";
 import type { Feed } from "@tessera/data";
 import type { Tree } from "@tessera/params";
 import type { LossScaleOptions, Optimizer } from "@tessera/optim";
@@ -50,11 +50,9 @@ export function batchAfter(
 ): BatchPlan {
   if (ramp === undefined) return batch;
   const globalBatch = rampedBatch(ramp, consumed);
-  return {
-    ...batch,
-    globalBatch,
-    accumulation: globalBatch / (batch.microBatch * batch.dataRanks),
-  };
+  const { microBatch, dataRanks } = batch;
+  const accumulation = globalBatch / (microBatch * dataRanks);
+  return resolveBatch({ microBatch, dataRanks, accumulation, globalBatch });
 }
 
 /** Whether something due every `interval` steps is due after `step` of `steps`. */
