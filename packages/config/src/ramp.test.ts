@@ -1,5 +1,6 @@
 import { expect, test } from "@jest/globals";
 import { countRampedSteps, rampedBatch, rampSizes } from "./index.js";
+import type { Quantity } from "./units.js";
 
 test("a batch grows by its increment over equal runs of samples, and is then full", () => {
   const ramp = { start: 16, increment: 8, samples: 300, full: 40 }; // three increments of 100 samples
@@ -34,4 +35,12 @@ test("steps of a growing batch are counted up to a number of them, or of samples
   expect(countRampedSteps(ramp, { steps: 8 })).toEqual({ steps: 8, samples: 32 });
   expect(countRampedSteps(ramp, { samples: 33 })).toEqual({ steps: 9, samples: 38 });
   expect(countRampedSteps(ramp, { samples: 33, steps: 6 })).toEqual({ steps: 6, samples: 20 });
+});
+
+test("steps do not pass for samples", () => {
+  const ramp = { start: 16, increment: 8, samples: 300, full: 40 };
+  const [samples, steps]: [Quantity<"samples">, Quantity<"steps">] = [100, 100];
+  expect(rampedBatch(ramp, samples)).toBe(24);
+  // @ts-expect-error: Quantity<"steps"> is not assignable to Quantity<"samples">
+  expect(rampedBatch(ramp, steps)).toBe(24);
 });

@@ -1,30 +1,35 @@
 // A global batch that grows with training.
 
+import type { Quantity } from "./units.js";
+
 /** Megatron's --rampup-batch-size. All in samples. */
 export interface EvenRamp {
   /** Samples of the first steps. */
-  readonly start: number;
+  readonly start: Quantity<"samples">;
   /** Samples that are added at a time, until the batch is full. */
-  readonly increment: number;
+  readonly increment: Quantity<"samples">;
   /** Samples over which it grows, evenly. */
-  readonly samples: number;
+  readonly samples: Quantity<"samples">;
   /** Samples of a step after that. */
-  readonly full: number;
+  readonly full: Quantity<"samples">;
 }
 
 /** Megatron-LM's --step-batch-size-schedule. All in samples. */
 export interface StagedRamp {
   /** Once `from` samples are consumed, a step takes `size`. The first is from 0, others from ever more. */
-  readonly stages: readonly { readonly from: number; readonly size: number }[];
+  readonly stages: readonly {
+    readonly from: Quantity<"samples">;
+    readonly size: Quantity<"samples">;
+  }[];
   /** Samples of a step of the last stage. */
-  readonly full: number;
+  readonly full: Quantity<"samples">;
 }
 
 /** How the global batch grows over a run. */
 export type BatchRamp = EvenRamp | StagedRamp;
 
 /** The global batch of the step that comes after `consumed` samples: Megatron's rules. */
-export function rampedBatch(ramp: BatchRamp, consumed: number): number {
+export function rampedBatch(ramp: BatchRamp, consumed: Quantity<"samples">): Quantity<"samples"> {
   if ("stages" in ramp) {
     return ramp.stages.findLast(({ from }) => consumed >= from)?.size ?? ramp.full;
   }
@@ -36,20 +41,20 @@ export function rampedBatch(ramp: BatchRamp, consumed: number): number {
 }
 
 /** Every size that the batch has on its way. */
-export function rampSizes(ramp: BatchRamp): number[] {
+export function rampSizes(ramp: BatchRamp): Quantity<"samples">[] {
   if ("stages" in ramp) return ramp.stages.map(({ size }) => size);
   const { start, increment, full } = ramp;
   return Array.from({ length: (full - start) / increment + 1 }, (_, i) => start + i * increment);
 }
 
 /** Samples after which the batch is full. */
-const rampLength = (ramp: BatchRamp): number =>
+const rampLength = (ramp: BatchRamp): Quantity<"samples"> =>
   "stages" in ramp ? ramp.stages.at(-1)!.from : ramp.samples;
 
 /** A number of steps, and the samples that they take. */
 export interface Progress {
-  readonly steps: number;
-  readonly samples: number;
+  readonly steps: Quantity<"steps">;
+  readonly samples: Quantity<"samples">;
 }
 
 /** The first steps that are `steps`, or that take at least `samples`, whichever comes first. */

@@ -1,6 +1,7 @@
 // Where training gets its batches: samples in an order, read when a batch is asked for, or ahead of it
 // (`megatron/prefetch.ts`).
 
+import type { Quantity } from "@tessera/config/units";
 import { makeBatch, type Batch } from "./batch.js";
 import type { MaskOptions } from "./masks.js";
 import type { SampleOrder, Samples } from "./samples.js";
@@ -8,11 +9,11 @@ import type { SampleOrder, Samples } from "./samples.js";
 /** Samples in the order in which training takes them. */
 export interface Feed {
   /** Samples of one epoch. */
-  readonly count: number;
+  readonly count: Quantity<"samples">;
   /** Sequence length: inputs of a sample, in tokens. */
-  readonly length: number;
+  readonly length: Quantity<"tokens">;
   /** The batch of samples [first, first + size) of the order, which goes on over all epochs. */
-  batch(first: number, size: number): Batch;
+  batch(first: Quantity<"samples">, size: Quantity<"samples">): Batch;
   /** The same without a thread that reads ahead, for samples out of turn. Default: this one. */
   readonly direct?: Feed;
 }

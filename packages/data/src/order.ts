@@ -1,5 +1,6 @@
 // The order of samples, over all epochs.
 
+import type { Quantity } from "@tessera/config/units";
 import { permutation, streamKey } from "@tessera/random";
 import type { SampleOrder } from "./samples.js";
 
@@ -27,7 +28,7 @@ export const sequentialOrder = (count: number): SampleOrder => ({ at: (n) => n %
 
 /** For how many samples an order is built. */
 export interface OrderLength {
-  readonly samples: number;
+  readonly samples: Quantity<"samples">;
   /** Lines for the log where the order changes. */
   readonly notes: readonly string[];
 }
@@ -36,7 +37,10 @@ export interface OrderLength {
  * For how many samples to build the order of a run that needs `needed` and had an order for `before`: for as many as
  * before, so that it stays the same. Default of `before`: a new run.
  */
-export const orderLength = (needed: number, before = 0): OrderLength => ({
+export const orderLength = (
+  needed: Quantity<"samples">,
+  before: Quantity<"samples"> = 0,
+): OrderLength => ({
   samples: Math.max(needed, before),
   notes:
     before > 0 && needed > before

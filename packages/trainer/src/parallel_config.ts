@@ -1,6 +1,7 @@
 // How ranks divide a run.
 
 import { UserError } from "@tessera/config";
+import type { Quantity } from "@tessera/config/units";
 import type { Range } from "@tessera/mesh";
 import { splitEvenly, type ScheduleKind } from "@tessera/pipeline-parallel";
 import type { AxisDefinition } from "./axes/definition.js";
@@ -28,7 +29,7 @@ export interface ParallelConfig {
    */
   readonly zeroStage?: ZeroStage;
   /** Gradients smaller than this are reduced together. Default: 1 MiB. */
-  readonly bucketBytes?: number;
+  readonly bucketBytes?: Quantity<"bytes">;
   /** Axes of your own, outermost first. On the mesh they lie between data and tensor. Default: none. */
   readonly axes?: readonly AxisDefinition[];
 }
@@ -37,7 +38,7 @@ export interface ParallelConfig {
 export interface ResolvedParallel extends Required<Omit<ParallelConfig, "bucketBytes">> {
   /** Ranks that see different samples. */
   readonly data: number;
-  readonly bucketBytes?: number;
+  readonly bucketBytes?: Quantity<"bytes">;
 }
 
 /**

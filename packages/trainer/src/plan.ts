@@ -1,6 +1,7 @@
 // Everything about a training run that is decided before its first step, on this rank.
 
 import { rampedBatch, resolveBatch, type BatchPlan, type BatchRamp } from "@tessera/config";
+import type { Quantity } from "@tessera/config/units";
 import type { Feed } from "@tessera/data";
 import type { Tree } from "@tessera/params";
 import type { LossScaleOptions, Optimizer } from "@tessera/optim";
@@ -27,7 +28,7 @@ export interface TrainingPlan<P extends Tree = Tree> extends Parallelized<P> {
   /** What validation goes through; null for none. */
   readonly validation: Feed | null;
   /** Rows per evaluation batch. */
-  readonly evalBatch: number;
+  readonly evalBatch: Quantity<"samples">;
   readonly intervals: Intervals;
   /** Whether lines of figures have a hash of the weights. Default: false. */
   readonly hashWeights?: boolean;
@@ -35,18 +36,18 @@ export interface TrainingPlan<P extends Tree = Tree> extends Parallelized<P> {
 
 /** All in optimizer steps; 0 for never. The last step is always logged, evaluated and saved. */
 export interface Intervals {
-  readonly steps: number;
-  readonly logging: number;
-  readonly evaluation: number;
-  readonly saving: number;
+  readonly steps: Quantity<"steps">;
+  readonly logging: Quantity<"steps">;
+  readonly evaluation: Quantity<"steps">;
+  readonly saving: Quantity<"steps">;
   /** Between checks that all ranks hold the same weights. */
-  readonly replicaCheck?: number;
+  readonly replicaCheck?: Quantity<"steps">;
 }
 
 /** The batch of the step that comes after `consumed` samples. */
 export function batchAfter(
   { batch, ramp }: Pick<TrainingPlan, "batch" | "ramp">,
-  consumed: number,
+  consumed: Quantity<"samples">,
 ): BatchPlan {
   if (ramp === undefined) return batch;
   const globalBatch = rampedBatch(ramp, consumed);
@@ -56,5 +57,8 @@ export function batchAfter(
 }
 
 /** Whether something due every `interval` steps is due after `step` of `steps`. */
-export const isDue = (interval: number, step: number, steps: number): boolean =>
-  step === steps || (interval > 0 && step % interval === 0);
+export const isDue = (
+  interval: Quantity<"steps">,
+  step: Quantity<"steps">,
+  steps: Quantity<"steps">,
+): boolean => step === steps || (interval > 0 && step % interval === 0);

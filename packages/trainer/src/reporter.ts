@@ -1,6 +1,7 @@
 // Reports on a run in progress: metrics, progress of slow phases, and notes for people.
 
 import { MultiBar, Presets } from "cli-progress";
+import type { Quantity } from "@tessera/config/units";
 import type { Elapsed } from "./stopwatch.js";
 
 /** One line of metrics.jsonl. */
@@ -8,9 +9,9 @@ export type Metrics = Readonly<Record<string, number>>;
 
 /** Where training was when metrics were read. */
 export interface ReportContext {
-  readonly consumedSamples: number;
+  readonly consumedSamples: Quantity<"samples">;
   /** Of the last step. */
-  readonly globalBatch: number;
+  readonly globalBatch: Quantity<"samples">;
   /** What ran since training metrics were reported last; null where these metrics are not of training. */
   readonly elapsed: Elapsed | null;
 }
@@ -18,7 +19,7 @@ export interface ReportContext {
 /** Shows a run to people: progress, metrics and notes. A rank that shows nothing has `silent`. */
 export interface Reporter {
   /** After every step, with the number of steps taken. */
-  tick(step: number, tokensPerSecond: number): void;
+  tick(step: Quantity<"steps">, tokensPerSecond: number): void;
   /** Between steps: progress of something else that takes a while. */
   phase(name: string, done: number, all: number): void;
   metrics(metrics: Metrics, context: ReportContext): void;
@@ -31,9 +32,9 @@ export interface Reporter {
 export interface ReporterOptions {
   readonly stream: NodeJS.WriteStream;
   /** Steps of the run. */
-  readonly steps: number;
+  readonly steps: Quantity<"steps">;
   /** The step that it goes on from. */
-  readonly startStep: number;
+  readonly startStep: Quantity<"steps">;
   /** Whether to draw a progress bar. Default: the stream is a terminal. */
   readonly isTerminal?: boolean;
 }

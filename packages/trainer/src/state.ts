@@ -1,6 +1,7 @@
 // Training states: fresh ones, and what ranks hold of one together.
 
 import { zeros, type Tensor } from "@tensorflow/tfjs-core";
+import type { Quantity } from "@tessera/config/units";
 import {
   disposeTree,
   filterTree,
@@ -28,8 +29,8 @@ export interface TrainingState<P extends Tree = Tree> {
   /** What this rank's optimizer remembers. */
   readonly optimizer: OptimizerState;
   /** Steps taken, those skipped because of overflow among them. */
-  readonly step: number;
-  readonly consumedSamples: number;
+  readonly step: Quantity<"steps">;
+  readonly consumedSamples: Quantity<"samples">;
   /** State of dynamic loss scaling; undefined before its first step, or without it. */
   readonly lossScale?: LossScale | undefined;
 }

@@ -1,10 +1,12 @@
 // How long training takes, without what is done between its steps.
 
+import type { Quantity } from "@tessera/config/units";
+
 /** Of steps that ran. */
 export interface Elapsed {
-  readonly steps: number;
-  readonly samples: number;
-  readonly seconds: number;
+  readonly steps: Quantity<"steps">;
+  readonly samples: Quantity<"samples">;
+  readonly seconds: Quantity<"seconds">;
 }
 
 const NOTHING: Elapsed = { steps: 0, samples: 0, seconds: 0 };
@@ -20,7 +22,7 @@ export function stopwatch(now: () => number = () => performance.now()) {
   let total = NOTHING;
   let lap = NOTHING;
   let since = now();
-  const passed = (steps: number, samples: number): void => {
+  const passed = (steps: Quantity<"steps">, samples: Quantity<"samples">): void => {
     const at = now();
     const more = { steps, samples, seconds: (at - since) / 1000 };
     total = joined(total, more);

@@ -8,6 +8,7 @@ import {
   type BatchPlan,
   type BatchRamp,
 } from "@tessera/config";
+import type { Quantity } from "@tessera/config/units";
 import type { BatchConfig, Duration } from "./run_config.js";
 
 /** The batch when it is full, and how it grows to that. */
@@ -56,8 +57,8 @@ function rampTo(full: number, ramp: BatchConfig["ramp"]): BatchRamp {
 
 /** Steps of a whole run, and the samples that they take. */
 export interface ResolvedDuration {
-  readonly steps: number;
-  readonly samples: number;
+  readonly steps: Quantity<"steps">;
+  readonly samples: Quantity<"samples">;
 }
 
 /** @throws UserError where steps are counted while the batch grows. */

@@ -3,6 +3,7 @@
 
 import type { TrainingProgress } from "@tessera/checkpoint";
 import type { EvenRamp, StagedRamp } from "@tessera/config";
+import type { Quantity } from "@tessera/config/units";
 import type { Feed } from "@tessera/data";
 import type { FloatStorage } from "@tessera/kernels/memory";
 import type { ParamSpec, Tree, TreeOf } from "@tessera/params";
@@ -49,9 +50,9 @@ export interface RunConfig<P extends Tree = Tree> {
   readonly resumedPart?: ResumedPart;
   readonly evaluation?: EvaluationConfig;
   /** Steps between metrics; 0 for the first and the last step alone. Default: 50. */
-  readonly logInterval?: number;
+  readonly logInterval?: Quantity<"steps">;
   /** Steps between checks that replicas hold the same weights; 0 for the start alone. Default: 0. */
-  readonly replicaCheckInterval?: number;
+  readonly replicaCheckInterval?: Quantity<"steps">;
   /**
    * Whether figures have a hash of all weights, `weights_hash`, which no layout changes: two runs that have it in common
    * computed the same bits. All weights are read for it. Default: false.
@@ -70,17 +71,18 @@ export interface RunConfig<P extends Tree = Tree> {
 /** Sizes of a step's batch. Any of them gives the others; what contradicts is refused with both numbers. */
 export interface BatchConfig {
   /** Samples that a rank takes through the model at once. */
-  readonly micro: number;
+  readonly micro: Quantity<"samples">;
   /** Microbatches whose gradients are summed before a step. Default: what `global` asks for, else 1. */
-  readonly accumulation?: number;
+  readonly accumulation?: Quantity<"microbatches">;
   /** Samples of a step over all ranks. Default: micro x accumulation x data-parallel ranks. */
-  readonly global?: number;
+  readonly global?: Quantity<"samples">;
   /** How the global batch grows to its size. Default: it is full from the start. */
   readonly ramp?: Omit<EvenRamp, "full"> | Omit<StagedRamp, "full">;
 }
 
 /** In optimizer steps, or in samples, which a growing batch takes in steps of other sizes. */
-export type Duration = { readonly steps: number } | { readonly samples: number };
+export type Duration =
+  { readonly steps: Quantity<"steps"> } | { readonly samples: Quantity<"samples"> };
 
 /** How activations are stored; weights and sums stay fp32. */
 export type PrecisionConfig =
@@ -96,21 +98,21 @@ export interface CheckpointConfig {
   /** Where checkpoints go: a folder that one run alone writes to. */
   readonly folder: string;
   /** Steps between checkpoints; 0 for the end alone. Default: 0. */
-  readonly interval?: number;
+  readonly interval?: Quantity<"steps">;
   /** How many stay, the latest ones; 0 for all. Default: 0. */
   readonly keep?: number;
   /** Whether training goes on while a copy of its state is written. Default: true. */
   readonly async?: boolean;
   /** How long ranks may wait for each other. Default: 600. */
-  readonly timeoutSeconds?: number;
+  readonly timeoutSeconds?: Quantity<"seconds">;
 }
 
 /** When a run measures its loss on validation samples, and in which batches. */
 export interface EvaluationConfig {
   /** Steps between evaluations; 0 for the end alone. Default: 0. */
-  readonly interval?: number;
+  readonly interval?: Quantity<"steps">;
   /** Samples that a rank takes through the model at once. Default: the microbatch. */
-  readonly batch?: number;
+  readonly batch?: Quantity<"samples">;
 }
 
 /** Feeds, and what is known of them. */
@@ -133,9 +135,9 @@ export interface DataRequest {
   /** Which shard of each step's samples this rank takes. */
   readonly shard: ShardIndex;
   /** Samples that the order of a dataset is laid out for: what this run, or the one it continues, takes. */
-  readonly trainSamples: number;
+  readonly trainSamples: Quantity<"samples">;
   /** Samples of a full step. */
-  readonly globalBatch: number;
+  readonly globalBatch: Quantity<"samples">;
   /** Of the checkpoint that the run continues from. */
   readonly resumed: TrainingProgress | undefined;
 }
