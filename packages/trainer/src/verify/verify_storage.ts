@@ -12,7 +12,14 @@ import type { Tree } from "@tessera/params";
 import { planRun } from "../run/plan_run.js";
 import { resolveRun } from "../run/resolve_run.js";
 import type { RunConfig } from "../run/run_config.js";
-import { compare, expect, mergeSummaries, type Difference, type Summary } from "./compare.js";
+import {
+  compare,
+  expect,
+  mergeSummaries,
+  type Difference,
+  type Expected,
+  type Summary,
+} from "./compare.js";
 import { crossingsOf } from "./crossings.js";
 import type { NarrowRun } from "./narrow_run.js";
 import { nudgedWeights, observe, observeLonger, type Reading } from "./observe.js";
@@ -75,7 +82,7 @@ export async function verifyStorage<P extends Tree>(
     storage === "fp32" ? readings : readings.filter(({ kind }) => kind !== "update");
   const { plan } = await planRun(world, run.config);
   const alone = run.alone(plan.batch.globalBatch);
-  const expected = await onFirst(world, join(folder, "expected"), async () => {
+  const expected = await expectOnFirst(world, join(folder, "expected"), async () => {
     const observeAll = async (config: RunConfig<P>, name: string): Promise<readonly Reading[]> => [
       ...(await observe(singleWorld(), config, join(folder, name))),
       ...(await observeLonger(singleWorld(), config)),
@@ -134,11 +141,21 @@ function refuseMasked(readings: readonly Reading[]): void {
   );
 }
 
-/** What the first rank makes, on all ranks, by way of a file; they wait for it. */
-async function onFirst<T>(world: World, file: string, make: () => Promise<T>): Promise<T> {
-  if (world.rank === 0) writeFileSync(file, serialize(await make()));
+/** What the first rank expects, on all ranks, which wait for it. The others have activations alone to compare. */
+async function expectOnFirst(
+  world: World,
+  file: string,
+  make: () => Promise<ReadonlyMap<string, Expected>>,
+): Promise<ReadonlyMap<string, Expected>> {
+  if (world.rank > 0) {
+    world.all.barrier();
+    return deserialize(readFileSync(file)) as ReadonlyMap<string, Expected>;
+  }
+  const expected = await make();
+  const activations = [...expected].filter(([, { reading }]) => reading.tokens !== undefined);
+  writeFileSync(file, serialize(new Map(activations)));
   world.all.barrier();
-  return deserialize(readFileSync(file)) as T;
+  return expected;
 }
 
 /** What every rank found, on all of them. */
