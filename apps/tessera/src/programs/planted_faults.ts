@@ -35,7 +35,7 @@ export const layoutFaults: readonly LayoutFault[] = [
     seen: /^gradient of norm/,
   },
   {
-    name: "replicas of key heads are not summed",
+    name: "replicas of KV heads are not summed",
     file: "tensor-parallel/dist/axis.js",
     from: "else if (isTerm(path))",
     to: "else if (false)",

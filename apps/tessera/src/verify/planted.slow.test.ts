@@ -11,6 +11,6 @@ test("there are at least twenty", () => {
   expect(layoutFaults.length).toBeGreaterThanOrEqual(20);
 });
 
-test.each(layoutFaults)("$name", async ({ name: _, seen, ranks, changes, ...fault }) => {
+test.each(layoutFaults)("finds that $name", async ({ name: _, seen, ranks, changes, ...fault }) => {
   expect(await firstDifference({ ranks, changes, fault, folder: at("") })).toMatch(seen);
 });

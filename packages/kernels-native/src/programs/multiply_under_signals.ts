@@ -6,7 +6,7 @@ import { call, linear } from "@tessera/kernels";
 import { loadNative } from "../index.js";
 
 const SECONDS = 4;
-/** Those for which oneDNN's product has the most of its workspace in the heap. */
+/** Of a product in which a signal broke the heap at once. */
 const [ROWS, INNER, COLUMNS] = [32, 768, 192];
 
 const wave = (count: number): Float32Array =>

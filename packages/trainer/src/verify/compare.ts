@@ -1,7 +1,7 @@
 // How far two runs are apart, reading by reading, and how far rounding alone would take them.
 
 import { evenRange } from "@tessera/mesh";
-import { FIRST, KINDS, type Kind, type Reading } from "./observe.js";
+import { FIRST, keyOf, KINDS, type Kind, type Reading } from "./observe.js";
 
 /** What must be, and how far from it a run may be. */
 export interface Expected {
@@ -65,9 +65,6 @@ function rootMeanSquare(values: Float32Array, counted?: Counted, others?: Float3
 
 const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
-
-export const keyOf = ({ kind, path, when }: Pick<Reading, "kind" | "path" | "when">): string =>
-  `${kind} ${path} ${when}`;
 
 /**
  * What a run must compute: what one rank did, within what it did once all its weights were `nudged` by `epsilon`, the

@@ -43,6 +43,10 @@ export interface Reading {
   readonly rows?: number;
 }
 
+/** What tells a reading from the others of a run. */
+export const keyOf = ({ kind, path, when }: Pick<Reading, "kind" | "path" | "when">): string =>
+  `${kind} ${path} ${when}`;
+
 /** When gradients are read. */
 export const FIRST = "step 1";
 /** Steps until a run is saved and continued. */
@@ -81,7 +85,7 @@ export async function observe<P extends Tree>(
   const model = watchModel(config.model, (activation) => {
     if (!isWatched) return;
     const reading = readActivation(activation);
-    const key = `${reading.kind} ${reading.path} ${reading.when}`;
+    const key = keyOf(reading);
     // Recomputation shows it again.
     if (!seen.has(key)) seen.set(key, reading);
   });
