@@ -84,8 +84,8 @@ export const faults = [
   {
     name: "a sum of ranks that loses its last element",
     file: "packages/collectives-mpi/native/algorithms.cc",
-    from: "made, parts.data(), ranks, mine.size);",
-    to: "made, parts.data(), ranks, mine.size - (mine.size > 1));",
+    from: "made, parts.data(), parts.size(), mine.size);",
+    to: "made, parts.data(), parts.size(), mine.size - (mine.size > 1));",
     seenBy: ["cli"],
   },
 ];

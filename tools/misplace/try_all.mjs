@@ -16,7 +16,7 @@ export const FILES = [
   "packages/tensor-parallel/src/vocab_parallel_head.ts",
   ...["block", "model"].map((name) => `packages/gpt/src/${name}.ts`),
   ...["attention", "embedding", "mlp"].map((name) => `packages/layers/src/${name}.ts`),
-  ...["fsdp_params", "replicate", "sum_squares"].map(
+  ...["fsdp_params", "pending_reductions", "replicate", "sum_squares"].map(
     (name) => `packages/data-parallel/src/${name}.ts`,
   ),
   "packages/pipeline-parallel/src/axis.ts",

@@ -114,6 +114,11 @@ const groups = {
       ["0", "1", "2", "3"],
       "0",
     ),
+    sum_order: choice(
+      "how gradients are added: fixed, with the same bits under any data layout, or free, with less traffic",
+      ["fixed", "free"],
+      "fixed",
+    ),
     ddp_bucket_cap_mb: number("gradients smaller than this travel together", { above: 0 }, 1),
     distributed_timeout_minutes: number("what ranks may wait for each other", { above: 0 }, 10),
     master_addr: flag("taken for the sake of scripts; MPI finds the ranks", "HOST", "", String),

@@ -56,7 +56,9 @@ function memoryLine({ gpt: config, config: run, run: { plan } }: Introduced) {
   const slots = optimizer.slots.length;
   const expected = rankMemory(model.spec, {
     stage: parallel?.zeroStage ?? 0,
+    ...(parallel?.sumOrder && { sumOrder: parallel.sumOrder }),
     ranks: batch.dataRanks,
+    accumulation: batch.accumulation,
     slots,
   });
   const rows = Math.max(batch.microBatch, validation === null ? 0 : evalBatch);
@@ -65,7 +67,7 @@ function memoryLine({ gpt: config, config: run, run: { plan } }: Introduced) {
   const options = recompute === undefined ? {} : { recompute };
   const activations =
     activationBytes(config, micro, options) + recomputedActivationBytes(config, micro, options);
-  const { transient, ...held } = expected;
+  const { transient, accumulated: _within, ...held } = expected;
   const kinds = { ...held, "expected activations": activations, transient };
   const most = peakBytes(expected, activations, batch.accumulation);
   return `per rank: ${describeMemory(kinds)}, at most ${formatBytes(most)} at once`;

@@ -48,6 +48,7 @@ export async function chooseRun(given: ConfiguredFlags<Flags>, ranks: number): P
     duration: { steps: flags.max_steps },
     parallel: {
       zeroStage: Number(flags.zero_stage) as ZeroStage,
+      sumOrder: flags.sum_order,
       bucketBytes: flags.ddp_bucket_cap_mb * 2 ** 20,
     },
     optimizer: chooseOptimizer(flags),

@@ -4,6 +4,7 @@
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { readModelConfig } from "@tessera/checkpoint";
+import { EXACT_SUM_BYTES } from "@tessera/kernels/contract";
 import type { CallKind } from "@tessera/collectives";
 import type { Layout, Trained } from "./programs/layouts.js";
 import { runLayouts } from "./programs/run_layouts.js";
@@ -22,8 +23,8 @@ const inStep = ({ traffic: [before, after] }: Trained, kind: CallKind) => ({
   bytes: after!.bytes[kind] - before!.bytes[kind],
 });
 
-/** One sum that completes gradients, of so many elements, and one of the squares of all gradients. */
-const completing = (elements: number) => ({ calls: 2, bytes: 4 * (elements + 1) });
+/** One sum that completes gradients, of so many elements, and an exact one of the squares of all gradients. */
+const completing = (elements: number) => ({ calls: 2, bytes: 4 * (elements + EXACT_SUM_BYTES) });
 
 /** Three numbers a token that the head tells of logits, which fit one chunk here. */
 const FIGURES = 3 * (ROWS / MICRO_BATCHES) * TIME * 4;

@@ -135,6 +135,11 @@ const parallel = {
       whole: true,
     },
   ),
+  "sum-order": choice(
+    "how gradients are added: fixed, with the same bits under any data layout, or free, with less traffic",
+    ["fixed", "free"],
+    "fixed",
+  ),
   "distributed-timeout-minutes": number("what ranks may wait for each other", { above: 0 }, 10),
   deepspeed: toggle("read --deepspeed_config", false),
   deepspeed_config: text("a DeepSpeed configuration, whose values stand beside the flags", "FILE"),

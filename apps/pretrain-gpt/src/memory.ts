@@ -33,13 +33,15 @@ export function mostMemory(run: PretrainRun, inFlight: readonly number[]): Stage
 
 function memoryOf(run: PretrainRun, stage: number, inFlight: number): StageMemory["kinds"] {
   const { config, parallel } = run;
-  const { data, layers, pipeline, tensor, zeroStage } = parallel;
+  const { data, layers, pipeline, tensor, zeroStage, sumOrder } = parallel;
   const own = layers.filter((_range, chunk) => chunk % pipeline === stage);
   const { spec } = modelStage(config.model, {}, own);
   checkPartition(spec, tensor);
   const { weights, gradients, optimizer, transient } = rankMemory(spec, {
     stage: zeroStage,
+    sumOrder,
     ranks: data,
+    accumulation: run.batch.accumulation,
     slots: optimizerOf(config, spec).slots.length,
     shard: { index: 0, count: tensor },
   });

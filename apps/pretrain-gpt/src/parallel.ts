@@ -38,6 +38,7 @@ export function parallelOf(flags: Flags, model: GptConfig, ranks: number): Paral
     chunks,
     layers: layersOf(flags, model, pipeline * chunks),
     zeroStage: zeroStageOf(flags),
+    sumOrder: flags["sum-order"],
   };
 }
 

@@ -91,11 +91,14 @@ Program reduceParts(Call& call, bool share) {
     co_await call.all(arriving[k % (kAhead + 1)]);
     const Span mine = span(own, k);
     const Span bytes = bytesOf(call, mine);
-    std::vector<const void*> parts(ranks);
-    for (size_t r = 0; r < ranks; ++r) parts[r] = r == own ? call.from + bytes.first : slot(k, r);
     char* made = share ? call.to + bytes.first
                        : call.to + bytes.first - bytesOf(call, partOf(size, own, ranks)).first;
-    reduce(call.signature.storage, call.signature.op, made, parts.data(), ranks, mine.size);
+    std::vector<const void*> parts;
+    if (call.signature.op == Op::onto) parts.push_back(made);
+    for (size_t r = 0; r < ranks; ++r) {
+      parts.push_back(r == own ? call.from + bytes.first : slot(k, r));
+    }
+    reduce(call.signature.storage, call.signature.op, made, parts.data(), parts.size(), mine.size);
     if (!share) continue;
     for (size_t step = 1; step < ranks; ++step) {
       result.send(results, made, bytes.size, static_cast<int>((own + step) % ranks));

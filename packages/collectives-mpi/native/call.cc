@@ -9,7 +9,7 @@ namespace {
 const char* const kKinds[] = {"allReduce", "reduceScatter", "allGather", "broadcast",
                               "send",      "receive",       "barrier"};
 const char* const kStorages[] = {"fp32", "int32", "bool", "bf16", "fp16"};
-const char* const kOps[] = {"sum", "mean", "max", "min"};
+const char* const kOps[] = {"sum", "mean", "max", "min", "onto"};
 
 }  // namespace
 

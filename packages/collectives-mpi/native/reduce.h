@@ -9,7 +9,7 @@ namespace tessera {
 /** The order is that of STORAGES in src/addon.ts. */
 enum class Storage : uint8_t { fp32, int32, u8, bf16, fp16 };
 /** The order is that of OPS in src/addon.ts. */
-enum class Op : uint8_t { sum, mean, max, min };
+enum class Op : uint8_t { sum, mean, max, min, onto };
 
 constexpr size_t bytesPer(Storage storage) {
   switch (storage) {

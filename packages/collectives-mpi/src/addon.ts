@@ -18,7 +18,7 @@ export const KINDS: readonly Call["kind"][] = [
   "barrier",
 ];
 /** In the order of `Op` in native/reduce.h. */
-export const OPS = ["sum", "mean", "max", "min"] as const;
+export const OPS = ["sum", "mean", "max", "min", "onto"] as const;
 
 export interface Facts {
   readonly rank: number;

@@ -14,10 +14,18 @@ export interface Elements {
   readonly memory: number | Values;
 }
 
+/** `onto`: what `to` has already, plus the sum. */
+export type ScatterOp = ReduceOp | "onto";
+
 /** An all-gather's `to` has group size times the elements of `from`; a reduce-scatter's `from` those of `to`. */
 export type Call =
   | { readonly kind: "allReduce"; readonly from: Elements; readonly to: Elements; op: ReduceOp }
-  | { readonly kind: "reduceScatter"; readonly from: Elements; readonly to: Elements; op: ReduceOp }
+  | {
+      readonly kind: "reduceScatter";
+      readonly from: Elements;
+      readonly to: Elements;
+      op: ScatterOp;
+    }
   | { readonly kind: "allGather"; readonly from: Elements; readonly to: Elements }
   | { readonly kind: "broadcast"; readonly from: Elements; readonly to: Elements; root: number }
   | { readonly kind: "send"; readonly from: Elements; readonly peer: number; readonly tag: number }

@@ -48,6 +48,11 @@ export interface ProcessGroup {
   allReduceValues(values: Float32Array, op?: ReduceOp): Work<Float32Array>;
   /** This rank's shard of the reduction along `axis`, whose extent the group size divides. */
   reduceScatter(x: Tensor, axis: number, op?: ReduceOp): Work;
+  /**
+   * `sum` [n] plus this rank's shard of x [size n] from all ranks, both fp32, added one after the other in rank order:
+   * sums that are continued have the bits of one long sum. Consumes `sum`, whose memory is written.
+   */
+  reduceScatterOnto(sum: Tensor, x: Tensor): Work;
   /** The tensors of all ranks, concatenated along `axis` in rank order. */
   allGather(x: Tensor, axis: number): Work;
   /** The x of rank `root`; other ranks pass a tensor of the same shape and storage. */

@@ -188,6 +188,13 @@ function checkScatter(tally: Tally, { group, storage, size }: Case): void {
       reduceExactly(shards, op, storage),
     );
   }
+  if (storage === "fp32") {
+    const start = createValues(storage, size, group.rank + 100);
+    const sum = createTensor(storage, start, [size]);
+    const actual = read(group.reduceScatterOnto(sum, y).wait(), storage);
+    const expected = reduceExactly([start, ...shards], "sum", storage);
+    tally.equal(`reduceScatterOnto of ${size} ${storage}`, actual, expected);
+  }
   y.dispose();
 }
 

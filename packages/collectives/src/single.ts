@@ -1,6 +1,7 @@
 // A group of one rank, in which communication is the identity: every program runs on it unchanged.
 
 import { keep, type Tensor } from "@tensorflow/tfjs-core";
+import { accumulate, call } from "@tessera/kernels";
 import { createTraffic, type ProcessGroup, type Work } from "./group.js";
 import type { World } from "./world.js";
 
@@ -31,6 +32,10 @@ export const singleGroup = (worldRank = 0, name = "the world"): ProcessGroup => 
   allReduce: returnInput,
   allReduceValues: (values) => ({ done: true, wait: () => values.slice() }),
   reduceScatter: returnInput,
+  reduceScatterOnto(sum, x) {
+    const { total } = call(accumulate, { sum, gradient: x.clone() }, {});
+    return { done: true, wait: () => total };
+  },
   allGather: returnInput,
   broadcast: returnInput,
   send: refuse("send"),

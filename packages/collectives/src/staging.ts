@@ -72,6 +72,26 @@ export function stageOutput(shape: Shape, storage: Storage, native: boolean): St
   };
 }
 
+/** The memory of x, which is fp32, for an engine to read and write; `take` returns it as a tensor. Consumes x. */
+export function stageInPlace(x: Tensor, native: boolean): StagedOutput {
+  const staged = stageInput(x, native);
+  const { elements } = staged;
+  const kept = keep(x.clone()); // outlives an enclosing tidy
+  x.dispose();
+  staged.release();
+  const take = (made: Tensor): Tensor => {
+    kept.dispose();
+    return made;
+  };
+  const { memory } = elements;
+  if (typeof memory === "number") return { elements, take: () => take(kept.clone()) };
+  const copy = memory.slice(); // a backend's own array may be what it has read
+  return {
+    elements: { ...elements, memory: copy },
+    take: () => take(tensor(copy, [...kept.shape])),
+  };
+}
+
 function createArray(storage: Storage, size: number): Values {
   if (storage === "int32") return new Int32Array(size);
   return storage === "bool" ? new Uint8Array(size) : new Float32Array(size);

@@ -6,7 +6,7 @@ import type { Storage } from "@tessera/kernels/memory";
 import { bytesOf, type Call, type Elements, type Engine, type Pending } from "./engine.js";
 import { MAX_TAG, createTraffic, type ProcessGroup, type ReceiveOptions } from "./group.js";
 import type { ReduceOp, Work } from "./group.js";
-import { stageInput, stageOutput, storageOf, type StagedInput } from "./staging.js";
+import { stageInPlace, stageInput, stageOutput, storageOf, type StagedInput } from "./staging.js";
 
 /** A group's name, its ranks in the world, and this rank's index in them. */
 export interface Members {
@@ -70,6 +70,27 @@ class TensorGroup implements ProcessGroup {
     shards.dispose();
     const to = stageOutput(shape, storageOf(x), this.engine.native);
     const call = { kind: "reduceScatter", from: from.elements, to: to.elements, op } as const;
+    return this.work(call, from, () => to.take());
+  }
+
+  reduceScatterOnto(sum: Tensor, x: Tensor): Work {
+    if (sum.rank !== 1 || x.rank !== 1 || x.size !== sum.size * this.size) {
+      throw new RangeError(
+        `reduceScatterOnto: x [${x.shape.join(", ")}] must be a vector of ${this.size} times the elements of ` +
+          `sum [${sum.shape.join(", ")}]`,
+      );
+    }
+    for (const storage of [sum, x].map(storageOf)) {
+      if (storage !== "fp32") throw new TypeError(`reduceScatterOnto: ${storage} must be fp32`);
+    }
+    const from = stageInput(x, this.engine.native);
+    const to = stageInPlace(sum, this.engine.native);
+    const call = {
+      kind: "reduceScatter",
+      from: from.elements,
+      to: to.elements,
+      op: "onto",
+    } as const;
     return this.work(call, from, () => to.take());
   }
 

@@ -147,7 +147,9 @@ class ThreadEngine implements Engine {
   private finish(call: Call, messages: readonly Message[]): void {
     const all = messages.map(({ values }) => values!);
     if (call.kind === "allReduce" || call.kind === "reduceScatter") {
-      reduceInto(arrayOf(call.to), all, call.op);
+      const to = arrayOf(call.to);
+      if (call.op === "onto") reduceInto(to, [to, ...all], "sum");
+      else reduceInto(to, all, call.op);
     } else if (call.kind === "broadcast") {
       arrayOf(call.to).set(all[call.root]!);
     } else if (call.kind === "allGather") {

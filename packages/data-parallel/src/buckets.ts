@@ -53,7 +53,8 @@ export function planBuckets(
     const { size: shape } = shardSlice(leaf, shard, path);
     const { gradientCount = 1 } = leaf;
     const slot = { path, shape, size: sizeOf(shape), gradientCount };
-    if (slot.size * BYTES_PER_ELEMENT >= bytes) {
+    // Several gradients come at several times, perhaps of several chunks of the model.
+    if (gradientCount > 1 || slot.size * BYTES_PER_ELEMENT >= bytes) {
       close([{ ...slot, offset: 0 }]);
       continue;
     }

@@ -14,7 +14,8 @@ import {
 } from "@tessera/params";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { fullyShard, replicate, type DataParallel } from "./index.js";
+import { fullyShard, planBuckets, replicate, type DataParallel } from "./index.js";
+import { createOrderedReducer } from "./ordered_reducer.js";
 
 type Params = { readonly a: Tensor; readonly b: Tensor };
 const spec: Readonly<Record<keyof Params, ParamSpec>> = {
@@ -68,14 +69,14 @@ test.each(strategies)("%s: a parameter without a gradient counts as zeros", (_na
 });
 
 test("a gradient after its bucket was reduced is an error that names it", () => {
-  const dataParallel = replicate<Params>(spec, singleGroup(), { stage: 1 });
-  const local = dataParallel.shardParams(materialize<Params>(spec, 1));
-  const first = dataParallel.createReducer(local);
-  first.sink(true).b(ones([5]));
-  first.finish();
-  const sink = dataParallel.createReducer(local).sink(true);
-  sink.b(ones([5]));
-  expect(() => sink.b(ones([5]))).toThrow(/^b: received a gradient after its bucket was reduced/);
+  const reducer = createOrderedReducer(planBuckets(spec, { ranks: 1, bytes: 0 }), singleGroup());
+  for (let microbatch = 0; microbatch < 2; microbatch += 1) {
+    reducer.begin();
+    reducer.receive("b", ones([5]));
+  }
+  expect(() => reducer.receive("b", ones([5]))).toThrow(
+    /^b: received a gradient after its bucket was reduced/,
+  );
 });
 
 test("findDivergence names the first weight that differs between ranks", async () => {

@@ -16,9 +16,18 @@ export type Reduced = Placed<"invariant" | Sharded<"elements">, "data">;
 /** Sums over data-parallel ranks, which other axes may have to complete. */
 export const gradientsOf = (sums: Tree): PartialGradients => sums as PartialGradients;
 
+/**
+ * In which order the terms of a gradient are added. `fixed`: in that of the global batch, each microbatch's term whole, so
+ * that the bits are the same under any data layout. `free`: each rank adds up what it has before it is reduced.
+ */
+export type SumOrder = "fixed" | "free";
+
 /** Reduces the gradients of one step over ranks. */
 export interface GradientReducer<P extends Tree> {
-  /** The sink of one backward pass; `isLast`: of the step's last one. */
+  /**
+   * The sink of the backward pass of the next microbatch, or of its pass through one of the rank's chunks; `isLast`: of
+   * the step's last one.
+   */
   readonly sink: (isLast: boolean) => GradientSink<P>;
   /** This rank's optimizer shards of the sums over microbatches and ranks. The caller owns them. */
   readonly finish: () => PartialGradients;
@@ -30,18 +39,16 @@ export interface GradientReducer<P extends Tree> {
  * call it, in the same order.
  */
 export interface DataParallel<P extends Tree> extends ParallelAxis {
-  /** Whether gradients are sharded: a rank stores only those of its optimizer shards. */
-  readonly shardsGradients: boolean;
   /** Which elements of which parameters this rank's optimizer shards contain; keyed like the shards. */
   readonly layouts: TreeOf<ShardLayout>;
   createReducer(local: P): GradientReducer<P>;
   /**
-   * The sum of squares of `gradients` over all ranks of the group: a scalar. Each leaf counts by `weight` of its path,
-   * which is below one for parameters that are replicated along other axes.
+   * The exact sum of squares of `gradients` over all ranks of the group, as the kernel `sumOfSquares` gives it. Of
+   * parameters that are replicated along other axes, one replica `counts`.
    */
   sumOfSquares(
     gradients: CompleteGradients,
-    weight: (path: string) => number,
+    counts: (path: string) => boolean,
   ): Placed<"invariant", "data">;
   /** Full to local. Consumes `full`. */
   shardParams(full: P): P;

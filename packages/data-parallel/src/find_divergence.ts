@@ -2,7 +2,7 @@
 
 import { concat, reshape, sum, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup } from "@tessera/collectives";
-import { callMultiTensor, sumOfSquares } from "@tessera/kernels";
+import { call, callMultiTensor, roundSum, sumOfSquares } from "@tessera/kernels";
 import { leaves, type Tree } from "@tessera/params";
 
 /**
@@ -13,10 +13,11 @@ export function findDivergence(tree: Tree, group: ProcessGroup): string | null {
   const named = leaves<Tensor>(tree);
   const checksums = tidy(() =>
     concat(
-      named.flatMap(([, x]) => [
-        reshape(sum(x), [1]),
-        reshape(callMultiTensor(sumOfSquares, { xs: [x] }, { factors: [1] }).total, [1]),
-      ]),
+      named.flatMap(([, x]) => {
+        const squares = callMultiTensor(sumOfSquares, { xs: [x] }, {}).total;
+        const totals = [sum<Tensor>(x), call(roundSum, { sum: squares }, {}).total];
+        return totals.map((total) => reshape(total, [1]));
+      }),
     ),
   );
   const [max, min] = (["max", "min"] as const).map((op) => {

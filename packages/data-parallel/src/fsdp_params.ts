@@ -22,8 +22,8 @@ import {
 } from "@tessera/params";
 import { claim, type Placed, type Sharded } from "@tessera/params/placement";
 import { conversions } from "@tessera/parallel";
-import type { Reduced } from "./data_parallel.js";
 import { flattenPadded } from "./flat_buffer.js";
+import { continueScatter, type Continue } from "./pending_reductions.js";
 
 /** The ranks that parameters are sharded over, and the tensor-parallel shard that all of them have. */
 export interface FsdpGroup {
@@ -65,36 +65,37 @@ export function gather<P extends Tree>(
   };
 }
 
-/** A gradient shard whose reduce-scatter is in flight. */
-interface ReducingGradient extends DeferredGradient {
-  readonly work: Work<Reduced>;
+/** The gradient of a full parameter, which the reducer reduces. */
+interface UnreducedGradient extends DeferredGradient {
+  readonly start: Continue;
 }
 
-/** The reduce-scatter that produces `gradient`; an already finished work if there is none. */
-export const workOf = (gradient: Gradient): Work<Reduced> =>
-  "work" in gradient
-    ? (gradient as ReducingGradient).work
-    : { done: true, wait: () => claim(resolveGradient(gradient)) };
+/** Starts the reduction of `gradient`, if it is not reduced already. */
+export const startOf = (gradient: Gradient): Continue =>
+  "start" in gradient
+    ? (gradient as UnreducedGradient).start
+    : (sum) => {
+        const total = sum ? accumulateGradient(sum, gradient) : resolveGradient(gradient);
+        return { done: true, wait: () => claim(total) };
+      };
 
-/** Reduce-scatters each gradient over `group`, and passes this rank's shard of the sum to `sink`. */
+/** Passes each gradient to `sink`, to be reduce-scattered over `group`. */
 export function reduceScatterSink<P extends Tree>(
   params: P,
   sink: GradientSink<P>,
   group: ProcessGroup,
 ): GradientSink<P> {
-  const convert = conversions<"data">(group);
   return createSink(params, (path, gradient) => {
     const full = resolveGradient(gradient);
     const flat = claim<"partial", "data">(flattenPadded(full, group.size));
     full.dispose();
-    const work = convert.reduceScatter<"elements">(flat, 0);
-    flat.dispose();
-    const reducing: ReducingGradient = {
-      work,
-      compute: () => work.wait(),
-      accumulateInto: (sum) => accumulateGradient(sum, work.wait()),
+    const start = continueScatter(flat, group);
+    const unreduced: UnreducedGradient = {
+      start,
+      compute: () => start(null).wait(),
+      accumulateInto: (sum) => accumulateGradient(sum, start(null).wait()),
     };
-    sendGradient(sink, path, reducing);
+    sendGradient(sink, path, unreduced);
   });
 }
 

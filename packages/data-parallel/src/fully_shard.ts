@@ -15,25 +15,30 @@ import {
   type Tree,
   type TreeOf,
 } from "@tessera/params";
-import { dataAxis, gradientsOf, type DataParallel } from "./data_parallel.js";
+import { dataAxis, gradientsOf, type DataParallel, type SumOrder } from "./data_parallel.js";
 import { flattenPadded, takeShard } from "./flat_buffer.js";
-import { gather, workOf, type FsdpGroup } from "./fsdp_params.js";
+import { gather, startOf, type FsdpGroup } from "./fsdp_params.js";
+import { createOrderedSums, type OrderedSums } from "./ordered_sums.js";
 import { createPendingReductions } from "./pending_reductions.js";
 import { sumSquares } from "./sum_squares.js";
 
-/**
- * Shards weights, gradients and optimizer state over `group`. Build the model with `fsdpWrapper(group, shard)`.
- * `shard`: this rank's tensor-parallel shard. Default: unsharded.
- */
+/** What `fullyShard` needs to know beside the group. */
+export interface FullyShardOptions {
+  /** This rank's tensor-parallel shard. Default: unsharded. */
+  readonly shard?: ShardIndex;
+  /** In which order gradients are summed. Default: fixed. */
+  readonly sumOrder?: SumOrder;
+}
+
+/** Shards weights, gradients and optimizer state over `group`. Build the model with `fsdpWrapper(group, shard)`. */
 export function fullyShard<P extends Tree>(
   spec: Like<P, ParamSpec>,
   group: ProcessGroup,
-  shard: ShardIndex = UNSHARDED,
+  { shard = UNSHARDED, sumOrder = "fixed" }: FullyShardOptions = {},
 ): DataParallel<P> {
   const fsdp: FsdpGroup = { group, shard };
   return {
     ...dataAxis(group),
-    shardsGradients: true,
     layouts: mapTree(spec as TreeOf<ParamSpec>, (leaf: ParamSpec, path) => {
       const [full] = shardLayout(leaf, shard, path).ranges;
       const size = Math.ceil(full!.size / group.size);
@@ -41,19 +46,19 @@ export function fullyShard<P extends Tree>(
     }),
     replica: () => UNSHARDED,
     createReducer(local) {
-      const reductions = createPendingReductions();
+      const sums = sumOrder === "fixed" ? createOrderedSums() : createFreeSums();
       return {
         sink() {
-          reductions.wait();
-          return createSink(local, (path, gradient) => reductions.add(path, workOf(gradient)));
+          sums.begin();
+          return createSink(local, (path, gradient) => sums.add(path, startOf(gradient)));
         },
         finish() {
-          const sums = reductions.take();
-          return gradientsOf(mapTensors(local, (leaf, path) => sums.get(path) ?? zerosLike(leaf)));
+          const taken = sums.take();
+          return gradientsOf(mapTensors(local, (leaf, path) => taken.get(path) ?? zerosLike(leaf)));
         },
       };
     },
-    sumOfSquares: (gradients, weight) => sumSquares(group, gradients, weight),
+    sumOfSquares: (gradients, counts) => sumSquares(group, gradients, counts),
     shardParams: (full) =>
       mapTensors(full, (leaf) => {
         const local = tidy(() =>
@@ -67,4 +72,10 @@ export function fullyShard<P extends Tree>(
     gatherParams: (local) => gather(spec, local, fsdp).wait(),
     gatherFromOptimizer: (shards) => gather<Tree>(spec, shards, fsdp).wait(),
   };
+}
+
+/** Sums of a step, each term added as soon as it is there. */
+function createFreeSums(): OrderedSums {
+  const { add, wait, take } = createPendingReductions();
+  return { begin: wait, add: (name, start) => add(name, start(null)), take };
 }

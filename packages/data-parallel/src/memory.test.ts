@@ -22,14 +22,15 @@ const spec: TreeOf<ParamSpec> = {
 const ALL = 4 * (12 + 40 + 24);
 
 test.each([
-  [0, 1, 1, 1],
-  [1, 1, 1, 4],
-  [2, 1, 4, 4],
-  [3, 4, 4, 4],
+  ["free", 0, 1, 1, 1],
+  ["free", 1, 1, 1, 4],
+  ["free", 2, 1, 4, 4],
+  ["free", 3, 4, 4, 4],
+  ["fixed", 1, 1, 4, 4],
 ] as const)(
-  "ZeRO %i on four ranks shards what the paper says",
-  (stage, weightRanks, gradientRanks, slotRanks) => {
-    const memory = rankMemory(spec, { stage, ranks: 4, slots: 2 });
+  "%s order, ZeRO %i on four ranks shards what the paper says, in the fixed order gradients from stage 1 on",
+  (sumOrder, stage, weightRanks, gradientRanks, slotRanks) => {
+    const memory = rankMemory(spec, { stage, sumOrder, ranks: 4, slots: 2 });
     expect(memory).toMatchObject({
       weights: ALL / weightRanks,
       gradients: ALL / gradientRanks,
@@ -60,8 +61,8 @@ test("parameters count by their tensor-parallel shard", () => {
 });
 
 test("the peak is at the head or at the end of backward, whichever is higher", () => {
-  const memory = { weights: 1000, gradients: 100, optimizer: 2000, transient: 7 };
+  const memory = { weights: 1000, gradients: 100, accumulated: 60, optimizer: 2000, transient: 7 };
   expect(peakBytes(memory, 50, 1)).toBe(3100); // all gradients, at the end
   expect(peakBytes(memory, 500, 1)).toBe(3507); // activations, at the head of the only microbatch
-  expect(peakBytes(memory, 500, 2)).toBe(3607); // the same, and the gradients of previous microbatches
+  expect(peakBytes(memory, 500, 2)).toBe(3567); // the same, and what is kept of previous microbatches
 });

@@ -3,13 +3,16 @@
 import { sizeOf } from "@tessera/kernels/contract";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import { leaves, shardSlice, type ParamSpec, type TreeOf } from "@tessera/params";
+import type { SumOrder } from "./data_parallel.js";
 
 /** Bytes on one rank, by kind. */
 export interface RankMemory {
   /** Of this rank, in fp32. */
   readonly weights: number;
-  /** Gradients accumulated over microbatches, at their peak. */
+  /** Gradients at their peak: at the end of a step. */
   readonly gradients: number;
+  /** Of them, what is kept between microbatches. */
+  readonly accumulated: number;
   readonly optimizer: number;
   /** Peak of short-lived tensors: the largest gradient and, in stage 3, the gathered weights of the current layers. */
   readonly transient: number;
@@ -19,8 +22,12 @@ export interface RankMemory {
 export interface MemoryOptions {
   /** The ZeRO stage. */
   readonly stage: 0 | 1 | 2 | 3;
+  /** In which order gradients are summed. Default: fixed. */
+  readonly sumOrder?: SumOrder;
   /** Number of data-parallel ranks. */
   readonly ranks: number;
+  /** Microbatches of a step on each of them. Default: 1. */
+  readonly accumulation?: number;
   /** Elements of optimizer state per parameter element. */
   readonly slots: number;
   /** This rank's tensor-parallel shard. Default: unsharded. */
@@ -32,7 +39,7 @@ const BYTES_PER_ELEMENT = 4;
 /** Weights, gradients and optimizer state are fp32, whatever the dtype of activations. */
 export function rankMemory(
   spec: TreeOf<ParamSpec>,
-  { stage, ranks, slots, shard = UNSHARDED }: MemoryOptions,
+  { stage, sumOrder = "fixed", ranks, accumulation = 1, slots, shard = UNSHARDED }: MemoryOptions,
 ): RankMemory {
   const sizes = leaves<ParamSpec>(spec).map(
     ([path, leaf]) =>
@@ -41,19 +48,34 @@ export function rankMemory(
   const full = sizes.reduce((sum, [, size]) => sum + size, 0);
   const largest = Math.max(0, ...sizes.map(([, size]) => size));
   const shardedFrom = (first: number): number => (stage >= first ? full / ranks : full);
+  const further = sumOrder === "fixed" ? furtherGradients(spec, sizes) : 0;
+  // In the fixed order several ranks reduce each microbatch, and keep nothing full between them.
+  const isSharded = sumOrder === "fixed" && ranks > 1;
+  const accumulated = isSharded
+    ? (full + further) / ranks
+    : shardedFrom(2) + (accumulation > 2 ? further : 0);
   return {
     weights: shardedFrom(3),
-    gradients: shardedFrom(2),
+    gradients: isSharded && stage === 0 ? full + full / ranks : accumulated,
+    accumulated,
     optimizer: slots * shardedFrom(1),
     transient: stage === 3 && ranks > 1 ? Math.max(2 * largest, 3 * largestLayer(sizes)) : largest,
   };
+}
+
+type Sizes = readonly (readonly [path: string, size: number])[];
+
+/** Bytes of the second and further gradients of parameters that have several: a tied table's. */
+function furtherGradients(spec: TreeOf<ParamSpec>, sizes: Sizes): number {
+  const counts = leaves<ParamSpec>(spec).map(([, { gradientCount = 1 }]) => gradientCount - 1);
+  return sizes.reduce((sum, [, size], i) => sum + counts[i]! * size, 0);
 }
 
 /**
  * Bytes of the largest layer of a sequence, whose layers are named by numbers. Backward holds its full weights, those
  * of the next layer, and its gradients until they are reduced.
  */
-function largestLayer(sizes: readonly (readonly [path: string, size: number])[]): number {
+function largestLayer(sizes: Sizes): number {
   const layers = new Map<string, number>();
   for (const [path, size] of sizes) {
     const layer = /^.*?\.\d+(?=\.)/.exec(path)?.[0];
@@ -67,10 +89,10 @@ function largestLayer(sizes: readonly (readonly [path: string, size: number])[])
  * at the end of backward, when all gradients are stored.
  */
 export const peakBytes = (
-  { weights, gradients, optimizer, transient }: RankMemory,
+  { weights, gradients, accumulated, optimizer, transient }: RankMemory,
   activations: number,
   accumulation: number,
 ): number =>
   weights +
   optimizer +
-  Math.max(gradients, (accumulation > 1 ? gradients : 0) + activations + transient);
+  Math.max(gradients, (accumulation > 1 ? accumulated : 0) + activations + transient);

@@ -4,7 +4,6 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup } from "@tessera/collectives";
 import {
-  accumulate,
   clipRange,
   createSink,
   disposeTree,
@@ -25,7 +24,15 @@ import { planBuckets, type Bucket } from "./buckets.js";
 import { createBucketReducer } from "./bucket_reducer.js";
 import { pack, takeShard, unpack as unpackBucket } from "./flat_buffer.js";
 import { sumSquares } from "./sum_squares.js";
-import { dataAxis, gradientsOf, type DataParallel, type GradientReducer } from "./data_parallel.js";
+import {
+  dataAxis,
+  gradientsOf,
+  type DataParallel,
+  type GradientReducer,
+  type SumOrder,
+} from "./data_parallel.js";
+import { createLocalReducer } from "./local_reducer.js";
+import { createOrderedReducer } from "./ordered_reducer.js";
 import { createPendingReductions } from "./pending_reductions.js";
 
 /** ZeRO stage and buckets. */
@@ -38,6 +45,8 @@ export interface ReplicateOptions {
   readonly shard?: ShardIndex;
   /** Index of a parameter's optimizer group; groups share no bucket. Default: all parameters are in one group. */
   readonly groupOf?: (path: string) => number;
+  /** In which order gradients are summed. Default: fixed. */
+  readonly sumOrder?: SumOrder;
 }
 
 /** Default of `bucketBytes`: 1 MiB. */
@@ -53,31 +62,45 @@ export function replicate<P extends Tree>(
   options: ReplicateOptions,
 ): DataParallel<P> {
   const { stage, bucketBytes = DEFAULT_BUCKET_BYTES, shard = UNSHARDED, groupOf } = options;
+  const { sumOrder = "fixed" } = options;
   const buckets = planBuckets(spec, {
     shard,
     ...(groupOf && { groupOf }),
     ranks: group.size,
-    bytes: group.size === 1 ? 0 : bucketBytes,
+    bytes: bucketBytes,
   });
-  const isSharded = stage > 0;
+  const isSharded = stage > 0 && group.size > 1;
 
   const unpack = (buffers: FlatBuffers): Tree => unpackBuckets(spec, buckets, buffers);
   const gatherAll = (shards: FlatBuffers): Tree => unpack(gatherBuckets(buckets, shards, group));
 
   return {
     ...dataAxis(group),
-    shardsGradients: stage === 2,
     layouts: isSharded
       ? bucketLayouts(spec, buckets, { group, shard })
       : mapTree(spec as TreeOf<ParamSpec>, (leaf: ParamSpec, path) =>
           shardLayout(leaf, shard, path),
         ),
     replica: () => (isSharded ? UNSHARDED : { index: group.rank, count: group.size }),
-    createReducer: (local) =>
-      group.size === 1 && !isSharded
-        ? createLocalReducer(local)
-        : createGroupReducer(local, { buckets, group, stage, unpack }),
-    sumOfSquares: (gradients, weight) => sumSquares(isSharded ? group : null, gradients, weight),
+    createReducer(local) {
+      if (group.size === 1) return createLocalReducer(local);
+      if (sumOrder === "free") return createGroupReducer(local, { buckets, group, stage, unpack });
+      const reducer = createOrderedReducer(buckets, group);
+      return {
+        sink() {
+          reducer.begin();
+          return createSink(local, reducer.receive);
+        },
+        finish() {
+          const shards = reducer.finish();
+          if (isSharded) return gradientsOf(shards);
+          const full = gatherAll(shards);
+          disposeTree(shards);
+          return gradientsOf(full);
+        },
+      };
+    },
+    sumOfSquares: (gradients, counts) => sumSquares(isSharded ? group : null, gradients, counts),
     shardParams: (full) => full,
     toOptimizer: (local) => (isSharded ? shardBuckets(local, buckets, group) : local),
     fromOptimizer(shards) {
@@ -90,12 +113,6 @@ export function replicate<P extends Tree>(
     gatherFromOptimizer: (shards) =>
       isSharded ? gatherAll(shards as FlatBuffers) : cloneTree(shards),
   };
-}
-
-/** Sums over microbatches only. */
-function createLocalReducer<P extends Tree>(local: P): GradientReducer<P> {
-  const { sink, take } = accumulate(local);
-  return { sink: () => sink, finish: () => gradientsOf(take()) };
 }
 
 interface GroupReducerOptions {

@@ -7,16 +7,14 @@ import { leaves, type Tree } from "@tessera/params";
 import { claim, type Placed } from "@tessera/params/placement";
 import { conversions } from "@tessera/parallel";
 
-/** The sum of squares of all leaves, each times `weight` of its path; over the ranks of `group`, unless null. */
+/** The exact sum of squares of the leaves that count; over the ranks of `group`, unless null. */
 export function sumSquares(
   group: ProcessGroup | null,
   tree: Tree,
-  weight: (path: string) => number,
+  counts: (path: string) => boolean,
 ): Placed<"invariant", "data"> {
-  const named = leaves<Tensor>(tree);
-  const xs = named.map(([, x]) => x);
-  const factors = named.map(([path]) => weight(path));
-  const { total: squares } = callMultiTensor(sumOfSquares, { xs }, { factors });
+  const xs = leaves<Tensor>(tree).flatMap(([path, x]) => (counts(path) ? [x] : []));
+  const { total: squares } = callMultiTensor(sumOfSquares, { xs }, {});
   if (group === null) return claim(squares);
   const local = claim<"partial", "data">(squares);
   const total = conversions<"data">(group).allReduce(local).wait();

@@ -1,5 +1,7 @@
 // Rows of a table by token id, and their gradient.
+#include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "elementwise.h"
 #include "sums.h"
@@ -70,6 +72,39 @@ void scatter(const View& ids, const View& dy, float* sums, const VocabularyShard
   });
 }
 
+/**
+ * The same, but rows of one id are summed first: a microbatch's gradient is added whole, as it is
+ * when it comes from another rank.
+ */
+void scatterWhole(const View& ids, const View& dy, float* sums, const VocabularyShard& shard,
+                  int64_t C) {
+  const int64_t count = ids.size();
+  const int32_t* id = ids.ints();
+  shard.check(ids);
+  std::vector<int64_t> order;
+  for (int64_t i = 0; i < count; ++i) {
+    if (shard.row(id[i]) >= 0) order.push_back(i);
+  }
+  std::stable_sort(order.begin(), order.end(),
+                   [id](int64_t a, int64_t b) { return id[a] < id[b]; });
+  eachRange(C, threadsFor(count * C), [&](int, Range range) {
+    const int64_t width = range.last - range.first;
+    float *total = threadRows(2 * width), *scratch = total + width;
+    for (size_t next = 0; next < order.size();) {
+      const int32_t own = id[order[next]];
+      std::fill_n(total, width, 0.0f);
+      for (; next < order.size() && id[order[next]] == own; ++next) {
+        const float* from = load(dy, order[next] * C + range.first, width, scratch);
+#pragma omp simd
+        for (int64_t c = 0; c < width; ++c) total[c] += from[c];
+      }
+      float* to = sums + shard.row(own) * C + range.first;
+#pragma omp simd
+      for (int64_t c = 0; c < width; ++c) to[c] += total[c];
+    }
+  });
+}
+
 /** The gradient of a table [rows, C], in `sums`, which need not be cleared. */
 void tableGradient(const View& ids, const View& dy, float* sums, const VocabularyShard& shard,
                    int64_t C) {
@@ -90,7 +125,7 @@ void addEmbedGradient(const Call& call) {
   const View &ids = call.in[1], &dy = call.in[2], &total = call.out[0];
   const VocabularyShard shard(call, total.extent(0));
   const int64_t C = total.extent(1);
-  if (total.type == Type::f32) return scatter(ids, dy, total.floats(), shard, C);
+  if (total.type == Type::f32) return scatterWhole(ids, dy, total.floats(), shard, C);
   const Scratch<float> summand(call.pool, shard.rows * C);
   tableGradient(ids, dy, summand.data(), shard, C);
   mapElements(total, {summand.data(), Type::f32, total.shape}, total, plus);

@@ -26,15 +26,14 @@ memory::data_type dataType(Type type) {
 }
 
 dnnl::matmul::primitive_desc describe(const memory::desc& a, const memory::desc& b,
-                                      const memory::desc& out, const memory::desc* bias,
-                                      const dnnl::primitive_attr& attributes) {
+                                      const memory::desc& out, const memory::desc* bias) {
 #if DNNL_VERSION_MAJOR >= 3
-  return bias == nullptr ? dnnl::matmul::primitive_desc(engine(), a, b, out, attributes)
-                         : dnnl::matmul::primitive_desc(engine(), a, b, *bias, out, attributes);
+  return bias == nullptr ? dnnl::matmul::primitive_desc(engine(), a, b, out)
+                         : dnnl::matmul::primitive_desc(engine(), a, b, *bias, out);
 #else
   const auto operation =
       bias == nullptr ? dnnl::matmul::desc(a, b, out) : dnnl::matmul::desc(a, b, *bias, out);
-  return {operation, attributes, engine()};
+  return {operation, engine()};
 #endif
 }
 
@@ -44,7 +43,7 @@ bool hasBf16Products() {
     const memory::desc bf16({1, 1}, memory::data_type::bf16, memory::format_tag::ab);
     const memory::desc out({1, 1}, memory::data_type::f32, memory::format_tag::ab);
     try {
-      describe(bf16, bf16, out, nullptr, {});
+      describe(bf16, bf16, out, nullptr);
       return true;
     } catch (const dnnl::error&) {
       return false;
@@ -72,7 +71,7 @@ const memory::desc& packedLayout(int64_t rows, int64_t columns, Type type) {
   const memory::desc a({kPackedRows, rows}, dataType(type), memory::format_tag::ab);
   const memory::desc b({rows, columns}, dataType(type), memory::format_tag::any);
   const memory::desc out({kPackedRows, columns}, memory::data_type::f32, memory::format_tag::ab);
-  return kept.emplace(key, describe(a, b, out, nullptr, {}).weights_desc()).first->second;
+  return kept.emplace(key, describe(a, b, out, nullptr).weights_desc()).first->second;
 }
 
 /** `batch` consecutive matrices; `rank` 2 drops that dimension, which must then be 1. */
@@ -91,7 +90,7 @@ memory::desc biasOf(const Product& p) {
   return descriptor({p.bias, Type::f32, 1, p.b.columns}, 1, rankOf(p));
 }
 
-using Key = std::array<int64_t, 13>;
+using Key = std::array<int64_t, 12>;
 
 Key keyOf(const Product& p) {
   return {p.batch,
@@ -103,7 +102,6 @@ Key keyOf(const Product& p) {
           p.a.transposed,
           p.b.transposed,
           p.bias != nullptr,
-          p.accumulate,
           static_cast<int64_t>(p.a.type),
           static_cast<int64_t>(p.outType),
           p.b.packed};
@@ -122,17 +120,10 @@ const Kept& primitiveOf(const Product& p) {
   if (found != kept.end()) return found->second;
   const Matrix out{nullptr, p.outType, p.a.rows, p.b.columns};
   const int rank = rankOf(p);
-  dnnl::primitive_attr attributes;
-  if (p.accumulate) {
-    dnnl::post_ops sum;
-    sum.append_sum(1.0f);
-    attributes.set_post_ops(sum);
-  }
   const memory::desc bias = biasOf(p);
-  auto description =
-      describe(descriptor(p.a, p.batchA == 0 ? 1 : p.batch, rank),
-               descriptor(p.b, p.batchB == 0 ? 1 : p.batch, rank), descriptor(out, p.batch, rank),
-               p.bias == nullptr ? nullptr : &bias, attributes);
+  auto description = describe(descriptor(p.a, p.batchA == 0 ? 1 : p.batch, rank),
+                              descriptor(p.b, p.batchB == 0 ? 1 : p.batch, rank),
+                              descriptor(out, p.batch, rank), p.bias == nullptr ? nullptr : &bias);
   return kept.emplace(key, Kept{description, dnnl::matmul(description)}).first->second;
 }
 
@@ -237,7 +228,6 @@ void multiply(const Product& product, Pool& pool) {
   const bool direct = p.outType == Type::f32 || (p.outType == Type::bf16 && type == Type::bf16);
   std::optional<Scratch<float>> result;
   if (!direct) {
-    if (p.accumulate) throw std::invalid_argument("a product accumulates into fp32 alone");
     result.emplace(pool, size);
     p.out = result->data();
     p.outType = Type::f32;

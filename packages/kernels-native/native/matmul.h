@@ -25,8 +25,6 @@ struct Product {
   Type outType;
   /** [columns] fp32, or null. */
   const float* bias = nullptr;
-  /** Adds to `out`. */
-  bool accumulate = false;
   int64_t batch = 1;
   /** 0 where every matrix of the batch is the same one. */
   int64_t batchA = 1, batchB = 1;
@@ -46,7 +44,7 @@ class Converted {
   std::optional<Scratch<char>> scratch_;
 };
 
-/** out = a b (+ bias) (+ out). Mixed storages are converted to a's, fp16 to fp32. */
+/** out = a b (+ bias). Mixed storages are converted to a's, fp16 to fp32. */
 void multiply(const Product& product, Pool& pool);
 
 }  // namespace tessera

@@ -31,19 +31,11 @@ void weightGradient(const Call& call) {
 
 float plus(float a, float b) { return a + b; }
 
+/** The gradient is added whole, as it is when it comes from another rank. */
 void addWeightGradient(const Call& call) {
   const View& total = call.out[0];
-  Product product{.a = transposed(call.in[1]),
-                  .b = rowsOf(call.in[2]),
-                  .out = total.data,
-                  .outType = Type::f32};
-  if (total.type == Type::f32) {
-    product.accumulate = true;
-    return multiply(product, call.pool);
-  }
   const Scratch<float> summand(call.pool, total.size());
-  product.out = summand.data();
-  multiply(product, call.pool);
+  multiply({transposed(call.in[1]), rowsOf(call.in[2]), summand.data(), Type::f32}, call.pool);
   mapElements(total, {summand.data(), Type::f32, total.shape}, total, plus);
 }
 

@@ -35,6 +35,7 @@ const FP32_OUTPUTS: Readonly<Record<string, readonly string[]>> = {
   TesseraLayerNormGradient: ["dGain", "dBias"],
   TesseraRmsNorm: ["rstd"],
   TesseraRmsNormGradient: ["dGain"],
+  TesseraRoundSum: ["total"],
   TesseraSumOfSquares: ["total"],
   TesseraSumRows: ["dBias"],
   TesseraVocabularySlice: ["exps", "stats"],

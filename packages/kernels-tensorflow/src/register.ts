@@ -28,6 +28,7 @@ import {
   accumulateAll,
   adamStep,
   sgdStep,
+  roundSum,
   sumOfSquares,
   type ListInputs,
 } from "./kernels/optimizer.js";
@@ -78,6 +79,7 @@ const OWN: Readonly<Record<string, (call: KernelCall) => TensorInfo[]>> = {
   TesseraPut: put,
   TesseraRandomNormal: randomNormal,
   TesseraRotary: rotary,
+  TesseraRoundSum: roundSum,
   TesseraSumRows: sumRows,
   TesseraVocabularySlice: vocabularySlice,
   TesseraWeightGradient: weightGradient,

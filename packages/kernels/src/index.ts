@@ -7,6 +7,7 @@ export { convert } from "./convert.js";
 export { crossEntropy, crossEntropyGradient } from "./cross_entropy.js";
 export { dropout, randomNormal, randomSlice } from "./dropout.js";
 export { addEmbedGradient, embed, embedGradient } from "./embedding.js";
+export { roundSum, sumOfSquares } from "./exact_sum.js";
 export { gelu, geluGradient } from "./gelu.js";
 export { call } from "./kernel.js";
 export { layerNorm, layerNormGradient } from "./layer_norm.js";
@@ -16,6 +17,6 @@ export { addWeightGradient, linear, product, sumRows, weightGradient } from "./p
 export { put } from "./put.js";
 export { rmsNorm, rmsNormGradient } from "./rms_norm.js";
 export { rotary, type RotaryPairs } from "./rotary.js";
-export { accumulate, accumulateAll, sumOfSquares } from "./sums.js";
+export { accumulate, accumulateAll } from "./sums.js";
 export { silu, siluGradient, swiglu, swigluGradient } from "./swiglu.js";
 export { vocabularySlice, vocabularySliceGradient } from "./vocabulary_slice.js";

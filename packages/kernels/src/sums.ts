@@ -1,16 +1,7 @@
-// Sums over whole tensors: of gradients, and of their squares.
+// Sums of gradients.
 
-import {
-  add,
-  addN,
-  matMul,
-  mul,
-  reshape,
-  transpose,
-  zeros,
-  type Tensor,
-} from "@tensorflow/tfjs-core";
-import { expectShape, kernel, sizeOf, type NoAttributes } from "./kernel.js";
+import { add, type Tensor } from "@tensorflow/tfjs-core";
+import { expectShape, kernel, type NoAttributes } from "./kernel.js";
 import type { MultiTensorKernel } from "./multi_tensor.js";
 
 /** sum + gradient, both of one shape, in place where the backend can. */
@@ -49,37 +40,4 @@ export const accumulateAll: MultiTensorKernel<
   composite: ({ sums, gradients }) => ({
     totals: sums.map((sum, i) => add<Tensor>(sum, gradients[i]!)),
   }),
-};
-
-/**
- * total [] = the sum over all tensors of factor x (the sum of the squares of its elements), with one
- * factor per tensor: a replicated tensor counts once among its ranks.
- */
-export const sumOfSquares: MultiTensorKernel<
-  "xs",
-  never,
-  never,
-  "total",
-  { factors: readonly number[] }
-> = {
-  name: "TesseraSumOfSquares",
-  lists: ["xs"],
-  inputs: [],
-  outputLists: [],
-  outputs: ["total"],
-  shapes({ xs }, { factors }) {
-    if (factors.length !== xs.length) {
-      throw new Error(`sumOfSquares: ${factors.length} factors for ${xs.length} tensors`);
-    }
-    return { total: [] };
-  },
-  composite({ xs }, { factors }) {
-    if (xs.length === 0) return { total: zeros([]) };
-    const squares = xs.map((x, i) => {
-      const row = reshape(x, [1, sizeOf(x.shape)]);
-      const square = reshape(matMul(row, transpose(row)), []);
-      return factors[i] === 1 ? square : mul<Tensor>(square, factors[i]!);
-    });
-    return { total: addN(squares) };
-  },
 };

@@ -2,14 +2,15 @@
 // norm and the factor stay on the device.
 
 import { add, div, minimum, mul, sqrt, tidy, type Tensor } from "@tensorflow/tfjs-core";
-import { callMultiTensor, sumOfSquares } from "@tessera/kernels";
+import { call, callMultiTensor, roundSum, sumOfSquares } from "@tessera/kernels";
 import { leaves, type Tree } from "@tessera/params";
 
 /** The Euclidean norm of all leaves taken as one vector: a scalar. */
 export const globalNorm = (gradients: Tree): Tensor =>
   tidy(() => {
     const xs = leaves<Tensor>(gradients).map(([, x]) => x);
-    return sqrt(callMultiTensor(sumOfSquares, { xs }, { factors: xs.map(() => 1) }).total);
+    const sum = callMultiTensor(sumOfSquares, { xs }, {}).total;
+    return sqrt(call(roundSum, { sum }, {}).total);
   });
 
 /**

@@ -1,6 +1,7 @@
 // Collectives as conversions between placements along one axis. The types of forward determine those of backward: each
 // conversion's gradient takes the way back through its dual.
 
+import type { Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup, Work } from "@tessera/collectives";
 import { claim, type Placed, type Sharded } from "@tessera/params/placement";
 
@@ -14,6 +15,11 @@ export interface Conversions<Axis extends string> {
   reduceScatter<Dim extends string>(
     x: Placed<"partial", Axis>,
     at: number,
+  ): Work<Placed<Sharded<Dim>, Axis>>;
+  /** `sum` [n] plus this rank's shard of all ranks' terms x [size n], in rank order. Consumes `sum`. */
+  reduceScatterOnto<Dim extends string>(
+    sum: Placed<Sharded<Dim>, Axis>,
+    x: Placed<"partial", Axis>,
   ): Work<Placed<Sharded<Dim>, Axis>>;
   /** The shards of all ranks, joined along dimension `at`. Backward: `reduceScatter`. */
   allGather<Dim extends string>(
@@ -31,5 +37,7 @@ export const conversions = <Axis extends string>(group: ProcessGroup): Conversio
   allReduce: (x) => group.allReduce(x) as Work<Placed<"invariant", Axis>>,
   reduceScatter: <Dim extends string>(x: Placed<"partial", Axis>, at: number) =>
     group.reduceScatter(x, at) as Work<Placed<Sharded<Dim>, Axis>>,
+  reduceScatterOnto: <Dim extends string>(sum: Placed<Sharded<Dim>, Axis>, x: Tensor) =>
+    group.reduceScatterOnto(sum, x) as Work<Placed<Sharded<Dim>, Axis>>,
   allGather: (x, at) => group.allGather(x, at) as Work<Placed<"replicated", Axis>>,
 });

@@ -1,6 +1,6 @@
 // Questions and reductions over all axes of a run.
 
-import type { Tensor } from "@tensorflow/tfjs-core";
+import { reshape, sum, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import type { ReduceOp } from "@tessera/collectives";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import type { Tree } from "@tessera/params";
@@ -36,12 +36,9 @@ export const completeGradients = (axes: Axes, gradients: PartialGradients): Comp
     gradients,
   ) as CompleteGradients;
 
-/** How many ranks of `axes` have the same part of the parameter at `path`. */
-export const replicaCount = (axes: Axes, path: string): number =>
-  axes.reduce(
-    (count, axis) => (axis.group.size === 1 ? count : count * axis.replica(path).count),
-    1,
-  );
+/** Whether this rank has the first of the replicas along `axes` of its part of the parameter at `path`. */
+export const hasFirstReplica = (axes: Axes, path: string): boolean =>
+  axes.every((axis) => axis.group.size === 1 || axis.replica(path).index === 0);
 
 /** All-reduces x over the ranks of all `axes`, without reading it back. Consumes x. */
 export const allReduceOver = (
@@ -57,14 +54,42 @@ export const allReduceOver = (
     }, x),
   );
 
-/** All-reduces a number over the ranks of all `axes`, in fp32. All of them must call it. */
-export const allReduceScalar = (axes: Axes, value: number, op: ReduceOp = "sum"): number =>
+/**
+ * The sum [n] of all ranks' `terms`, of which each has one row [n] for each microbatch of its own: in the order of the
+ * global batch, whoever has which. Consumes `terms`.
+ */
+export function sumMicrobatches(
+  axes: Axes,
+  terms: Placed<"partial", "run">,
+): Placed<"invariant", "run"> {
+  const [microbatches, width] = terms.shape as [number, number];
+  const all = axes.reduceRight<Tensor>(
+    (own, { batch, group }) => {
+      if (batch === "same" || group.size === 1) return own;
+      const work = batch === "samples" ? group.allGather(own, 1) : group.allReduce(own);
+      const together = work.wait();
+      own.dispose();
+      return together;
+    },
+    reshape(terms, [microbatches, 1, width]),
+  );
+  const total = tidy(() => sum<Tensor>(reshape(all, [-1, width]), 0));
+  for (const spent of [terms, all]) spent.dispose();
+  return claim(total);
+}
+
+/** All-reduces numbers over the ranks of all `axes`. All of them must call it. */
+export const allReduceValues = (
+  axes: Axes,
+  values: Float32Array,
+  op: ReduceOp = "sum",
+): Float32Array =>
   axes.reduceRight(
     (partial, { group }) =>
-      group.size === 1 ? partial : group.allReduceValues(Float32Array.of(partial), op).wait()[0]!,
-    value,
+      group.size === 1 ? partial : group.allReduceValues(partial, op).wait(),
+    values,
   );
 
 /** Whether `here` is true on any rank of `axes`. All of them must call it. */
 export const anyRank = (axes: Axes, here: boolean): boolean =>
-  allReduceScalar(axes, here ? 1 : 0, "max") > 0;
+  allReduceValues(axes, Float32Array.of(here ? 1 : 0), "max")[0]! > 0;

@@ -9,13 +9,14 @@ export {
 export { conversions, type Conversions } from "./conversions.js";
 export {
   allReduceOver,
-  allReduceScalar,
+  allReduceValues,
   anyRank,
   completeGradients,
+  hasFirstReplica,
   isFirstRank,
   lossAxes,
   rankAmong,
-  replicaCount,
   sampleShard,
+  sumMicrobatches,
 } from "./fold.js";
 export { createStopSignal, type StopSignal } from "./stop_signal.js";

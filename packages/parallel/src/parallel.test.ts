@@ -7,14 +7,14 @@ import { claim } from "@tessera/params/placement";
 import { singleGroup, type ProcessGroup } from "@tessera/collectives";
 import {
   allReduceOver,
-  allReduceScalar,
+  allReduceValues,
   anyRank,
   completeGradients,
   createStopSignal,
+  hasFirstReplica,
   isFirstRank,
   lossAxes,
   rankAmong,
-  replicaCount,
   replicatedAxis,
   sampleShard,
   type ParallelAxis,
@@ -66,15 +66,17 @@ test("losses are summed over the axes whose ranks have different samples or diff
   expect(lossAxes(axes).map(({ name }) => name)).toEqual(["pipeline", "data", "outer"]);
 });
 
-test("the number of replicas is the product over all axes", () => {
-  expect(replicaCount(axes, "norm.gain")).toBe(120);
-  expect(replicaCount([], "norm.gain")).toBe(1);
+test("of the replicas along all axes one is the first", () => {
+  expect(hasFirstReplica(axes, "norm.gain")).toBe(false);
+  const first = axes.map((axis) => ({ ...axis, replica: () => ({ index: 0, count: 2 }) }));
+  expect(hasFirstReplica(first, "norm.gain")).toBe(true);
+  expect(hasFirstReplica([], "norm.gain")).toBe(true);
 });
 
 test("reductions include every axis, and leak nothing", () => {
   const before = memory().numTensors;
-  expect(allReduceScalar(axes, 2)).toBe(240);
-  expect(allReduceScalar(axes, 2, "max")).toBe(2);
+  expect(allReduceValues(axes, Float32Array.of(2))).toEqual(Float32Array.of(240));
+  expect(allReduceValues(axes, Float32Array.of(2), "max")).toEqual(Float32Array.of(2));
   expect([true, false].map((here) => anyRank(axes, here))).toEqual([true, false]);
   const x = claim<"partial", "run">(scalar(7));
   expect(allReduceOver([replicatedAxis("data", singleGroup())], x)).toBe(x);

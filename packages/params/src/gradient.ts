@@ -10,7 +10,9 @@ import { accumulate, call } from "@tessera/kernels";
 export interface DeferredGradient {
   /** The gradient, which the caller owns. */
   readonly compute: () => Tensor;
-  /** `sum` plus the gradient, without a tensor for the gradient where the backend can. Consumes `sum`. */
+  /**
+   * `sum` plus the whole gradient, as `compute` gives it: without a tensor for it where the backend can. Consumes `sum`.
+   */
   readonly accumulateInto: (sum: Tensor) => Tensor;
 }
 

@@ -6,7 +6,7 @@ import type { Outside } from "@tessera/layers/placement";
 import { disposeTree, type Tree } from "@tessera/params";
 import type { Placed } from "@tessera/params/placement";
 import { contextOf, type ModelChunk } from "@tessera/model";
-import { allReduceScalar, lossAxes, sampleShard } from "@tessera/parallel";
+import { allReduceValues, lossAxes, sampleShard } from "@tessera/parallel";
 import { executeForward, type ForwardChunk } from "@tessera/pipeline-parallel";
 import { countedTokens, disposeBatch, makeBatch } from "./batch.js";
 import { messageOf } from "./microbatches.js";
@@ -47,8 +47,9 @@ export function sumLosses<P extends Tree>(
   const { model, evalBatch, axes, pipeline } = plan;
   const { index, count } = sampleShard(axes);
   const rounds = Math.ceil(feed.count / (evalBatch * count));
-  let nats = 0;
-  let tokens = 0;
+  /** The mean loss and the counted tokens of each batch, by its place in the feed; zeros where others have it. */
+  const losses = new Float32Array(rounds * count);
+  const tokens = new Float32Array(rounds * count);
 
   const batchOf = (round: number) => {
     const first = (round * count + index) * evalBatch;
@@ -67,8 +68,8 @@ export function sumLosses<P extends Tree>(
       const loss = chunk.head?.loss(params, y, batch.targets);
       disposeBatch(batch);
       if (loss === undefined) return { y };
-      nats += loss.dataSync()[0]! * counted;
-      tokens += counted;
+      losses[round * count + index] = loss.dataSync()[0]!;
+      tokens[round * count + index] = counted;
       loss.dispose();
       y.dispose();
       return { y: null };
@@ -83,6 +84,11 @@ export function sumLosses<P extends Tree>(
     executeForward({ chunks, group: pipeline.group, message }, some);
     progress(first + some.length, rounds);
   }
-  const total = (value: number): number => allReduceScalar(lossAxes(axes), value);
-  return { nats: total(nats), tokens: total(tokens) };
+  const [allLosses, allTokens] = [losses, tokens].map((own) =>
+    allReduceValues(lossAxes(axes), own),
+  );
+  return {
+    nats: allLosses!.reduce((sum, loss, i) => sum + loss * allTokens![i]!, 0),
+    tokens: allTokens!.reduce((sum, counted) => sum + counted, 0),
+  };
 }

@@ -1,6 +1,7 @@
 // A hash of all weights that no layout changes: what runs share that computed the same bits.
 
 import { contiguousRuns } from "@tessera/random";
+import { allReduceValues } from "@tessera/parallel";
 import { withSources } from "./saved_state.js";
 import type { TrainingPlan } from "./plan.js";
 import type { TrainingState } from "./state.js";
@@ -63,10 +64,7 @@ const BYTES = 4;
 /** Sums modulo 2^32 over all ranks, byte by byte: fp32 adds bytes of 2^16 ranks exactly. */
 function sumOverRanks({ axes }: TrainingPlan, own: Sums): Sums {
   const bytes = Float32Array.from(own.flatMap((sum) => bytesOf(sum)));
-  const all = axes.reduceRight<Float32Array>(
-    (sums, { group }) => (group.size === 1 ? sums : group.allReduceValues(sums).wait()),
-    bytes,
-  );
+  const all = allReduceValues(axes, bytes);
   return [fromBytes(all.subarray(0, BYTES)), fromBytes(all.subarray(BYTES))];
 }
 

@@ -1,9 +1,9 @@
 // The microbatches of a step, through this rank's chunks of the model, in the order of its schedule.
 
-import { stack, sum, tidy, zeros, type Tensor } from "@tensorflow/tfjs-core";
+import { dispose, stack, sum, tidy, zeros, type Tensor } from "@tensorflow/tfjs-core";
 import type { BatchPlan } from "@tessera/config";
 import type { GradientReducer } from "@tessera/data-parallel";
-import { addAndDispose, type ForwardContext } from "@tessera/layers";
+import type { ForwardContext } from "@tessera/layers";
 import type { Outside } from "@tessera/layers/placement";
 import { noTensorParallel } from "@tessera/layers/parallel";
 import type { GradientSink, Tree } from "@tessera/params";
@@ -43,8 +43,8 @@ export interface Pass<P extends Tree = Tree> {
 }
 
 /**
- * Runs forward and backward of all microbatches; gradients go to the reducer. Returns this rank's weighted losses
- * and weights, summed [2]: zeros where the model does not end here.
+ * Runs forward and backward of all microbatches; gradients go to the reducer. Returns this rank's weighted loss and
+ * weight of each microbatch [accumulation, 2]: zeros where the model does not end here.
  */
 export function runMicroBatches<P extends Tree>(
   plan: TrainingPlan<P>,
@@ -55,7 +55,7 @@ export function runMicroBatches<P extends Tree>(
   const schedule = pipeline.schedule(pass.batch.accumulation);
   const sinks = sinksOf(pass.reducer, schedule);
   const rows = openRows(plan, pass, schedule);
-  let sums: Tensor = zeros([2]);
+  const losses = new Map<number, Tensor>();
 
   const backward = (
     chunk: ModelChunk<P>,
@@ -68,8 +68,10 @@ export function runMicroBatches<P extends Tree>(
     let dLast = dy!;
     if (chunk.head !== null) {
       const { loss, dx } = chunk.head.lossAndGradient(params, y!, batch.targets, sink);
-      const more = tidy(() => stack([loss, sum(batch.targets.weights)]));
-      sums = addAndDispose(sums, more);
+      losses.set(
+        microbatch,
+        tidy(() => stack([loss, sum(batch.targets.weights)])),
+      );
       loss.dispose();
       y!.dispose();
       dLast = dx;
@@ -101,7 +103,18 @@ export function runMicroBatches<P extends Tree>(
 
   const message = messageOf(model, () => pass.batch.microBatch, plan.train.length);
   execute({ chunks: model.chunks.map(runnable), group: pipeline.group, message }, schedule);
-  return claim(sums);
+  return stackLosses(losses, pass.batch.accumulation);
+}
+
+/** A row for each microbatch. Consumes `losses`. */
+function stackLosses(
+  losses: ReadonlyMap<number, Tensor>,
+  microbatches: number,
+): Placed<"partial", "run"> {
+  const rows = Array.from({ length: microbatches }, (_, i) => losses.get(i) ?? zeros([2]));
+  const stacked = stack(rows);
+  dispose(rows);
+  return claim(stacked);
 }
 
 /** What stages of `model` send each other of sequences of `length` tokens. */

@@ -1,6 +1,7 @@
 // How ranks divide a run.
 
 import { UserError } from "@tessera/config";
+import type { SumOrder } from "@tessera/data-parallel";
 import type { Quantity } from "@tessera/config/units";
 import type { Range } from "@tessera/mesh";
 import { splitEvenly, type ScheduleKind } from "@tessera/pipeline-parallel";
@@ -28,6 +29,11 @@ export interface ParallelConfig {
    * too, 3 weights too. Default: 0.
    */
   readonly zeroStage?: ZeroStage;
+  /**
+   * In which order gradients are added: `fixed`, in that of the global batch, so that losses and weights have the same
+   * bits under any data layout; `free`, as is fastest. Default: fixed.
+   */
+  readonly sumOrder?: SumOrder;
   /** Gradients smaller than this are reduced together. Default: 1 MiB. */
   readonly bucketBytes?: Quantity<"bytes">;
   /** Axes of your own, outermost first. On the mesh they lie between data and tensor. Default: none. */
@@ -64,6 +70,7 @@ export function resolveParallel(
   return {
     sequence: false,
     zeroStage: 0,
+    sumOrder: "fixed",
     schedule: chunks > 1 ? "interleaved" : "1f1b",
     layers: splitEvenly(layerCount, pipeline * chunks),
     ...config,

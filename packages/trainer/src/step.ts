@@ -2,11 +2,17 @@
 
 import { div, maximum, sqrt, tidy, unstack, type Tensor } from "@tensorflow/tfjs-core";
 import type { BatchPlan } from "@tessera/config";
+import { call, roundSum } from "@tessera/kernels";
 import type { Tree } from "@tessera/params";
 import { claim, type Placed } from "@tessera/params/placement";
 import { clipFactor, initialLossScale, nextLossScale } from "@tessera/optim";
 import { createSchedule } from "@tessera/optim/schedules";
-import { allReduceOver, completeGradients, lossAxes, replicaCount } from "@tessera/parallel";
+import {
+  allReduceOver,
+  completeGradients,
+  hasFirstReplica,
+  sumMicrobatches,
+} from "@tessera/parallel";
 import { runMicroBatches } from "./microbatches.js";
 import { batchAfter, type TrainingPlan } from "./plan.js";
 import type { TrainingState } from "./state.js";
@@ -33,9 +39,9 @@ export function takeStep<P extends Tree>(
   const lossScale = lossScaling && (state.lossScale ?? initialLossScale(lossScaling));
   const { sums, gradients } = sumGradients(plan, state, batch, lossScale?.scale ?? 1);
   const others = otherAxes(plan);
-  const squares = dataParallel.sumOfSquares(gradients, (path) => 1 / replicaCount(others, path));
-  const total = allReduceOver(others, claim<"partial", "run">(squares));
-  const { loss, gradientNorm, scale } = perToken(plan, sums, total);
+  const own = dataParallel.sumOfSquares(gradients, (path) => hasFirstReplica(others, path));
+  const squares = allReduceOver(others, claim<"partial", "run">(own));
+  const { loss, gradientNorm, scale } = perToken(plan, sums, squares);
   // Learning rate and Adam's bias correction count the steps that changed something.
   const update = state.step - (lossScale?.skippedSteps ?? 0) + 1;
   const consumedSamples = state.consumedSamples + batch.globalBatch;
@@ -86,7 +92,10 @@ const otherAxes = ({ axes, dataParallel }: TrainingPlan) =>
 /** If every token is masked, divide by this instead of 0, so that loss and update are 0. */
 const MIN_WEIGHT = 2 ** -100;
 
-/** From sums over tokens to means over those that count. Nothing is read back. Consumes `sums` and `squares`. */
+/**
+ * From sums over tokens, and the exact sum of the squares of gradients, to means over tokens that count. Nothing is read
+ * back. Consumes `sums` and `squares`.
+ */
 function perToken(
   plan: TrainingPlan,
   sums: Placed<"invariant", "run">,
@@ -95,7 +104,7 @@ function perToken(
   const means = tidy(() => {
     const [nats, weight] = unstack(sums) as [Tensor, Tensor];
     const counted = maximum(weight, MIN_WEIGHT);
-    const gradientNorm: Tensor = div(sqrt(squares), counted);
+    const gradientNorm: Tensor = div(sqrt(call(roundSum, { sum: squares }, {}).total), counted);
     const scale = div(clipFactor(gradientNorm, plan.clipNorm || Infinity), counted);
     return { loss: div<Tensor>(nats, counted), gradientNorm, scale };
   });
@@ -125,5 +134,5 @@ export function sumGradients<P extends Tree>(
   const weight = tokenWeight(plan, batch, factor);
   const own = runMicroBatches(plan, { state, batch, weight, reducer });
   const gradients = completeGradients(plan.axes, reducer.finish());
-  return { sums: allReduceOver(lossAxes(plan.axes), own), gradients };
+  return { sums: sumMicrobatches(plan.axes, own), gradients };
 }

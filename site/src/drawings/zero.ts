@@ -8,10 +8,12 @@ const KINDS = ["weights", "gradients", "optimizer"] as const;
 const LEFT = 110;
 const WIDTH = 480;
 
-/** A bar for each stage: fp32 weights and gradients, and AdamW's two moments. */
+/** A bar for each stage, with sums in the free order: fp32 weights and gradients, and AdamW's two moments. */
 export function drawZero(model: string, ranks: number): string {
   const { spec } = gpt(preset(model));
-  const bars = ([0, 1, 2, 3] as const).map((stage) => rankMemory(spec, { stage, ranks, slots: 2 }));
+  const bars = ([0, 1, 2, 3] as const).map((stage) =>
+    rankMemory(spec, { stage, sumOrder: "free", ranks, slots: 2 }),
+  );
   const total = (memory: (typeof bars)[number]): number =>
     KINDS.reduce((sum, kind) => sum + memory[kind], 0);
   const scale = WIDTH / Math.max(...bars.map(total));

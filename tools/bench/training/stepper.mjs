@@ -16,6 +16,8 @@ import { createInterface } from "node:readline";
  * @property {boolean} [profile] Whether the end reports where the time of a step goes.
  * @property {number} [ranks]
  * @property {0 | 1 | 2 | 3} [stage] ZeRO's.
+ * @property {number} [accumulation] Microbatches of a rank.
+ * @property {"fixed" | "free"} [sumOrder] In which order gradients are added.
  * @property {number} [tensor] Tensor-parallel ranks.
  * @property {boolean} [sequence] Whether these shard tokens too.
  * @property {number} [port] Where ranks of PyTorch meet.

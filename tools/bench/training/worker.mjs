@@ -21,6 +21,7 @@ import { flopsOf, productsAlone } from "./products.mjs";
 /** @type {Settings} */
 const settings = JSON.parse(process.argv[2]);
 const { model: sizes, batch, time, precision, stage = 0, tensor = 1, sequence } = settings;
+const { accumulation = 1, sumOrder = "fixed" } = settings;
 const world = joinWorld(process.env);
 
 await chooseBackend(settings.backend ?? "native", process.env);
@@ -51,9 +52,9 @@ const samples = {
 const run = await planRun(world, {
   model: gptModel(config),
   data: { train: createFeed(samples, { order: sequentialOrder(samples.count) }) },
-  batch: { micro: batch },
+  batch: { micro: batch, accumulation },
   duration: { steps: 1000 },
-  parallel: { tensor, sequence: sequence === true, zeroStage: stage },
+  parallel: { tensor, sequence: sequence === true, zeroStage: stage, sumOrder },
   schedule: { kind: "constant", peak: 1e-4, floor: 0, warmup: 0, total: 1000 },
   precision: { storage: precision },
   seed: 1,

@@ -6,7 +6,7 @@ import { readModel, readModelConfig } from "@tessera/checkpoint";
 import type { Traffic, World } from "@tessera/collectives";
 import { resolveBatch, type EvenRamp } from "@tessera/config";
 import { createFeed, sequentialOrder, type Feed, type Samples } from "@tessera/data";
-import { findDivergence } from "@tessera/data-parallel";
+import { findDivergence, type SumOrder } from "@tessera/data-parallel";
 import { gptConfig, gptModel, uniformDropout, type GptConfig, type GptParams } from "@tessera/gpt";
 import { CpuBackend, isAvailable } from "@tessera/kernels-native";
 import { chooseBackend, type BackendName } from "@tessera/engines";
@@ -62,6 +62,8 @@ export interface Layout {
   /** Whether losses are all that is compared: the model is then never brought together. */
   readonly lossesOnly?: boolean;
   readonly stage: 0 | 1 | 2 | 3;
+  /** Default: fixed. */
+  readonly sumOrder?: SumOrder;
   readonly accumulation: number;
   readonly dropout: number;
   readonly steps: number;
@@ -142,6 +144,7 @@ export function planOf(
       pipeline,
       sequence: layout.sequence ?? false,
       zeroStage,
+      ...(layout.sumOrder && { sumOrder: layout.sumOrder }),
       bucketBytes,
       schedule: layout.schedule ?? "1f1b",
       chunks: layout.chunks ?? 1,

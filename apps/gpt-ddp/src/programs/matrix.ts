@@ -1,6 +1,7 @@
 // The matrix of layouts that must train as one rank does, and a selection of it in which every two choices
 // of different kinds meet.
 
+import type { SumOrder } from "@tessera/data-parallel";
 import { scheduleKinds, type ScheduleKind } from "@tessera/pipeline-parallel";
 import type { Layout } from "./layouts.js";
 
@@ -57,6 +58,7 @@ export interface Choice {
   readonly sequence: boolean;
   readonly recompute: keyof typeof recomputed;
   readonly zero: Layout["stage"];
+  readonly order: SumOrder;
   readonly run: keyof typeof runs;
 }
 
@@ -68,6 +70,7 @@ const kinds = {
   sequence: [false, true],
   recompute: Object.keys(recomputed) as (keyof typeof recomputed)[],
   zero: [0, 1, 2, 3],
+  order: ["fixed", "free"],
   run: Object.keys(runs) as (keyof typeof runs)[],
 } as const satisfies { readonly [K in keyof Choice]: readonly Choice[K][] };
 
@@ -82,13 +85,13 @@ function accumulationOf({ data, run }: Choice): number {
 }
 
 const isPossible = (choice: Choice): boolean => {
-  const { data, tensor, pipeline, schedule, sequence, zero, run } = choice;
+  const { data, tensor, pipeline, schedule, sequence, zero, order, run } = choice;
   return (
     ranksOf(choice) <= MOST_RANKS &&
     (schedule === "none") === (pipeline === 1) &&
     accumulationOf(choice) >= pipeline &&
     (!sequence || tensor > 1) &&
-    (zero === 0 || data > 1) &&
+    ((zero === 0 && order === "fixed") || data > 1) &&
     (tensor < 8 || run === "key heads") // the others have four heads
   );
 };
@@ -103,14 +106,14 @@ export const everything: readonly Choice[] = Object.entries(kinds)
   .map((choice) => choice as Choice)
   .filter(isPossible);
 
-/** A fifth of all layouts, each with one of the runs, in turn. */
+/** A ninth of all layouts, each with one of the runs, in turn. */
 export const larger: readonly Choice[] = kinds.run
   .flatMap((run, turn) =>
     everything
       .filter((choice) => choice.run === run)
       .filter((_choice, index) => index % kinds.run.length === turn),
   )
-  .filter((_choice, index) => index % 5 === 0);
+  .filter((_choice, index) => index % 9 === 0);
 
 /** "sequence true", for each of a choice. */
 const eachOf = (choice: Choice): string[] =>
@@ -174,12 +177,13 @@ export function aloneOf(choice: Choice): Layout {
 }
 
 export const layoutOf = (choice: Choice): Layout => {
-  const { tensor, pipeline, schedule, sequence, zero } = choice;
+  const { tensor, pipeline, schedule, sequence, zero, order: sumOrder } = choice;
   const recompute = recomputed[choice.recompute];
   return {
     ...aloneOf(choice),
     accumulation: accumulationOf(choice),
     stage: zero,
+    sumOrder,
     tensor,
     pipeline,
     sequence,

@@ -27,7 +27,10 @@ export const stages = [0, 1, 2, 3] as const;
 
 /** Weights, gradients, moments and activations, in bytes. */
 export function computePeak(stage: (typeof stages)[number], ranks: number): number {
-  const kinds = rankMemory(gpt(config).spec, { stage, ranks, slots: 2 });
+  const kinds = rankMemory(gpt(config).spec, {
+    ...{ stage, ranks, slots: 2 },
+    accumulation: ACCUMULATION,
+  });
   return peakBytes(kinds, activationBytes(config, micro), ACCUMULATION);
 }
 

@@ -34,9 +34,13 @@ export function runLayouts(ranks: number, layouts: readonly Layout[]): Promise<T
 /** Ranks that compile take 40 s alone, and ten times as long beside the ranks of other tests. */
 const LIMIT_MS = 15 * 60_000;
 
-/** What each of `ranks` ranks, as processes of MPI, says of each layout on TensorFlow. */
-export function launchOnTensorFlow(ranks: number, layouts: readonly Layout[]): Trained[][] {
-  const job: Job = { ...golden, layouts, backend: "tensorflow" };
+/** What each of `ranks` ranks, as processes of MPI, says of each layout. */
+export function launchLayouts(
+  ranks: number,
+  layouts: readonly Layout[],
+  backend: NonNullable<Job["backend"]>,
+): Trained[][] {
+  const job: Job = { ...golden, layouts, backend };
   const at = mkdtempSync(join(tmpdir(), "tessera-layouts-"));
   const program = join(APP, "dist/programs/launched_layouts.js");
   try {
@@ -53,6 +57,10 @@ export function launchOnTensorFlow(ranks: number, layouts: readonly Layout[]): T
     rmSync(at, { recursive: true });
   }
 }
+
+/** The same on TensorFlow. */
+export const launchOnTensorFlow = (ranks: number, layouts: readonly Layout[]): Trained[][] =>
+  launchLayouts(ranks, layouts, "tensorflow");
 
 /** The same of each layout and each checkpoint to go on from. */
 export function runResumes(

@@ -11,6 +11,7 @@ import {
   type Tensor,
 } from "@tensorflow/tfjs-core";
 import type { Traffic, World } from "@tessera/collectives";
+import { call, roundSum } from "@tessera/kernels";
 import { sizeOf } from "@tessera/kernels/contract";
 import { defineLayer, evalContext, type Layer } from "@tessera/layers";
 import type { Outside } from "@tessera/layers/placement";
@@ -31,10 +32,11 @@ import {
 import { completeGradients } from "@tessera/parallel";
 import { claim } from "@tessera/params/placement";
 import type { ShardIndex } from "@tessera/mesh";
-import { fullyShard, replicate, fsdpWrapper, type DataParallel } from "../index.js";
+import { fullyShard, replicate, fsdpWrapper, type DataParallel, type SumOrder } from "../index.js";
 
 export interface StrategyJob {
   readonly stage: 0 | 1 | 2 | 3;
+  readonly sumOrder: SumOrder;
   readonly bucketBytes: number;
   readonly shard: ShardIndex;
   readonly spec: TreeOf<ParamSpec>;
@@ -58,9 +60,8 @@ export interface StrategyResult {
   /** Whether its optimizer shards have the shapes of their layouts. */
   readonly matchesLayouts: boolean;
   readonly replica: ShardIndex;
-  readonly shardsGradients: boolean;
   readonly sums: ByPath;
-  /** Sums of squares with weight 1, and with weight 1/4. */
+  /** Where all parameters count, and where none does. */
   readonly sumsOfSquares: readonly number[];
   /** Collective calls that reduce gradients in the step. */
   readonly reductions: number;
@@ -118,11 +119,11 @@ const gradientLayer = (job: StrategyJob, rank: number, microbatch: number): Laye
   });
 
 function run({ all: group }: World, job: StrategyJob): StrategyResult {
-  const { stage, bucketBytes, shard, spec, shapes, microbatches } = job;
+  const { stage, sumOrder, bucketBytes, shard, spec, shapes, microbatches } = job;
   const dataParallel: DataParallel<Tree> =
     stage === 3
-      ? fullyShard<Tree>(spec, group, shard)
-      : replicate<Tree>(spec, group, { stage, bucketBytes, shard });
+      ? fullyShard<Tree>(spec, group, { shard, sumOrder })
+      : replicate<Tree>(spec, group, { stage, sumOrder, bucketBytes, shard });
   const before = memory().numTensors;
   const params = mapTree(spec, (_leaf: ParamSpec, path): Tensor => {
     const size = sizeOf(shapes[path]!);
@@ -147,7 +148,12 @@ function run({ all: group }: World, job: StrategyJob): StrategyResult {
   const gradients = completeGradients([], finish()); // no other axes
   const reductions = countReductions(group.traffic) - reductionsBefore;
   const sums = dataParallel.gatherFromOptimizer(gradients);
-  const squares = [1, 0.25].map((weight) => dataParallel.sumOfSquares(gradients, () => weight));
+  const squares = [true, false].map((counts) => {
+    const sum = dataParallel.sumOfSquares(gradients, () => counts);
+    const { total } = call(roundSum, { sum }, {});
+    sum.dispose();
+    return total;
+  });
 
   const shards = dataParallel.toOptimizer(local);
   const gathered = dataParallel.gatherFromOptimizer(shards);
@@ -161,7 +167,6 @@ function run({ all: group }: World, job: StrategyJob): StrategyResult {
     sums: valuesOf(sums),
     ...located,
     replica: dataParallel.replica(""),
-    shardsGradients: dataParallel.shardsGradients,
     sumsOfSquares: squares.map((x) => x.dataSync()[0]!),
     reductions,
   };

@@ -1,8 +1,15 @@
 // Optimizers one parameter at a time, each in one program: the memory of what is replaced is free for the next one.
 
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import type { AdamAttributes, Attributes, SgdAttributes } from "@tessera/kernels/contract";
+import {
+  EXACT_SUM_BYTES,
+  type AdamAttributes,
+  type Attributes,
+  type SgdAttributes,
+} from "@tessera/kernels/contract";
 import type { Call, TensorFlowBackend } from "../backend.js";
+import { TYPES } from "../binding.js";
+import type { KernelCall } from "../contract.js";
 import type { Graph, Value } from "../graph.js";
 import { opsOf } from "../ops.js";
 
@@ -191,25 +198,31 @@ export function accumulateAll(
 }
 
 /**
- * The sum over all tensors of factor x (the sum of squares), by TensorFlow's own L2Loss, whose sums are pairwise: one
- * after the other, millions of small squares are lost on a large sum.
+ * The sum of the squares of all tensors, in the first place of an exact sum: by TensorFlow's own L2Loss, whose sums are
+ * pairwise. It is not exact, so that its last bits depend on which rank has what.
  */
-export function sumOfSquares(
-  backend: TensorFlowBackend,
-  { xs }: ListInputs,
-  attributes: Attributes,
-): TensorInfo[] {
-  const factors = attributes["factors"] as readonly number[];
+export function sumOfSquares(backend: TensorFlowBackend, { xs }: ListInputs): TensorInfo[] {
   const tensors = xs as unknown as readonly TensorInfo[];
   return backend.run({
-    key: `sumOfSquares${factors.join()}`,
+    key: "sumOfSquares",
     inputs: tensors,
     isCompiled: false,
     emit(graph, values) {
-      if (values.length === 0) return [graph.scalar(0)];
-      const { mul, wide } = opsOf(graph);
-      const squares = values.map((x, i) => mul(graph.op("L2Loss", [wide(x!)]), 2 * factors[i]!));
-      return [graph.op("AddN", [squares], [["N", "int", squares.length]])];
+      const { concat, mul, wide } = opsOf(graph);
+      const zeros = (count: number) => graph.constant(new Float32Array(count), TYPES.fp32, [count]);
+      if (values.length === 0) return [zeros(EXACT_SUM_BYTES)];
+      const squares = values.map((x) => mul(graph.op("L2Loss", [wide(x!)]), 2));
+      const total = graph.op("AddN", [squares], [["N", "int", squares.length]]);
+      return [concat([graph.reshape(total, [1]), zeros(EXACT_SUM_BYTES - 1)], 0)];
     },
   });
 }
+
+/** The number in the first place of an exact sum. */
+export const roundSum = ({ backend, inputs }: KernelCall): TensorInfo[] =>
+  backend.run({
+    key: "roundSum",
+    inputs: [inputs["sum"]!],
+    isCompiled: false,
+    emit: (graph, [sum]) => [graph.reshape(opsOf(graph).slice(sum!, [0], [1]), [])],
+  });

@@ -10,6 +10,8 @@ export type Values =
   | "infinite"
   | { readonly below: number }
   | "weights"
+  /** Of an exact sum. */
+  | "bytes"
   /** First positions of packed documents, two or three to a row. */
   | "starts";
 

@@ -226,12 +226,7 @@ const sums = (shapes: readonly Shape[]): Case[] => {
   const list = shapes.map((shape): CaseInput => [shape]);
   return [
     { kernel: "TesseraAccumulateAll", inputs: {}, lists: { sums: list, gradients: list } },
-    {
-      kernel: "TesseraSumOfSquares",
-      inputs: {},
-      lists: { xs: list },
-      attributes: { factors: shapes.map((_shape, i) => 1 / (i + 1)) },
-    },
+    { kernel: "TesseraSumOfSquares", inputs: {}, lists: { xs: list } },
   ];
 };
 
@@ -274,4 +269,5 @@ export const cases: readonly Case[] = [
   ...sums([]),
   ...sums([[5, 7]]),
   ...sums([[1, 33], [0, 4], [70, 300], []]),
+  { kernel: "TesseraRoundSum", inputs: { sum: [[80], "bytes"] } },
 ];

@@ -12,18 +12,22 @@ const weightShard = ({ tensorParallel = noTensorParallel }: ModelOptions) =>
   tensorParallel.weightShard;
 
 /** @param groupOf the optimizer's group of a parameter. */
-export const dataDefinition = <P extends Tree>(
-  { data: degree, zeroStage, bucketBytes }: ResolvedParallel,
+export function dataDefinition<P extends Tree>(
+  { data: degree, zeroStage, sumOrder, bucketBytes }: ResolvedParallel,
   groupOf: (path: string) => number,
-): AxisDefinition<P, DataParallel<P>> => ({
-  name: "data",
-  degree,
-  wrap: (options, group: ProcessGroup) =>
-    zeroStage === 3 ? { ...options, wrapper: fsdpWrapper(group, weightShard(options)) } : options,
-  create({ group, stage: { spec, options } }) {
-    const shard = weightShard(options);
-    if (zeroStage === 3) return fullyShard<P>(spec, group, shard);
-    const buckets = bucketBytes === undefined ? {} : { bucketBytes };
-    return replicate<P>(spec, group, { stage: zeroStage, shard, groupOf, ...buckets });
-  },
-});
+): AxisDefinition<P, DataParallel<P>> {
+  // One rank has nobody to share with.
+  const stage = degree === 1 ? 0 : zeroStage;
+  return {
+    name: "data",
+    degree,
+    wrap: (options, group: ProcessGroup) =>
+      stage === 3 ? { ...options, wrapper: fsdpWrapper(group, weightShard(options)) } : options,
+    create({ group, stage: { spec, options } }) {
+      const shard = weightShard(options);
+      if (stage === 3) return fullyShard<P>(spec, group, { shard, sumOrder });
+      const buckets = bucketBytes === undefined ? {} : { bucketBytes };
+      return replicate<P>(spec, group, { stage, sumOrder, shard, groupOf, ...buckets });
+    },
+  };
+}
