@@ -2,7 +2,7 @@
 // PyTorch's DDP over gloo with --peer. Their steps are interleaved.
 
 import { createServer } from "node:net";
-import { choice, number } from "@tessera/config";
+import { choice, number, toggle } from "@tessera/config";
 import { output, suite, writeResults } from "./shared/suite.mjs";
 import { small } from "./training/cases.mjs";
 import { interleave, startOurs, startTorch } from "./training/sides.mjs";
@@ -19,6 +19,7 @@ const program = {
     },
     Peer: {
       peer: choice("what to compare with; TESSERA_PEER_PYTHON names its interpreter", ["torch"]),
+      compile: toggle("whether it compiles its model", false),
     },
     Output: output,
   },
@@ -47,9 +48,10 @@ const STAGES = /** @type {const} */ ({ 0: 0, 1: 1, 2: 2, 3: 3 });
  * @param {"fp32" | "bf16"} flags.precision
  * @param {number} flags.steps
  * @param {"torch" | undefined} flags.peer
+ * @param {boolean} flags.compile
  * @param {"0" | "1" | "2" | "3"} flags.zero_stage
  */
-async function measure({ ranks, precision, steps, peer, zero_stage }) {
+async function measure({ ranks, precision, steps, peer, compile, zero_stage }) {
   const { name, ...sizes } = small;
   /** @type {Settings} */
   const common = {
@@ -62,7 +64,7 @@ async function measure({ ranks, precision, steps, peer, zero_stage }) {
   };
   const sides = [startOurs({ ...common, ranks: 1 }), startOurs({ ...common, ranks })];
   if (peer !== undefined) {
-    sides.push(startTorch({ ...common, ranks, port: await findFreePort() }));
+    sides.push(startTorch({ ...common, ranks, compile, port: await findFreePort() }));
   }
   const [one, many, theirs] = await interleave(sides, steps);
   const tokens = sizes.batch * sizes.time;

@@ -2,7 +2,7 @@
 // backends. The steps of all are interleaved, each in a process of its own.
 
 import { availableParallelism } from "node:os";
-import { choice, list, number, UserError } from "@tessera/config";
+import { choice, list, number, toggle, UserError } from "@tessera/config";
 import { output, suite, writeResults } from "./shared/suite.mjs";
 import { table } from "./shared/table.mjs";
 import { caseNames, cases, usualCases } from "./training/cases.mjs";
@@ -30,6 +30,7 @@ const program = {
     },
     Peer: {
       peer: choice("what to compare with; TESSERA_PEER_PYTHON names its interpreter", ["torch"]),
+      compile: toggle("whether it compiles its model", false),
     },
     Output: output,
   },
@@ -82,6 +83,7 @@ function resultOf(settings, ours, first, peer) {
     tokensPerSecond: tokens / ours.seconds,
     gflops: ours.flops && ours.flops / ours.seconds / 1e9,
     matmulFraction: ours.matmulFraction,
+    limitFraction: ours.limitFraction,
     peakBytes: ours.peakBytes,
     parts: ours.parts ?? {},
     ...(ours !== first && {
@@ -102,16 +104,23 @@ function resultOf(settings, ours, first, peer) {
 /** @param {number} bytes */
 const gigabytes = (bytes) => `${(bytes / 1e9).toFixed(2)} GB`;
 
-const HEADINGS = ["case", "tokens/s", "GFLOP/s", "of products", "peak", "peer", "ratio", "peak"];
+const HEADINGS = [
+  ...["case", "tokens/s", "GFLOP/s", "of products", "of the unit"],
+  ...["peak", "peer", "ratio", "peak"],
+];
+
+/** @param {number | null | undefined} fraction */
+const percent = (fraction) => (fraction == null ? "" : `${(100 * fraction).toFixed(0)}%`);
 
 /** @param {Result} result */
 function rowOf(result) {
-  const { peer, first, matmulFraction } = result;
+  const { peer, first, matmulFraction, limitFraction } = result;
   return [
     `${result.case} ${result.precision} ${result.backend}`,
     result.tokensPerSecond.toFixed(0) + (first ? `, ${first.speed.toFixed(2)} of the first` : ""),
     result.gflops?.toFixed(0) ?? "",
-    matmulFraction == null ? "" : `${(100 * matmulFraction).toFixed(0)}%`,
+    percent(matmulFraction),
+    percent(limitFraction),
     gigabytes(result.peakBytes) + (first ? `, ${first.memory.toFixed(2)} of its` : ""),
     peer ? `${peer.tokensPerSecond.toFixed(0)} ${peer.name} ${peer.version}` : "",
     peer ? peer.ratio.toFixed(2) : "",
@@ -137,7 +146,7 @@ export const run = suite(program, async (flags) => {
   const names = select(flags.case, caseNames, "case", usual);
   const backends = select(flags.backend, BACKENDS, "backend", ["native"]);
   const precisions = select(flags.precision, PRECISIONS, "precision");
-  const { threads, steps, peer } = flags;
+  const { threads, steps, peer, compile } = flags;
   const results = [];
   for (const { name, ...sizes } of cases.filter((one) => names.includes(one.name))) {
     for (const precision of precisions) {
@@ -146,7 +155,7 @@ export const run = suite(program, async (flags) => {
         const profile = backend !== "tensorflow";
         return { case: name, ...sizes, backend, precision, threads, profile };
       });
-      const peers = peer === undefined ? [] : [startTorch(settings[0])];
+      const peers = peer === undefined ? [] : [startTorch({ ...settings[0], compile })];
       const sides = [...settings.map(startOurs), ...peers];
       const measured = await interleave(sides, steps, showProgress(`${name} ${precision}`));
       const theirs = measured[backends.length];

@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import { availableParallelism, freemem, totalmem } from "node:os";
 import { surveyMpi } from "@tessera/collectives-mpi";
 import { EXIT, UserError, type Flag } from "@tessera/config";
-import { whyUnavailable } from "@tessera/kernels-native";
+import { measureLimits, whyUnavailable } from "@tessera/kernels-native";
 import {
   describeTensorFlow,
   whyUnavailable as whyTensorFlowIsNot,
@@ -61,7 +61,18 @@ function describeProcessor(): string {
   const info = existsSync("/proc/cpuinfo") ? readFileSync("/proc/cpuinfo", "utf8") : "";
   const flags = new Set(/^flags\s*:(.*)$/m.exec(info)?.[1]?.split(" "));
   const known = ["avx2", "avx512f", "avx512_bf16", "amx_bf16"].filter((flag) => flags.has(flag));
-  return `${availableParallelism()} processors${known.length === 0 ? "" : `, ${known.join(", ")}`}`;
+  const processors = `${availableParallelism()} processors`;
+  return [processors, ...known, ...describeLimits()].join(", ");
+}
+
+/** What bare loops do on all of them. */
+function describeLimits(): string[] {
+  const limits = measureLimits(process.env);
+  if (limits === null) return [];
+  const { fp32, bf16, bandwidth } = limits;
+  const giga = (value: number): string => (value / 1e9).toFixed(0);
+  const inBf16 = bf16 === 0 ? "" : ` and ${giga(bf16)} in bf16`;
+  return [`${giga(fp32)} GFLOP/s in fp32${inBf16}`, `${giga(bandwidth)} GB/s of memory`];
 }
 
 function describeGpus(): string {

@@ -3,6 +3,7 @@
 #include <signals.h>
 
 #include "copy.h"
+#include "limits.h"
 
 using namespace tessera;
 
@@ -252,6 +253,17 @@ Napi::Value processors(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), omp_get_num_procs());
 }
 
+/** limits(): what the processor can do at most on these threads, per second */
+Napi::Value limits(const Napi::CallbackInfo& info) {
+  const SignalsHeld waiting;
+  const Limits measured = measureLimits(instance(info.Env()).pool);
+  auto object = Napi::Object::New(info.Env());
+  object.Set("fp32", measured.fp32);
+  object.Set("bf16", measured.bf16);
+  object.Set("bandwidth", measured.bandwidth);
+  return object;
+}
+
 /** setThreads(count): for the kernels that this JavaScript thread runs */
 Napi::Value setThreads(const Napi::CallbackInfo& info) {
   omp_set_dynamic(0);
@@ -271,6 +283,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   expose<memory>(exports, "memory");
   expose<resetPeakMemory>(exports, "resetPeakMemory");
   expose<processors>(exports, "processors");
+  expose<limits>(exports, "limits");
   expose<setThreads>(exports, "setThreads");
   return exports;
 }

@@ -8,10 +8,22 @@ import type { Addon } from "@tessera/native-backend";
 import { findPrebuilt, type Found } from "./prebuilt.js";
 import { levelsFor, thisMachine } from "./machine.js";
 
+/** What a processor can do at most, in a second: measured by bare loops. */
+export interface Limits {
+  /** Operations of fp32 multiply-adds, two for each. */
+  readonly fp32: number;
+  /** The same of bf16 dot products; 0 where the processor has none. */
+  readonly bf16: number;
+  /** Bytes that are read from memory. */
+  readonly bandwidth: number;
+}
+
 /** The addon of this package. */
 export interface CpuAddon extends Addon {
   /** How many processors the affinity of this process allows. */
   processors(): number;
+  /** What the processor can do at most, on the threads of this JavaScript thread. */
+  limits(): Limits;
   /** For the kernels that this JavaScript thread runs. */
   setThreads(count: number): void;
 }

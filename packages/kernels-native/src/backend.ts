@@ -3,7 +3,7 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import type { HostMemory } from "@tessera/kernels/memory";
 import { NativeBackend, registerNativeBackend, type Addon } from "@tessera/native-backend";
-import { findAddon, loadAddon, type CpuAddon } from "./addon.js";
+import { findAddon, loadAddon, type CpuAddon, type Limits } from "./addon.js";
 import { threadCount, type ThreadEnvironment } from "./threads.js";
 
 /** The tfjs backend `native`: kernels in C++, on the threads of this process. Activations may be stored in 16 bits. */
@@ -53,6 +53,15 @@ export function loadNative(environment: ThreadEnvironment): boolean {
   opened ??= open();
   if ("reason" in opened) return false;
   return registerAddon(opened.addon, environment);
+}
+
+/** Measures, in some 0.1 seconds, what the threads that `environment` grants can do; null where no addon loads. */
+export function measureLimits(environment: ThreadEnvironment): Limits | null {
+  opened ??= open();
+  if ("reason" in opened) return null;
+  const { addon } = opened;
+  addon.setThreads(threadCount(environment, addon.processors()));
+  return addon.limits();
 }
 
 /** Registers `addon` as the backend `native`, with the threads that `environment` grants. */

@@ -1,2 +1,3 @@
-export { CpuBackend, isAvailable, loadNative, whyUnavailable } from "./backend.js";
+export type { Limits } from "./addon.js";
+export { CpuBackend, isAvailable, loadNative, measureLimits, whyUnavailable } from "./backend.js";
 export { threadCount, type ThreadEnvironment } from "./threads.js";

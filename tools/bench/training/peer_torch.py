@@ -91,6 +91,8 @@ version = tuple(int(part) for part in torch.__version__.split(".")[:2])
 options = {"fused": True} if version >= (2, 4) else {"foreach": True}
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, betas=(0.9, 0.95), weight_decay=0.1, **options)
 parallel = nn.parallel.DistributedDataParallel(model) if ranks > 1 else model
+if settings.get("compile"):
+    parallel = torch.compile(parallel)
 tokens = torch.randint(sizes["vocabulary"], (settings["batch"], settings["time"] + 1))
 ids, targets = tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous()
 
@@ -123,7 +125,8 @@ def answer(word):
     if word == "step":
         return step()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {"name": "torch", "version": torch.__version__, "peakBytes": peak}
+    name = "torch.compile" if settings.get("compile") else "torch"
+    return {"name": name, "version": torch.__version__, "peakBytes": peak}
 
 
 word = ""

@@ -21,6 +21,7 @@ import { createInterface } from "node:readline";
  * @property {number} [tensor] Tensor-parallel ranks.
  * @property {boolean} [sequence] Whether these shard tokens too.
  * @property {number} [port] Where ranks of PyTorch meet.
+ * @property {boolean} [compile] Whether PyTorch compiles its model, in the steps that warm up.
  */
 
 /**
@@ -29,6 +30,7 @@ import { createInterface } from "node:readline";
  * @property {Readonly<Record<string, number>>} [parts] Seconds by part of a step.
  * @property {number | null} [flops] Of a step.
  * @property {number | null} [matmulFraction] Speed of a step, as a fraction of that of its products alone.
+ * @property {number | null} [limitFraction] The same, as a fraction of what the precision's fastest unit can do.
  * @property {number} [hidden] Fraction of communication behind computation.
  * @property {string} [name] Of a peer.
  * @property {string} [version]

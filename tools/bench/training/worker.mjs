@@ -8,6 +8,7 @@ import { joinWorld } from "@tessera/collectives-mpi";
 import { chooseBackend } from "@tessera/engines";
 import { createFeed, sequentialOrder } from "@tessera/data";
 import { gptConfig, gptModel } from "@tessera/gpt";
+import { measureLimits } from "@tessera/kernels-native";
 import { disposeTree } from "@tessera/params";
 import { planRun, startRun } from "@tessera/trainer";
 import { takeStep } from "@tessera/trainer/loop";
@@ -76,6 +77,13 @@ function step() {
 
 const ROUNDS = 5;
 
+/** What the fastest unit can do that the precision may use; 0 where that is not known. */
+function operationsPerSecond() {
+  const limits = settings.backend === "native" ? measureLimits(process.env) : null;
+  if (limits === null) return 0;
+  return precision === "bf16" ? Math.max(limits.fp32, limits.bf16) : limits.fp32;
+}
+
 /**
  * Steps and their products alone, interleaved.
  * @returns {End}
@@ -84,17 +92,22 @@ function end() {
   const peakBytes = process.resourceUsage().maxRSS * 1024;
   if (!settings.profile) return { peakBytes };
   const { calls, parts } = profile(step);
-  if (calls.length === 0) return { peakBytes, parts, flops: null, matmulFraction: null };
+  if (calls.length === 0) {
+    return { peakBytes, parts, flops: null, matmulFraction: null, limitFraction: null };
+  }
   const flops = calls.reduce((sum, call) => sum + flopsOf(call), 0);
   const products = productsAlone(calls);
   const rounds = Array.from({ length: ROUNDS + 1 }, () => ({
     step: step().seconds,
     products: products.seconds(),
+    limit: operationsPerSecond(),
   })).slice(1);
   const stepSeconds = medianOf(rounds.map((round) => round.step));
   const productSeconds = medianOf(rounds.map((round) => round.products));
   const matmulFraction = flops / stepSeconds / (products.flops / productSeconds);
-  return { peakBytes, parts, flops, matmulFraction };
+  const limit = medianOf(rounds.map((round) => round.limit));
+  const limitFraction = limit === 0 ? null : flops / stepSeconds / limit;
+  return { peakBytes, parts, flops, matmulFraction, limitFraction };
 }
 
 /** Steps taken, the two that warm up among them. */
