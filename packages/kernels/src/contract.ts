@@ -4,7 +4,7 @@ export type { AttentionAttributes } from "./attention.js";
 export type { CachedAttentionAttributes } from "./cached_attention.js";
 export type { RandomSlice } from "./dropout.js";
 export type { VocabularyShard } from "./embedding.js";
-export { EXACT_SUM_BYTES } from "./exact_sum.js";
+export { EXACT_SUM_BYTES, EXACT_SUM_UNIT } from "./exact_sum.js";
 export type { GeluForm } from "./gelu.js";
 export {
   kernel,

@@ -9,7 +9,7 @@ import type { MultiTensorKernel } from "./multi_tensor.js";
 export const EXACT_SUM_BYTES = 80;
 
 /** What they count is this power of two. No square of fp32 has a bit below it, and all of memory none above. */
-const UNIT = -304;
+export const EXACT_SUM_UNIT = -304;
 
 const EXPONENTS = 256;
 const HALF = 2 ** 24;
@@ -33,7 +33,9 @@ function sumSquares(values: Float32Array): bigint | null {
   }
   return high.reduce((total, upper, exponent) => {
     const mantissas = BigInt(upper) * BigInt(HALF) + BigInt(low[exponent]!);
-    return mantissas === 0n ? total : total + (mantissas << BigInt(2 * (exponent - 150) - UNIT));
+    return mantissas === 0n
+      ? total
+      : total + (mantissas << BigInt(2 * (exponent - 150) - EXACT_SUM_UNIT));
   }, 0n);
 }
 
@@ -82,5 +84,5 @@ function round(bytes: ArrayLike<number>): number {
     if (!Number.isFinite(bytes[i])) return NaN;
     units = (units << 8n) + BigInt(bytes[i]!);
   }
-  return Number(units) * 2 ** UNIT;
+  return Number(units) * 2 ** EXACT_SUM_UNIT;
 }

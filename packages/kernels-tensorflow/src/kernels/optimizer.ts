@@ -3,6 +3,7 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import {
   EXACT_SUM_BYTES,
+  EXACT_SUM_UNIT,
   type AdamAttributes,
   type Attributes,
   type SgdAttributes,
@@ -197,9 +198,12 @@ export function accumulateAll(
   });
 }
 
+/** The byte of an exact sum that counts ones. */
+const ONES = -EXACT_SUM_UNIT / 8;
+
 /**
- * The sum of the squares of all tensors, in the first place of an exact sum: by TensorFlow's own L2Loss, whose sums are
- * pairwise. It is not exact, so that its last bits depend on which rank has what.
+ * The sum of the squares of all tensors, as the byte that counts ones of an exact sum: by TensorFlow's own L2Loss, whose
+ * sums are pairwise. It is not exact, so that its last bits depend on which rank has what.
  */
 export function sumOfSquares(backend: TensorFlowBackend, { xs }: ListInputs): TensorInfo[] {
   const tensors = xs as unknown as readonly TensorInfo[];
@@ -213,16 +217,27 @@ export function sumOfSquares(backend: TensorFlowBackend, { xs }: ListInputs): Te
       if (values.length === 0) return [zeros(EXACT_SUM_BYTES)];
       const squares = values.map((x) => mul(graph.op("L2Loss", [wide(x!)]), 2));
       const total = graph.op("AddN", [squares], [["N", "int", squares.length]]);
-      return [concat([graph.reshape(total, [1]), zeros(EXACT_SUM_BYTES - 1)], 0)];
+      const ones = graph.reshape(total, [1]);
+      return [concat([zeros(ONES), ones, zeros(EXACT_SUM_BYTES - ONES - 1)], 0)];
     },
   });
 }
 
-/** The number in the first place of an exact sum. */
+/** What the bytes of an exact sum count, as fp32 can say it. */
+const BYTE_WORTHS = Float32Array.from(
+  { length: EXACT_SUM_BYTES },
+  (_, i) => 2 ** Math.min(8 * (i - ONES), 127),
+);
+
+/** The number that the bytes of an exact sum make. */
 export const roundSum = ({ backend, inputs }: KernelCall): TensorInfo[] =>
   backend.run({
     key: "roundSum",
     inputs: [inputs["sum"]!],
     isCompiled: false,
-    emit: (graph, [sum]) => [graph.reshape(opsOf(graph).slice(sum!, [0], [1]), [])],
+    emit(graph, [bytes]) {
+      const { mul, sum, wide } = opsOf(graph);
+      const worths = graph.constant(BYTE_WORTHS, TYPES.fp32, [EXACT_SUM_BYTES]);
+      return [sum(mul(wide(bytes!), worths), [0])];
+    },
   });
