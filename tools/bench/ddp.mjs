@@ -4,8 +4,8 @@
 import { createServer } from "node:net";
 import { choice, number, toggle } from "@tessera/config";
 import { output, suite, writeResults } from "./shared/suite.mjs";
-import { small } from "./training/cases.mjs";
-import { interleave, startOurs, startTorch } from "./training/sides.mjs";
+import { STAGES, small } from "./training/cases.mjs";
+import { checkCompile, interleave, startOurs, startTorch } from "./training/sides.mjs";
 
 const program = {
   name: "bench ddp",
@@ -40,8 +40,6 @@ const findFreePort = () =>
     });
   });
 
-const STAGES = /** @type {const} */ ({ 0: 0, 1: 1, 2: 2, 3: 3 });
-
 /**
  * @param {object} flags
  * @param {number} flags.ranks
@@ -52,6 +50,7 @@ const STAGES = /** @type {const} */ ({ 0: 0, 1: 1, 2: 2, 3: 3 });
  * @param {"0" | "1" | "2" | "3"} flags.zero_stage
  */
 async function measure({ ranks, precision, steps, peer, compile, zero_stage }) {
+  checkCompile(peer, compile);
   const { name, ...sizes } = small;
   /** @type {Settings} */
   const common = {

@@ -6,7 +6,7 @@ import { choice, list, number, toggle, UserError } from "@tessera/config";
 import { output, suite, writeResults } from "./shared/suite.mjs";
 import { table } from "./shared/table.mjs";
 import { caseNames, cases, usualCases } from "./training/cases.mjs";
-import { interleave, startOurs, startTorch } from "./training/sides.mjs";
+import { checkCompile, interleave, startOurs, startTorch } from "./training/sides.mjs";
 
 /** @typedef {import("./training/stepper.mjs").Settings} Settings */
 /** @typedef {import("./training/sides.mjs").Measured} Measured */
@@ -147,6 +147,7 @@ export const run = suite(program, async (flags) => {
   const backends = select(flags.backend, BACKENDS, "backend", ["native"]);
   const precisions = select(flags.precision, PRECISIONS, "precision");
   const { threads, steps, peer, compile } = flags;
+  checkCompile(peer, compile);
   const results = [];
   for (const { name, ...sizes } of cases.filter((one) => names.includes(one.name))) {
     for (const precision of precisions) {

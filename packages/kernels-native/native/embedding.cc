@@ -49,35 +49,11 @@ void embed(const Call& call) {
 }
 
 /**
- * Adds the rows of dy to those of `sums` [rows, C] that their ids name, in the order of the rows.
+ * Adds the rows of dy to those of `sums` [rows, C] that their ids name. Rows of one id are summed
+ * first: a microbatch's gradient is added whole, as it is when it comes from another rank.
  */
 void scatter(const View& ids, const View& dy, float* sums, const VocabularyShard& shard,
              int64_t C) {
-  const int64_t count = ids.size();
-  const int32_t* id = ids.ints();
-  shard.check(ids);
-  // Each thread has some columns of all rows: none ever meets another's element.
-  const int threads = threadsFor(count * C);
-  eachRange(C, threads, [&](int, Range range) {
-    const int64_t width = range.last - range.first;
-    float* scratch = threadRows(width);
-    for (int64_t i = 0; i < count; ++i) {
-      const int64_t row = shard.row(id[i]);
-      if (row < 0) continue;
-      const float* from = load(dy, i * C + range.first, width, scratch);
-      float* to = sums + row * C + range.first;
-#pragma omp simd
-      for (int64_t c = 0; c < width; ++c) to[c] += from[c];
-    }
-  });
-}
-
-/**
- * The same, but rows of one id are summed first: a microbatch's gradient is added whole, as it is
- * when it comes from another rank.
- */
-void scatterWhole(const View& ids, const View& dy, float* sums, const VocabularyShard& shard,
-                  int64_t C) {
   const int64_t count = ids.size();
   const int32_t* id = ids.ints();
   shard.check(ids);
@@ -87,6 +63,7 @@ void scatterWhole(const View& ids, const View& dy, float* sums, const Vocabulary
   }
   std::stable_sort(order.begin(), order.end(),
                    [id](int64_t a, int64_t b) { return id[a] < id[b]; });
+  // Each thread has some columns of all rows: none ever meets another's element.
   eachRange(C, threadsFor(count * C), [&](int, Range range) {
     const int64_t width = range.last - range.first;
     float *total = threadRows(2 * width), *scratch = total + width;
@@ -125,7 +102,7 @@ void addEmbedGradient(const Call& call) {
   const View &ids = call.in[1], &dy = call.in[2], &total = call.out[0];
   const VocabularyShard shard(call, total.extent(0));
   const int64_t C = total.extent(1);
-  if (total.type == Type::f32) return scatterWhole(ids, dy, total.floats(), shard, C);
+  if (total.type == Type::f32) return scatter(ids, dy, total.floats(), shard, C);
   const Scratch<float> summand(call.pool, shard.rows * C);
   tableGradient(ids, dy, summand.data(), shard, C);
   mapElements(total, {summand.data(), Type::f32, total.shape}, total, plus);

@@ -42,5 +42,8 @@ export const cases = [...usualCases, long, xl];
 
 export const caseNames = cases.map(({ name }) => name);
 
+/** ZeRO's stages by the words of a flag. */
+export const STAGES = /** @type {const} */ ({ 0: 0, 1: 1, 2: 2, 3: 3 });
+
 /** @param {string} name */
 export const caseNamed = (name) => cases.find((one) => one.name === name) ?? gpt2;

@@ -3,6 +3,7 @@
 
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { UserError } from "@tessera/config";
 import { mpirunArguments, parseMpiFamily } from "@tessera/launcher";
 import { medianOf } from "../shared/median.mjs";
 import { startStepper } from "./stepper.mjs";
@@ -48,6 +49,18 @@ export const startTorch = (settings) =>
     [script("peer_torch.py")],
     settings,
   );
+
+/**
+ * @param {string | undefined} peer
+ * @param {boolean} compile
+ * @throws UserError where nobody is asked to compile.
+ */
+export function checkCompile(peer, compile) {
+  if (!compile || peer !== undefined) return;
+  throw new UserError(
+    "--compile: is what --peer does with its model; add --peer torch, or drop it",
+  );
+}
 
 /**
  * Takes `rounds` timed steps of each side, interleaved, after two that are not timed. Stops the sides.
