@@ -43,7 +43,7 @@ const marginOf = (epsilon: number): number => (epsilon < 2 ** -16 ? 16 : 4);
  * An element's gradient that is not so many times as large as rounding determines no update: Adam makes whole steps of
  * the smallest ones.
  */
-const DETERMINED = 64;
+const DETERMINED = 256;
 
 /** What a figure is a sum of: with few figures of a kind, these say how far rounding takes it. */
 const SUMMED_FROM: Partial<Record<Kind, Kind>> = { loss: "output", "gradient norm": "gradient" };
@@ -79,42 +79,57 @@ export function expect(
   const all = readings.map((reading, order) => ({ reading, order }));
   const expected = new Map<string, Expected>();
   const usually = new Map<Kind, number>();
+  const margin = marginOf(epsilon);
   for (const kind of KINDS) {
-    const these = all
-      .filter(({ reading }) => reading.kind === kind)
-      .map((one) => ({ ...one, ...determinedBy(expected, one.reading) }));
-    const sizes = these.map(({ reading, counted }) => rootMeanSquare(reading.values, counted));
-    const usual = median(sizes);
-    const moved = these.map((one, i) => {
-      const { values } = one.reading;
-      const scaled = { ...one, scale: Math.max(sizes[i]!, SMALL * usual) };
-      return {
-        ...scaled,
-        by: relative(nudgedAt.get(keyOf(one.reading)) ?? values, values, scaled),
-      };
-    });
-    const among = usually.get(SUMMED_FROM[kind] ?? kind) ?? epsilon;
-    const least = Math.max(median(moved.map(({ by }) => by)), among, epsilon);
-    usually.set(kind, least);
+    const these = all.filter(({ reading }) => reading.kind === kind);
+    const among = Math.max(usually.get(SUMMED_FROM[kind] ?? kind) ?? epsilon, epsilon);
+    const moveAll = (drift: number) => {
+      const moved = these.map((one) => ({ ...one, ...determinedBy(expected, one.reading, drift) }));
+      return moveBy(moved, nudgedAt, among);
+    };
+    const first = moveAll(0);
+    // Later gradients determine updates too. They are not read, but rounding takes them as far as it takes the updates.
+    const { moved, usual } = kind === "update" ? moveAll(margin * first.usual) : first;
+    usually.set(kind, usual);
     for (const { by, allowed, ...one } of moved) {
-      const tolerance = Math.max(marginOf(epsilon) * Math.max(by, least), allowed);
+      const tolerance = Math.max(margin * Math.max(by, usual), allowed);
       expected.set(keyOf(one.reading), { ...one, tolerance });
     }
   }
   return expected;
 }
 
+/** How far a nudge took each of `these`, which are of one kind, and how far it usually takes them, which is `least` or more. */
+function moveBy<T extends Pick<Expected, "reading" | "counted">>(
+  these: readonly T[],
+  nudgedAt: ReadonlyMap<string, Float32Array>,
+  least: number,
+) {
+  const sizes = these.map(({ reading, counted }) => rootMeanSquare(reading.values, counted));
+  const usualSize = median(sizes);
+  const moved = these.map((one, i) => {
+    const { values } = one.reading;
+    const scaled = { ...one, scale: Math.max(sizes[i]!, SMALL * usualSize) };
+    return {
+      ...scaled,
+      by: relative(nudgedAt.get(keyOf(one.reading)) ?? values, values, scaled),
+    };
+  });
+  return { moved, usual: Math.max(median(moved.map(({ by }) => by)), least) };
+}
+
 /**
- * Which elements of an update the first gradient determines, and how far that may take them: as far as the gradient of
- * each may be off, relative to it, since Adam divides by that.
+ * Which elements of an update the gradient determines, and how far that may take them: as far as the gradient of each
+ * may be off, relative to it, since Adam divides by that. It is off by the first one's tolerance, or by `later`.
  */
 function determinedBy(
   expected: ReadonlyMap<string, Expected>,
   { kind, path }: Reading,
+  later: number,
 ): { readonly counted: Counted; readonly allowed: number } {
   const gradient = expected.get(keyOf({ kind: "gradient", path, when: FIRST }));
   if (kind !== "update" || gradient === undefined) return { counted: undefined, allowed: 0 };
-  const off = gradient.tolerance * gradient.scale;
+  const off = Math.max(gradient.tolerance, later) * gradient.scale;
   const { values } = gradient.reading;
   const counted = Uint8Array.from(values, (x) => Number(Math.abs(x) > DETERMINED * off));
   return {
