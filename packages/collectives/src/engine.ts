@@ -1,14 +1,14 @@
 // An engine moves memory between ranks, and knows no tensors; `tensorGroup` makes a ProcessGroup of one.
 
-import { storageBytes, type Storage } from "@tessera/kernels/memory";
-import type { ReduceOp } from "./group.js";
+import { storageBytes } from "@tessera/kernels/memory";
+import type { ReduceOp, SentStorage } from "./group.js";
 
 /** Memory of JavaScript's. */
 export type Values = Float32Array | Int32Array | Uint8Array;
 
 /** `size` elements: the address of native memory, or an array. */
 export interface Elements {
-  readonly storage: Storage;
+  readonly storage: SentStorage;
   /** In elements, not in bytes. */
   readonly size: number;
   readonly memory: number | Values;

@@ -3,6 +3,9 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { Storage } from "@tessera/kernels/memory";
 
+/** How elements are stored that go from rank to rank. */
+export type SentStorage = Exclude<Storage, "int8">;
+
 /** How the elements of all ranks are reduced. 16-bit floats are summed in fp32. */
 export type ReduceOp = "sum" | "mean" | "max" | "min";
 
@@ -23,7 +26,7 @@ export interface Work<T = Tensor> {
 /** How a tensor was sent. */
 export interface ReceiveOptions {
   /** The storage of the sender's tensor. Default: fp32. */
-  readonly storage?: Storage;
+  readonly storage?: SentStorage;
   /** The tag of the send, at most `MAX_TAG`. Default: 0. */
   readonly tag?: number;
 }

@@ -3,14 +3,14 @@
 
 import { memory, tensor, type Tensor } from "@tensorflow/tfjs-core";
 import { call, convert } from "@tessera/kernels";
-import { dtypeOf, type Storage } from "@tessera/kernels/memory";
-import type { ProcessGroup, ReduceOp } from "./group.js";
+import { dtypeOf } from "@tessera/kernels/memory";
+import type { ProcessGroup, ReduceOp, SentStorage } from "./group.js";
 import { storageOf } from "./staging.js";
 import type { World } from "./world.js";
 
 /** The cases that `checkLaws` covers. */
 export interface LawOptions {
-  readonly storages: readonly Storage[];
+  readonly storages: readonly SentStorage[];
   /** Elements per tensor; for reduce-scatter, per rank. */
   readonly sizes: readonly number[];
   /** Elements of one all-reduce that is large enough to be sent in many segments. */
@@ -62,7 +62,7 @@ export function checkLaws(world: World, options: LawOptions = ALL_CASES): Verdic
 
 interface Case {
   readonly group: ProcessGroup;
-  readonly storage: Storage;
+  readonly storage: SentStorage;
   readonly size: number;
 }
 
@@ -88,7 +88,7 @@ class Tally {
 }
 
 /** Mantissa bits of the values that are compared: at most those of the storage. */
-const MANTISSA_BITS: Readonly<Record<Storage, number>> = {
+const MANTISSA_BITS: Readonly<Record<SentStorage, number>> = {
   fp32: 13,
   bf16: 7,
   fp16: 10,
@@ -97,7 +97,7 @@ const MANTISSA_BITS: Readonly<Record<Storage, number>> = {
 };
 
 /** Values of `rank` from index `start` on, of several magnitudes, which `storage` represents exactly. */
-function createValues(storage: Storage, size: number, rank: number, start = 0): Float32Array {
+function createValues(storage: SentStorage, size: number, rank: number, start = 0): Float32Array {
   return new Float32Array(size).map((_, i) => {
     const noise = Math.imul(start + i + 1, 2654435761) ^ Math.imul(rank + 3, 40503);
     const mixed = Math.imul(noise ^ (noise >>> 15), 2246822519) >>> 8;
@@ -109,7 +109,11 @@ function createValues(storage: Storage, size: number, rank: number, start = 0): 
   });
 }
 
-function createTensor(storage: Storage, values: Float32Array, shape: readonly number[]): Tensor {
+function createTensor(
+  storage: SentStorage,
+  values: Float32Array,
+  shape: readonly number[],
+): Tensor {
   const dtype = dtypeOf(storage);
   const x = tensor(dtype === "bool" ? Uint8Array.from(values) : values, [...shape], dtype);
   if (storage !== "bf16" && storage !== "fp16") return x;
@@ -119,7 +123,11 @@ function createTensor(storage: Storage, values: Float32Array, shape: readonly nu
 }
 
 /** The reduction in rank order, each step in fp32, rounded to `storage`. */
-function reduceExactly(all: readonly Float32Array[], op: ReduceOp, storage: Storage): Float32Array {
+function reduceExactly(
+  all: readonly Float32Array[],
+  op: ReduceOp,
+  storage: SentStorage,
+): Float32Array {
   const [first, ...others] = all;
   const result = first!.slice();
   const combine = (a: number, b: number) =>
@@ -132,7 +140,7 @@ function reduceExactly(all: readonly Float32Array[], op: ReduceOp, storage: Stor
   return values;
 }
 
-const opsOf = (storage: Storage): readonly ReduceOp[] =>
+const opsOf = (storage: SentStorage): readonly ReduceOp[] =>
   storage === "bool"
     ? ["max", "min"]
     : storage === "int32"
@@ -140,7 +148,7 @@ const opsOf = (storage: Storage): readonly ReduceOp[] =>
       : ["sum", "mean", "max", "min"];
 
 /** The values of x; checks that its storage is `storage` where the backend reports it. Consumes x. */
-function read(x: Tensor, storage: Storage): Float32Array {
+function read(x: Tensor, storage: SentStorage): Float32Array {
   const found = storageOf(x);
   if (found !== storage && found !== "fp32") throw new Error(`a result is in ${found}`);
   const values = Float32Array.from(x.dataSync());

@@ -4,13 +4,9 @@
 import { engine, keep, tensor, type Tensor } from "@tensorflow/tfjs-core";
 import { call, convert } from "@tessera/kernels";
 import { sizeOf, type Shape } from "@tessera/kernels/contract";
-import {
-  dtypeOf,
-  hostMemory,
-  storageOf as storageOnBackend,
-  type Storage,
-} from "@tessera/kernels/memory";
+import { dtypeOf, hostMemory, storageOf as storageOnBackend } from "@tessera/kernels/memory";
 import type { Elements, Values } from "./engine.js";
+import type { SentStorage } from "./group.js";
 
 /** A tensor's memory for an engine to read, valid until `release`. */
 export interface StagedInput {
@@ -29,14 +25,14 @@ export interface StagedOutput {
  * The storage of x.
  * @throws TypeError for a dtype that cannot be sent.
  */
-export function storageOf(x: Tensor): Storage {
+export function storageOf(x: Tensor): SentStorage {
   const storage = storageOnBackend(x);
-  if (storage !== null) return storage;
-  throw new TypeError(`a ${x.dtype} tensor cannot be sent to other ranks`);
+  if (storage !== null && storage !== "int8") return storage;
+  throw new TypeError(`a tensor of ${storage ?? x.dtype} cannot be sent to other ranks`);
 }
 
 /** The storage in arrays: 16-bit floats are staged as fp32, in which they are summed anyway. */
-const arrayStorage = (storage: Storage): Storage =>
+const arrayStorage = (storage: SentStorage): SentStorage =>
   dtypeOf(storage) === "float32" ? "fp32" : storage;
 
 /** The memory of x, not copied where it is native. Borrows x, and keeps its memory alive. */
@@ -56,7 +52,7 @@ export function stageInput(x: Tensor, native: boolean): StagedInput {
 }
 
 /** Memory for a tensor of `shape` and `storage`. */
-export function stageOutput(shape: Shape, storage: Storage, native: boolean): StagedOutput {
+export function stageOutput(shape: Shape, storage: SentStorage, native: boolean): StagedOutput {
   const size = sizeOf(shape);
   const host = native ? hostMemory() : null;
   if (host === null) {
@@ -92,13 +88,13 @@ export function stageInPlace(x: Tensor, native: boolean): StagedOutput {
   };
 }
 
-function createArray(storage: Storage, size: number): Values {
+function createArray(storage: SentStorage, size: number): Values {
   if (storage === "int32") return new Int32Array(size);
   return storage === "bool" ? new Uint8Array(size) : new Float32Array(size);
 }
 
 /** x in `storage`. Consumes x. */
-function convertTo(x: Tensor, storage: Storage): Tensor {
+function convertTo(x: Tensor, storage: SentStorage): Tensor {
   if (storage !== "bf16" && storage !== "fp16") return x;
   const { y } = call(convert, { x }, { storage });
   x.dispose();

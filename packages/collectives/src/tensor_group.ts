@@ -2,10 +2,9 @@
 // alive.
 
 import { reshape, tidy, transpose, type Tensor } from "@tensorflow/tfjs-core";
-import type { Storage } from "@tessera/kernels/memory";
 import { bytesOf, type Call, type Elements, type Engine, type Pending } from "./engine.js";
 import { MAX_TAG, createTraffic, type ProcessGroup, type ReceiveOptions } from "./group.js";
-import type { ReduceOp, Work } from "./group.js";
+import type { ReduceOp, SentStorage, Work } from "./group.js";
 import { stageInPlace, stageInput, stageOutput, storageOf, type StagedInput } from "./staging.js";
 
 /** A group's name, its ranks in the world, and this rank's index in them. */
@@ -130,7 +129,7 @@ class TensorGroup implements ProcessGroup {
   }
 
   receive(shape: readonly number[], from: number, options: ReceiveOptions = {}): Work {
-    const { storage = "fp32", tag = 0 }: { storage?: Storage; tag?: number } = options;
+    const { storage = "fp32", tag = 0 }: { storage?: SentStorage; tag?: number } = options;
     this.checkMember("receive", from);
     checkTag("receive", tag);
     const to = stageOutput(shape, storage, this.engine.native);

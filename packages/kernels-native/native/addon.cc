@@ -3,49 +3,12 @@
 #include <signals.h>
 
 #include "copy.h"
+#include "instance.h"
 #include "limits.h"
 
 using namespace tessera;
 
 namespace {
-
-/** Per JavaScript thread: its pool, and the blocks of its slots. */
-struct Instance {
-  Pool pool;
-  std::vector<Block> slots;
-  std::vector<uint32_t> vacant;
-
-  ~Instance() {
-    for (const Block& block : slots) {
-      if (block.data != nullptr) pool.give(block);
-    }
-  }
-
-  uint32_t allocate(size_t bytes) {
-    const Block block = pool.take(bytes);
-    if (vacant.empty()) {
-      slots.push_back(block);
-      return static_cast<uint32_t>(slots.size() - 1);
-    }
-    const uint32_t slot = vacant.back();
-    vacant.pop_back();
-    slots[slot] = block;
-    return slot;
-  }
-
-  const Block& block(uint32_t slot) const {
-    if (slot >= slots.size() || slots[slot].data == nullptr) {
-      throw std::invalid_argument("slot " + std::to_string(slot) + " holds no memory");
-    }
-    return slots[slot];
-  }
-
-  void release(uint32_t slot) {
-    pool.give(block(slot));
-    slots[slot] = {};
-    vacant.push_back(slot);
-  }
-};
 
 Instance& instance(Napi::Env env) { return *env.GetInstanceData<Instance>(); }
 
@@ -102,6 +65,7 @@ class PackedCall {
     end_ = next_ + numbers.ElementLength();
   }
 
+  bool isAtEnd() const { return next_ == end_; }
   double number() { return *take(); }
   size_t index() { return static_cast<size_t>(number()); }
 
@@ -120,7 +84,7 @@ class PackedCall {
     double* slot = take();
     if (*slot >= 0) return view(held.block(static_cast<uint32_t>(*slot)));
     View result = untied();
-    allocated.push_back(held.allocate(static_cast<size_t>(result.size() * bytesPer(result.type))));
+    allocated.push_back(held.allocate(static_cast<size_t>(bytesOf(result.type, result.size()))));
     *slot = allocated.back();
     result.data = held.block(allocated.back()).data;
     return result;
@@ -155,7 +119,7 @@ class PackedCall {
 
   View view(const Block& block) {
     View result = untied();
-    if (static_cast<size_t>(result.size() * bytesPer(result.type)) > block.bytes) {
+    if (static_cast<size_t>(bytesOf(result.type, result.size())) > block.bytes) {
       throw std::invalid_argument("a shape is larger than the memory of its slot");
     }
     result.data = block.data;
@@ -192,10 +156,8 @@ void runPacked(PackedCall& packed, Instance& held, std::vector<uint32_t>& alloca
   kernel.run(call);
 }
 
-/** run(packed): releases slots, allocates outputs, and runs a kernel */
-Napi::Value run(const Napi::CallbackInfo& info) {
-  Instance& held = instance(info.Env());
-  PackedCall packed(info[0]);
+/** Releases slots, allocates outputs, and runs a kernel. */
+void runNext(PackedCall& packed, Instance& held) {
   for (size_t left = packed.index(); left > 0; --left)
     held.release(static_cast<uint32_t>(packed.number()));
   std::vector<uint32_t> allocated;
@@ -205,6 +167,19 @@ Napi::Value run(const Napi::CallbackInfo& info) {
     for (const uint32_t slot : allocated) held.release(slot);
     throw;
   }
+}
+
+/** run(packed): runs a kernel */
+Napi::Value run(const Napi::CallbackInfo& info) {
+  PackedCall packed(info[0]);
+  runNext(packed, instance(info.Env()));
+  return info.Env().Undefined();
+}
+
+/** runAll(packed): runs the kernels that are packed one after the other */
+Napi::Value runAll(const Napi::CallbackInfo& info) {
+  PackedCall packed(info[0]);
+  while (!packed.isAtEnd()) runNext(packed, instance(info.Env()));
   return info.Env().Undefined();
 }
 
@@ -279,6 +254,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   expose<write>(exports, "write");
   expose<read>(exports, "read");
   expose<run>(exports, "run");
+  expose<runAll>(exports, "runAll");
   expose<contract>(exports, "contract");
   expose<memory>(exports, "memory");
   expose<resetPeakMemory>(exports, "resetPeakMemory");

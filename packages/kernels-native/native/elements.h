@@ -6,7 +6,9 @@
 #include <immintrin.h>
 #endif
 
+#include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 
 #include "kernel.h"
@@ -91,6 +93,37 @@ inline const char* at(const View& view, int64_t first) {
   return static_cast<const char*>(view.data) + first * bytesPer(view.type);
 }
 
+/** The scales of the blocks of a tensor in int8. */
+inline float* scalesOf(const View& view) {
+  const int64_t blocks = (view.size() + kBlock - 1) / kBlock;
+  return reinterpret_cast<float*>(static_cast<char*>(view.data) + blocks * kBlock);
+}
+
+inline void fromInt8(const View& view, int64_t first, int64_t count, float* to) {
+  const auto* from = static_cast<const int8_t*>(view.data);
+  const float* scales = scalesOf(view);
+  for (int64_t i = 0; i < count;) {
+    const int64_t block = (first + i) / kBlock, end = std::min((block + 1) * kBlock - first, count);
+#pragma omp simd
+    for (int64_t j = i; j < end; ++j) to[j] = scales[block] * static_cast<float>(from[first + j]);
+    i = end;
+  }
+}
+
+/** Rounds whole blocks to 127 steps of their greatest magnitude each way. NaN becomes 0. */
+inline void toInt8(const float* from, const View& view, int64_t first, int64_t count) {
+  auto* to = static_cast<int8_t*>(view.data) + first;
+  for (int64_t i = 0; i < count; i += kBlock) {
+    const int64_t end = std::min(i + kBlock, count);
+    float largest = 0;
+#pragma omp simd reduction(max : largest)
+    for (int64_t j = i; j < end; ++j) largest = std::max(largest, std::abs(from[j]));
+    const float scale = largest / 127, inverse = scale > 0 ? 1 / scale : 0;
+    scalesOf(view)[(first + i) / kBlock] = scale;
+    for (int64_t j = i; j < end; ++j) to[j] = static_cast<int8_t>(std::lrint(from[j] * inverse));
+  }
+}
+
 /** Elements [first, first + count) as floats: in place where they are, else in `scratch`. */
 inline const float* load(const View& view, int64_t first, int64_t count, float* scratch) {
   const char* from = at(view, first);
@@ -113,12 +146,16 @@ inline const float* load(const View& view, int64_t first, int64_t count, float* 
         scratch[i] = static_cast<float>(reinterpret_cast<const uint8_t*>(from)[i]);
       }
       return scratch;
+    case Type::i8:
+      fromInt8(view, first, count, scratch);
+      return scratch;
   }
   return scratch;
 }
 
 inline float widened(float element) { return element; }
 inline float widened(uint16_t bits) { return fromBf16(bits); }
+inline float widened(int8_t element) { return static_cast<float>(element); }
 
 /**
  * Calls use(elements) with the elements from `first` on, which `widened` converts to float: bf16 in
@@ -149,6 +186,8 @@ inline void store(const View& view, int64_t first, int64_t count, const float* f
       return toBf16(from, reinterpret_cast<uint16_t*>(to), count);
     case Type::f16:
       return toF16(from, reinterpret_cast<uint16_t*>(to), count);
+    case Type::i8:
+      return toInt8(from, view, first, count);
     default:
       throw std::invalid_argument("a kernel that computes floats cannot store integers");
   }

@@ -33,17 +33,17 @@ struct VocabularyShard {
 
 void embed(const Call& call) {
   const View &table = call.in[0], &ids = call.in[1], &y = call.out[0];
-  const int64_t bytes = table.extent(1) * bytesPer(table.type);
+  const int64_t C = table.extent(1);
   const VocabularyShard shard(call, table.extent(0));
   shard.check(ids);
   const int32_t* id = ids.ints();
-  eachRow(ids.size(), table.extent(1), [&](int64_t i) {
-    char* to = static_cast<char*>(y.data) + i * bytes;
+  eachRow(ids.size(), C, [&](int64_t i) {
+    float* to = y.floats() + i * C;
     const int64_t row = shard.row(id[i]);
     if (row < 0) {
-      std::memset(to, 0, bytes);
+      std::fill_n(to, C, 0.0f);
     } else {
-      std::memcpy(to, static_cast<const char*>(table.data) + row * bytes, bytes);
+      store(y, i * C, C, load(table, row * C, C, to));
     }
   });
 }
@@ -109,7 +109,7 @@ void addEmbedGradient(const Call& call) {
 }
 
 const RegisterKernel registerKernel(
-    {"TesseraEmbed", {"table", "ids"}, {"y"}, {"firstToken", "vocabulary"}, embed});
+    {"TesseraEmbed", {"table", "ids"}, {"y"}, {"firstToken", "vocabulary"}, embed, {}, {"y"}});
 const RegisterKernel registerGradient({.name = "TesseraEmbedGradient",
                                        .inputs = {"ids", "dy"},
                                        .outputs = {"dTable"},

@@ -14,7 +14,7 @@
 namespace tessera {
 
 /** Element types, in the order of STORAGES in packages/kernels/src/storage.ts. */
-enum class Type : uint8_t { f32, i32, u8, bf16, f16 };
+enum class Type : uint8_t { f32, i32, u8, bf16, f16, i8 };
 
 using Shape = std::vector<int64_t>;
 
@@ -27,9 +27,23 @@ inline int64_t bytesPer(Type type) {
     case Type::f16:
       return 2;
     case Type::u8:
+    case Type::i8:
       return 1;
   }
   return 0;
+}
+
+/** Consecutive elements of int8 storage that share a scale. */
+constexpr int64_t kBlock = 64;
+
+/**
+ * Bytes of `size` elements. Behind those in int8 are the scales of their blocks, in fp32, from a
+ * multiple of kBlock on.
+ */
+inline int64_t bytesOf(Type type, int64_t size) {
+  const int64_t blocks = (size + kBlock - 1) / kBlock;
+  return type == Type::i8 ? blocks * (kBlock + static_cast<int64_t>(sizeof(float)))
+                          : size * bytesPer(type);
 }
 
 /** A dense row-major tensor that somebody else owns. */

@@ -9,6 +9,7 @@
 #include <optional>
 #include <tuple>
 
+#include "few_rows.h"
 #include "parallel.h"
 
 namespace tessera {
@@ -198,7 +199,7 @@ class PackedMatrix {
 Converted::Converted(const View& view, Type type, Pool& pool) : view_(view) {
   if (view.type == type) return;
   const int64_t size = view.size();
-  scratch_.emplace(pool, size * bytesPer(type));
+  scratch_.emplace(pool, bytesOf(type, size));
   view_ = {scratch_->data(), type, view.shape};
   eachChunk(size, [&](int64_t first, int64_t count) {
     alignas(64) float lanes[kChunk];
@@ -210,6 +211,7 @@ void multiply(const Product& product, Pool& pool) {
   Product p = product;
   const int64_t size = p.batch * p.a.rows * p.b.columns;
   if (size == 0) return;
+  if (hasFewRows(p)) return multiplyFewRows(p);
   const View out{p.out, p.outType, {size}};
   // oneDNN 2 has no fp16 on processors: those products run in fp32.
   const Type rounded = productType(p.a.type), type = computeType(p.a.type);

@@ -6,10 +6,10 @@ import { NativeBackend, registerNativeBackend, type Addon } from "@tessera/nativ
 import { findAddon, loadAddon, type CpuAddon, type Limits } from "./addon.js";
 import { threadCount, type ThreadEnvironment } from "./threads.js";
 
-/** The tfjs backend `native`: kernels in C++, on the threads of this process. Activations may be stored in 16 bits. */
+/** The tfjs backend `native`: kernels in C++, on the threads of this process. Floats may be stored in 16 bits, and weights in 8. */
 export class CpuBackend extends NativeBackend implements HostMemory {
   constructor(addon: Addon) {
-    super(addon, ["fp32", "bf16", "fp16"]);
+    super(addon, ["fp32", "bf16", "fp16", "int8"]);
   }
 
   /** Where the elements are, for as long as a tensor holds them. Native memory is never moved. */

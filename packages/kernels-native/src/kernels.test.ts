@@ -3,7 +3,15 @@
 
 import { beforeAll, describe, expect, test } from "@jest/globals";
 import { enableProdMode, memory } from "@tensorflow/tfjs-core";
-import { cases, defined, difference, nameOf, runCase, type Place } from "@tessera/kernels/laws";
+import {
+  cases,
+  defined,
+  difference,
+  nameOf,
+  runCase,
+  weightCases,
+  type Place,
+} from "@tessera/kernels/laws";
 import type { FloatStorage } from "@tessera/kernels/memory";
 import { standard, type NativeContract } from "@tessera/native-backend";
 import { findAddon, loadAddon } from "./addon.js";
@@ -62,6 +70,18 @@ const namesIn = (contract: Partial<NativeContract> & { readonly name: string }) 
       expect([actualName, actualShape]).toEqual([name, shape]);
       expect(difference(actualValues, values)).toBeLessThan(TOLERANCE.fp32);
     });
+  });
+
+  test.each(weightCases.map((one) => [nameOf(one), one] as const))("%s", async (_name, one) => {
+    const before = memory().numTensors;
+    const [[, , expected]] = (await runCase(one, COMPOSITE)) as [
+      readonly [string, unknown, number[]],
+    ];
+    const [[, , actual]] = (await runCase(one, native("fp32"))) as [
+      readonly [string, unknown, number[]],
+    ];
+    expect(difference(actual, expected)).toBeLessThan(TOLERANCE.fp32);
+    expect(memory().numTensors).toBe(before);
   });
 
   test.each(named)("16-bit %s", async (_name, one) => {

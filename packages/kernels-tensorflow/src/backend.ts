@@ -14,7 +14,7 @@ import {
 import type { Shape } from "@tessera/kernels/contract";
 import {
   storageOfDtype,
-  type FloatStorage,
+  type WeightStorage,
   type Storage,
   type StorageBackend,
 } from "@tessera/kernels/memory";
@@ -148,7 +148,7 @@ export class TensorFlowBackend extends KernelBackend implements StorageBackend {
     return this.tensors.get(dataId).storage;
   }
 
-  supports(storage: FloatStorage): boolean {
+  supports(storage: WeightStorage): boolean {
     return storage in TYPES;
   }
 

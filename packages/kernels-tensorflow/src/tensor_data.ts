@@ -26,11 +26,14 @@ export interface TensorData {
 }
 
 /** TensorFlow's number of how elements are stored. */
-export const typeOf = (storage: Storage): number => TYPES[storage];
+export function typeOf(storage: Storage): number {
+  if (storage !== "int8") return TYPES[storage];
+  throw new Error("the backend tensorflow stores nothing in int8");
+}
 
 /** How elements of TensorFlow's type `type` are stored. */
 export const storageOfType = (type: number): Storage => {
-  const storage = STORAGES.find((one) => TYPES[one] === type);
+  const storage = STORAGES.find((one) => one !== "int8" && TYPES[one] === type);
   if (storage === undefined) throw new Error(`TensorFlow's type ${type} has no storage here`);
   return storage;
 };

@@ -1,6 +1,8 @@
-// `@tessera/kernels/memory`: how a backend stores elements, where they lie, and how much memory kernels work with.
+// `@tessera/kernels/memory`: how a backend stores elements, where they lie, how much memory kernels work with, and calls
+// that are made again in the same memory.
 
 export { crossEntropyWorkspaceBytes, exponentialBytes, type HeadSizes } from "./cross_entropy.js";
+export { captureBackend, type Captured, type CaptureBackend } from "./capture.js";
 export { hostMemory, type HostMemory } from "./host_memory.js";
 export {
   dtypeOf,
@@ -13,5 +15,6 @@ export {
   type FloatStorage,
   type Storage,
   type StorageBackend,
+  type WeightStorage,
 } from "./storage.js";
 export { MAX_SLICE_LOGIT_BYTES } from "./vocabulary_slice.js";

@@ -113,9 +113,10 @@ function lookUpPositions(
   if (cache === undefined && positions === undefined) {
     return slice(table, [tokenShard.index * time, 0], [time, width]);
   }
-  const ids = cache
-    ? cachedPositions(cache, time)
-    : slicePositions(positions!, tokenShard, x.shape);
+  const ids =
+    positions === undefined
+      ? cachedPositions(cache!, time)
+      : slicePositions(positions, tokenShard, x.shape);
   return call(embed, { table, ids }, { firstToken: 0, vocabulary: table.shape[0] }).y;
 }
 

@@ -39,6 +39,8 @@ export interface Addon {
   read(slot: number, values: ArrayBufferView): void;
   /** Runs a kernel. `packed` is what pack_call.ts packs; slots of new outputs are written into it. */
   run(packed: Float64Array): void;
+  /** Runs several kernels, which are packed one after the other to the end of `packed`. */
+  runAll(packed: Float64Array): void;
   contract(): readonly NativeContract[];
   memory(): MemoryFigures;
   resetPeakMemory(): void;

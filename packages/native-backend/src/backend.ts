@@ -14,11 +14,14 @@ import {
   dtypeOf,
   isFloatStorage,
   storageOfDtype,
-  type FloatStorage,
   type Storage,
+  type Captured,
+  type CaptureBackend,
   type StorageBackend,
+  type WeightStorage,
 } from "@tessera/kernels/memory";
 import type { Addon, MemoryFigures } from "./addon.js";
+import { CapturedCalls } from "./captured_calls.js";
 import { indexContracts, type IndexedContract } from "./indexed_contract.js";
 import { NativeMemory } from "./native_memory.js";
 import { CallPacker, NO_SLOT } from "./pack_call.js";
@@ -44,15 +47,16 @@ interface CallOutput {
  * A tfjs backend over an addon: tensors are in the addon's memory, kernels that it has run there, all others on tfjs's
  * CPU backend.
  */
-export class NativeBackend extends MathBackendCPU implements StorageBackend {
+export class NativeBackend extends MathBackendCPU implements StorageBackend, CaptureBackend {
   readonly contracts: ReadonlyMap<string, IndexedContract>;
   private readonly packer = new CallPacker();
   private readonly owner: DataOwner;
+  private capturing: CapturedCalls | null = null;
 
-  /** `storages`: how activations can be stored. */
+  /** `storages`: how float tensors can be stored. */
   constructor(
     protected readonly addon: Addon,
-    private readonly storages: readonly FloatStorage[],
+    private readonly storages: readonly WeightStorage[],
   ) {
     super();
     this.contracts = indexContracts(addon.contract());
@@ -102,7 +106,7 @@ export class NativeBackend extends MathBackendCPU implements StorageBackend {
     return this.dataOf(tensor).storage;
   }
 
-  supports(storage: FloatStorage): boolean {
+  supports(storage: WeightStorage): boolean {
     return this.storages.includes(storage);
   }
 
@@ -144,6 +148,34 @@ export class NativeBackend extends MathBackendCPU implements StorageBackend {
     return results.map(({ info }) => info);
   }
 
+  capture<T>(varying: readonly number[], compute: () => T): Captured<T> {
+    const { memory } = this.owner;
+    const calls = new CapturedCalls(varying);
+    // What is released in between is written again by each replay.
+    memory.hold();
+    this.capturing = calls;
+    const release = (slots: readonly number[]) => slots.forEach((slot) => memory.release(slot));
+    try {
+      const result = compute();
+      const held = memory.takeHeld();
+      const replay = (list: readonly number[]) => this.addon.runAll(calls.with(list));
+      return { result, replay, dispose: () => release(held) };
+    } finally {
+      this.capturing = null;
+      // Nothing, unless the computation failed.
+      release(memory.takeHeld());
+    }
+  }
+
+  overwrite(tensor: Pick<TensorInfo, "dataId">, values: Int32Array | Float32Array): void {
+    const { storage, size } = this.dataOf(tensor);
+    const own = values instanceof Int32Array ? "int32" : "fp32";
+    if (storage !== own || size !== values.length) {
+      throw new Error(`${values.length} values in ${own} for ${size} in ${storage}`);
+    }
+    this.addon.write(this.slotOf(tensor), values);
+  }
+
   private runPacked(
     contract: IndexedContract,
     inputs: readonly (TensorInfo | undefined)[],
@@ -162,8 +194,13 @@ export class NativeBackend extends MathBackendCPU implements StorageBackend {
     const positions = outputs.map(({ data, info, isNew }) =>
       packer.tensor(isNew ? NO_SLOT : data.slot(), data.storageIndex, info.shape),
     );
-    for (const name of contract.attributes) packer.attribute(attributes[name]!);
+    const places: number[] = [];
+    for (const name of contract.attributes) {
+      const place = packer.attribute(attributes[name]!);
+      if (attributes[name] === this.capturing?.varying) places.push(place);
+    }
     this.addon.run(packer.numbers);
+    this.capturing?.add(packer.copy(), places);
     outputs.forEach(({ data, isNew }, i) => {
       if (!isNew) data.refCount += 1;
       else this.tensorData.set(data, data.adopt(packer.numbers[positions[i]!]!));
@@ -173,8 +210,8 @@ export class NativeBackend extends MathBackendCPU implements StorageBackend {
   private outputStorage(
     inputs: readonly (TensorInfo | undefined)[],
     attributes: Attributes,
-  ): FloatStorage {
-    if (attributes["storage"] !== undefined) return attributes["storage"] as FloatStorage;
+  ): WeightStorage {
+    if (attributes["storage"] !== undefined) return attributes["storage"] as WeightStorage;
     for (const input of inputs) {
       const storage = input && this.storageOf(input);
       if (storage && isFloatStorage(storage)) return storage;
@@ -182,7 +219,7 @@ export class NativeBackend extends MathBackendCPU implements StorageBackend {
     return "fp32";
   }
 
-  private newOutput({ shape, dtype }: OutputInfo, storage: FloatStorage): CallOutput {
+  private newOutput({ shape, dtype }: OutputInfo, storage: WeightStorage): CallOutput {
     const data = this.newData(shape, dtype === "float32" ? storage : storageOfDtype(dtype)!);
     return { info: { dataId: data, shape: [...shape], dtype }, data, isNew: true };
   }

@@ -10,6 +10,7 @@ export class NativeMemory {
   /** How often values were copied out for JavaScript. */
   reads = 0;
   private released: number[] = [];
+  private isHolding = false;
 
   constructor(private readonly addon: Addon) {}
 
@@ -22,8 +23,21 @@ export class NativeMemory {
     this.released.push(slot);
   }
 
+  /** From now on, what is released is not passed to native code. */
+  hold(): void {
+    this.flush();
+    this.isHolding = true;
+  }
+
+  /** Ends that. Returns the slots that were released meanwhile, which the caller releases again. */
+  takeHeld(): readonly number[] {
+    this.isHolding = false;
+    return this.takeReleased();
+  }
+
   /** The slots released since the last call, which the caller passes to native code. */
   takeReleased(): readonly number[] {
+    if (this.isHolding) return [];
     const taken = this.released;
     this.released = [];
     return taken;

@@ -52,9 +52,17 @@ export class CallPacker {
     this.numbers[this.length++] = NO_SLOT;
   }
 
-  attribute(value: Attribute): void {
+  /** Returns where in `numbers` those of the attribute begin. */
+  attribute(value: Attribute): number {
+    const at = this.length + 1;
     if (typeof value === "string") this.text(value);
     else this.list(typeof value === "object" ? value : [Number(value)]);
+    return at;
+  }
+
+  /** What is packed, as an array of its own. */
+  copy(): Float64Array {
+    return this.numbers.slice(0, this.length);
   }
 
   private list(values: readonly number[]): void {

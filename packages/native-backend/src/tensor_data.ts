@@ -18,7 +18,7 @@ type Values = backend_util.BackendValues;
 /** The backend that tensor data belong to. */
 export interface DataOwner {
   readonly memory: NativeMemory;
-  /** Reads 16-bit floats as fp32. */
+  /** Reads floats in 16 or 8 bits as fp32. */
   readAsFp32(data: TensorData): Float32Array;
 }
 
@@ -49,7 +49,8 @@ export class TensorData {
   get values(): Values {
     // Complex tensors have none; their kernels know and do not look.
     if (this.block === undefined) return this.borrowed!;
-    if (this.storage === "bf16" || this.storage === "fp16") return this.owner.readAsFp32(this);
+    if (this.storage === "bf16" || this.storage === "fp16" || this.storage === "int8")
+      return this.owner.readAsFp32(this);
     const copy = arrayFor(this.storage!, this.size);
     this.owner.memory.read(this.block, copy);
     return copy;
@@ -95,7 +96,7 @@ export class TensorData {
   }
 }
 
-/** A typed array for elements of `storage`, 16-bit ones excepted. */
+/** A typed array for elements of `storage`, of floats in 16 or 8 bits excepted. */
 function arrayFor(storage: Storage, size: number): NativeValues {
   switch (storage) {
     case "fp32":
@@ -106,6 +107,7 @@ function arrayFor(storage: Storage, size: number): NativeValues {
       return new Uint8Array(size);
     case "bf16":
     case "fp16":
+    case "int8":
       throw new Error(`${storage} has no typed array: convert to fp32 before reading`);
   }
 }

@@ -18,6 +18,7 @@ import {
 } from "@tessera/engines";
 import { modelEngine, onnxEngine, type Engine, type ModelTokenizer } from "@tessera/generation";
 import { onnxDevices } from "@tessera/generation/onnx";
+import { storeWeights, weightStorages } from "@tessera/generation/weights";
 import { gpt, type GptConfig } from "@tessera/gpt";
 import type { ThreadEnvironment } from "@tessera/kernels-native";
 import { hasTokenizer, openTokenizer, type OpenOptions, type Tokenizer } from "@tessera/tokenizer";
@@ -34,6 +35,10 @@ export const modelFlags = {
   device: choice(
     "with onnx: ONNX Runtime's execution provider, if installed (default: cpu)",
     onnxDevices,
+  ),
+  weights: choice(
+    "with native: how weights are stored; fewer bytes decode faster (default: fp32)",
+    weightStorages,
   ),
   tokenizer: text("gpt2, bytes, or a file or folder (default: the model's own)", "NAME"),
   "tiktoken-pattern": tiktokenPattern,
@@ -85,7 +90,7 @@ export async function openForText(
   return { engine, tokenizer, folder };
 }
 
-interface EngineChoice extends Pick<ModelFlags, "engine" | "device"> {
+interface EngineChoice extends Pick<ModelFlags, "engine" | "device" | "weights"> {
   readonly rows: number;
   readonly maxTokens: number;
 }
@@ -93,12 +98,17 @@ interface EngineChoice extends Pick<ModelFlags, "engine" | "device"> {
 async function openEngine(
   folder: string,
   config: GptConfig,
-  { engine, device, ...sizes }: EngineChoice,
+  { engine, device, weights, ...sizes }: EngineChoice,
   environment: ThreadEnvironment,
 ): Promise<Engine> {
   const hasOnnx = existsSync(join(folder, "model.onnx"));
   const name = engine ?? (hasOnnx ? "onnx" : defaultBackend(environment));
   if (name === "onnx") {
+    if (weights !== undefined) {
+      throw new UserError(
+        `--weights ${weights}: is for --engine native; an ONNX model has the storage that tessera convert --precision gave it`,
+      );
+    }
     const threads = threadsOf(environment);
     const opened = await onnxEngine(folder, config, {
       ...sizes,
@@ -116,7 +126,9 @@ async function openEngine(
   }
   await chooseBackend(name, environment, "--engine");
   for (const line of explainFallback(name)) process.stderr.write(`${line}\n`);
-  return modelEngine(gpt(config), readModel(folder, config), { ...config, ...sizes });
+  const model = gpt(config);
+  const params = storeWeights(readModel(folder, config), model.spec, weights ?? "fp32");
+  return modelEngine(model, params, { ...config, ...sizes });
 }
 
 /**
@@ -145,7 +157,7 @@ export function tokenizerFolder(folder: string): string | undefined {
 
 function openModelTokenizer(
   folder: string,
-  flags: Omit<ModelFlags, "model" | "engine" | "device">,
+  flags: Omit<ModelFlags, "model" | "engine" | "device" | "weights">,
   config: GptConfig,
 ): ModelTokenizer {
   const home = tokenizerFolder(folder);

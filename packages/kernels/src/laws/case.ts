@@ -2,6 +2,7 @@
 
 import { streamKey } from "@tessera/random";
 import type { Attributes, Shape } from "../kernel.js";
+import type { WeightStorage } from "../storage.js";
 
 /** How an input's values are sampled. */
 export type Values =
@@ -24,6 +25,8 @@ export interface Case {
   /** Of kernels over lists of tensors. */
   readonly lists?: Readonly<Record<string, readonly CaseInput[]>>;
   readonly attributes?: Attributes;
+  /** Storages of inputs that are not stored like the others, on whatever backend. */
+  readonly stored?: Readonly<Record<string, WeightStorage>>;
 }
 
 const [low, high] = streamKey(7, "cases");

@@ -230,6 +230,26 @@ const sums = (shapes: readonly Shape[]): Case[] => {
   ];
 };
 
+/** Products with weights of each storage, and lookups in them. */
+export const weightCases: readonly Case[] = (["fp32", "bf16", "fp16", "int8"] as const).flatMap(
+  (storage) => [
+    ...[
+      ...product("TesseraProduct", 1, 128, 192),
+      ...product("TesseraProduct", 7, 64, 576),
+      ...product("TesseraProduct", 2, 130, 70),
+      ...product("TesseraProduct", 40, 64, 70),
+    ].flatMap((one): Case[] =>
+      "weight" in one.inputs ? [{ ...one, stored: { weight: storage } }] : [],
+    ),
+    {
+      kernel: "TesseraEmbed",
+      inputs: { table: [[9, 70]], ids: [[2, 5], { below: 9 }] },
+      attributes: { firstToken: 0, vocabulary: 9 },
+      stored: { table: storage },
+    },
+  ],
+);
+
 /** Every kernel, on shapes that are odd, of one row, and empty where that is legal. */
 export const cases: readonly Case[] = [
   ...product("TesseraProduct", 5, 7, 3),

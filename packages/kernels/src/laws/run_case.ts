@@ -64,10 +64,10 @@ export interface Place {
 }
 
 /** The inputs of a case, with floats in the storage of the place where they are computed. */
-function inputsOf({ inputs, lists = {} }: Case, place: Place): GivenInputs {
-  const { storage } = place;
+function inputsOf({ inputs, lists = {}, stored = {} }: Case, place: Place): GivenInputs {
   const one = (name: string, [shape, values = "normal"]: CaseInput): Tensor => {
     const x = draw(name, shape, values);
+    const storage = stored[name] ?? place.storage;
     return x.dtype === "float32" ? call(contracts.convert, { x }, { storage }).y : x;
   };
   const single = Object.entries(inputs).map(([name, input]) => [name, one(name, input)] as const);
@@ -133,9 +133,11 @@ export function difference(actual: ArrayLike<number>, expected: ArrayLike<number
 }
 
 /** A case in words. */
-export const nameOf = ({ kernel, inputs, lists = {}, attributes }: Case): string => {
+export const nameOf = ({ kernel, inputs, lists = {}, attributes, stored = {} }: Case): string => {
   const list = Object.entries(lists).map(([name, all]) => [name, all.map(([shape]) => shape)]);
-  const shapes = Object.entries(inputs).map(([name, [shape]]) => `${name} [${shape.join(", ")}]`);
+  const shapes = Object.entries(inputs).map(([name, [shape]]) =>
+    [name, `[${shape.join(", ")}]`, stored[name]].filter(Boolean).join(" "),
+  );
   if (list.length > 0) shapes.push(JSON.stringify(Object.fromEntries(list)));
   return `${kernel} ${shapes.join(", ")} ${attributes === undefined ? "" : JSON.stringify(attributes)}`;
 };
