@@ -116,6 +116,17 @@ describe("tessera convert", () => {
 });
 
 describe("tessera generate", () => {
+  test.each([
+    ["onnx", "onnx", "tessera convert --precision"],
+    ["exported", "wasm", "--engine native"],
+  ])("refuses weights in int8 of %s on %s", (model, engine, advice) => {
+    const { status, stderr } = tessera(
+      ...["generate", "--model", at(model), "--engine", engine],
+      ...["--weights", "int8", "--prompt", "a"],
+    );
+    expect([status, stderr]).toEqual([2, expect.stringContaining(advice)]);
+  });
+
   test("writes the same text on every engine, and another with another seed", () => {
     const texts = ["onnx", "native", "wasm"].map((engine) =>
       generate(engine, "--prompt", "To be", ...sampling),
@@ -222,8 +233,10 @@ describe("tessera eval", () => {
     readFileSync(join(GOLDEN, "expected.json"), "utf8"),
   ) as { readonly tokens: readonly (readonly number[][])[]; readonly loss_of_first_batch: number };
 
-  test.each(["onnx", "native"])("has PyTorch's loss on the golden batch: %s", (engine) => {
-    const writer = createDatasetWriter(at(`golden-${engine}`), "u16");
+  /** The loss on the golden batch. */
+  function evaluate(engine: string, ...more: string[]) {
+    const data = at(`golden-${[engine, ...more].join("")}`);
+    const writer = createDatasetWriter(data, "u16");
     for (const row of tokens[0]!) {
       writer.append(row);
       writer.endDocument();
@@ -231,11 +244,20 @@ describe("tessera eval", () => {
     writer.finish();
     const model = ["--model", at(engine === "onnx" ? "onnx" : "exported"), "--engine", engine];
     const windows = ["--context", String(tokens[0]![0]!.length)];
-    const told = done("eval", ...model, "--data", at(`golden-${engine}`), ...windows, "--json");
-    const found = JSON.parse(told) as { loss: number; perplexity: number; tokens: number };
+    const told = done("eval", ...model, "--data", data, ...windows, "--json", ...more);
+    return JSON.parse(told) as { loss: number; perplexity: number; tokens: number };
+  }
+
+  test.each(["onnx", "native"])("has PyTorch's loss on the golden batch: %s", (engine) => {
+    const found = evaluate(engine);
     expect(found.tokens).toBe(8 * 32);
     expect(Math.abs(found.loss - golden)).toBeLessThan(1e-5);
     expect(found.perplexity).toBeCloseTo(Math.exp(found.loss), 6);
+  });
+
+  test.each(["bf16", "int8"])("is within 1%% of that with weights in %s", (weights) => {
+    const found = evaluate("native", "--weights", weights);
+    expect(Math.abs(found.perplexity / Math.exp(golden) - 1)).toBeLessThan(0.01);
   });
 
   test("finds the same on every engine, of a text and of last words", () => {

@@ -62,11 +62,11 @@ export function sampleToken(
   const least = sampling.topK > 0 ? largest(scores, sampling.topK) : -Infinity;
   const weights = new Float64Array(scores.length);
   let total = 0;
-  scores.forEach((score, id) => {
-    if (!(score >= least)) return;
-    weights[id] = Math.exp((score - max) / sampling.temperature);
-    total += weights[id];
-  });
+  for (let id = 0; id < scores.length; id += 1) {
+    if (!(scores[id]! >= least)) continue;
+    weights[id] = Math.exp((scores[id]! - max) / sampling.temperature);
+    total += weights[id]!;
+  }
   if (sampling.topP < 1) total = keepNucleus(weights, total, sampling.topP);
   // The likeliest token has weight 1.
   if (sampling.minP > 0) total = dropBelow(weights, sampling.minP);
@@ -78,7 +78,7 @@ function adjustScores(
   { logitBias, repetitionPenalty, presencePenalty, frequencyPenalty }: Sampling,
   history: TokenHistory,
 ): Float64Array {
-  const scores = Float64Array.from(logits);
+  const scores = new Float64Array(logits);
   const change = (id: number, by: (score: number) => number): void => {
     if (id < scores.length) scores[id] = by(scores[id]!);
   };
@@ -99,17 +99,19 @@ function adjustScores(
 }
 
 function argmax(scores: Float64Array): number {
-  let best = 0;
-  scores.forEach((score, id) => {
-    if (score > scores[best]! || Number.isNaN(scores[best])) best = id;
-  });
+  let [best, most] = [0, scores[0]!];
+  for (let id = 1; id < scores.length; id += 1) {
+    if (!(scores[id]! > most) && !Number.isNaN(most)) continue;
+    best = id;
+    most = scores[id]!;
+  }
   return best;
 }
 
 /** The k-th largest score, found by Hoare's selection: sorting a vocabulary takes longer than a small model. */
 function largest(scores: Float64Array, k: number): number {
   if (k >= scores.length) return -Infinity;
-  const values = Float64Array.from(scores);
+  const values = scores.slice();
   const place = values.length - k;
   for (let [low, high] = [0, values.length - 1]; low < high;) {
     const pivot = values[(low + high) >> 1]!;

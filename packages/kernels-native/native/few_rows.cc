@@ -10,10 +10,13 @@
 namespace tessera {
 namespace {
 
-constexpr int64_t kFewRows = 8;
+/** Up to so many rows of a, memory is the bound; for fp32 weights that are not transposed, up to fewer. */
+constexpr int64_t kFewRows = 8, kFewerRows = 4;
 /** Rows of a for which weights are widened once. */
 constexpr int kTogether = 4;
 constexpr int kVectors = kBlock / kLanes;
+/** Bytes ahead of which a row of weights is fetched. */
+constexpr int64_t kAhead = 1024;
 
 inline Simd widenedVector(const float* from) { return *reinterpret_cast<const Simd*>(from); }
 
@@ -70,6 +73,8 @@ void dotRow(const Weights<Weight>& weights, int64_t n, const float* a, int64_t s
   Simd all[R] = {};
   int64_t k = 0;
   for (; k + kBlock <= weights.width; k += kBlock) {
+    for (int line = 0; line < kBlock; line += 64 / sizeof(Weight))
+      __builtin_prefetch(row + k + kAhead / sizeof(Weight) + line);
     Simd block[R][2] = {};
 #pragma GCC unroll 16
     for (int v = 0; v < kVectors; ++v) {
@@ -184,7 +189,8 @@ int64_t widthOf(const Matrix& b) { return b.transposed ? b.rows : b.columns; }
 bool hasFewRows(const Product& p) {
   const bool isStored = p.b.type == Type::f32 || p.b.type == Type::bf16 ||
                         (p.b.type == Type::i8 && widthOf(p.b) % kBlock == 0);
-  return p.a.rows <= kFewRows && p.a.columns > 0 && p.batch == 1 && p.a.type == Type::f32 &&
+  const int64_t most = p.b.type == Type::f32 && !p.b.transposed ? kFewerRows : kFewRows;
+  return p.a.rows <= most && p.a.columns > 0 && p.batch == 1 && p.a.type == Type::f32 &&
          !p.a.transposed && p.outType == Type::f32 && isStored;
 }
 

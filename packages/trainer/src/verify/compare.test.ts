@@ -93,6 +93,22 @@ test("an update counts only where the gradient determines it", () => {
   expectThat(compare([turned(6)], of, EPSILON).differences).toHaveLength(1);
 });
 
+test("a figure of a later step may be off as far as updates are", () => {
+  const run = [
+    reading("gradient", "w", wave(64)),
+    reading("gradient norm", "", [3]),
+    reading("gradient norm", "", [3], "step 2"),
+    reading("update", "w", wave(64), "step 2"),
+  ];
+  const moved = run.map((one) =>
+    one.kind === "update" ? reading("update", "w", off(wave(64), 1e-4), "step 2") : one,
+  );
+  const of = expect(run, moved, EPSILON);
+  const norm = (when: string): Reading => reading("gradient norm", "", off([3], 1e-3), when);
+  expectThat(compare([norm("step 2")], of, EPSILON).differences).toEqual([]);
+  expectThat(compare([norm(FIRST)], of, EPSILON).differences).toHaveLength(1);
+});
+
 test("a summary has what comes nearest to what is allowed", () => {
   const near = { compared: 2, apart: 3, allowed: 4 };
   const far = { compared: 5, apart: 9, allowed: 100 };

@@ -48,6 +48,9 @@ const DETERMINED = 256;
 /** What a figure is a sum of: with few figures of a kind, these say how far rounding takes it. */
 const SUMMED_FROM: Partial<Record<Kind, Kind>> = { loss: "output", "gradient norm": "gradient" };
 
+/** Kinds in the order in which it is found out how far rounding takes them: figures are sums of others. */
+const FOUND_OUT = KINDS.toSorted((a, b) => Number(a in SUMMED_FROM) - Number(b in SUMMED_FROM));
+
 /** Which elements count: those that are not 0. Default: all. */
 type Counted = Uint8Array | undefined;
 
@@ -80,7 +83,7 @@ export function expect(
   const expected = new Map<string, Expected>();
   const usually = new Map<Kind, number>();
   const margin = marginOf(epsilon);
-  for (const kind of KINDS) {
+  for (const kind of FOUND_OUT) {
     const these = all.filter(({ reading }) => reading.kind === kind);
     const among = Math.max(usually.get(SUMMED_FROM[kind] ?? kind) ?? epsilon, epsilon);
     const moveAll = (drift: number) => {
@@ -91,8 +94,10 @@ export function expect(
     // Later gradients determine updates too. They are not read, but rounding takes them as far as it takes the updates.
     const { moved, usual } = kind === "update" ? moveAll(margin * first.usual) : first;
     usually.set(kind, usual);
+    const later = kind in SUMMED_FROM ? (usually.get("update") ?? 0) : 0;
     for (const { by, allowed, ...one } of moved) {
-      const tolerance = Math.max(margin * Math.max(by, usual), allowed);
+      const drift = one.reading.when === FIRST ? 0 : later;
+      const tolerance = Math.max(margin * Math.max(by, usual, drift), allowed);
       expected.set(keyOf(one.reading), { ...one, tolerance });
     }
   }
