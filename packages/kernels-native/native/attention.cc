@@ -20,8 +20,8 @@ struct Softmax {
   }
 
   /** scores -> exp(scale score - rowMax), and rescales the sums to the new `rowMax`. */
-  void take(float* scores, float* sums, int64_t step) {
-    for (int64_t r = 0; r < kTile; ++r) {
+  void take(float* scores, int64_t rows, float* sums, int64_t step) {
+    for (int64_t r = 0; r < rows; ++r) {
       float *row = scores + r * kTileStep, *sum = sums + r * step;
       float highest = -kInfinity, total = 0;
 #pragma omp simd reduction(max : highest)
@@ -41,9 +41,9 @@ struct Softmax {
   }
 };
 
-void multiplyTile(float* x, const float* factor) {
+void multiplyTile(float* x, int64_t rows, const float* factor) {
 #pragma omp simd
-  for (int64_t i = 0; i < kTile * kTileStep; ++i) x[i] *= factor[i];
+  for (int64_t i = 0; i < rows * kTileStep; ++i) x[i] *= factor[i];
 }
 
 /** Of one thread. */
@@ -64,20 +64,21 @@ void attend(const Heads& at, const Workspace& workspace, const Masks& masks, int
   alignas(64) float scores[kTile * kTileStep], mask[kTile * kTileStep] = {};
   Left<Element> left;
   for (int64_t t = 0; t < at.T; t += kTile) {
+    const int64_t rows = at.rowsFrom(t);
     Softmax softmax(at.scale);
     float* sums = threadRows(kTile * at.step);
     std::fill_n(sums, kTile * at.step, 0.0f);
     for (int64_t s = masks.starts.firstTile(t); s <= t; s += kTile) {
-      scoreTile<Element>(at, workspace.query + t * at.step, workspace.keyT + at.tileAt(s), s == t,
-                         scores);
+      scoreTile<Element>(at, workspace.query + t * at.step, workspace.keyT + at.tileAt(s), rows,
+                         s == t, scores);
       masks.starts.hide(t, s, scores);
-      softmax.take(scores, sums, at.step);
+      softmax.take(scores, rows, sums, at.step);
       if (masks.dropout.active()) {
         masks.dropout.mask(b, h, t, s, mask);
-        multiplyTile(scores, mask);
+        multiplyTile(scores, rows, mask);
       }
       addProduct<Element>(left.overColumns(scores), pairedFrom<Element>(at, workspace.value, s),
-                          {sums, at.step}, at.depth, kTile,
+                          {sums, at.step}, rows, at.depth, kTile,
                           s == t ? Zeros::leftAbove : Zeros::none);
     }
     for (int64_t r = 0; r < std::min(kTile, at.T - t); ++r) {

@@ -72,7 +72,7 @@ void rowProducts(const HeadRows& y, const HeadRows& dy, const Heads& at, float* 
 void scoreGradient(const Heads& at, float* scores, float* dp, const float* mask,
                    const float* logSumExp, const float* delta, int64_t t) {
   const float scale = at.scale;
-  for (int64_t r = 0; r < kTile; ++r) {
+  for (int64_t r = 0; r < at.rowsFrom(t); ++r) {
     float *score = scores + r * kTileStep, *slope = dp + r * kTileStep;
     const float* kept = mask + r * kTileStep;
     const float past = t + r < at.T ? logSumExp[t + r] : kInfinity, along = delta[t + r];
@@ -95,27 +95,29 @@ void attendGradient(const Heads& at, const Workspace& workspace, const Masks& ma
   std::fill_n(mask, kTile * kTileStep, 1.0f);
   std::fill_n(workspace.dQuery, at.elements(), 0.0f);
   for (int64_t s = 0; s < at.T; s += kTile) {
+    const int64_t keys = at.rowsFrom(s);
     const Packed key = pairedFrom<Element>(at, workspace.key.paired, s);
     const Packed dKey{workspace.dKey + s * step, step}, dValue{workspace.dValue + s * step, step};
     for (int64_t t = s; t < at.T && !masks.starts.past(t, s); t += kTile) {
       const bool diagonal = s == t;
+      const int64_t rows = at.rowsFrom(t);
       const Zeros above = diagonal ? Zeros::leftAbove : Zeros::none;
       const Zeros below = diagonal ? Zeros::leftBelow : Zeros::none;
-      scoreTile<Element>(at, workspace.query.rows + t * step, workspace.keyT + at.tileAt(s),
+      scoreTile<Element>(at, workspace.query.rows + t * step, workspace.keyT + at.tileAt(s), rows,
                          diagonal, scores);
       masks.starts.hide(t, s, scores);
       std::memset(dp, 0, sizeof(dp));
       addProduct<Element>({workspace.dy.rows + t * step, step, 1},
-                          {workspace.valueT + at.tileAt(s), kTileStep}, {dp, kTileStep}, kTile,
-                          depth, diagonal ? Zeros::resultAbove : Zeros::none);
+                          {workspace.valueT + at.tileAt(s), kTileStep}, {dp, kTileStep}, rows,
+                          kTile, depth, diagonal ? Zeros::resultAbove : Zeros::none);
       if (masks.dropout.active()) masks.dropout.mask(b, h, t, s, mask);
       scoreGradient(at, scores, dp, mask, logSumExp, workspace.delta, t);
       addProduct<Element>(left.overRows(scores), pairedFrom<Element>(at, workspace.dy.paired, t),
-                          dValue, depth, kTile, below);
+                          dValue, keys, depth, rows, below);
       addProduct<Element>(left.overRows(dp), pairedFrom<Element>(at, workspace.query.paired, t),
-                          dKey, depth, kTile, below);
-      addProduct<Element>(left.overColumns(dp), key, {workspace.dQuery + t * step, step}, depth,
-                          kTile, above);
+                          dKey, keys, depth, rows, below);
+      addProduct<Element>(left.overColumns(dp), key, {workspace.dQuery + t * step, step}, rows,
+                          depth, kTile, above);
     }
   }
 }

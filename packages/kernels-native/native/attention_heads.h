@@ -55,6 +55,8 @@ struct Heads {
         scale(static_cast<float>(call.number("scale"))) {}
 
   int64_t elements() const { return time * step; }
+  /** Rows of the tile from t that are not padding alone. */
+  int64_t rowsFrom(int64_t t) const { return padded(std::min(kTile, T - t), kTileRows); }
   /** Offset of the transposed tile of the positions from s. */
   int64_t tileAt(int64_t s) const { return s / kTile * depth * kTileStep; }
   /**
@@ -130,14 +132,15 @@ inline void unpack(const float* packed, int64_t step, float factor, const HeadRo
   }
 }
 
-/** scores [kTile, kTileStep] = q k^T, -infinity where a key is after its query. */
+/** scores [rows, kTileStep] = q k^T, -infinity where a key is after its query. */
 template <class Element>
-void scoreTile(const Heads& at, const float* q, float* keyT, bool diagonal, float* scores) {
-  std::memset(scores, 0, kTile * kTileStep * sizeof(float));
-  addProduct<Element>({q, at.step, 1}, {keyT, kTileStep}, {scores, kTileStep}, kTile, at.depth,
-                      diagonal ? Zeros::resultAbove : Zeros::none);
+void scoreTile(const Heads& at, const float* q, float* keyT, int64_t rows, bool diagonal,
+               float* scores) {
+  std::memset(scores, 0, static_cast<size_t>(rows * kTileStep) * sizeof(float));
+  addProduct<Element>({q, at.step, 1}, {keyT, kTileStep}, {scores, kTileStep}, rows, kTile,
+                      at.depth, diagonal ? Zeros::resultAbove : Zeros::none);
   if (!diagonal) return;
-  for (int64_t r = 0; r < kTile; ++r) {
+  for (int64_t r = 0; r < rows; ++r) {
     for (int64_t c = r + 1; c < kTile; ++c) scores[r * kTileStep + c] = -kInfinity;
   }
 }

@@ -133,9 +133,9 @@ enum class Zeros { none, resultAbove, leftAbove, leftBelow };
 
 /** Columns of `addProduct` from `column` on, V vectors wide. */
 template <class Element, int V>
-inline void addColumns(Scattered a, Packed b, Packed c, int64_t column, int64_t depth,
+inline void addColumns(Scattered a, Packed b, Packed c, int64_t rows, int64_t column, int64_t depth,
                        Zeros zeros) {
-  for (int64_t row = zeros == Zeros::resultAbove ? column : 0; row < kTile; row += kTileRows) {
+  for (int64_t row = zeros == Zeros::resultAbove ? column : 0; row < rows; row += kTileRows) {
     const int64_t first = zeros == Zeros::leftBelow ? row / Element::kElements : 0;
     const int64_t last = (zeros == Zeros::leftAbove ? row + kTileRows : depth) / Element::kElements;
     microProduct<V>(Element(), {a.data + row * a.row + first * a.column, a.row, a.column},
@@ -143,14 +143,18 @@ inline void addColumns(Scattered a, Packed b, Packed c, int64_t column, int64_t 
   }
 }
 
-/** c [kTile, columns] += a [kTile, depth] b [depth, columns]; columns are a multiple of kLanes. */
+/**
+ * c [rows, columns] += a [rows, depth] b [depth, columns]. Rows are a multiple of kTileRows, columns
+ * of kLanes.
+ */
 template <class Element>
-inline void addProduct(Scattered a, Packed b, Packed c, int64_t columns, int64_t depth,
-                       Zeros zeros) {
+inline void addProduct(Scattered a, Packed b, Packed c, int64_t rows, int64_t columns,
+                       int64_t depth, Zeros zeros) {
   int64_t column = 0;
   for (; column + 2 * kLanes <= columns; column += 2 * kLanes)
-    addColumns<Element, 2>(a, b, c, column, depth, zeros);
-  for (; column < columns; column += kLanes) addColumns<Element, 1>(a, b, c, column, depth, zeros);
+    addColumns<Element, 2>(a, b, c, rows, column, depth, zeros);
+  for (; column < columns; column += kLanes)
+    addColumns<Element, 1>(a, b, c, rows, column, depth, zeros);
 }
 
 }  // namespace tessera

@@ -86,20 +86,22 @@ void eachSampled(const RandomSlice& slice, Body body) {
 void randomNormal(const Call& call) {
   const View& y = call.out[0];
   const double mean = call.number("mean"), std = call.number("std");
-  eachSampled(RandomSlice(call), [&](const uint32_t* words, int64_t lane, int64_t at,
-                                     int64_t count) {
-    alignas(64) float scratch[kChunk];
-    float* to = target(y, at, scratch);
-    for (int64_t i = 0; i < count; ++i) {
-      const int64_t pair = (lane + i) / 2 * 2;
-      const double radius = std::sqrt(-2 * std::log(toUnit(words[pair])));
-      const double angle = 2 * std::numbers::pi * toUnit(words[pair + 1]);
-      const auto normal =
-          static_cast<float>(radius * ((lane + i) % 2 == 1 ? std::sin(angle) : std::cos(angle)));
-      to[i] = static_cast<float>(normal * std + mean);
-    }
-    store(y, at, count, to);
-  });
+  eachSampled(RandomSlice(call),
+              [&](const uint32_t* words, int64_t lane, int64_t at, int64_t count) {
+                alignas(64) float scratch[kChunk];
+                float* to = target(y, at, scratch);
+                const auto scaled = [&](double normal) {
+                  return static_cast<float>(static_cast<float>(normal) * std + mean);
+                };
+                for (int64_t i = 0; i < count;) {
+                  const int64_t pair = (lane + i) / 2 * 2;
+                  const double radius = std::sqrt(-2 * std::log(toUnit(words[pair])));
+                  const double angle = 2 * std::numbers::pi * toUnit(words[pair + 1]);
+                  if (lane + i == pair) to[i++] = scaled(radius * std::cos(angle));
+                  if (i < count) to[i++] = scaled(radius * std::sin(angle));
+                }
+                store(y, at, count, to);
+              });
 }
 
 void dropout(const Call& call) {
