@@ -98,37 +98,31 @@ void dotRow(const Weights<Weight>& weights, int64_t n, const float* a, int64_t s
 template <class Weight, int R, int T>
 void addRows(const Weights<Weight>& weights, int64_t k, const float* a, int64_t K, Range columns,
              float* y, int64_t N) {
-  const int64_t count = std::min<int64_t>(T, K - k);
-  const Weight* rows[T];
-  float factors[R][T] = {};
-  for (int64_t t = 0; t < T; ++t) {
-    rows[t] = weights.row(k + std::min(t, count - 1));
-    for (int r = 0; r < R && t < count; ++r) factors[r][t] = a[r * K + k + t];
-  }
+  const Weight* rows = weights.row(k);
+  const int64_t step = weights.width;
   int64_t c = columns.first;
   for (; c + kBlock <= columns.last; c += kBlock) {
-    float scaled[R][T];
+    float factors[R][T];
     for (int t = 0; t < T; ++t) {
       for (int line = 0; line < kBlock; line += 64 / sizeof(Weight))
-        __builtin_prefetch(rows[t] + T * weights.width + c + line);
-      const float scale =
-          weights.scales == nullptr ? 1 : weights.scale(k + std::min<int64_t>(t, count - 1), c);
-      for (int r = 0; r < R; ++r) scaled[r][t] = factors[r][t] * scale;
+        __builtin_prefetch(rows + (T + t) * step + c + line);
+      const float scale = weights.scales == nullptr ? 1 : weights.scale(k + t, c);
+      for (int r = 0; r < R; ++r) factors[r][t] = a[r * K + k + t] * scale;
     }
     for (int v = 0; v < kVectors; ++v) {
       Simd sums[R];
       for (int r = 0; r < R; ++r) sums[r] = widenedVector(y + r * N + c + v * kLanes);
 #pragma GCC unroll 8
       for (int t = 0; t < T; ++t) {
-        const Simd w = widenedVector(rows[t] + c + v * kLanes);
-        for (int r = 0; r < R; ++r) sums[r] += scaled[r][t] * w;
+        const Simd w = widenedVector(rows + t * step + c + v * kLanes);
+        for (int r = 0; r < R; ++r) sums[r] += factors[r][t] * w;
       }
       for (int r = 0; r < R; ++r) *reinterpret_cast<Simd*>(y + r * N + c + v * kLanes) = sums[r];
     }
   }
   for (; c < columns.last; ++c) {
     for (int r = 0; r < R; ++r) {
-      for (int64_t t = 0; t < count; ++t) y[r * N + c] += factors[r][t] * widened(rows[t][c]);
+      for (int t = 0; t < T; ++t) y[r * N + c] += a[r * K + k + t] * widened(rows[t * step + c]);
     }
   }
 }
@@ -145,14 +139,18 @@ void multiplyColumns(const Product& p, const Weights<Weight>& weights) {
       for (int64_t c = columns.first; c < columns.last; ++c)
         y[m * N + c] = p.bias == nullptr ? 0 : p.bias[c];
     }
-    constexpr int kRows = 8;
-    for (int64_t k = 0; k < K; k += kRows) {
+    int64_t k = 0;
+    for (; k + 8 <= K; k += 8) {
       int64_t m = 0;
       for (; m + 2 <= M; m += 2) {
-        for (int64_t half = k; half < std::min(k + kRows, K); half += kRows / 2)
-          addRows<Weight, 2, kRows / 2>(weights, half, a + m * K, K, columns, y + m * N, N);
+        addRows<Weight, 2, 4>(weights, k, a + m * K, K, columns, y + m * N, N);
+        addRows<Weight, 2, 4>(weights, k + 4, a + m * K, K, columns, y + m * N, N);
       }
-      if (m < M) addRows<Weight, 1, kRows>(weights, k, a + m * K, K, columns, y + m * N, N);
+      if (m < M) addRows<Weight, 1, 8>(weights, k, a + m * K, K, columns, y + m * N, N);
+    }
+    for (; k < K; ++k) {
+      for (int64_t m = 0; m < M; ++m)
+        addRows<Weight, 1, 1>(weights, k, a + m * K, K, columns, y + m * N, N);
     }
   });
 }
