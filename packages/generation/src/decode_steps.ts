@@ -17,7 +17,7 @@ export interface DecodeInputs {
 interface CapturedStep {
   readonly inputs: DecodeInputs;
   readonly logits: Captured<Tensor>;
-  /** Whether a replay gave what the model gave. Before, it is not known whether all of it was computed by kernels. */
+  /** Whether a replay of other lengths gave what the model gave: else JavaScript may have made something of them. */
   isChecked: boolean;
 }
 
@@ -41,30 +41,56 @@ export function decodeSteps(compute: (inputs: DecodeInputs) => Tensor): DecodeSt
     for (const step of steps.values()) forget(step);
     steps.clear();
   };
+  /** From now on no step is replayed: a layer computes in JavaScript. */
+  const giveUp = (): void => {
+    dispose();
+    backend = null;
+  };
   return {
     run(firstRow, lengths, ids) {
-      if (backend === null) return computeOnce(compute, inputsOf(firstRow, lengths, ids));
+      const computed = () => computeOnce(compute, inputsOf(firstRow, lengths, ids));
+      if (backend === null) return computed();
       const key = `${firstRow} ${lengths.length}`;
       const step = steps.get(key);
       if (step === undefined) {
-        const inputs = inputsOf(firstRow, lengths, ids);
-        const logits = backend.capture(lengths, () => compute(inputs));
-        steps.set(key, { inputs, logits, isChecked: false });
-        return logits.result.dataSync<"float32">();
+        const captured = captureStep(backend, compute, inputsOf(firstRow, lengths, ids));
+        steps.set(key, captured);
+        const values = captured.logits.result.dataSync<"float32">();
+        if (!captured.logits.isWhole) giveUp();
+        return values;
       }
+      if (step.isChecked) return replay(backend, step, lengths, ids);
+      // Only other lengths show whether JavaScript has made something of them.
+      if (lengths.some((length, i) => length === step.inputs.lengths[i])) return computed();
       const replayed = replay(backend, step, lengths, ids);
-      if (step.isChecked) return replayed;
-      const computed = computeOnce(compute, inputsOf(firstRow, lengths, ids));
-      step.isChecked = isSame(replayed, computed);
-      if (!step.isChecked) {
-        // A layer computes in JavaScript: no step can be replayed.
-        dispose();
-        backend = null;
-      }
-      return computed;
+      const values = computed();
+      step.isChecked = isSame(replayed, values);
+      if (!step.isChecked) giveUp();
+      return values;
     },
     dispose,
   };
+}
+
+function captureStep(
+  backend: CaptureBackend,
+  compute: (inputs: DecodeInputs) => Tensor,
+  inputs: DecodeInputs,
+): CapturedStep {
+  // On the backend before, so that whoever reads them is seen to.
+  overwriteInputs(backend, inputs, inputs.lengths, inputs.ids.dataSync<"int32">());
+  const logits = backend.capture(inputs.lengths, () => compute(inputs));
+  return { inputs, logits, isChecked: false };
+}
+
+function overwriteInputs(
+  backend: CaptureBackend,
+  inputs: DecodeInputs,
+  lengths: readonly number[],
+  ids: Int32Array,
+): void {
+  backend.overwrite(inputs.ids, ids);
+  backend.overwrite(inputs.positions, Int32Array.from(lengths));
 }
 
 function inputsOf(firstRow: number, lengths: readonly number[], ids: Int32Array): DecodeInputs {
@@ -99,8 +125,7 @@ function replay(
   lengths: readonly number[],
   ids: Int32Array,
 ): Float32Array {
-  backend.overwrite(inputs.ids, ids);
-  backend.overwrite(inputs.positions, Int32Array.from(lengths));
+  overwriteInputs(backend, inputs, lengths, ids);
   logits.replay(lengths);
   return logits.result.dataSync<"float32">();
 }

@@ -1,5 +1,4 @@
-// `@tessera/generation/weights`: weights in fewer bytes. Each token that is decoded reads all of them once, so that its time
-// is that of their bytes.
+// `@tessera/generation/weights`: weights in fewer bytes, which take less time to decode with: each token reads all of them.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { UserError } from "@tessera/config";
@@ -21,7 +20,7 @@ export function storeWeights<P extends Tree>(
 ): P {
   if (!supportsStorage(storage)) {
     throw new UserError(
-      `--weights ${storage}: the backend that computes stores none so; --engine native does`,
+      `weights in ${storage}: the backend that computes stores none so; the native one does`,
     );
   }
   if (storage === "fp32") return params;

@@ -95,32 +95,41 @@ inline const char* at(const View& view, int64_t first) {
 
 /** The scales of the blocks of a tensor in int8. */
 inline float* scalesOf(const View& view) {
-  const int64_t blocks = (view.size() + kBlock - 1) / kBlock;
-  return reinterpret_cast<float*>(static_cast<char*>(view.data) + blocks * kBlock);
+  char* end = static_cast<char*>(view.data) + int8Blocks(view.size()) * kInt8Block;
+  return reinterpret_cast<float*>(end);
 }
 
 inline void fromInt8(const View& view, int64_t first, int64_t count, float* to) {
   const auto* from = static_cast<const int8_t*>(view.data);
   const float* scales = scalesOf(view);
   for (int64_t i = 0; i < count;) {
-    const int64_t block = (first + i) / kBlock, end = std::min((block + 1) * kBlock - first, count);
+    const int64_t block = (first + i) / kInt8Block;
+    const int64_t end = std::min((block + 1) * kInt8Block - first, count);
 #pragma omp simd
     for (int64_t j = i; j < end; ++j) to[j] = scales[block] * static_cast<float>(from[first + j]);
     i = end;
   }
 }
 
-/** Rounds whole blocks to 127 steps of their greatest magnitude each way. NaN becomes 0. */
+/**
+ * Rounds whole blocks to 127 steps of their greatest magnitude each way. A block with an element
+ * that is not finite becomes NaN.
+ */
 inline void toInt8(const float* from, const View& view, int64_t first, int64_t count) {
   auto* to = static_cast<int8_t*>(view.data) + first;
-  for (int64_t i = 0; i < count; i += kBlock) {
-    const int64_t end = std::min(i + kBlock, count);
-    float largest = 0;
-#pragma omp simd reduction(max : largest)
-    for (int64_t j = i; j < end; ++j) largest = std::max(largest, std::abs(from[j]));
-    const float scale = largest / 127, inverse = scale > 0 ? 1 / scale : 0;
-    scalesOf(view)[(first + i) / kBlock] = scale;
-    for (int64_t j = i; j < end; ++j) to[j] = static_cast<int8_t>(std::lrint(from[j] * inverse));
+  for (int64_t i = 0; i < count; i += kInt8Block) {
+    const int64_t end = std::min(i + kInt8Block, count);
+    float largest = 0, zero = 0;
+    for (int64_t j = i; j < end; ++j) {
+      largest = std::max(largest, std::abs(from[j]));
+      zero += 0 * from[j];
+    }
+    const float scale = largest * (1.0f / 127) + zero;
+    scalesOf(view)[(first + i) / kInt8Block] = scale;
+    // A scale of 0 belongs to zeros, which any other number leaves zeros.
+    const float step = std::max(scale, 0x1p-126f);
+    for (int64_t j = i; j < end; ++j)
+      to[j] = std::isfinite(scale) ? static_cast<int8_t>(std::lrint(from[j] / step)) : 0;
   }
 }
 

@@ -1,4 +1,5 @@
-// See few_rows.h. A row of weights in memory belongs to an element of the result where b is transposed, else to one of a:
+// See few_rows.h. Where b is transposed, a row of weights in memory belongs to an element of the
+// result, else to one of a:
 //
 //   transposed:  y[n] = the sum over k of a[k] w[n][k]          threads share the rows
 //   else:        y += a[k] w[k], in blocks of columns           threads share the columns
@@ -10,13 +11,13 @@
 namespace tessera {
 namespace {
 
-/** Up to so many rows of a, memory is the bound; for fp32 weights that are not transposed, up to fewer. */
+/** Up to so many rows of a, memory is the bound; for plain fp32 weights, up to fewer. */
 constexpr int64_t kFewRows = 8, kFewerRows = 4;
 /** Rows of a for which weights are widened once. */
 constexpr int kTogether = 4;
-constexpr int kVectors = kBlock / kLanes;
-/** Bytes ahead of which a row of weights is fetched. */
-constexpr int64_t kAhead = 1024;
+constexpr int kVectors = kInt8Block / kLanes;
+/** Bytes of a cache line, and how far ahead a row of weights is fetched. */
+constexpr int64_t kLineBytes = 64, kAhead = 1024;
 
 inline Simd widenedVector(const float* from) { return *reinterpret_cast<const Simd*>(from); }
 
@@ -54,7 +55,7 @@ inline float total(Simd lanes) {
   return sum;
 }
 
-/** The weights of a product as they are stored, and the scales of their blocks: null where they have none. */
+/** The weights of a product as they are stored, and the scales of their blocks, or null. */
 template <class Weight>
 struct Weights {
   const Weight* data;
@@ -63,7 +64,7 @@ struct Weights {
 
   const Weight* row(int64_t i) const { return data + i * width; }
   /** Of the block that has element `column` of row `i`. */
-  float scale(int64_t i, int64_t column) const { return scales[(i * width + column) / kBlock]; }
+  float scale(int64_t i, int64_t column) const { return scales[(i * width + column) / kInt8Block]; }
 };
 
 /** y[r] = a[r] . w for R rows of a, `step` apart. */
@@ -72,8 +73,8 @@ void dotRow(const Weights<Weight>& weights, int64_t n, const float* a, int64_t s
   const Weight* row = weights.row(n);
   Simd all[R] = {};
   int64_t k = 0;
-  for (; k + kBlock <= weights.width; k += kBlock) {
-    for (int line = 0; line < kBlock; line += 64 / sizeof(Weight))
+  for (; k + kInt8Block <= weights.width; k += kInt8Block) {
+    for (int64_t line = 0; line < kInt8Block; line += kLineBytes / sizeof(Weight))
       __builtin_prefetch(row + k + kAhead / sizeof(Weight) + line);
     Simd block[R][2] = {};
 #pragma GCC unroll 16
@@ -92,8 +93,8 @@ void dotRow(const Weights<Weight>& weights, int64_t n, const float* a, int64_t s
 }
 
 /**
- * y[r][c] += the sum over T rows k of a[r][k] w[k][c], for R rows of a and the columns [first,
- * last), which begin a block. Fetches the T rows of weights that come next.
+ * y[r][c] += the sum over the T rows from k on of a[r][k] w[k][c], for R rows of a and columns that
+ * begin a block. Fetches the T rows of weights that come next.
  */
 template <class Weight, int R, int T>
 void addRows(const Weights<Weight>& weights, int64_t k, const float* a, int64_t K, Range columns,
@@ -101,10 +102,10 @@ void addRows(const Weights<Weight>& weights, int64_t k, const float* a, int64_t 
   const Weight* rows = weights.row(k);
   const int64_t step = weights.width;
   int64_t c = columns.first;
-  for (; c + kBlock <= columns.last; c += kBlock) {
+  for (; c + kInt8Block <= columns.last; c += kInt8Block) {
     float factors[R][T];
     for (int t = 0; t < T; ++t) {
-      for (int line = 0; line < kBlock; line += 64 / sizeof(Weight))
+      for (int64_t line = 0; line < kInt8Block; line += kLineBytes / sizeof(Weight))
         __builtin_prefetch(rows + (T + t) * step + c + line);
       const float scale = weights.scales == nullptr ? 1 : weights.scale(k + t, c);
       for (int r = 0; r < R; ++r) factors[r][t] = a[r * K + k + t] * scale;
@@ -133,8 +134,8 @@ void multiplyColumns(const Product& p, const Weights<Weight>& weights) {
   const auto* a = static_cast<const float*>(p.a.data);
   auto* y = static_cast<float*>(p.out);
   const int64_t M = p.a.rows, K = p.a.columns, N = p.b.columns;
-  eachRange((N + kBlock - 1) / kBlock, threadsFor(K * N), [&](int, Range blocks) {
-    const Range columns = blocks.of(kBlock, N);
+  eachRange((N + kInt8Block - 1) / kInt8Block, threadsFor(K * N), [&](int, Range blocks) {
+    const Range columns = blocks.of(kInt8Block, N);
     for (int64_t m = 0; m < M; ++m) {
       for (int64_t c = columns.first; c < columns.last; ++c)
         y[m * N + c] = p.bias == nullptr ? 0 : p.bias[c];
@@ -186,7 +187,7 @@ int64_t widthOf(const Matrix& b) { return b.transposed ? b.rows : b.columns; }
 
 bool hasFewRows(const Product& p) {
   const bool isStored = p.b.type == Type::f32 || p.b.type == Type::bf16 ||
-                        (p.b.type == Type::i8 && widthOf(p.b) % kBlock == 0);
+                        (p.b.type == Type::i8 && widthOf(p.b) % kInt8Block == 0);
   const int64_t most = p.b.type == Type::f32 && !p.b.transposed ? kFewerRows : kFewRows;
   return p.a.rows <= most && p.a.columns > 0 && p.batch == 1 && p.a.type == Type::f32 &&
          !p.a.transposed && p.outType == Type::f32 && isStored;

@@ -33,17 +33,16 @@ inline int64_t bytesPer(Type type) {
   return 0;
 }
 
-/** Consecutive elements of int8 storage that share a scale. */
-constexpr int64_t kBlock = 64;
+/** Consecutive elements in int8 that share a scale. */
+constexpr int64_t kInt8Block = 64;
 
-/**
- * Bytes of `size` elements. Behind those in int8 are the scales of their blocks, in fp32, from a
- * multiple of kBlock on.
- */
+/** Blocks of `size` elements in int8. */
+inline int64_t int8Blocks(int64_t size) { return (size + kInt8Block - 1) / kInt8Block; }
+
+/** Bytes of `size` elements. Behind full blocks of int8 are the scales of all blocks, in fp32. */
 inline int64_t bytesOf(Type type, int64_t size) {
-  const int64_t blocks = (size + kBlock - 1) / kBlock;
-  return type == Type::i8 ? blocks * (kBlock + static_cast<int64_t>(sizeof(float)))
-                          : size * bytesPer(type);
+  if (type != Type::i8) return size * bytesPer(type);
+  return int8Blocks(size) * (kInt8Block + static_cast<int64_t>(sizeof(float)));
 }
 
 /** A dense row-major tensor that somebody else owns. */

@@ -2,7 +2,8 @@
 // and gives them again.
 
 import { beforeAll, describe, expect, test } from "@jest/globals";
-import { enableProdMode, memory } from "@tensorflow/tfjs-core";
+import { enableProdMode, memory, setBackend, tensor1d } from "@tensorflow/tfjs-core";
+import { call, convert } from "@tessera/kernels";
 import {
   cases,
   defined,
@@ -74,14 +75,22 @@ const namesIn = (contract: Partial<NativeContract> & { readonly name: string }) 
 
   test.each(weightCases.map((one) => [nameOf(one), one] as const))("%s", async (_name, one) => {
     const before = memory().numTensors;
-    const [[, , expected]] = (await runCase(one, COMPOSITE)) as [
-      readonly [string, unknown, number[]],
-    ];
-    const [[, , actual]] = (await runCase(one, native("fp32"))) as [
-      readonly [string, unknown, number[]],
-    ];
-    expect(difference(actual, expected)).toBeLessThan(TOLERANCE.fp32);
+    const expected = await runCase(one, COMPOSITE);
+    const actual = await runCase(one, native("fp32"));
+    expect(difference(actual[0]![2], expected[0]![2])).toBeLessThan(TOLERANCE.fp32);
     expect(memory().numTensors).toBe(before);
+  });
+
+  test.each(["cpu", "native"])("a block of int8 that is not finite is NaN: %s", async (backend) => {
+    await setBackend(backend);
+    const values = Float32Array.from({ length: 192 }, (_, i) =>
+      i === 70 ? NaN : i === 140 ? Infinity : i,
+    );
+    const x = tensor1d(values);
+    const { y } = call(convert, { x }, { storage: "int8" });
+    const isNaNAt = [...y.dataSync()].map((value) => Number.isNaN(value));
+    expect(isNaNAt).toEqual(Array.from({ length: 192 }, (_, i) => i >= 64));
+    for (const each of [x, y]) each.dispose();
   });
 
   test.each(named)("16-bit %s", async (_name, one) => {

@@ -14,9 +14,9 @@ import {
 import type { Shape } from "@tessera/kernels/contract";
 import {
   storageOfDtype,
-  type WeightStorage,
   type Storage,
   type StorageBackend,
+  type WeightStorage,
 } from "@tessera/kernels/memory";
 import { TYPES, type Binding } from "./binding.js";
 import { DeviceMemory, type MemoryCount } from "./device_memory.js";

@@ -6,6 +6,8 @@ import { engine, type TensorInfo } from "@tensorflow/tfjs-core";
 /** What was computed while its calls were captured, and how it is computed again in the same memory. */
 export interface Captured<T> {
   readonly result: T;
+  /** Whether JavaScript has read no tensor meanwhile. Else a replay may lack what it made of that. */
+  readonly isWhole: boolean;
   /**
    * Makes all calls again, with `varying` in place of the list that was captured, which has as many numbers. Reads the
    * tensors that the calls read, and writes those that they wrote, which must be there still.

@@ -1,8 +1,8 @@
 // `@tessera/kernels/memory`: how a backend stores elements, where they lie, how much memory kernels work with, and calls
 // that are made again in the same memory.
 
-export { crossEntropyWorkspaceBytes, exponentialBytes, type HeadSizes } from "./cross_entropy.js";
 export { captureBackend, type Captured, type CaptureBackend } from "./capture.js";
+export { crossEntropyWorkspaceBytes, exponentialBytes, type HeadSizes } from "./cross_entropy.js";
 export { hostMemory, type HostMemory } from "./host_memory.js";
 export {
   dtypeOf,

@@ -14,9 +14,9 @@ import {
   dtypeOf,
   isFloatStorage,
   storageOfDtype,
-  type Storage,
   type Captured,
   type CaptureBackend,
+  type Storage,
   type StorageBackend,
   type WeightStorage,
 } from "@tessera/kernels/memory";
@@ -151,6 +151,7 @@ export class NativeBackend extends MathBackendCPU implements StorageBackend, Cap
   capture<T>(varying: readonly number[], compute: () => T): Captured<T> {
     const { memory } = this.owner;
     const calls = new CapturedCalls(varying);
+    const { reads } = memory;
     // What is released in between is written again by each replay.
     memory.hold();
     this.capturing = calls;
@@ -159,7 +160,8 @@ export class NativeBackend extends MathBackendCPU implements StorageBackend, Cap
       const result = compute();
       const held = memory.takeHeld();
       const replay = (list: readonly number[]) => this.addon.runAll(calls.with(list));
-      return { result, replay, dispose: () => release(held) };
+      const isWhole = memory.reads === reads;
+      return { result, isWhole, replay, dispose: () => release(held) };
     } finally {
       this.capturing = null;
       // Nothing, unless the computation failed.

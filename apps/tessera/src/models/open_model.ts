@@ -103,12 +103,13 @@ async function openEngine(
 ): Promise<Engine> {
   const hasOnnx = existsSync(join(folder, "model.onnx"));
   const name = engine ?? (hasOnnx ? "onnx" : defaultBackend(environment));
+  if (weights !== undefined && name !== "native") {
+    throw new UserError(
+      `--weights ${weights}: is for --engine native, and here ${name} computes: leave it away; ` +
+        "an ONNX model has the storage that tessera convert --precision gave it",
+    );
+  }
   if (name === "onnx") {
-    if (weights !== undefined) {
-      throw new UserError(
-        `--weights ${weights}: is for --engine native; an ONNX model has the storage that tessera convert --precision gave it`,
-      );
-    }
     const threads = threadsOf(environment);
     const opened = await onnxEngine(folder, config, {
       ...sizes,

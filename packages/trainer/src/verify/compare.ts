@@ -104,7 +104,7 @@ export function expect(
   return expected;
 }
 
-/** How far a nudge took each of `these`, which are of one kind, and how far it usually takes them, which is `least` or more. */
+/** How far a nudge took each of `these`, which are of one kind, and how far it usually takes them: `least` or more. */
 function moveBy<T extends Pick<Expected, "reading" | "counted">>(
   these: readonly T[],
   nudgedAt: ReadonlyMap<string, Float32Array>,

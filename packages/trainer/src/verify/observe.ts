@@ -169,28 +169,13 @@ const readActivation = ({ what, layer, firstRow, x, tokens }: Activation): Readi
   rows: x.shape[0],
 });
 
-/** How a run gets its initial weights. */
-type Weights<P extends Tree> = NonNullable<RunConfig<P>["weights"]>;
-
-/** `draw`, but once: each run gets a copy, as drawing weights takes longer than a step of a narrow model. */
-export function drawOnce<P extends Tree>(draw: Weights<P>) {
-  let drawn: P | null = null;
-  const weights: Weights<P> = (spec) => {
-    drawn ??= draw(spec);
-    return mapTree<Tree, Tensor, Tensor>(drawn, (leaf) => mul(leaf, 1)) as P;
-  };
-  return { weights, dispose: () => drawn && disposeTree(drawn) };
-}
-
 /** Initial weights of a model, each of which is off by about `epsilon` of itself: as rounding would change them. */
 export const nudgedWeights = <P extends Tree>(
-  spec: Parameters<Weights<P>>[0],
+  spec: Parameters<NonNullable<RunConfig<P>["weights"]>>[0],
   seed: number,
   epsilon: number,
-): P => {
-  const drawn = materialize<Tree>(spec, seed);
-  if (epsilon === 0) return drawn as P;
-  return mapTree(drawn, (leaf: Tensor, path) =>
+): P =>
+  mapTree(materialize<Tree>(spec, seed), (leaf: Tensor, path) =>
     tidy(() => {
       const slice = randomSlice(fullSlice(leaf.shape), streamKey(seed, `nudge ${path}`));
       const factors = call(randomNormal, {}, { ...slice, mean: 1, std: epsilon }).y;
@@ -199,4 +184,3 @@ export const nudgedWeights = <P extends Tree>(
       return nudged;
     }),
   ) as P;
-};

@@ -22,7 +22,7 @@ import {
 } from "./compare.js";
 import { crossingsOf } from "./crossings.js";
 import type { NarrowRun } from "./narrow_run.js";
-import { drawOnce, nudgedWeights, observe, observeLonger, type Reading } from "./observe.js";
+import { nudgedWeights, observe, observeLonger, type Reading } from "./observe.js";
 
 /** What is done, in this order. */
 export const STAGES = [
@@ -83,11 +83,17 @@ export async function verifyStorage<P extends Tree>(
   const { plan } = await planRun(world, run.config);
   const alone = run.alone(plan.batch.globalBatch);
   const expected = await expectOnFirst(world, join(folder, "expected"), async () => {
+    const observeAll = async (config: RunConfig<P>, name: string): Promise<readonly Reading[]> => [
+      ...(await observe(singleWorld(), config, join(folder, name))),
+      ...(await observeLonger(singleWorld(), config)),
+    ];
     tell("one rank");
-    const readings = await observeAlone(alone, join(folder, "alone"), 0);
+    const readings = await observeAll(alone, "alone");
     refuseMasked(readings);
     tell("one rank, nudged");
-    const nudged = await observeAlone(alone, join(folder, "nudged"), epsilon);
+    const weights: RunConfig<P>["weights"] = (spec) =>
+      nudgedWeights<P>(spec, alone.seed ?? 1234, epsilon);
+    const nudged = await observeAll({ ...alone, weights }, "nudged");
     return expect(chosen(readings), nudged, epsilon);
   });
   const found = (readings: readonly Reading[]): Found =>
@@ -119,24 +125,6 @@ export async function verifyStorage<P extends Tree>(
     summary: mergeSummaries(all.flatMap((of) => PHASES.map((phase) => of[phase].summary))),
     fault: first === undefined ? null : { ...first, crossings: crossings() },
   };
-}
-
-/** What one rank does, all of whose weights are off by about `nudge` of themselves. */
-async function observeAlone<P extends Tree>(
-  alone: RunConfig<P>,
-  folder: string,
-  nudge: number,
-): Promise<readonly Reading[]> {
-  const { weights, dispose } = drawOnce((spec) =>
-    nudgedWeights<P>(spec, alone.seed ?? 1234, nudge),
-  );
-  const config = { ...alone, weights };
-  const readings = [
-    ...(await observe(singleWorld(), config, folder)),
-    ...(await observeLonger(singleWorld(), config)),
-  ];
-  dispose();
-  return readings;
 }
 
 type Ordered = Pick<Fault, "phase" | "order" | "rank">;
