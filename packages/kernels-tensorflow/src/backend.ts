@@ -43,6 +43,18 @@ export interface Call {
   readonly shapes?: readonly Shape[];
 }
 
+/** What becomes a tensor of the device, or of the graph. */
+type Adopted = Pick<TensorData, "shape" | "place" | "variable"> & { readonly type: number };
+
+/** A program that updates tensors where they are. */
+export interface Update {
+  readonly key: string;
+  readonly updated: readonly TensorInfo[];
+  readonly others: readonly TensorInfo[];
+  /** Writes what those that are updated become, of them and the others. */
+  readonly emit: Emit;
+}
+
 /** Tensors of TensorFlow as tfjs's. */
 export class TensorFlowBackend extends KernelBackend implements StorageBackend {
   private readonly tensors: DataStorage<TensorData>;
@@ -76,19 +88,42 @@ export class TensorFlowBackend extends KernelBackend implements StorageBackend {
     // What is not compiled should be one operation, so its inputs get their shapes before.
     if (isCompiled === false)
       data.forEach((one, i) => one && this.device.reshape(one, inputs[i]!.shape));
-    const about = data.map(
-      (one, i) => one && { type: typeOf(one.storage!), shape: one.shape, seen: inputs[i]!.shape },
-    );
+    const about = data.map((one, i) => one && describe(one, inputs[i]!));
     const { number, outputs } = this.programs.find(key, about, emit, isCompiled);
-    const present = data.filter((one) => one !== undefined);
-    const room = Math.max(present.length, outputs.length);
-    if (this.slots.length < room) this.slots = new Int32Array(2 * room);
-    present.forEach((one, i) => (this.slots[i] = slotOf(one)));
-    this.binding.run(number, this.slots, present.length);
+    const present = data.filter((one) => one !== undefined).map(slotOf);
+    const slots = this.runProgram(number, present, outputs.length);
     return outputs.map(({ type, shape }, i) => {
-      const place = { kind: "device", slot: this.slots[i]! } as const;
-      return this.adopt({ type, shape, place }, shapes?.[i] ?? shape);
+      const place = { kind: "device", slot: slots[i]! } as const;
+      return this.adopt({ type, shape, place, variable: null }, shapes?.[i] ?? shape);
     });
+  }
+
+  /** Runs `update`. What is updated is released, and goes on as the tensors that come out; the caller owns these. */
+  update({ key, updated, others, emit }: Update): TensorInfo[] {
+    const variables = updated.map(({ dataId }) =>
+      this.device.takeVariable(this.tensors.get(dataId)),
+    );
+    const data = others.map((other) => this.onDevice(other));
+    const about = [
+      ...variables.map((variable, i) => ({ ...variable, seen: updated[i]!.shape })),
+      ...data.map((one, i) => describe(one, others[i]!)),
+    ];
+    const count = variables.length;
+    const { number } = this.programs.findUpdate(key, about, count, emit);
+    this.runProgram(number, [...variables.map(({ slot }) => slot), ...data.map(slotOf)], 0);
+    return variables.map((variable, i) => {
+      const { type, shape } = variable;
+      return this.adopt({ type, shape, place: { kind: "variable" }, variable }, updated[i]!.shape);
+    });
+  }
+
+  /** Runs a program on what is in `inputs`. Returns the slots of its outputs, until the next program runs. */
+  private runProgram(number: number, inputs: readonly number[], outputs: number): Int32Array {
+    const room = Math.max(inputs.length, outputs);
+    if (this.slots.length < room) this.slots = new Int32Array(2 * room);
+    this.slots.set(inputs);
+    this.binding.run(number, this.slots, inputs.length);
+    return this.slots;
   }
 
   /** Writes `body` into `graph`: kernels that it calls add to the graph instead of running. */
@@ -115,7 +150,7 @@ export class TensorFlowBackend extends KernelBackend implements StorageBackend {
   /** A value of the graph that is being traced, as a tensor. */
   hold(value: Value): TensorInfo {
     const { type, shape } = value;
-    return this.adopt({ type, shape, place: { kind: "graph", value } }, shape);
+    return this.adopt({ type, shape, place: { kind: "graph", value }, variable: null }, shape);
   }
 
   /** The value that a tensor is in `graph`: what was not computed there becomes a constant of it. */
@@ -141,7 +176,8 @@ export class TensorFlowBackend extends KernelBackend implements StorageBackend {
     storage: Storage,
   ): TensorInfo {
     const slot = this.binding.upload(typeOf(storage), shape, values);
-    return this.adopt({ type: typeOf(storage), shape, place: { kind: "device", slot } }, shape);
+    const place = { kind: "device", slot } as const;
+    return this.adopt({ type: typeOf(storage), shape, place, variable: null }, shape);
   }
 
   storageOf({ dataId }: Pick<TensorInfo, "dataId">): Storage | null {
@@ -167,7 +203,8 @@ export class TensorFlowBackend extends KernelBackend implements StorageBackend {
   ): void {
     const size = util.sizeFromShape(shape);
     const place = { kind: "host", values } as const;
-    this.put(dataId, { refCount, place, storage: storageOfDtype(dtype), shape: [...shape], size });
+    const storage = storageOfDtype(dtype);
+    this.put(dataId, { refCount, place, variable: null, storage, shape: [...shape], size });
   }
 
   override read(dataId: DataId): Promise<backend_util.BackendValues> {
@@ -175,8 +212,10 @@ export class TensorFlowBackend extends KernelBackend implements StorageBackend {
   }
 
   override readSync(dataId: DataId): backend_util.BackendValues {
-    const { place, storage, size, shape } = this.tensors.get(dataId);
-    if (place.kind === "host") return place.values;
+    const data = this.tensors.get(dataId);
+    if (data.place.kind === "host") return data.place.values;
+    this.device.fetch(data);
+    const { place, storage, size, shape } = data;
     if (place.kind !== "device" || storage === null) {
       throw new Error("a tensor is read that has no values");
     }
@@ -257,15 +296,12 @@ export class TensorFlowBackend extends KernelBackend implements StorageBackend {
     return data;
   }
 
-  private adopt(
-    { type, shape, place }: Pick<TensorData, "shape" | "place"> & { readonly type: number },
-    seen: Shape,
-  ): TensorInfo {
+  private adopt({ type, ...about }: Adopted, seen: Shape): TensorInfo {
     const dataId = {};
-    const size = util.sizeFromShape([...shape]);
-    const data = { refCount: 1, place, storage: storageOfType(type), shape, size };
+    const size = util.sizeFromShape([...about.shape]);
+    const data = { ...about, refCount: 1, storage: storageOfType(type), size };
     this.put(dataId, data);
-    if (place.kind === "device") this.device.count(data, 1);
+    if (about.place.kind !== "graph") this.device.count(data, 1);
     return { dataId, shape: [...seen], dtype: dtypeOfType(type) };
   }
 
@@ -274,6 +310,13 @@ export class TensorFlowBackend extends KernelBackend implements StorageBackend {
     this.liveCount += 1;
   }
 }
+
+/** Data as programs know them, seen as `tensor` sees them. */
+const describe = ({ storage, shape }: TensorData, tensor: TensorInfo) => ({
+  type: typeOf(storage!),
+  shape,
+  seen: tensor.shape,
+});
 
 function slotOf({ place }: TensorData): number {
   if (place.kind === "device") return place.slot;

@@ -10,6 +10,9 @@ export const BINDING = "tessera_tensorflow.node";
 /** TensorFlow's numbers of element types. */
 export const TYPES = { fp32: 1, int32: 3, bool: 10, bf16: 14, fp16: 19 } as const;
 
+/** The type of a variable's handle. */
+export const RESOURCE = 20;
+
 /** An attribute of an operation: its name, its kind, and its value. */
 export type OperationAttribute =
   | readonly [name: string, kind: "bool", value: boolean]

@@ -6,6 +6,7 @@ import { storageBytes } from "@tessera/kernels/memory";
 import { TYPES, type Binding } from "./binding.js";
 import type { Programs } from "./programs.js";
 import { asArray, typeOf, type TensorData } from "./tensor_data.js";
+import { Variables, type Variable } from "./variables.js";
 
 /** Memory that tensors hold, in bytes. */
 export interface MemoryCount {
@@ -18,14 +19,20 @@ export class DeviceMemory {
   readonly held: MemoryCount = { allocated: 0, peak: 0 };
   /** Slots of vectors that have a shape. There are few, and they stay. */
   private readonly extents = new Map<string, number>();
+  private readonly variables: Variables;
 
   constructor(
     private readonly binding: Binding,
     private readonly programs: Programs,
-  ) {}
+  ) {
+    this.variables = new Variables(binding, programs);
+  }
 
-  /** Uploads values that are in JavaScript yet. */
+  /** Uploads values that are in JavaScript yet, and reads variables. */
   fetch(data: TensorData): void {
+    if (data.place.kind === "variable") {
+      data.place = { kind: "device", slot: this.variables.read(data.variable!) };
+    }
     if (data.place.kind !== "host" || data.storage === null) return;
     const values = asArray(data.place.values, data.storage);
     const slot = this.binding.upload(typeOf(data.storage), data.shape, values);
@@ -52,11 +59,29 @@ export class DeviceMemory {
   }
 
   release(data: TensorData): void {
-    if (data.place.kind === "device") {
-      this.binding.release(data.place.slot);
-      this.count(data, -1);
-    }
+    const { place, variable } = data;
+    if (place.kind === "device") this.binding.release(place.slot);
+    if (variable !== null) this.variables.destroy(variable);
+    if (place.kind === "device" || place.kind === "variable") this.count(data, -1);
+    data.variable = null;
     data.place = { kind: "gone" };
+  }
+
+  /**
+   * The variable of data whose successor will have it. Data that others share keep their values, the rest is released.
+   */
+  takeVariable(data: TensorData): Variable {
+    const isShared = data.refCount > 1;
+    if (isShared || data.variable === null) this.fetch(data);
+    const variable = data.variable ?? this.makeVariable(data);
+    data.variable = null;
+    if (!isShared) this.release(data);
+    return variable;
+  }
+
+  private makeVariable({ place, shape, storage }: TensorData): Variable {
+    if (place.kind !== "device") throw new Error(`a tensor that is ${place.kind} is updated`);
+    return this.variables.make(typeOf(storage!), shape, place.slot);
   }
 
   /** Counts what is held, or no longer held. */

@@ -112,6 +112,15 @@ export class Graph {
     );
   }
 
+  /** The value of a variable, whose shape is not known here. */
+  read(variable: Value, type: number): Value {
+    return this.node("ReadVariableOp", [variable], [["dtype", "type", type]]);
+  }
+
+  assign(variable: Value, value: Value): void {
+    this.nodeOutputs("AssignVariableOp", [variable, value], [["dtype", "type", value.type]]);
+  }
+
   reshape(x: Value, shape: Shape): Value {
     if (x.shape.length === shape.length && x.shape.every((extent, i) => extent === shape[i])) {
       return x;

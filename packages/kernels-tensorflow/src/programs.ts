@@ -2,7 +2,7 @@
 // Each is written as a graph when it is first called.
 
 import type { Shape } from "@tessera/kernels/contract";
-import type { Binding } from "./binding.js";
+import { RESOURCE, type Binding } from "./binding.js";
 import { Graph, type Value } from "./graph.js";
 
 /** Writes a graph over its inputs; an input that is absent is undefined. */
@@ -14,6 +14,9 @@ export interface ProgramInput {
   readonly shape: Shape;
   readonly seen: Shape;
 }
+
+/** A variable, as programs take it. */
+export const HANDLE: ProgramInput = { type: RESOURCE, shape: [], seen: [] };
 
 /** What is run, and what comes out. */
 export interface Program {
@@ -49,6 +52,27 @@ export class Programs {
       this.made.set(full, program);
     }
     return program;
+  }
+
+  /** The program that makes the first `count` of its inputs, which are variables, what `emit` writes for them. */
+  findUpdate(key: string, inputs: readonly ProgramInput[], count: number, emit: Emit): Program {
+    const variables = inputs.slice(0, count);
+    const about = [...variables.map(() => HANDLE), ...inputs.slice(count)];
+    return this.find(key + variables.map(describe).join(""), about, (graph, given) => {
+      const before = variables.map(({ type, shape, seen }, i) => {
+        const value = graph.op(
+          "EnsureShape",
+          [graph.read(given[i]!, type)],
+          [["shape", "shape", shape]],
+        );
+        return graph.reshape(value, seen);
+      });
+      const after = emit(graph, [...before, ...given.slice(count)]);
+      after.forEach((value, i) =>
+        graph.assign(given[i]!, graph.reshape(value, variables[i]!.shape)),
+      );
+      return [];
+    });
   }
 
   private write(

@@ -1,16 +1,18 @@
-// The data behind a tfjs tensor: on the device, in JavaScript until they are needed there, or a value of the graph that
-// is being written.
+// The data behind a tfjs tensor: on the device, where they may be a variable's, in JavaScript until they are needed there,
+// or a value of the graph that is being written.
 
 import type { backend_util, DataType } from "@tensorflow/tfjs-core";
 import { dtypeOf, STORAGES, type Storage } from "@tessera/kernels/memory";
 import type { Shape } from "@tessera/kernels/contract";
 import { TYPES } from "./binding.js";
 import type { Value } from "./graph.js";
+import type { Variable } from "./variables.js";
 
 /** Where data are. */
 export type Place =
   | { readonly kind: "device"; readonly slot: number }
   | { readonly kind: "host"; readonly values: backend_util.BackendValues }
+  | { readonly kind: "variable" }
   | { readonly kind: "graph"; readonly value: Value }
   | { readonly kind: "gone" };
 
@@ -18,6 +20,8 @@ export type Place =
 export interface TensorData {
   refCount: number;
   place: Place;
+  /** The variable whose value this is. Only where its place says so it has not been read. */
+  variable: Variable | null;
   /** Null for strings, which only the host has. */
   readonly storage: Storage | null;
   /** As TensorFlow knows it. */

@@ -5,7 +5,8 @@ import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { runProgram, type ProcessResult } from "./processes.js";
 
-const FOLDER = join(__dirname, "../dist/oracles");
+// Not in dist, which a build replaces.
+const FOLDER = join(__dirname, "../build/oracles");
 
 /**
  * Runs a Python script with `input` as JSON on its standard input, in an environment with `requirements`, such as

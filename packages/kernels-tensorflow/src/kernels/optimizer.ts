@@ -1,4 +1,4 @@
-// Optimizers one parameter at a time, each in one program: the memory of what is replaced is free for the next one.
+// Optimizers one parameter at a time, each in one program, which updates it and its moments where they are.
 
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import {
@@ -8,11 +8,12 @@ import {
   type Attributes,
   type SgdAttributes,
 } from "@tessera/kernels/contract";
-import type { Call, TensorFlowBackend } from "../backend.js";
+import type { TensorFlowBackend } from "../backend.js";
 import { TYPES } from "../binding.js";
 import type { KernelCall } from "../contract.js";
 import type { Graph, Value } from "../graph.js";
 import { opsOf } from "../ops.js";
+import type { Emit } from "../programs.js";
 
 /** The lists and tensors of a call of a kernel over lists. */
 export type ListInputs = Readonly<Record<string, readonly TensorInfo[]>> &
@@ -41,7 +42,7 @@ const uploadVector = (backend: TensorFlowBackend, values: readonly number[]): Te
   backend.uploadValues(Float32Array.from(values), [values.length], "fp32");
 
 /** Adam's update as the composite of `adamStep` has it. */
-const emitAdam: Call["emit"] = (graph, [param, gradient, mean, square, scale, vector]) => {
+const emitAdam: Emit = (graph, [param, mean, square, gradient, scale, vector]) => {
   const ops = opsOf(graph);
   const { add, sub, mul, div, unary } = ops;
   const [beta1, rest1, beta2, rest2, correction, epsilon, rate, keep, l2] = coefficientsOf(
@@ -72,7 +73,7 @@ function adamCoefficients(
   ];
 }
 
-const emitSgd: Call["emit"] = (graph, [param, gradient, velocity, scale, vector]) => {
+const emitSgd: Emit = (graph, [param, velocity, gradient, scale, vector]) => {
   const ops = opsOf(graph);
   const { add, sub, mul } = ops;
   const [rate, momentum, decay] = coefficientsOf(graph, vector!) as [Value, Value, Value];
@@ -85,39 +86,27 @@ const emitSgd: Call["emit"] = (graph, [param, gradient, velocity, scale, vector]
 };
 
 /**
- * Runs `emit` on the tensors of each parameter and consumes those that it replaces. `replaced` and `others` are names of
- * lists. Returns the outputs list by list.
+ * Runs `emit` on the tensors of each parameter: those of the lists that are `updated`, its gradient, the scale, and its
+ * coefficients. Returns what the first became, list by list.
  */
 function eachParameter(
   backend: TensorFlowBackend,
   { scale, ...lists }: ListInputs,
-  {
-    key,
-    emit,
-    names,
-    replaced,
-    coefficients,
-  }: {
-    readonly key: string;
-    readonly emit: Call["emit"];
-    readonly names: readonly string[];
-    readonly replaced: readonly string[];
-    readonly coefficients: (i: number) => TensorInfo;
-  },
+  key: string,
+  emit: Emit,
+  updated: readonly string[],
+  coefficients: (i: number) => TensorInfo,
 ): TensorInfo[] {
-  const made = (lists[names[0]!] as readonly TensorInfo[]).map((_, i) => {
-    const at = (name: string) => (lists as ListInputs)[name]![i] as unknown as TensorInfo;
-    const inputs = [...names.map(at), scale!, coefficients(i)];
-    const outputs = backend.run({
+  const gradients = lists["gradients"] as unknown as readonly TensorInfo[];
+  const made = gradients.map((gradient, i) =>
+    backend.update({
       key,
-      inputs,
+      updated: updated.map((name) => (lists as ListInputs)[name]![i]!),
+      others: [gradient, scale!, coefficients(i)],
       emit,
-      shapes: replaced.map((name) => at(name).shape),
-    });
-    for (const name of replaced) backend.consume(at(name));
-    return outputs;
-  });
-  return replaced.flatMap((_, output) => made.map((outputs) => outputs[output]!));
+    }),
+  );
+  return updated.flatMap((_, output) => made.map((outputs) => outputs[output]!));
 }
 
 /** One vector of coefficients for each different weight decay. */
@@ -143,20 +132,9 @@ export function adamStep(
   attributes: Attributes,
 ): TensorInfo[] {
   const adam = attributes as AdamAttributes;
-  const names = ["params", "gradients", "means", "squares"];
-  const replaced = ["params", "means", "squares"];
-  return withCoefficients(
-    backend,
-    adam.weightDecay,
-    (decay) => adamCoefficients(adam, decay),
-    (coefficients) =>
-      eachParameter(backend, inputs, {
-        key: "adam",
-        emit: emitAdam,
-        names,
-        replaced,
-        coefficients,
-      }),
+  const of = (decay: number) => adamCoefficients(adam, decay);
+  return withCoefficients(backend, adam.weightDecay, of, (coefficients) =>
+    eachParameter(backend, inputs, "adam", emitAdam, ["params", "means", "squares"], coefficients),
   );
 }
 
@@ -166,14 +144,9 @@ export function sgdStep(
   attributes: Attributes,
 ): TensorInfo[] {
   const { learningRate, momentum, weightDecay } = attributes as SgdAttributes;
-  const names = ["params", "gradients", "velocities"];
-  const replaced = ["params", "velocities"];
-  return withCoefficients(
-    backend,
-    weightDecay,
-    (decay) => [learningRate, momentum, decay],
-    (coefficients) =>
-      eachParameter(backend, inputs, { key: "sgd", emit: emitSgd, names, replaced, coefficients }),
+  const of = (decay: number) => [learningRate, momentum, decay];
+  return withCoefficients(backend, weightDecay, of, (coefficients) =>
+    eachParameter(backend, inputs, "sgd", emitSgd, ["params", "velocities"], coefficients),
   );
 }
 
