@@ -21,39 +21,18 @@ import {
 import { TYPES, type Binding } from "./binding.js";
 import { DeviceMemory, type MemoryCount } from "./device_memory.js";
 import type { Graph, Value } from "./graph.js";
-import { Programs, type Emit } from "./programs.js";
+import { Programs, type Call, type Update } from "./programs.js";
 import {
   arrayFor,
   asArray,
   dtypeOfType,
+  describe,
+  slotOf,
   storageOfType,
   typeOf,
   type TensorData,
 } from "./tensor_data.js";
-
-/** A program and what it is run on. */
-export interface Call {
-  /** Of the operation and its constants. */
-  readonly key: string;
-  readonly inputs: readonly (TensorInfo | undefined)[];
-  readonly emit: Emit;
-  /** Whether XLA compiles it where it is more than one operation. Default: true. */
-  readonly isCompiled?: boolean;
-  /** The outputs' shapes in tfjs, where TensorFlow has others of the same size. */
-  readonly shapes?: readonly Shape[];
-}
-
-/** What becomes a tensor of the device, or of the graph. */
-type Adopted = Pick<TensorData, "shape" | "place" | "variable"> & { readonly type: number };
-
-/** A program that updates tensors where they are. */
-export interface Update {
-  readonly key: string;
-  readonly updated: readonly TensorInfo[];
-  readonly others: readonly TensorInfo[];
-  /** Writes what those that are updated become, of them and the others. */
-  readonly emit: Emit;
-}
+import type { Variable } from "./variables.js";
 
 /** Tensors of TensorFlow as tfjs's. */
 export class TensorFlowBackend extends KernelBackend implements StorageBackend {
@@ -94,27 +73,37 @@ export class TensorFlowBackend extends KernelBackend implements StorageBackend {
     const slots = this.runProgram(number, present, outputs.length);
     return outputs.map(({ type, shape }, i) => {
       const place = { kind: "device", slot: slots[i]! } as const;
-      return this.adopt({ type, shape, place, variable: null }, shapes?.[i] ?? shape);
+      return this.adopt({ type, shape, place }, shapes?.[i] ?? shape);
     });
   }
 
-  /** Runs `update`. What is updated is released, and goes on as the tensors that come out; the caller owns these. */
-  update({ key, updated, others, emit }: Update): TensorInfo[] {
-    const variables = updated.map(({ dataId }) =>
-      this.device.takeVariable(this.tensors.get(dataId)),
+  /**
+   * Runs updates. What is updated is released, and goes on as the tensors that come out, one list for each update; the
+   * caller owns these.
+   */
+  update(updates: readonly Update[]): TensorInfo[][] {
+    const variables = updates.map((each) => this.runUpdate(each));
+    const slots = this.device.variables.read(variables.flat()).values();
+    return updates.map(({ updated }, i) =>
+      updated.map((before, j) => {
+        const variable = variables[i]![j]!;
+        const place = { kind: "device", slot: slots.next().value!, variable } as const;
+        return this.adopt({ ...variable, place }, before.shape);
+      }),
     );
+  }
+
+  /** Updates the variables of what is updated, and returns them. */
+  private runUpdate({ key, updated, others, emit }: Update): readonly Variable[] {
+    const taken = updated.map(({ dataId }) => this.device.takeVariable(this.tensors.get(dataId)));
     const data = others.map((other) => this.onDevice(other));
     const about = [
-      ...variables.map((variable, i) => ({ ...variable, seen: updated[i]!.shape })),
+      ...taken.map((variable, i) => ({ ...variable, seen: updated[i]!.shape })),
       ...data.map((one, i) => describe(one, others[i]!)),
     ];
-    const count = variables.length;
-    const { number } = this.programs.findUpdate(key, about, count, emit);
-    this.runProgram(number, [...variables.map(({ slot }) => slot), ...data.map(slotOf)], 0);
-    return variables.map((variable, i) => {
-      const { type, shape } = variable;
-      return this.adopt({ type, shape, place: { kind: "variable" }, variable }, updated[i]!.shape);
-    });
+    const { number } = this.programs.findUpdate(key, about, taken.length, emit);
+    this.runProgram(number, [...taken.map(({ slot }) => slot), ...data.map(slotOf)], 0);
+    return taken;
   }
 
   /** Runs a program on what is in `inputs`. Returns the slots of its outputs, until the next program runs. */
@@ -150,7 +139,7 @@ export class TensorFlowBackend extends KernelBackend implements StorageBackend {
   /** A value of the graph that is being traced, as a tensor. */
   hold(value: Value): TensorInfo {
     const { type, shape } = value;
-    return this.adopt({ type, shape, place: { kind: "graph", value }, variable: null }, shape);
+    return this.adopt({ type, shape, place: { kind: "graph", value } }, shape);
   }
 
   /** The value that a tensor is in `graph`: what was not computed there becomes a constant of it. */
@@ -176,8 +165,7 @@ export class TensorFlowBackend extends KernelBackend implements StorageBackend {
     storage: Storage,
   ): TensorInfo {
     const slot = this.binding.upload(typeOf(storage), shape, values);
-    const place = { kind: "device", slot } as const;
-    return this.adopt({ type: typeOf(storage), shape, place, variable: null }, shape);
+    return this.adopt({ type: typeOf(storage), shape, place: { kind: "device", slot } }, shape);
   }
 
   storageOf({ dataId }: Pick<TensorInfo, "dataId">): Storage | null {
@@ -203,8 +191,7 @@ export class TensorFlowBackend extends KernelBackend implements StorageBackend {
   ): void {
     const size = util.sizeFromShape(shape);
     const place = { kind: "host", values } as const;
-    const storage = storageOfDtype(dtype);
-    this.put(dataId, { refCount, place, variable: null, storage, shape: [...shape], size });
+    this.put(dataId, { refCount, place, storage: storageOfDtype(dtype), shape: [...shape], size });
   }
 
   override read(dataId: DataId): Promise<backend_util.BackendValues> {
@@ -212,10 +199,8 @@ export class TensorFlowBackend extends KernelBackend implements StorageBackend {
   }
 
   override readSync(dataId: DataId): backend_util.BackendValues {
-    const data = this.tensors.get(dataId);
-    if (data.place.kind === "host") return data.place.values;
-    this.device.fetch(data);
-    const { place, storage, size, shape } = data;
+    const { place, storage, size, shape } = this.tensors.get(dataId);
+    if (place.kind === "host") return place.values;
     if (place.kind !== "device" || storage === null) {
       throw new Error("a tensor is read that has no values");
     }
@@ -296,12 +281,15 @@ export class TensorFlowBackend extends KernelBackend implements StorageBackend {
     return data;
   }
 
-  private adopt({ type, ...about }: Adopted, seen: Shape): TensorInfo {
+  private adopt(
+    { type, shape, place }: Pick<TensorData, "shape" | "place"> & { readonly type: number },
+    seen: Shape,
+  ): TensorInfo {
     const dataId = {};
-    const size = util.sizeFromShape([...about.shape]);
-    const data = { ...about, refCount: 1, storage: storageOfType(type), size };
+    const size = util.sizeFromShape([...shape]);
+    const data = { refCount: 1, place, storage: storageOfType(type), shape, size };
     this.put(dataId, data);
-    if (about.place.kind !== "graph") this.device.count(data, 1);
+    if (place.kind === "device") this.device.count(data, 1);
     return { dataId, shape: [...seen], dtype: dtypeOfType(type) };
   }
 
@@ -309,18 +297,4 @@ export class TensorFlowBackend extends KernelBackend implements StorageBackend {
     this.tensors.set(dataId, data);
     this.liveCount += 1;
   }
-}
-
-/** Data as programs know them, seen as `tensor` sees them. */
-const describe = ({ storage, shape }: TensorData, tensor: TensorInfo) => ({
-  type: typeOf(storage!),
-  shape,
-  seen: tensor.shape,
-});
-
-function slotOf({ place }: TensorData): number {
-  if (place.kind === "device") return place.slot;
-  throw new Error(
-    `a tensor that is ${place.kind === "gone" ? "released" : place.kind} is computed with`,
-  );
 }

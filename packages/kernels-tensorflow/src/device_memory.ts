@@ -19,7 +19,7 @@ export class DeviceMemory {
   readonly held: MemoryCount = { allocated: 0, peak: 0 };
   /** Slots of vectors that have a shape. There are few, and they stay. */
   private readonly extents = new Map<string, number>();
-  private readonly variables: Variables;
+  readonly variables: Variables;
 
   constructor(
     private readonly binding: Binding,
@@ -28,11 +28,8 @@ export class DeviceMemory {
     this.variables = new Variables(binding, programs);
   }
 
-  /** Uploads values that are in JavaScript yet, and reads variables. */
+  /** Uploads values that are in JavaScript yet. */
   fetch(data: TensorData): void {
-    if (data.place.kind === "variable") {
-      data.place = { kind: "device", slot: this.variables.read(data.variable!) };
-    }
     if (data.place.kind !== "host" || data.storage === null) return;
     const values = asArray(data.place.values, data.storage);
     const slot = this.binding.upload(typeOf(data.storage), data.shape, values);
@@ -54,34 +51,28 @@ export class DeviceMemory {
     const slots = Int32Array.of(slot, this.extentsOf(shape));
     this.binding.run(number, slots, 2);
     this.binding.release(slot);
-    data.place = { kind: "device", slot: slots[0]! };
+    data.place = { ...data.place, slot: slots[0]! };
     data.shape = shape;
   }
 
   release(data: TensorData): void {
-    const { place, variable } = data;
-    if (place.kind === "device") this.binding.release(place.slot);
-    if (variable !== null) this.variables.destroy(variable);
-    if (place.kind === "device" || place.kind === "variable") this.count(data, -1);
-    data.variable = null;
+    if (data.place.kind === "device") {
+      this.binding.release(data.place.slot);
+      if (data.place.variable !== undefined) this.variables.destroy(data.place.variable);
+      this.count(data, -1);
+    }
     data.place = { kind: "gone" };
   }
 
-  /**
-   * The variable of data whose successor will have it. Data that others share keep their values, the rest is released.
-   */
+  /** The variable of data, for their successor. Data that others share keep their values, the rest is released. */
   takeVariable(data: TensorData): Variable {
-    const isShared = data.refCount > 1;
-    if (isShared || data.variable === null) this.fetch(data);
-    const variable = data.variable ?? this.makeVariable(data);
-    data.variable = null;
-    if (!isShared) this.release(data);
-    return variable;
-  }
-
-  private makeVariable({ place, shape, storage }: TensorData): Variable {
+    this.fetch(data);
+    const { place, shape, storage } = data;
     if (place.kind !== "device") throw new Error(`a tensor that is ${place.kind} is updated`);
-    return this.variables.make(typeOf(storage!), shape, place.slot);
+    const variable = place.variable ?? this.variables.make(typeOf(storage!), shape, place.slot);
+    data.place = { kind: "device", slot: place.slot };
+    if (data.refCount === 1) this.release(data);
+    return variable;
   }
 
   /** Counts what is held, or no longer held. */

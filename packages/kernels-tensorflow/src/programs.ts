@@ -1,6 +1,7 @@
 // Programs by what they are a function of: an operation's name, its constants, and the types and shapes of its inputs.
 // Each is written as a graph when it is first called.
 
+import type { TensorInfo } from "@tensorflow/tfjs-core";
 import type { Shape } from "@tessera/kernels/contract";
 import { RESOURCE, type Binding } from "./binding.js";
 import { Graph, type Value } from "./graph.js";
@@ -22,6 +23,27 @@ export const HANDLE: ProgramInput = { type: RESOURCE, shape: [], seen: [] };
 export interface Program {
   readonly number: number;
   readonly outputs: readonly { readonly type: number; readonly shape: Shape }[];
+}
+
+/** A program and what it is run on. */
+export interface Call {
+  /** Of the operation and its constants. */
+  readonly key: string;
+  readonly inputs: readonly (TensorInfo | undefined)[];
+  readonly emit: Emit;
+  /** Whether XLA compiles it where it is more than one operation. Default: true. */
+  readonly isCompiled?: boolean;
+  /** The outputs' shapes in tfjs, where TensorFlow has others of the same size. */
+  readonly shapes?: readonly Shape[];
+}
+
+/** A program that updates tensors where they are. */
+export interface Update {
+  readonly key: string;
+  readonly updated: readonly TensorInfo[];
+  readonly others: readonly TensorInfo[];
+  /** Writes what those that are updated become, of them and the others. */
+  readonly emit: Emit;
 }
 
 /** All programs of a process. */

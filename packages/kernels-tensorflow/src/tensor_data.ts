@@ -1,7 +1,7 @@
 // The data behind a tfjs tensor: on the device, where they may be a variable's, in JavaScript until they are needed there,
 // or a value of the graph that is being written.
 
-import type { backend_util, DataType } from "@tensorflow/tfjs-core";
+import type { backend_util, DataType, TensorInfo } from "@tensorflow/tfjs-core";
 import { dtypeOf, STORAGES, type Storage } from "@tessera/kernels/memory";
 import type { Shape } from "@tessera/kernels/contract";
 import { TYPES } from "./binding.js";
@@ -10,9 +10,9 @@ import type { Variable } from "./variables.js";
 
 /** Where data are. */
 export type Place =
-  | { readonly kind: "device"; readonly slot: number }
+  /** `variable`: whose value is in the slot. */
+  | { readonly kind: "device"; readonly slot: number; readonly variable?: Variable }
   | { readonly kind: "host"; readonly values: backend_util.BackendValues }
-  | { readonly kind: "variable" }
   | { readonly kind: "graph"; readonly value: Value }
   | { readonly kind: "gone" };
 
@@ -20,8 +20,6 @@ export type Place =
 export interface TensorData {
   refCount: number;
   place: Place;
-  /** The variable whose value this is. Only where its place says so it has not been read. */
-  variable: Variable | null;
   /** Null for strings, which only the host has. */
   readonly storage: Storage | null;
   /** As TensorFlow knows it. */
@@ -63,4 +61,18 @@ const isSameKind = <T extends object>(values: object, like: T): values is T =>
 export function arrayFor(storage: Storage, size: number): Float32Array | Int32Array | Uint8Array {
   if (storage === "int32") return new Int32Array(size);
   return storage === "bool" ? new Uint8Array(size) : new Float32Array(size);
+}
+
+/** Data as programs know them, seen as `tensor` sees them. */
+export const describe = ({ storage, shape }: TensorData, tensor: TensorInfo) => ({
+  type: typeOf(storage!),
+  shape,
+  seen: tensor.shape,
+});
+
+export function slotOf({ place }: TensorData): number {
+  if (place.kind === "device") return place.slot;
+  throw new Error(
+    `a tensor that is ${place.kind === "gone" ? "released" : place.kind} is computed with`,
+  );
 }

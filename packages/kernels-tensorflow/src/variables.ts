@@ -44,11 +44,15 @@ export class Variables {
     return { slot: made[0]!, type, shape };
   }
 
-  /** A slot with its value: the same memory, until the variable changes. */
-  read({ slot, type }: Variable): number {
-    const slots = Int32Array.of(slot);
-    this.run(`readVariable${type}`, [HANDLE], slots, (graph, [from]) => [graph.read(from!, type)]);
-    return slots[0]!;
+  /** Slots with their values: the same memory, until a variable changes. */
+  read(variables: readonly Variable[]): Int32Array {
+    const slots = Int32Array.from(variables, ({ slot }) => slot);
+    const key = `read${variables.map(({ type }) => type).join()}`;
+    const handles = variables.map(() => HANDLE);
+    const emit: Emit = (graph, given) =>
+      given.map((one, i) => graph.read(one!, variables[i]!.type));
+    this.run(key, handles, slots, emit, false);
+    return slots;
   }
 
   destroy({ slot }: Variable): void {
@@ -59,7 +63,14 @@ export class Variables {
     this.binding.release(slot);
   }
 
-  private run(key: string, inputs: readonly ProgramInput[], slots: Int32Array, emit: Emit) {
-    this.binding.run(this.programs.find(key, inputs, emit).number, slots, inputs.length);
+  private run(
+    key: string,
+    inputs: readonly ProgramInput[],
+    slots: Int32Array,
+    emit: Emit,
+    isCompiled = true,
+  ): void {
+    const { number } = this.programs.find(key, inputs, emit, isCompiled);
+    this.binding.run(number, slots, inputs.length);
   }
 }

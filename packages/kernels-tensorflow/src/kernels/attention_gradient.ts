@@ -1,11 +1,12 @@
 // The gradient of causal attention, some queries at a time. It recomputes the probabilities, as FlashAttention does.
 
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import type { Call, TensorFlowBackend } from "../backend.js";
+import type { TensorFlowBackend } from "../backend.js";
 import { TYPES } from "../binding.js";
 import type { KernelCall } from "../contract.js";
 import type { Value } from "../graph.js";
 import { opsOf } from "../ops.js";
+import type { Emit } from "../programs.js";
 import { Scratch } from "../scratch.js";
 import { typeOf } from "../tensor_data.js";
 import {
@@ -28,8 +29,6 @@ import {
 import { multiply } from "./products.js";
 
 const { fp32, int32 } = TYPES;
-
-type Emit = Call["emit"];
 
 /** dS in the storage of the products, and the probabilities that were kept. */
 const emitSlopes =

@@ -41,6 +41,13 @@ const unlessOverflow = (
 const uploadVector = (backend: TensorFlowBackend, values: readonly number[]): TensorInfo =>
   backend.uploadValues(Float32Array.from(values), [values.length], "fp32");
 
+/** The lists that an update replaces, and what writes their successors. */
+interface Optimizer {
+  readonly key: string;
+  readonly emit: Emit;
+  readonly updated: readonly string[];
+}
+
 /** Adam's update as the composite of `adamStep` has it. */
 const emitAdam: Emit = (graph, [param, mean, square, gradient, scale, vector]) => {
   const ops = opsOf(graph);
@@ -85,6 +92,9 @@ const emitSgd: Emit = (graph, [param, velocity, gradient, scale, vector]) => {
   ]);
 };
 
+const ADAM: Optimizer = { key: "adam", emit: emitAdam, updated: ["params", "means", "squares"] };
+const SGD: Optimizer = { key: "sgd", emit: emitSgd, updated: ["params", "velocities"] };
+
 /**
  * Runs `emit` on the tensors of each parameter: those of the lists that are `updated`, its gradient, the scale, and its
  * coefficients. Returns what the first became, list by list.
@@ -92,20 +102,17 @@ const emitSgd: Emit = (graph, [param, velocity, gradient, scale, vector]) => {
 function eachParameter(
   backend: TensorFlowBackend,
   { scale, ...lists }: ListInputs,
-  key: string,
-  emit: Emit,
-  updated: readonly string[],
+  { key, emit, updated }: Optimizer,
   coefficients: (i: number) => TensorInfo,
 ): TensorInfo[] {
   const gradients = lists["gradients"] as unknown as readonly TensorInfo[];
-  const made = gradients.map((gradient, i) =>
-    backend.update({
-      key,
-      updated: updated.map((name) => (lists as ListInputs)[name]![i]!),
-      others: [gradient, scale!, coefficients(i)],
-      emit,
-    }),
-  );
+  const updates = gradients.map((gradient, i) => ({
+    key,
+    updated: updated.map((name) => (lists as ListInputs)[name]![i]!),
+    others: [gradient, scale!, coefficients(i)],
+    emit,
+  }));
+  const made = backend.update(updates);
   return updated.flatMap((_, output) => made.map((outputs) => outputs[output]!));
 }
 
@@ -134,7 +141,7 @@ export function adamStep(
   const adam = attributes as AdamAttributes;
   const of = (decay: number) => adamCoefficients(adam, decay);
   return withCoefficients(backend, adam.weightDecay, of, (coefficients) =>
-    eachParameter(backend, inputs, "adam", emitAdam, ["params", "means", "squares"], coefficients),
+    eachParameter(backend, inputs, ADAM, coefficients),
   );
 }
 
@@ -146,7 +153,7 @@ export function sgdStep(
   const { learningRate, momentum, weightDecay } = attributes as SgdAttributes;
   const of = (decay: number) => [learningRate, momentum, decay];
   return withCoefficients(backend, weightDecay, of, (coefficients) =>
-    eachParameter(backend, inputs, "sgd", emitSgd, ["params", "velocities"], coefficients),
+    eachParameter(backend, inputs, SGD, coefficients),
   );
 }
 
