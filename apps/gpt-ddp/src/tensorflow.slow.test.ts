@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { beforeAll, describe, expect, test } from "@jest/globals";
 import "@tensorflow/tfjs-backend-cpu";
-import { enableProdMode, engine, memory, setBackend } from "@tensorflow/tfjs-core";
+import { enableProdMode, engine, memory, setBackend, type TensorInfo } from "@tensorflow/tfjs-core";
 import { singleWorld } from "@tessera/collectives";
 import { createFeed, sequentialOrder } from "@tessera/data";
 import { gptConfig, gptModel } from "@tessera/gpt";
@@ -15,6 +15,7 @@ import {
   describeTensorFlow,
   loadTensorFlow,
   whyUnavailable,
+  type Emit,
   type TensorFlowBackend,
 } from "@tessera/kernels-tensorflow";
 import { disposeTree } from "@tessera/params";
@@ -82,6 +83,34 @@ test("what goes wrong in the queue is thrown once it is waited for, and what fol
   const y = check(good);
   expect(backend.readSync(y.dataId)).toEqual(Float32Array.of(3));
   for (const { dataId } of [bad, good, y]) backend.disposeData(dataId);
+});
+
+test("an update keeps the values of what shares its tensor, and of what was read before", () => {
+  const backend = engine().findBackend("tensorflow") as TensorFlowBackend;
+  const double = (x: TensorInfo): TensorInfo => {
+    const emit: Emit = (graph, [value]) => [graph.op("AddV2", [value!, value!])];
+    const [[made]] = backend.update([{ key: "double", updated: [x], others: [], emit }]) as [
+      [TensorInfo],
+    ];
+    return made;
+  };
+  const read = ({ dataId }: TensorInfo) => [...(backend.readSync(dataId) as Float32Array)];
+  const one = backend.uploadValues(Float32Array.of(1, 2), [2], "fp32");
+  const shared = backend.view(one, [2, 1]);
+  const two = double(one);
+  const four = double(two);
+  const alsoFour = backend.view(four, [1, 2]);
+  const eight = double(four);
+  const sixteen = double(eight);
+  expect([shared, alsoFour, sixteen].map(read)).toEqual([
+    [1, 2],
+    [4, 8],
+    [16, 32],
+  ]);
+  expect(() => read(two)).toThrow("has no values");
+  for (const { dataId } of [one, shared, two, four, alsoFour, eight, sixteen]) {
+    backend.disposeData(dataId);
+  }
 });
 
 describe("each kernel has its composite's numbers in every storage, and leaves no tensor:", () => {

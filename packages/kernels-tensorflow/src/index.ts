@@ -7,3 +7,4 @@ export {
   type TensorFlowFacts,
 } from "./load.js";
 export { BACKEND } from "./register.js";
+export type { Emit } from "./programs.js";
