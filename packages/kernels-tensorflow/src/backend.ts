@@ -37,7 +37,7 @@ import type { Variable } from "./variables.js";
 /** Tensors of TensorFlow as tfjs's. */
 export class TensorFlowBackend extends KernelBackend implements StorageBackend {
   private readonly tensors: DataStorage<TensorData>;
-  private readonly programs: Programs;
+  readonly programs: Programs;
   private readonly device: DeviceMemory;
   /** While a composite is traced into it, kernels write into this graph. */
   private traced: Graph | null = null;

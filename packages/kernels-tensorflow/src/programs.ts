@@ -53,7 +53,7 @@ export class Programs {
   /** `compiles`: whether this TensorFlow has XLA. */
   constructor(
     private readonly binding: Binding,
-    private readonly compiles: boolean,
+    readonly compiles: boolean,
   ) {}
 
   /**

@@ -1,4 +1,4 @@
-// Optimizers one parameter at a time, each in one program, which updates it and its moments where they are.
+// Optimizers, in programs that update parameters and their moments where they are.
 
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import {
@@ -95,43 +95,67 @@ const emitSgd: Emit = (graph, [param, velocity, gradient, scale, vector]) => {
 const ADAM: Optimizer = { key: "adam", emit: emitAdam, updated: ["params", "means", "squares"] };
 const SGD: Optimizer = { key: "sgd", emit: emitSgd, updated: ["params", "velocities"] };
 
+/** Parameters that one program updates, at most, where it is compiled: each launch takes longer than a small update. */
+const MAX_TOGETHER = 8;
+
+/** Indices of those of one kind, at most `most` together. Sizes are powers of two, so that programs are few. */
+function groupsOf(kinds: readonly string[], most: number): readonly (readonly number[])[] {
+  const groups = new Map<string, number[]>();
+  kinds.forEach((kind, i) => groups.set(kind, [...(groups.get(kind) ?? []), i]));
+  return [...groups.values()].flatMap((indices) => {
+    const parts: number[][] = [];
+    for (let first = 0; first < indices.length; first += parts.at(-1)!.length) {
+      const size = 2 ** Math.floor(Math.log2(Math.min(most, indices.length - first)));
+      parts.push(indices.slice(first, first + size));
+    }
+    return parts;
+  });
+}
+
 /**
- * Runs `emit` on the tensors of each parameter: those of the lists that are `updated`, its gradient, the scale, and its
- * coefficients. Returns what the first became, list by list.
+ * Updates each parameter and what belongs to it. Those of one shape and weight decay are updated together, with one vector
+ * of coefficients for each decay. Returns what they became, list by list.
  */
 function eachParameter(
   backend: TensorFlowBackend,
   { scale, ...lists }: ListInputs,
   { key, emit, updated }: Optimizer,
-  coefficients: (i: number) => TensorInfo,
+  decays: readonly number[],
+  coefficients: (decay: number) => readonly number[],
 ): TensorInfo[] {
-  const gradients = lists["gradients"] as unknown as readonly TensorInfo[];
-  const updates = gradients.map((gradient, i) => ({
-    key,
-    updated: updated.map((name) => (lists as ListInputs)[name]![i]!),
-    others: [gradient, scale!, coefficients(i)],
-    emit,
-  }));
-  const made = backend.update(updates);
-  return updated.flatMap((_, output) => made.map((outputs) => outputs[output]!));
+  const at = (name: string, i: number): TensorInfo => (lists as ListInputs)[name]![i]!;
+  const vectors = new Map(
+    [...new Set(decays)].map((decay) => [decay, uploadVector(backend, coefficients(decay))]),
+  );
+  const kinds = decays.map((decay, i) => `${decay} ${at("gradients", i).shape.join()}`);
+  const groups = groupsOf(kinds, backend.programs.compiles ? MAX_TOGETHER : 1);
+  const made = backend.update(
+    groups.map((group) => ({
+      key,
+      updated: group.flatMap((i) => updated.map((name) => at(name, i))),
+      others: [...group.map((i) => at("gradients", i)), scale!, vectors.get(decays[group[0]!]!)!],
+      emit: together(emit, group.length, updated.length),
+    })),
+  );
+  for (const { dataId } of vectors.values()) backend.disposeData(dataId);
+  const next = updated.map(() => new Array<TensorInfo>(decays.length));
+  groups.forEach((group, g) =>
+    group.forEach((i, k) =>
+      updated.forEach((_, list) => (next[list]![i] = made[g]![k * updated.length + list]!)),
+    ),
+  );
+  return next.flat();
 }
 
-/** One vector of coefficients for each different weight decay. */
-function withCoefficients<T>(
-  backend: TensorFlowBackend,
-  decays: readonly number[],
-  of: (decay: number) => readonly number[],
-  body: (at: (i: number) => TensorInfo) => T,
-): T {
-  const vectors = new Map(
-    [...new Set(decays)].map((decay) => [decay, uploadVector(backend, of(decay))]),
-  );
-  try {
-    return body((i) => vectors.get(decays[i]!)!);
-  } finally {
-    for (const { dataId } of vectors.values()) backend.disposeData(dataId);
-  }
-}
+/** Writes what `emit` does for each of `count` parameters, each with so many tensors, and a gradient. */
+const together =
+  (emit: Emit, count: number, tensors: number): Emit =>
+  (graph, inputs) => {
+    const [gradients, shared] = [inputs.slice(count * tensors, -2), inputs.slice(-2)];
+    return gradients.flatMap((gradient, k) =>
+      emit(graph, [...inputs.slice(k * tensors, (k + 1) * tensors), gradient, ...shared]),
+    );
+  };
 
 export function adamStep(
   backend: TensorFlowBackend,
@@ -140,9 +164,7 @@ export function adamStep(
 ): TensorInfo[] {
   const adam = attributes as AdamAttributes;
   const of = (decay: number) => adamCoefficients(adam, decay);
-  return withCoefficients(backend, adam.weightDecay, of, (coefficients) =>
-    eachParameter(backend, inputs, ADAM, coefficients),
-  );
+  return eachParameter(backend, inputs, ADAM, adam.weightDecay, of);
 }
 
 export function sgdStep(
@@ -152,9 +174,7 @@ export function sgdStep(
 ): TensorInfo[] {
   const { learningRate, momentum, weightDecay } = attributes as SgdAttributes;
   const of = (decay: number) => [learningRate, momentum, decay];
-  return withCoefficients(backend, weightDecay, of, (coefficients) =>
-    eachParameter(backend, inputs, SGD, coefficients),
-  );
+  return eachParameter(backend, inputs, SGD, weightDecay, of);
 }
 
 /** sums[i] + gradients[i]: each pair's memory is free for the next. */
