@@ -14,6 +14,8 @@ import type { Run } from "./plan_run.js";
 
 /** What a program is told of a run, and how it stops one. */
 export interface RunHooks<P extends Tree = Tree> {
+  /** What the run goes on from; consumed. Default: what `startRun` returns. */
+  readonly start?: TrainingState<P>;
   /** Called once before the first step, with the state that it starts from. */
   readonly onStart?: (start: TrainingState<P>) => void;
   /** Creates this rank's reporter. Default: lines on stdout of the first rank. */
@@ -61,10 +63,10 @@ function takeShard<P extends Tree>({ model: { spec }, weightShard }: Run<P>["pla
 /** Trains `run`. Called by all ranks of the world. The caller owns the result's state. */
 export async function trainRun<P extends Tree>(
   run: Run<P>,
-  { onStart, reporter: reporterFrom, signal, onTrained }: RunHooks<P> = {},
+  { start: given, onStart, reporter: reporterFrom, signal, onTrained }: RunHooks<P> = {},
 ): Promise<TrainingResult<P>> {
   const { plan, identity, settings, trainSamples, checkpoints, config } = run;
-  const start = startRun(run);
+  const start = given ?? startRun(run);
   onStart?.(start);
   const reporter = reporterFrom?.(start) ?? defaultReporter(run, start);
   const described = { identity, settings, trainSamples, run: config.settings ?? {} };

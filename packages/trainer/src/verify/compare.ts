@@ -136,14 +136,16 @@ function determinedBy(
   if (kind !== "update" || gradient === undefined) return { counted: undefined, allowed: 0 };
   const off = Math.max(gradient.tolerance, later) * gradient.scale;
   const { values } = gradient.reading;
-  const counted = Uint8Array.from(values, (x) => Number(Math.abs(x) > DETERMINED * off));
-  return {
-    counted,
-    allowed: rootMeanSquare(
-      values.map((x) => off / x),
-      counted,
-    ),
-  };
+  const counted = new Uint8Array(values.length);
+  let [sum, count] = [0, 0];
+  for (let i = 0; i < values.length; i += 1) {
+    const size = Math.abs(values[i]!);
+    if (size <= DETERMINED * off) continue;
+    counted[i] = 1;
+    sum += (off / size) ** 2;
+    count += 1;
+  }
+  return { counted, allowed: Math.sqrt(sum / Math.max(count, 1)) };
 }
 
 function relative(

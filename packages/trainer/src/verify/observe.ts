@@ -1,7 +1,7 @@
 // What a run computes, in the order in which it does: activations and gradients of its first step, losses, norms, what
 // its steps change, and what a run does that continues it.
 
-import { mul, sub, tidy, type Tensor } from "@tensorflow/tfjs-core";
+import { add, mul, sub, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import type { World } from "@tessera/collectives";
 import { call, convert, randomNormal, randomSlice } from "@tessera/kernels";
 import type { ShardIndex } from "@tessera/mesh";
@@ -71,15 +71,23 @@ function readTree(tree: Tree, kind: Kind, when: string): Reading[] {
   return readings.reverse();
 }
 
+/** What a run computed, and where it stands. */
+export interface Observed<P extends Tree> {
+  readonly readings: readonly Reading[];
+  /** Full weights before the first step. */
+  readonly initial: P;
+  readonly state: TrainingState<P>;
+}
+
 /**
- * Takes `STEPS` steps of `config` and saves the state in `folder`. Called by all ranks. Each returns the activations
- * that it saw; the first one all else too.
+ * Takes `STEPS` steps of `config` and saves the state in `folder`. Called by all ranks. Each gets the activations that it
+ * saw; the first one all else too. The caller owns the tensors.
  */
 export async function observe<P extends Tree>(
   world: World,
   config: RunConfig<P>,
   folder: string,
-): Promise<readonly Reading[]> {
+): Promise<Observed<P>> {
   const seen = new Map<string, Reading>();
   let isWatched = true;
   const model = watchModel(config.model, (activation) => {
@@ -101,35 +109,48 @@ export async function observe<P extends Tree>(
   isWatched = false;
   sums.dispose();
   const full = gatherFullState(plan, { params: start.params, optimizer: { gradients } });
-  for (const tree of [gradients, start.params, start.optimizer]) disposeTree(tree);
-  const isFirst = isFirstRank(plan.axes);
-  const read = isFirst ? readTree(full.optimizer["gradients"]!, "gradient", FIRST) : [];
-  const trained = await trainAndRead(run, full.params);
-  return [...seen.values(), ...read, ...trained];
+  // On one rank these are the weights that training overwrites.
+  const initial = mapTree<Tree, Tensor, Tensor>(full.params, (leaf) => add(leaf, 0)) as P;
+  for (const tree of [gradients, full.params]) disposeTree(tree);
+  const first = full.optimizer["gradients"]!;
+  const read = isFirstRank(plan.axes) ? readTree(first, "gradient", FIRST) : [];
+  const { readings, state } = await trainAndRead(run, initial, start);
+  return { readings: [...seen.values(), ...read, ...readings], initial, state };
 }
 
 /**
- * Takes one step more than `observe`: without a break, or from the checkpoint in `resume`, saved under any layout. Called
- * by all ranks.
+ * Takes one step more than `observe`, from where it stands, or from the checkpoint in `resume`, saved under any layout.
+ * Called by all ranks. Consumes the state.
  */
 export async function observeLonger<P extends Tree>(
   world: World,
   config: RunConfig<P>,
+  { initial, state: start }: Pick<Observed<P>, "initial"> & Partial<Observed<P>>,
   resume?: string,
 ): Promise<readonly Reading[]> {
-  const fresh = startRun(await planRun(world, config));
   const run = await planRun(world, { ...config, resume, duration: { steps: STEPS + 1 } });
-  const { params, optimizer } = gatherFullState(run.plan, { ...fresh, optimizer: {} });
-  for (const tree of [fresh.params, fresh.optimizer, optimizer]) disposeTree(tree);
-  const readings = await trainAndRead(run, params);
+  const { readings, state } = await trainAndRead(run, initial, start);
+  disposeState(state);
   const last = `step ${STEPS + 1}`;
   return readings.filter(({ kind, when }) => kind === "update" || when === last);
 }
 
-/** Trains `run`. The first rank returns losses, norms, and what changed from the full weights `before`, which it consumes. */
-async function trainAndRead<P extends Tree>(run: Run<P>, before: P): Promise<readonly Reading[]> {
+export function disposeState<P extends Tree>({ params, optimizer }: TrainingState<P>): void {
+  for (const tree of [params, optimizer]) disposeTree(tree);
+}
+
+/**
+ * Trains `run` from `start`, which it consumes. The first rank gets losses, norms, and what changed from the full weights
+ * `initial`. The caller owns the state.
+ */
+async function trainAndRead<P extends Tree>(
+  run: Run<P>,
+  initial: P,
+  start?: TrainingState<P>,
+): Promise<Pick<Observed<P>, "readings" | "state">> {
   const figures: Reading[] = [];
   const { state } = await trainRun(run, {
+    ...(start !== undefined && { start }),
     reporter: () => ({
       ...silent,
       metrics({ step, loss, grad_norm: norm }) {
@@ -143,20 +164,21 @@ async function trainAndRead<P extends Tree>(run: Run<P>, before: P): Promise<rea
       },
     }),
   });
-  const changes = changesOf(run, state, before);
+  const changes = changesOf(run, state, initial);
   if (isFirstRank(run.plan.axes)) {
-    return [...figures, ...readTree(changes, "update", `up to step ${state.step}`)];
+    const updates = readTree(changes, "update", `up to step ${state.step}`);
+    return { readings: [...figures, ...updates], state };
   }
   disposeTree(changes);
-  return [];
+  return { readings: [], state };
 }
 
-/** What of the full weights is not as `before`. Consumes both. */
-function changesOf<P extends Tree>({ plan }: Run<P>, state: TrainingState<P>, before: P): Tree {
-  const { params, optimizer } = gatherFullState(plan, { ...state, optimizer: {} });
-  const old = new Map(leaves<Tensor>(before));
+/** What of the full weights is not as `initial`. */
+function changesOf<P extends Tree>({ plan }: Run<P>, state: TrainingState<P>, initial: P): Tree {
+  const { params } = gatherFullState(plan, { ...state, optimizer: {} });
+  const old = new Map(leaves<Tensor>(initial));
   const changes = mapTree<Tree, Tensor, Tensor>(params, (leaf, path) => sub(leaf, old.get(path)!));
-  for (const tree of [params, optimizer, state.params, state.optimizer, before]) disposeTree(tree);
+  disposeTree(params);
   return changes;
 }
 

@@ -8,7 +8,7 @@ import { singleWorld, type World } from "@tessera/collectives";
 import { RunError } from "@tessera/config";
 import type { FloatStorage } from "@tessera/kernels/memory";
 import { fullModel } from "@tessera/model";
-import type { Tree } from "@tessera/params";
+import { disposeTree, type Tree } from "@tessera/params";
 import { planRun } from "../run/plan_run.js";
 import { resolveRun } from "../run/resolve_run.js";
 import type { RunConfig } from "../run/run_config.js";
@@ -22,7 +22,7 @@ import {
 } from "./compare.js";
 import { crossingsOf } from "./crossings.js";
 import type { NarrowRun } from "./narrow_run.js";
-import { nudgedWeights, observe, observeLonger, type Reading } from "./observe.js";
+import { disposeState, nudgedWeights, observe, observeLonger, type Reading } from "./observe.js";
 
 /** What is done, in this order. */
 export const STAGES = [
@@ -71,48 +71,39 @@ interface Found {
 export async function verifyStorage<P extends Tree>(
   world: World,
   run: NarrowRun<P>,
-  { folder, storage, onStage }: StorageOptions,
+  options: StorageOptions,
 ) {
+  const { folder, storage, onStage } = options;
   const epsilon = EPSILON[storage];
+  const { plan } = await planRun(world, run.config);
+  const alone = run.alone(plan.batch.globalBatch);
+  const { expected, initial } = await expectOnFirst(world, alone, options);
+  const found = (readings: readonly Reading[]): Found =>
+    compare(chosen(readings, storage), expected, epsilon);
   const tell = (stage: (typeof STAGES)[number]): void => {
     if (world.rank === 0) onStage(stage);
   };
-  // In 16 bits rounding turns too many of Adam's steps around; the optimizer computes in fp32 there too.
-  const chosen = (readings: readonly Reading[]): readonly Reading[] =>
-    storage === "fp32" ? readings : readings.filter(({ kind }) => kind !== "update");
-  const { plan } = await planRun(world, run.config);
-  const alone = run.alone(plan.batch.globalBatch);
-  const expected = await expectOnFirst(world, join(folder, "expected"), async () => {
-    const observeAll = async (config: RunConfig<P>, name: string): Promise<readonly Reading[]> => [
-      ...(await observe(singleWorld(), config, join(folder, name))),
-      ...(await observeLonger(singleWorld(), config)),
-    ];
-    tell("one rank");
-    const readings = await observeAll(alone, "alone");
-    refuseMasked(readings);
-    tell("one rank, nudged");
-    const weights: RunConfig<P>["weights"] = (spec) =>
-      nudgedWeights<P>(spec, alone.seed ?? 1234, epsilon);
-    const nudged = await observeAll({ ...alone, weights }, "nudged");
-    return expect(chosen(readings), nudged, epsilon);
-  });
-  const found = (readings: readonly Reading[]): Found =>
-    compare(chosen(readings), expected, epsilon);
   tell("all ranks");
-  const fromStart = found(await observe(world, run.config, join(folder, "all")));
+  const all = await observe(world, run.config, join(folder, "all"));
+  disposeState(all.state);
+  const fromStart = found(all.readings);
   world.all.barrier();
   tell("each other's checkpoints");
-  const checkpointOf = (name: string): string => latestCheckpoint(join(folder, name))!;
-  const continuedByOne =
-    world.rank === 0 ? found(await observeLonger(singleWorld(), alone, checkpointOf("all"))) : null;
-  const continuedByAll = found(await observeLonger(world, run.config, checkpointOf("alone")));
+  const goOn = async (by: World, config: RunConfig<P>, from: P, name: string): Promise<Found> => {
+    const checkpoint = latestCheckpoint(join(folder, name))!;
+    const readings = await observeLonger(by, config, { initial: from }, checkpoint);
+    disposeTree(from);
+    return found(readings);
+  };
+  const continuedByOne = initial && (await goOn(singleWorld(), alone, initial, "all"));
+  const continuedByAll = await goOn(world, run.config, all.initial, "alone");
   const own: Record<Phase, Found> = {
     "from the start": fromStart,
     "where one rank continues": continuedByOne ?? { differences: [], summary: {} },
     "where all ranks continue": continuedByAll,
   };
-  const all = gatherFound(world, folder, own);
-  const faults = all.flatMap((of, rank) =>
+  const gathered = gatherFound(world, folder, own);
+  const faults = gathered.flatMap((of, rank) =>
     PHASES.flatMap((phase) =>
       of[phase].differences.map((one) => ({ ...one, storage, phase, rank })),
     ),
@@ -122,7 +113,7 @@ export async function verifyStorage<P extends Tree>(
     crossingsOf(first!, resolveRun(run.config, world.size).parallel, fullModel(alone.model).spec);
   return {
     differing: faults.length,
-    summary: mergeSummaries(all.flatMap((of) => PHASES.map((phase) => of[phase].summary))),
+    summary: mergeSummaries(gathered.flatMap((of) => PHASES.map((phase) => of[phase].summary))),
     fault: first === undefined ? null : { ...first, crossings: crossings() },
   };
 }
@@ -141,21 +132,57 @@ function refuseMasked(readings: readonly Reading[]): void {
   );
 }
 
+/** In 16 bits rounding turns too many of Adam's steps around; the optimizer computes in fp32 there too. */
+const chosen = (readings: readonly Reading[], storage: FloatStorage): readonly Reading[] =>
+  storage === "fp32" ? readings : readings.filter(({ kind }) => kind !== "update");
+
+/** What must be, and on the first rank the full weights before the first step. */
+interface ExpectedRun<P extends Tree> {
+  readonly expected: ReadonlyMap<string, Expected>;
+  readonly initial: P | null;
+}
+
 /** What the first rank expects, on all ranks, which wait for it. The others have activations alone to compare. */
-async function expectOnFirst(
+async function expectOnFirst<P extends Tree>(
   world: World,
-  file: string,
-  make: () => Promise<ReadonlyMap<string, Expected>>,
-): Promise<ReadonlyMap<string, Expected>> {
+  alone: RunConfig<P>,
+  options: StorageOptions,
+): Promise<ExpectedRun<P>> {
+  const file = join(options.folder, "expected");
   if (world.rank > 0) {
     world.all.barrier();
-    return deserialize(readFileSync(file)) as ReadonlyMap<string, Expected>;
+    return {
+      expected: deserialize(readFileSync(file)) as ReadonlyMap<string, Expected>,
+      initial: null,
+    };
   }
-  const expected = await make();
+  const { expected, initial } = await expectAlone(alone, options);
   const activations = [...expected].filter(([, { reading }]) => reading.tokens !== undefined);
   writeFileSync(file, serialize(new Map(activations)));
   world.all.barrier();
-  return expected;
+  return { expected, initial };
+}
+
+/** What one rank computes without a break, and how far rounding takes it. */
+async function expectAlone<P extends Tree>(
+  alone: RunConfig<P>,
+  { folder, storage, onStage }: StorageOptions,
+): Promise<ExpectedRun<P>> {
+  const epsilon = EPSILON[storage];
+  const observeAll = async (config: RunConfig<P>, name: string) => {
+    const begun = await observe(singleWorld(), config, join(folder, name));
+    const longer = await observeLonger(singleWorld(), config, begun);
+    return { initial: begun.initial, readings: [...begun.readings, ...longer] };
+  };
+  onStage("one rank");
+  const { readings, initial } = await observeAll(alone, "alone");
+  refuseMasked(readings);
+  onStage("one rank, nudged");
+  const weights: RunConfig<P>["weights"] = (spec) =>
+    nudgedWeights<P>(spec, alone.seed ?? 1234, epsilon);
+  const nudged = await observeAll({ ...alone, weights }, "nudged");
+  disposeTree(nudged.initial);
+  return { expected: expect(chosen(readings, storage), nudged.readings, epsilon), initial };
 }
 
 /** What every rank found, on all of them. */
