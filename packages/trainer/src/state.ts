@@ -20,6 +20,7 @@ import {
   type Optimizer,
   type OptimizerState,
 } from "@tessera/optim";
+import { isFirstRank } from "@tessera/parallel";
 import type { TrainingPlan } from "./plan.js";
 
 /** What training changes. */
@@ -72,16 +73,43 @@ export interface FullState<P extends Tree = Tree> {
 }
 
 /** The whole of `state`, on every rank; all of them call it. Borrows `state`; the caller owns the result. */
-export function gatherFullState<P extends Tree>(
+export const gatherFullState = <P extends Tree>(
   plan: TrainingPlan<P>,
   state: Pick<TrainingState<P>, keyof FullState>,
+): FullState<P> =>
+  gatherBy(plan, state, (own) => plan.axes.reduceRight((shard, axis) => axis.gather(shard), own));
+
+/**
+ * The whole of `state` on the first rank, and null on the others; all of them call it. Borrows `state`; the caller owns the
+ * result.
+ */
+export function gatherOnFirstRank<P extends Tree>(
+  plan: TrainingPlan<P>,
+  state: Pick<TrainingState<P>, keyof FullState>,
+): FullState<P> | null {
+  const full = gatherBy(plan, state, (own) => {
+    let shard = own;
+    for (const axis of plan.axes.toReversed()) {
+      shard = axis.gather(shard);
+      if (axis.group.rank === 0) continue;
+      // Whoever shares the other axes' groups with this rank is not the first one either.
+      disposeTree(shard);
+      return {};
+    }
+    return shard;
+  });
+  return isFirstRank(plan.axes) ? full : null;
+}
+
+function gatherBy<P extends Tree>(
+  plan: TrainingPlan<P>,
+  state: Pick<TrainingState<P>, keyof FullState>,
+  gather: (own: Tree) => Tree,
 ): FullState<P> {
-  const { dataParallel, axes } = plan;
-  // The axes know trees, of which all that they gather has one shape.
-  const gather = <T extends Tree>(shard: T): T =>
-    axes.reduceRight<Tree>((own, axis) => axis.gather(own), shard) as T;
+  const { dataParallel } = plan;
   return {
-    params: gather(dataParallel.gatherParams(state.params)),
+    // The axes know trees, of which all that they gather has one shape.
+    params: gather(dataParallel.gatherParams(state.params)) as P,
     optimizer: Object.fromEntries(
       Object.entries(state.optimizer).map(([slot, shards]) => {
         const full = gather(fillSlot(plan, dataParallel.gatherFromOptimizer(shards)));

@@ -6,14 +6,13 @@ import type { World } from "@tessera/collectives";
 import { call, convert, randomNormal, randomSlice } from "@tessera/kernels";
 import type { ShardIndex } from "@tessera/mesh";
 import { disposeTree, leaves, mapTree, materialize, type Tree } from "@tessera/params";
-import { isFirstRank } from "@tessera/parallel";
 import { fullSlice, streamKey } from "@tessera/random";
 import { batchAfter } from "../plan.js";
 import { silent } from "../reporter.js";
 import { planRun, type Run } from "../run/plan_run.js";
 import type { RunConfig } from "../run/run_config.js";
 import { startRun, trainRun } from "../run/train_run.js";
-import { gatherFullState, type TrainingState } from "../state.js";
+import { gatherOnFirstRank, type TrainingState } from "../state.js";
 import { sumGradients } from "../step.js";
 import { watchModel, type Activation } from "./watch_model.js";
 
@@ -74,8 +73,8 @@ function readTree(tree: Tree, kind: Kind, when: string): Reading[] {
 /** What a run computed, and where it stands. */
 export interface Observed<P extends Tree> {
   readonly readings: readonly Reading[];
-  /** Full weights before the first step. */
-  readonly initial: P;
+  /** Full weights before the first step, on the first rank; null on the others. */
+  readonly initial: P | null;
   readonly state: TrainingState<P>;
 }
 
@@ -108,12 +107,10 @@ export async function observe<P extends Tree>(
   const { sums, gradients } = sumGradients(plan, start, batchAfter(plan, 0), 1);
   isWatched = false;
   sums.dispose();
-  const full = gatherFullState(plan, { params: start.params, optimizer: { gradients } });
-  // On one rank these are the weights that training overwrites.
-  const initial = mapTree<Tree, Tensor, Tensor>(full.params, (leaf) => add(leaf, 0)) as P;
-  for (const tree of [gradients, full.params]) disposeTree(tree);
-  const first = full.optimizer["gradients"]!;
-  const read = isFirstRank(plan.axes) ? readTree(first, "gradient", FIRST) : [];
+  const full = gatherOnFirstRank(plan, { params: start.params, optimizer: { gradients } });
+  disposeTree(gradients);
+  const read = full === null ? [] : readTree(full.optimizer["gradients"]!, "gradient", FIRST);
+  const initial = full && takeCopy(full.params);
   const { readings, state } = await trainAndRead(run, initial, start);
   return { readings: [...seen.values(), ...read, ...readings], initial, state };
 }
@@ -135,6 +132,13 @@ export async function observeLonger<P extends Tree>(
   return readings.filter(({ kind, when }) => kind === "update" || when === last);
 }
 
+/** A copy of weights that training overwrites, which on one rank are those that were gathered. Consumes them. */
+function takeCopy<P extends Tree>(weights: P): P {
+  const copy = mapTree<Tree, Tensor, Tensor>(weights, (leaf) => add(leaf, 0)) as P;
+  disposeTree(weights);
+  return copy;
+}
+
 export function disposeState<P extends Tree>({ params, optimizer }: TrainingState<P>): void {
   for (const tree of [params, optimizer]) disposeTree(tree);
 }
@@ -145,7 +149,7 @@ export function disposeState<P extends Tree>({ params, optimizer }: TrainingStat
  */
 async function trainAndRead<P extends Tree>(
   run: Run<P>,
-  initial: P,
+  initial: P | null,
   start?: TrainingState<P>,
 ): Promise<Pick<Observed<P>, "readings" | "state">> {
   const figures: Reading[] = [];
@@ -164,18 +168,14 @@ async function trainAndRead<P extends Tree>(
       },
     }),
   });
-  const changes = changesOf(run, state, initial);
-  if (isFirstRank(run.plan.axes)) {
-    const updates = readTree(changes, "update", `up to step ${state.step}`);
-    return { readings: [...figures, ...updates], state };
-  }
-  disposeTree(changes);
-  return { readings: [], state };
+  const full = gatherOnFirstRank(run.plan, { params: state.params, optimizer: {} });
+  if (full === null) return { readings: [], state };
+  const updates = readTree(changesOf(full.params, initial!), "update", `up to step ${state.step}`);
+  return { readings: [...figures, ...updates], state };
 }
 
-/** What of the full weights is not as `initial`. */
-function changesOf<P extends Tree>({ plan }: Run<P>, state: TrainingState<P>, initial: P): Tree {
-  const { params } = gatherFullState(plan, { ...state, optimizer: {} });
+/** What of the full weights is not as `initial`. Consumes `params`. */
+function changesOf(params: Tree, initial: Tree): Tree {
   const old = new Map(leaves<Tensor>(initial));
   const changes = mapTree<Tree, Tensor, Tensor>(params, (leaf, path) => sub(leaf, old.get(path)!));
   disposeTree(params);

@@ -89,10 +89,15 @@ export async function verifyStorage<P extends Tree>(
   const fromStart = found(all.readings);
   world.all.barrier();
   tell("each other's checkpoints");
-  const goOn = async (by: World, config: RunConfig<P>, from: P, name: string): Promise<Found> => {
+  const goOn = async (
+    by: World,
+    config: RunConfig<P>,
+    from: P | null,
+    name: string,
+  ): Promise<Found> => {
     const checkpoint = latestCheckpoint(join(folder, name))!;
     const readings = await observeLonger(by, config, { initial: from }, checkpoint);
-    disposeTree(from);
+    if (from !== null) disposeTree(from);
     return found(readings);
   };
   const continuedByOne = initial && (await goOn(singleWorld(), alone, initial, "all"));
@@ -181,7 +186,7 @@ async function expectAlone<P extends Tree>(
   const weights: RunConfig<P>["weights"] = (spec) =>
     nudgedWeights<P>(spec, alone.seed ?? 1234, epsilon);
   const nudged = await observeAll({ ...alone, weights }, "nudged");
-  disposeTree(nudged.initial);
+  disposeTree(nudged.initial!);
   return { expected: expect(chosen(readings, storage), nudged.readings, epsilon), initial };
 }
 
