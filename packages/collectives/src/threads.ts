@@ -111,6 +111,9 @@ class ThreadEngine implements Engine {
   /** The elements of this rank's input that rank `index` needs. */
   private inputFor(call: Call, index: number): Values | null {
     if (!("from" in call)) return null;
+    const isHeard =
+      call.kind !== "broadcast" || this.ranks[call.root] === this.mailbox.context.rank;
+    if (!isHeard) return null;
     const from = arrayOf(call.from);
     if (call.kind !== "reduceScatter") return from;
     const size = from.length / this.ranks.length;
