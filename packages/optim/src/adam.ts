@@ -20,17 +20,20 @@ export interface AdamOptions {
 }
 
 /** Adam or AdamW over fp32 parameters; weight decay acts on those that `decays` says. Slots: mean, square. */
-export const adam = (options: AdamOptions, decays: Decays): Optimizer =>
-  defineOptimizer({
+export function adam(options: AdamOptions, decays: Decays): Optimizer {
+  const decayOf = (path: string): number => (decays(path) ? options.weightDecay : 0);
+  return defineOptimizer({
     name: options.decoupled ? "adamw" : "adam",
     granularity: "element",
     slots: ["mean", "square"],
+    l2: (path) => (options.decoupled ? 0 : decayOf(path)),
     update({ paths, params, gradients, slots }, { learningRate, step, scale }) {
       const [means, squares] = slots as [readonly Tensor[], readonly Tensor[]];
-      const weightDecay = paths.map((path) => (decays(path) ? options.weightDecay : 0));
+      const weightDecay = paths.map(decayOf);
       const inputs = { params, gradients, means, squares, scale };
       const attributes = { ...options, weightDecay, learningRate, step };
       const next = callMultiTensor(adamStep, inputs, attributes);
       return { params: next.params, slots: [next.means, next.squares] };
     },
   });
+}

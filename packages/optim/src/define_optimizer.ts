@@ -14,7 +14,10 @@ export interface UpdateTensors {
 }
 
 /** An optimizer as a function over lists of tensors. */
-export interface OptimizerDefinition extends Pick<Optimizer, "name" | "granularity" | "slots"> {
+export interface OptimizerDefinition extends Pick<
+  Optimizer,
+  "name" | "granularity" | "slots" | "l2"
+> {
   /**
    * Returns the new parameters and slots, none of which is one of its arguments. It may dispose of `tensors`, as
    * kernels do that write in place; what it leaves is freed behind it.
@@ -30,12 +33,14 @@ export function defineOptimizer({
   name,
   granularity,
   slots,
+  l2 = () => 0,
   update: updateAll,
 }: OptimizerDefinition): Optimizer {
   return {
     name,
     granularity,
     slots,
+    l2,
     step(params, gradients, state, update) {
       const paths = leaves<Tensor>(params).map(([path]) => path);
       const listOf = (tree: Tree): readonly Tensor[] => {

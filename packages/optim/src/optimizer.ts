@@ -48,6 +48,8 @@ export interface Optimizer {
     state: OptimizerState,
     update: Update,
   ): { readonly params: P; readonly state: OptimizerState };
+  /** How much of the parameter at `path` it adds to its gradient. Default: nothing, as where weight decay is decoupled. */
+  readonly l2?: (path: string) => number;
   /** Of an optimizer that has parameter groups: the group of the parameter at `path`. */
   readonly groupOf?: (path: string) => OptimizerGroup;
 }
@@ -55,7 +57,7 @@ export interface Optimizer {
 /** Parameters that one optimizer updates in one way, so that they may share a flat bucket. */
 export interface OptimizerGroup {
   readonly index: number;
-  readonly optimizer: Pick<Optimizer, "name" | "granularity" | "slots">;
+  readonly optimizer: Pick<Optimizer, "name" | "granularity" | "slots" | "l2">;
 }
 
 /** The group of the parameter at `path`: all are in one where the optimizer has no groups. */

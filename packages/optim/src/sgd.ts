@@ -13,15 +13,18 @@ export interface SgdOptions {
 }
 
 /** SGD with momentum over fp32 parameters; weight decay acts on those that `decays` says. Slot: velocity. */
-export const sgd = ({ momentum, weightDecay: decay }: SgdOptions, decays: Decays): Optimizer =>
-  defineOptimizer({
+export function sgd({ momentum, weightDecay: decay }: SgdOptions, decays: Decays): Optimizer {
+  const l2 = (path: string): number => (decays(path) ? decay : 0);
+  return defineOptimizer({
     name: "sgd",
     granularity: "element",
     slots: ["velocity"],
+    l2,
     update({ paths, params, gradients, slots }, { learningRate, scale }) {
-      const weightDecay = paths.map((path) => (decays(path) ? decay : 0));
+      const weightDecay = paths.map(l2);
       const inputs = { params, gradients, velocities: slots[0]!, scale };
       const next = callMultiTensor(sgdStep, inputs, { momentum, weightDecay, learningRate });
       return { params: next.params, slots: [next.velocities] };
     },
   });
+}

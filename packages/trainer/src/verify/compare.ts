@@ -125,7 +125,7 @@ function moveBy<T extends Pick<Expected, "reading" | "counted">>(
 
 /**
  * Which elements of an update the gradient determines, and how far that may take them: as far as the gradient of each
- * may be off, relative to it, since Adam divides by that. It is off by the first one's tolerance, or by `later`.
+ * may be off, relative to it and its L2 term, since Adam divides by that. It is off by the first one's tolerance, or by `later`.
  */
 function determinedBy(
   expected: ReadonlyMap<string, Expected>,
@@ -135,11 +135,11 @@ function determinedBy(
   const gradient = expected.get(keyOf({ kind: "gradient", path, when: FIRST }));
   if (kind !== "update" || gradient === undefined) return { counted: undefined, allowed: 0 };
   const off = Math.max(gradient.tolerance, later) * gradient.scale;
-  const { values } = gradient.reading;
+  const { values, decayed = values } = gradient.reading;
   const counted = new Uint8Array(values.length);
   let [sum, count] = [0, 0];
   for (let i = 0; i < values.length; i += 1) {
-    const size = Math.abs(values[i]!);
+    const size = Math.abs(decayed[i]!);
     if (size <= DETERMINED * off) continue;
     counted[i] = 1;
     sum += (off / size) ** 2;

@@ -5,9 +5,10 @@ import { add, mul, sub, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import type { World } from "@tessera/collectives";
 import { call, convert, randomNormal, randomSlice } from "@tessera/kernels";
 import type { ShardIndex } from "@tessera/mesh";
-import { disposeTree, leaves, mapTree, materialize, type Tree } from "@tessera/params";
+import { groupOf } from "@tessera/optim";
+import { disposeTree, leafAt, leaves, mapTree, materialize, type Tree } from "@tessera/params";
 import { fullSlice, streamKey } from "@tessera/random";
-import { batchAfter } from "../plan.js";
+import { batchAfter, type TrainingPlan } from "../plan.js";
 import { silent } from "../reporter.js";
 import { planRun, type Run } from "../run/plan_run.js";
 import type { RunConfig } from "../run/run_config.js";
@@ -36,6 +37,8 @@ export interface Reading {
   /** What tells it from others of its kind and path: "rows from 4", "step 2". */
   readonly when: string;
   readonly values: Float32Array;
+  /** Of a gradient: what the optimizer is given in its place, with its L2 term. Default: `values`. */
+  readonly decayed?: Float32Array;
   /** The shard of the time [batch, time, hidden] that it has. Default: all. */
   readonly tokens?: ShardIndex;
   /** Rows of the microbatch, where it is one's. */
@@ -106,13 +109,17 @@ export async function observe<P extends Tree>(
   const start = startRun(run);
   const { sums, gradients } = sumGradients(plan, start, batchAfter(plan, 0), 1);
   isWatched = false;
+  const [, counted] = sums.dataSync();
   sums.dispose();
   const full = gatherOnFirstRank(plan, { params: start.params, optimizer: { gradients } });
   disposeTree(gradients);
   const read = full === null ? [] : readTree(full.optimizer["gradients"]!, "gradient", FIRST);
   const initial = full && takeCopy(full.params);
   const { readings, state } = await trainAndRead(run, initial, start);
-  return { readings: [...seen.values(), ...read, ...readings], initial, state };
+  const norm = readings.find(({ kind }) => kind === "gradient norm")?.values[0] ?? 0;
+  const scale = Math.min((plan.clipNorm || Infinity) / norm, 1) / counted!;
+  const decayed = read.map((one) => ({ ...one, decayed: withL2(one, initial!, plan, scale) }));
+  return { readings: [...seen.values(), ...decayed, ...readings], initial, state };
 }
 
 /**
@@ -130,6 +137,19 @@ export async function observeLonger<P extends Tree>(
   disposeState(state);
   const last = `step ${STEPS + 1}`;
   return readings.filter(({ kind, when }) => kind === "update" || when === last);
+}
+
+/** A gradient with the L2 term that the optimizer adds once it has multiplied the gradient by `scale`. */
+function withL2(
+  { path, values }: Reading,
+  initial: Tree,
+  { optimizer }: TrainingPlan,
+  scale: number,
+): Float32Array {
+  const l2 = groupOf(optimizer, path).optimizer.l2?.(path) ?? 0;
+  if (l2 === 0) return values;
+  const weights = leafAt<Tensor>(initial, path)!.dataSync();
+  return values.map((gradient, i) => gradient + (l2 * weights[i]!) / scale);
 }
 
 /** A copy of weights that training overwrites, which on one rank are those that were gathered. Consumes them. */
