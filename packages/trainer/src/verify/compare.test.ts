@@ -77,10 +77,16 @@ test("differences are named in the order of the run, with their ulps", () => {
   expectThat(first[1]!.ulps).toBe(2 ** 12);
 });
 
-test("an update counts only where the gradient determines it", () => {
+test.each([
+  ["the gradient", (small: Float32Array) => ({ values: small })],
+  ["the gradient with its L2 term", (small: Float32Array) => ({ decayed: small })],
+])("an update counts only where %s determines it", (_what, gradient) => {
   const steps = wave(64).map(Math.sign);
-  const gradients = wave(64).map((x, i) => (i === 5 ? 1e-9 : x));
-  const run = [reading("gradient", "w", gradients), reading("update", "w", steps, "step 2")];
+  const small = Float32Array.from(wave(64), (x, i) => (i === 5 ? 1e-9 : x));
+  const run = [
+    { ...reading("gradient", "w", wave(64)), ...gradient(small) },
+    reading("update", "w", steps, "step 2"),
+  ];
   const of = expect(run, run, EPSILON);
   const turned = (at: number): Reading =>
     reading(
