@@ -34,6 +34,7 @@ test.each([1, 2, 3, 4, 8])(
 
 test.each<readonly [Mistake, RegExp]>([
   ["throw", /rank 1: out of patience/],
+  ["throw together", /rank \d: out of tokens/],
   ["sleep", /allReduce #2 of the world .*time is up; ranks 0, 2 called it, ranks 1 did not/],
   ["size", /rank \d calls allReduce \(sum\) of \d fp32, but rank \d calls allReduce/],
   ["call", /rank \d calls all\w+ .*, but rank \d calls all\w+ /],

@@ -2,6 +2,7 @@
 
 import { MessageChannel, Worker, type MessagePort } from "node:worker_threads";
 import { RunError, UserError } from "@tessera/config";
+import type { Ended } from "./thread_rank.js";
 import type { ThreadContext } from "./threads.js";
 
 /** A program, and the ranks that run it. */
@@ -55,13 +56,16 @@ function connectAll(ranks: number): (MessagePort | null)[][] {
 
 const waitForResult = <R>(worker: Worker, rank: number): Promise<R> =>
   new Promise((resolve, reject) => {
-    worker.once("message", resolve);
+    worker.once("message", (ended: Ended) => {
+      if ("failure" in ended) reject(errorOf(ended.failure, rank));
+      else resolve(ended.result as R); // what the program's `main` returns
+    });
     worker.once("error", (error: Error) => reject(errorOf(error, rank)));
     worker.once("exit", (code) => reject(new Error(`rank ${rank}: ended with code ${code}`)));
   });
 
 /** What a rank threw, as an error of the same kind: what comes out of a thread has lost its class. */
-function errorOf({ name, message }: Error, rank: number): Error {
+function errorOf({ name, message }: Pick<Error, "name" | "message">, rank: number): Error {
   const text = `rank ${rank}: ${message}`;
   if (name === "UserError") return new UserError(text);
   return name === "RunError" ? new RunError(text) : new Error(text);

@@ -10,9 +10,23 @@ interface WorkerData {
   readonly data: unknown;
 }
 
-const { context, program, data } = workerData as WorkerData;
-const { main } = (await import(program)) as { main: (world: World, data: unknown) => unknown };
-const world = threadWorld(context, (code) => process.exit(code));
-const result = await main(world, data);
-world.close();
-parentPort!.postMessage(result);
+/** What a thread posts at its end. */
+export type Ended =
+  | { readonly result: unknown }
+  | { readonly failure: { readonly name: string; readonly message: string } };
+
+async function run({ context, program, data }: WorkerData): Promise<Ended> {
+  try {
+    const { main } = (await import(program)) as { main: (world: World, data: unknown) => unknown };
+    const world = threadWorld(context, (code) => process.exit(code));
+    const result = await main(world, data);
+    world.close();
+    return { result };
+  } catch (error) {
+    // Thrown out of here while another rank's failure terminates this thread, it would end the process.
+    const { name, message } = error instanceof Error ? error : new Error(String(error));
+    return { failure: { name, message } };
+  }
+}
+
+parentPort!.postMessage(await run(workerData as WorkerData));

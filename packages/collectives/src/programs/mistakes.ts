@@ -1,10 +1,10 @@
-// Programs in which rank 1 makes a mistake.
+// Programs in which rank 1 makes a mistake, or all ranks do.
 
 import "@tensorflow/tfjs-backend-cpu";
 import { ones, setBackend } from "@tensorflow/tfjs-core";
 import type { World } from "../world.js";
 
-export type Mistake = "throw" | "sleep" | "size" | "call" | "message";
+export type Mistake = "throw" | "throw together" | "sleep" | "size" | "call" | "message";
 
 export async function main(world: World, mistake: Mistake): Promise<void> {
   await setBackend("cpu");
@@ -14,6 +14,7 @@ export async function main(world: World, mistake: Mistake): Promise<void> {
     .allReduce(ones([4]))
     .wait()
     .dispose();
+  if (mistake === "throw together") throw new Error("out of tokens");
   if (isFaulty && mistake === "throw") throw new Error("out of patience");
   if (isFaulty && mistake === "sleep") Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
   if (isFaulty && mistake === "call") all.allGather(ones([4]), 0).wait();
