@@ -100,9 +100,9 @@ const MAX_TOGETHER = 8;
 
 /** Indices of those of one kind, at most `most` together. Sizes are powers of two, so that programs are few. */
 function groupsOf(kinds: readonly string[], most: number): readonly (readonly number[])[] {
-  const groups = new Map<string, number[]>();
-  kinds.forEach((kind, i) => groups.set(kind, [...(groups.get(kind) ?? []), i]));
-  return [...groups.values()].flatMap((indices) => {
+  const ofKind = new Map(kinds.map((kind) => [kind, [] as number[]]));
+  kinds.forEach((kind, i) => ofKind.get(kind)!.push(i));
+  return [...ofKind.values()].flatMap((indices) => {
     const parts: number[][] = [];
     for (let first = 0; first < indices.length; first += parts.at(-1)!.length) {
       const size = 2 ** Math.floor(Math.log2(Math.min(most, indices.length - first)));
@@ -116,7 +116,7 @@ function groupsOf(kinds: readonly string[], most: number): readonly (readonly nu
  * Updates each parameter and what belongs to it. Those of one shape and weight decay are updated together, with one vector
  * of coefficients for each decay. Returns what they became, list by list.
  */
-function eachParameter(
+function updateParameters(
   backend: TensorFlowBackend,
   { scale, ...lists }: ListInputs,
   { key, emit, updated }: Optimizer,
@@ -164,7 +164,7 @@ export function adamStep(
 ): TensorInfo[] {
   const adam = attributes as AdamAttributes;
   const of = (decay: number) => adamCoefficients(adam, decay);
-  return eachParameter(backend, inputs, ADAM, adam.weightDecay, of);
+  return updateParameters(backend, inputs, ADAM, adam.weightDecay, of);
 }
 
 export function sgdStep(
@@ -174,7 +174,7 @@ export function sgdStep(
 ): TensorInfo[] {
   const { learningRate, momentum, weightDecay } = attributes as SgdAttributes;
   const of = (decay: number) => [learningRate, momentum, decay];
-  return eachParameter(backend, inputs, SGD, weightDecay, of);
+  return updateParameters(backend, inputs, SGD, weightDecay, of);
 }
 
 /** sums[i] + gradients[i]: each pair's memory is free for the next. */

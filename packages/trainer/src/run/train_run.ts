@@ -12,9 +12,9 @@ import { initialTrainingState, type TrainingState } from "../state.js";
 import { train, type TrainingResult } from "../train.js";
 import type { Run } from "./plan_run.js";
 
-/** What a program is told of a run, and how it stops one. */
+/** Where a run begins, what a program is told of it, and how it stops one. */
 export interface RunHooks<P extends Tree = Tree> {
-  /** What the run goes on from; consumed. Default: what `startRun` returns. */
+  /** What the run goes on from; consumed. Default: what `startRun` returns, which is what the run's config says. */
   readonly start?: TrainingState<P>;
   /** Called once before the first step, with the state that it starts from. */
   readonly onStart?: (start: TrainingState<P>) => void;
