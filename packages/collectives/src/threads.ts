@@ -46,7 +46,7 @@ class Mailbox {
   }
 
   post(to: number, message: Message): void {
-    if (to === this.context.rank) this.received[to]!.set(message.key, structuredClone(message));
+    if (to === this.context.rank) this.received[to]!.set(message.key, message);
     else this.context.ports[to]!.postMessage(message);
     Atomics.add(this.arrivals, to, 1);
     Atomics.notify(this.arrivals, to);
@@ -77,6 +77,19 @@ class Mailbox {
   }
 }
 
+/** A copy in memory that all threads see: one for all receivers, in place of one for each. */
+function share(values: Values): Values {
+  const memory = new SharedArrayBuffer(values.byteLength);
+  const shared =
+    values instanceof Float32Array
+      ? new Float32Array(memory)
+      : values instanceof Int32Array
+        ? new Int32Array(memory)
+        : new Uint8Array(memory);
+  shared.set(values);
+  return shared;
+}
+
 const arrayOf = ({ memory }: Elements): Values => memory as Values; // the engine is not native
 
 class ThreadEngine implements Engine {
@@ -97,8 +110,11 @@ class ThreadEngine implements Engine {
     if (call.kind === "receive") return this.receive(call);
     this.callCount += 1;
     const key = `${this.id} #${this.callCount}`;
+    const shared = this.inputOf(call);
+    const size = (shared?.length ?? 0) / this.ranks.length;
     this.ranks.forEach((to, index) => {
-      const values = this.inputFor(call, index);
+      const values =
+        call.kind === "reduceScatter" ? shared!.subarray(index * size, (index + 1) * size) : shared;
       this.mailbox.post(to, { key, call: describeCall(call), values });
     });
     return this.pending(
@@ -108,16 +124,12 @@ class ThreadEngine implements Engine {
     );
   }
 
-  /** The elements of this rank's input that rank `index` needs. */
-  private inputFor(call: Call, index: number): Values | null {
+  /** This rank's input, if others need it, in memory that they share. */
+  private inputOf(call: Call): Values | null {
     if (!("from" in call)) return null;
     const isHeard =
       call.kind !== "broadcast" || this.ranks[call.root] === this.mailbox.context.rank;
-    if (!isHeard) return null;
-    const from = arrayOf(call.from);
-    if (call.kind !== "reduceScatter") return from;
-    const size = from.length / this.ranks.length;
-    return from.slice(index * size, (index + 1) * size);
+    return isHeard ? share(arrayOf(call.from)) : null;
   }
 
   /** The messages of all ranks. Throws on timeout, and where another rank makes another call. */
@@ -163,7 +175,7 @@ class ThreadEngine implements Engine {
   private send({ from, peer, tag }: Extract<Call, { kind: "send" }>): Pending {
     const to = this.ranks[peer]!;
     const key = this.nextKey(this.sendCounts, to, tag);
-    this.mailbox.post(to, { key, call: `${from.size} ${from.storage}`, values: arrayOf(from) });
+    this.mailbox.post(to, { key, call: `${from.size} ${from.storage}`, values: share(arrayOf(from)) });
     return this.pending(
       () => true,
       () => undefined,
