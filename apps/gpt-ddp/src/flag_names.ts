@@ -16,6 +16,7 @@ export const OPTIMIZER = {
 
 export const PRECISION = {
   bf16: "bf16",
+  bf16Products: "bf16_products",
   fp16: "fp16",
   initialLossScale: "initial_loss_scale",
   minLossScale: "min_loss_scale",

@@ -27,6 +27,7 @@ export const SETTING_NAMES: Readonly<Record<string, string>> = {
   batch: "a global batch of",
   clipNorm: "--max_grad_norm",
   precision: "precision",
+  bf16Products: "--bf16_products",
   "dropout.embedding": "--dropout",
   "dropout.attention": "--dropout",
   "dropout.residual": "--dropout",

@@ -16,6 +16,7 @@ export const OPTIMIZER = {
 
 export const PRECISION = {
   bf16: "bf16",
+  bf16Products: "bf16-products",
   fp16: "fp16",
   initialLossScale: "initial-loss-scale",
   minLossScale: "min-loss-scale",

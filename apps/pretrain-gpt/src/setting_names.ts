@@ -34,6 +34,7 @@ export const SETTING_NAMES: Readonly<Record<string, string>> = {
   ramp: "--rampup-batch-size",
   clipNorm: "--clip-grad",
   precision: "precision",
+  bf16Products: "--bf16-products",
   lossScale: "--loss-scale",
   "dropout.embedding": "--hidden-dropout",
   "dropout.residual": "--hidden-dropout",

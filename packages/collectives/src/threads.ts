@@ -175,7 +175,11 @@ class ThreadEngine implements Engine {
   private send({ from, peer, tag }: Extract<Call, { kind: "send" }>): Pending {
     const to = this.ranks[peer]!;
     const key = this.nextKey(this.sendCounts, to, tag);
-    this.mailbox.post(to, { key, call: `${from.size} ${from.storage}`, values: share(arrayOf(from)) });
+    this.mailbox.post(to, {
+      key,
+      call: `${from.size} ${from.storage}`,
+      values: share(arrayOf(from)),
+    });
     return this.pending(
       () => true,
       () => undefined,

@@ -2,9 +2,11 @@
 #include <napi_glue.h>
 #include <signals.h>
 
+#include "bf16_products.h"
 #include "copy.h"
 #include "instance.h"
 #include "limits.h"
+#include "packed_call.h"
 
 using namespace tessera;
 
@@ -54,80 +56,6 @@ Napi::Value read(const Napi::CallbackInfo& info) {
   copyBytes(to.data, block.data, static_cast<int64_t>(to.bytes));
   return info.Env().Undefined();
 }
-
-/** Reads the packed arguments of `run`, which packages/native-backend/src/pack_call.ts writes. */
-class PackedCall {
- public:
-  explicit PackedCall(const Napi::Value& value) {
-    if (!value.IsTypedArray()) throw std::invalid_argument("the packed arguments are no array");
-    auto numbers = value.As<Napi::Float64Array>();
-    next_ = numbers.Data();
-    end_ = next_ + numbers.ElementLength();
-  }
-
-  bool isAtEnd() const { return next_ == end_; }
-  double number() { return *take(); }
-  size_t index() { return static_cast<size_t>(number()); }
-
-  /** slot, storage, rank, ...shape; a slot of -1 alone for an input that is absent. */
-  View input(const Instance& held) {
-    const double slot = number();
-    if (slot < 0) return {nullptr, Type::f32, {}};
-    return view(held.block(static_cast<uint32_t>(slot)));
-  }
-
-  /**
-   * The same; a slot of -1 for an output that is allocated here, in place of which its slot is
-   * written.
-   */
-  View output(Instance& held, std::vector<uint32_t>& allocated) {
-    double* slot = take();
-    if (*slot >= 0) return view(held.block(static_cast<uint32_t>(*slot)));
-    View result = untied();
-    allocated.push_back(held.allocate(static_cast<size_t>(bytesOf(result.type, result.size()))));
-    *slot = allocated.back();
-    result.data = held.block(allocated.back()).data;
-    return result;
-  }
-
-  /** count, ...numbers; -1 - length, ...character codes for text. */
-  Attribute attribute() {
-    Attribute result;
-    const double count = number();
-    if (count < 0) {
-      result.text.resize(static_cast<size_t>(-1 - count));
-      for (char& character : result.text) character = static_cast<char>(number());
-    } else {
-      result.numbers.resize(static_cast<size_t>(count));
-      for (double& each : result.numbers) each = number();
-    }
-    return result;
-  }
-
- private:
-  double* take() {
-    if (next_ == end_) throw std::invalid_argument("the packed arguments of a call end too early");
-    return next_++;
-  }
-
-  /** storage, rank, ...shape, without memory. */
-  View untied() {
-    View view{nullptr, static_cast<Type>(index()), Shape(index())};
-    for (int64_t& extent : view.shape) extent = static_cast<int64_t>(number());
-    return view;
-  }
-
-  View view(const Block& block) {
-    View result = untied();
-    if (static_cast<size_t>(bytesOf(result.type, result.size())) > block.bytes) {
-      throw std::invalid_argument("a shape is larger than the memory of its slot");
-    }
-    result.data = block.data;
-    return result;
-  }
-
-  double *next_, *end_;
-};
 
 bool fits(const Call& call) {
   const Kernel& kernel = call.kernel;
@@ -239,6 +167,34 @@ Napi::Value limits(const Napi::CallbackInfo& info) {
   return object;
 }
 
+/** hasBf16Pairs(): whether the processor multiplies pairs of bf16 elements */
+Napi::Value hasPairs(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), hasBf16Pairs());
+}
+
+/** usesBf16Pairs(): whether products of bf16 operands do */
+Napi::Value usesPairs(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), usesBf16Pairs());
+}
+
+/** useBf16Pairs(pairs): they do, or are widened to fp32, in all threads of the process */
+Napi::Value usePairs(const Napi::CallbackInfo& info) {
+  const bool pairs = info[0].ToBoolean();
+  if (pairs && !hasBf16Pairs()) throw std::invalid_argument("the processor has no pairs of bf16");
+  useBf16Pairs(pairs);
+  return info.Env().Undefined();
+}
+
+/** bf16Rates(): operations a second of products of bf16 operands on these threads */
+Napi::Value bf16Rates(const Napi::CallbackInfo& info) {
+  const SignalsHeld waiting;
+  const Bf16Rates measured = measureBf16Rates(instance(info.Env()).pool);
+  auto object = Napi::Object::New(info.Env());
+  object.Set("pairs", measured.pairs);
+  object.Set("widened", measured.widened);
+  return object;
+}
+
 /** setThreads(count): for the kernels that this JavaScript thread runs */
 Napi::Value setThreads(const Napi::CallbackInfo& info) {
   omp_set_dynamic(0);
@@ -260,6 +216,10 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   expose<resetPeakMemory>(exports, "resetPeakMemory");
   expose<processors>(exports, "processors");
   expose<limits>(exports, "limits");
+  expose<hasPairs>(exports, "hasBf16Pairs");
+  expose<usesPairs>(exports, "usesBf16Pairs");
+  expose<usePairs>(exports, "useBf16Pairs");
+  expose<bf16Rates>(exports, "bf16Rates");
   expose<setThreads>(exports, "setThreads");
   return exports;
 }

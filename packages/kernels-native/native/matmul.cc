@@ -9,6 +9,7 @@
 #include <optional>
 #include <tuple>
 
+#include "bf16_products.h"
 #include "few_rows.h"
 #include "parallel.h"
 
@@ -38,24 +39,9 @@ dnnl::matmul::primitive_desc describe(const memory::desc& a, const memory::desc&
 #endif
 }
 
-/** Whether oneDNN multiplies bf16 on this processor; on x86 it does where there is AVX-512. */
-bool hasBf16Products() {
-  static const bool has = [] {
-    const memory::desc bf16({1, 1}, memory::data_type::bf16, memory::format_tag::ab);
-    const memory::desc out({1, 1}, memory::data_type::f32, memory::format_tag::ab);
-    try {
-      describe(bf16, bf16, out, nullptr);
-      return true;
-    } catch (const dnnl::error&) {
-      return false;
-    }
-  }();
-  return has;
-}
-
 /** The type that products of operands of `type` compute in. */
 Type computeType(Type type) {
-  return productType(type) == Type::bf16 && hasBf16Products() ? Type::bf16 : Type::f32;
+  return productType(type) == Type::bf16 && usesBf16Pairs() ? Type::bf16 : Type::f32;
 }
 
 /** The number of rows that the packed layout is chosen for. It serves other numbers as well. */

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <initializer_list>
 
+#include "bf16_products.h"
 #include "elements.h"
 
 namespace tessera {
@@ -73,7 +74,7 @@ struct Bf16Pairs {
 #endif
 
 /**
- * Calls run(Bf16Pairs()) where all `operands` are bf16 and the processor has AVX512-BF16; else
+ * Calls run(Bf16Pairs()) where all `operands` are bf16 and such products multiply pairs; else
  * run(Fp32()).
  */
 template <typename Run>
@@ -81,7 +82,7 @@ void dispatchElement(std::initializer_list<View> operands, Run run) {
 #if defined(__AVX512F__)
   const bool narrow = std::all_of(operands.begin(), operands.end(),
                                   [](const View& operand) { return operand.type == Type::bf16; });
-  if (narrow && kHasBf16) return run(Bf16Pairs());
+  if (narrow && usesBf16Pairs()) return run(Bf16Pairs());
 #else
   static_cast<void>(operands);
 #endif

@@ -18,12 +18,28 @@ export interface Limits {
   readonly bandwidth: number;
 }
 
+/** Operations a second of products of bf16 operands. */
+export interface Bf16Rates {
+  /** That multiply pairs of them; 0 where the processor has no such instruction. */
+  readonly pairs: number;
+  /** That widen them to fp32. */
+  readonly widened: number;
+}
+
 /** The addon of this package. */
 export interface CpuAddon extends Addon {
   /** How many processors the affinity of this process allows. */
   processors(): number;
   /** What the processor can do at most, on the threads of this JavaScript thread. */
   limits(): Limits;
+  /** Whether the processor multiplies pairs of bf16 elements. */
+  hasBf16Pairs(): boolean;
+  /** Whether products of bf16 operands do; else they are widened to fp32. */
+  usesBf16Pairs(): boolean;
+  /** For all threads of this process. Throws where the processor has no pairs. */
+  useBf16Pairs(pairs: boolean): void;
+  /** Takes some 20 milliseconds. */
+  bf16Rates(): Bf16Rates;
   /** For the kernels that this JavaScript thread runs. */
   setThreads(count: number): void;
 }

@@ -1,15 +1,31 @@
 // The tfjs backend `native`: kernels for CPUs, on memory of this process.
 
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import type { HostMemory } from "@tessera/kernels/memory";
-import { NativeBackend, registerNativeBackend, type Addon } from "@tessera/native-backend";
+import type { Bf16Products, Bf16ProductsBackend, HostMemory } from "@tessera/kernels/memory";
+import { NativeBackend, registerNativeBackend } from "@tessera/native-backend";
 import { findAddon, loadAddon, type CpuAddon, type Limits } from "./addon.js";
 import { threadCount, type ThreadEnvironment } from "./threads.js";
 
 /** The tfjs backend `native`: kernels in C++, on the threads of this process. Floats may be stored in 16 bits, and weights in 8. */
-export class CpuBackend extends NativeBackend implements HostMemory {
-  constructor(addon: Addon) {
-    super(addon, ["fp32", "bf16", "fp16", "int8"]);
+export class CpuBackend extends NativeBackend implements HostMemory, Bf16ProductsBackend {
+  readonly bf16ProductsOffered: readonly Bf16Products[];
+
+  constructor(private readonly cpu: CpuAddon) {
+    super(cpu, ["fp32", "bf16", "fp16", "int8"]);
+    this.bf16ProductsOffered = cpu.hasBf16Pairs() ? ["bf16", "fp32"] : ["fp32"];
+  }
+
+  get bf16Products(): Bf16Products {
+    return this.cpu.usesBf16Pairs() ? "bf16" : "fp32";
+  }
+
+  set bf16Products(products: Bf16Products) {
+    this.cpu.useBf16Pairs(products === "bf16");
+  }
+
+  measureBf16Products(): Readonly<Partial<Record<Bf16Products, number>>> {
+    const { pairs, widened } = this.cpu.bf16Rates();
+    return this.cpu.hasBf16Pairs() ? { bf16: pairs, fp32: widened } : { fp32: widened };
   }
 
   /** Where the elements are, for as long as a tensor holds them. Native memory is never moved. */

@@ -96,11 +96,17 @@ const namesIn = (contract: Partial<NativeContract> & { readonly name: string }) 
   test.each(named)("16-bit %s", async (_name, one) => {
     const before = memory().numTensors;
     const expected = await runCase(one, COMPOSITE);
-    for (const storage of ["bf16", "fp16"] as const) {
+    const check = async (storage: "bf16" | "fp16") => {
       const actual = await runCase(one, native(storage));
       expected.forEach(([, , values], i) => {
         expect(difference(actual[i]![2], values)).toBeLessThan(TOLERANCE[storage]);
       });
+    };
+    await check("fp16");
+    const addon = loadAddon(ADDON!);
+    for (const pairs of addon.hasBf16Pairs() ? [false, true] : [false]) {
+      addon.useBf16Pairs(pairs);
+      await check("bf16");
     }
     expect(memory().numTensors).toBe(before);
   });

@@ -1,6 +1,11 @@
-// `@tessera/kernels/memory`: how a backend stores elements, where they lie, how much memory kernels work with, and calls
-// that are made again in the same memory.
+// `@tessera/kernels/memory`: how a backend stores elements, where they lie, what products of them compute in, how much
+// memory kernels work with, and calls that are made again in the same memory.
 
+export {
+  bf16ProductsBackend,
+  type Bf16Products,
+  type Bf16ProductsBackend,
+} from "./bf16_products.js";
 export { captureBackend, type Captured, type CaptureBackend } from "./capture.js";
 export { crossEntropyWorkspaceBytes, exponentialBytes, type HeadSizes } from "./cross_entropy.js";
 export { hostMemory, type HostMemory } from "./host_memory.js";

@@ -2,13 +2,15 @@
 
 import { getBackend } from "@tensorflow/tfjs-core";
 import { UserError } from "@tessera/config";
-import { supportsStorage, type FloatStorage } from "@tessera/kernels/memory";
+import { supportsStorage, type Bf16Products, type FloatStorage } from "@tessera/kernels/memory";
 import type { LossScaleOptions } from "@tessera/optim";
 import type { PrecisionConfig } from "./run/run_config.js";
 
 /** The values of `precisionFlags`. */
 export interface PrecisionFlags {
   readonly bf16: boolean;
+  /** `auto` leaves the choice to the run. */
+  readonly bf16Products: Bf16Products | "auto";
   readonly fp16: boolean;
   readonly initialLossScale: number;
   readonly minLossScale: number;
@@ -35,9 +37,13 @@ const lossScaling = (flags: PrecisionFlags): LossScaleOptions =>
  * @throws UserError where the flags contradict each other.
  */
 export function resolvePrecision(flags: PrecisionFlags): PrecisionConfig {
-  const { bf16, fp16 } = flags;
+  const { bf16, fp16, bf16Products: products } = flags;
   if (bf16 && fp16) throw new UserError("--bf16 --fp16: choose one of them");
-  if (!fp16) return { storage: bf16 ? "bf16" : "fp32" };
+  if (bf16) return { storage: "bf16", ...(products !== "auto" && { products }) };
+  if (products !== "auto") {
+    throw new UserError(`products of bf16 in ${products}: there are none without --bf16`);
+  }
+  if (!fp16) return { storage: "fp32" };
   const scaling = lossScaling(flags);
   const { initial, minimum } = scaling;
   if (initial < minimum) {

@@ -44,8 +44,8 @@ const prefix = (name: string, fields: object): Identity =>
       .map(([key, value]) => [`${name}.${key}`, value]),
   );
 
-/** What a longer or shorter run changes, which is no other run for it. */
-const FREE = new Set(["schedule.total"]);
+/** What a longer or shorter run, or one on another processor, changes: it is no other run for that. */
+const FREE = new Set(["schedule.total", "bf16Products"]);
 
 type Compared = Pick<RunConfig, "names" | "allowChanges">;
 

@@ -9,6 +9,7 @@ import type { ParamSpec, Tree, TreeOf } from "@tessera/params";
 import { fullModel } from "@tessera/model";
 import { sampleShard } from "@tessera/parallel";
 import { createOptimizer, type Optimizer } from "@tessera/optim";
+import { chooseBf16Products } from "../bf16_products.js";
 import { openCheckpoints, type Checkpoints } from "../checkpoints.js";
 import { parallelize } from "../parallelize.js";
 import type { TrainingPlan } from "../plan.js";
@@ -77,8 +78,9 @@ async function planOf<P extends Tree>(
   const resumed = isFresh ? undefined : readProgress(config.resume);
   const needed = remainingSamples(config, duration.samples, batch.globalBatch, resumed);
   const { samples: trainSamples, notes } = orderLength(needed, resumed?.trainSamples);
-  const settings = settingsOf(config, batch);
   const isContinued = resumed !== undefined && (config.resumedPart ?? "state") === "state";
+  const products = chooseBf16Products(world, precision, isContinued ? resumed.settings : undefined);
+  const settings = { ...settingsOf(config, batch), ...products.settings };
   const changes = (run: Identity): readonly string[] =>
     isContinued ? compareSettings(config.resume!, resumed, run, config) : [];
   const changed = changes({ ...settings, seed, ...config.identity });
@@ -108,7 +110,13 @@ async function planOf<P extends Tree>(
     },
   };
   const identity = { seed, ...config.identity, ...data.identity };
-  const told = [...(data.notes ?? []), ...notes, ...changed, ...changes(data.identity ?? {})];
+  const told = [
+    ...products.notes,
+    ...(data.notes ?? []),
+    ...notes,
+    ...changed,
+    ...changes(data.identity ?? {}),
+  ];
   return { plan, data, trainSamples, identity, settings, notes: told };
 }
 

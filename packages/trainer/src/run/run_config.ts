@@ -5,7 +5,7 @@ import type { TrainingProgress } from "@tessera/checkpoint";
 import type { EvenRamp, StagedRamp } from "@tessera/config";
 import type { Quantity } from "@tessera/config/units";
 import type { Feed } from "@tessera/data";
-import type { FloatStorage } from "@tessera/kernels/memory";
+import type { Bf16Products } from "@tessera/kernels/memory";
 import type { ParamSpec, Tree, TreeOf } from "@tessera/params";
 import type { ShardIndex } from "@tessera/mesh";
 import type { Model, Recomputation } from "@tessera/model";
@@ -86,7 +86,12 @@ export type Duration =
 
 /** How activations are stored; weights and sums stay fp32. */
 export type PrecisionConfig =
-  | { readonly storage: Exclude<FloatStorage, "fp16"> }
+  | { readonly storage: "fp32" }
+  | {
+      readonly storage: "bf16";
+      /** What products of bf16 operands compute in. Default: the checkpoint's, else the faster on the first rank. */
+      readonly products?: Bf16Products;
+    }
   | {
       readonly storage: "fp16";
       /** How losses are scaled. Default: from 2^16, halved at the second overflow, doubled after 1,000 steps. */
