@@ -131,7 +131,7 @@ describe("a folder that is not a supported model is refused with a UserError", (
     ],
     ["no family", GPT2, { model_type: ["gpt2"] }, /model_type is \["gpt2"\]/],
     ["another activation", GPTJ, { activation_function: "relu" }, /activation_function/],
-    ["other positions", LLAMA, { rope_scaling: { type: "linear", factor: 2 } }, /rope_scaling/],
+    ["other positions", LLAMA, { rope_scaling: { type: "longrope", factor: 2 } }, /rope_scaling/],
     ["wider heads", LLAMA, { head_dim: 64 }, /head_dim: is 64, must be hidden_size/],
     ["endless layers", LLAMA, { num_hidden_layers: 1e12 }, /num_hidden_layers/],
     ["endless width", GPT2, { n_embd: 2 ** 40 }, /n_embd/],

@@ -136,6 +136,10 @@ function checkConfig(config: GptConfig): void {
 
 function checkPositions({ positions, hiddenSize, headCount }: GptConfig): void {
   if (positions.kind !== "rotary") return;
+  for (const [name, value] of Object.entries(positions.scaling ?? {}) as [string, unknown][]) {
+    if (typeof value !== "number" || (value > 0 && value < Infinity)) continue;
+    throw new UserError(`the scaling of rotary positions has ${name} ${value}, must be above 0`);
+  }
   const dims = (hiddenSize / headCount) * positions.fraction;
   if (!(dims >= 2) || positions.fraction > 1 || Math.abs(dims / 2 - Math.round(dims / 2)) > 1e-6) {
     throw new UserError(

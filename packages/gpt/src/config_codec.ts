@@ -9,6 +9,26 @@ const size = v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(2 ** 
 const rate = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
 const positive = v.pipe(v.number(), v.finite(), v.gtValue(0));
 
+const Scaling = v.variant("kind", [
+  v.object({ kind: v.literal("linear"), factor: positive }),
+  v.object({
+    kind: v.literal("llama3"),
+    factor: positive,
+    lowFrequencyFactor: positive,
+    highFrequencyFactor: positive,
+    originalPositions: size,
+  }),
+  v.object({
+    kind: v.literal("yarn"),
+    factor: positive,
+    originalPositions: size,
+    betaFast: positive,
+    betaSlow: positive,
+    truncate: v.boolean(),
+    magnitude: positive,
+  }),
+]);
+
 const Positions = v.variant("kind", [
   v.object({ kind: v.picklist(["learned", "none"]) }),
   v.object({
@@ -16,6 +36,7 @@ const Positions = v.variant("kind", [
     base: positive,
     share: rate,
     pairs: v.picklist(["halves", "neighbours"]),
+    scaling: v.exactOptional(Scaling),
   }),
 ]);
 
@@ -48,17 +69,23 @@ export function saveConfig(config: GptConfig): SavedConfig {
     ...same,
     keyHeadCount: kvHeadCount,
     innerSize: ffnHiddenSize,
-    positions:
-      positions.kind === "rotary"
-        ? {
-            kind: "rotary",
-            base: positions.base,
-            share: positions.fraction,
-            pairs: positions.pairs,
-          }
-        : { kind: positions.kind },
+    positions: savePositions(positions),
     initDeviation: initStd,
   };
+}
+
+type SavedPositions = v.InferOutput<typeof Positions>;
+
+function savePositions(positions: GptConfig["positions"]): SavedPositions {
+  if (positions.kind !== "rotary") return positions;
+  const { fraction: share, ...rotary } = positions;
+  return { ...rotary, share };
+}
+
+function readPositions(positions: SavedPositions): GptConfig["positions"] {
+  if (positions.kind !== "rotary") return positions;
+  const { share: fraction, ...rotary } = positions;
+  return { ...rotary, fraction };
 }
 
 /**
@@ -76,15 +103,7 @@ export function parseConfig(json: unknown, where: string): GptConfig {
     ...same,
     kvHeadCount: keyHeadCount,
     ffnHiddenSize: innerSize,
-    positions:
-      positions.kind === "rotary"
-        ? {
-            kind: "rotary",
-            base: positions.base,
-            fraction: positions.share,
-            pairs: positions.pairs,
-          }
-        : { kind: positions.kind },
+    positions: readPositions(positions),
     initStd: initDeviation,
   };
   return gptConfig(config);

@@ -57,15 +57,16 @@ export function gptModel(config: GptConfig): Model<GptParams> {
 }
 
 /** All fields by name. Dropout is left out, as it may change between runs. */
-function describeIdentity({ dropout: _dropout, ...config }: GptConfig): Model["identity"] {
-  return Object.fromEntries(
-    Object.entries(config).flatMap(([name, value]) =>
-      typeof value === "object"
-        ? Object.entries(value).map(([key, field]) => [`${name}.${key}`, String(field)])
-        : [[name, String(value)]],
-    ),
+const describeIdentity = ({ dropout: _dropout, ...config }: GptConfig): Model["identity"] =>
+  Object.fromEntries(flatten(config, ""));
+
+/** "positions.scaling.factor", "8". */
+const flatten = (fields: object, prefix: string): readonly (readonly [string, string])[] =>
+  Object.entries(fields).flatMap(([name, value]: [string, unknown]) =>
+    typeof value === "object" && value !== null
+      ? flatten(value, `${prefix}${name}.`)
+      : [[`${prefix}${name}`, String(value)] as const],
   );
-}
 
 const describeSettings = ({ dropout }: GptConfig): Readonly<Record<string, string>> =>
   Object.fromEntries(

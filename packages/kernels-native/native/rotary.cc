@@ -7,16 +7,17 @@
 namespace tessera {
 namespace {
 
-/** The angles of all positions, as cosines and sines [starts, T, half]. */
-void fillTables(const Call& call, int64_t T, int64_t half, float* cosines, float* sines) {
-  const double base = call.number("base"), sign = call.flag("inverse") ? -1 : 1;
-  const auto& starts = call.numbers("starts");
+/** The cosines and sines of all positions [starts, T, half]. */
+void fillTables(const Call& call, int64_t T, float* cosines, float* sines) {
+  const double magnitude = call.number("magnitude"), sign = call.flag("inverse") ? -1 : 1;
+  const auto &starts = call.numbers("starts"), &frequencies = call.numbers("frequencies");
+  const auto half = static_cast<int64_t>(frequencies.size());
   eachRow(static_cast<int64_t>(starts.size()) * T, half, [&](int64_t row) {
     const double position = starts[row / T] + static_cast<double>(row % T);
     for (int64_t i = 0; i < half; ++i) {
-      const double angle = position / std::pow(base, static_cast<double>(i) / half);
-      cosines[row * half + i] = static_cast<float>(std::cos(angle));
-      sines[row * half + i] = static_cast<float>(sign * std::sin(angle));
+      const double angle = position * frequencies[i];
+      cosines[row * half + i] = static_cast<float>(magnitude * std::cos(angle));
+      sines[row * half + i] = static_cast<float>(sign * magnitude * std::sin(angle));
     }
   });
 }
@@ -47,16 +48,16 @@ void turn(float* values, const float* cosine, const float* sine, int64_t half) {
 void rotary(const Call& call) {
   const View& y = call.out[0];
   const int64_t T = y.extent(1), H = y.extent(2), D = y.extent(3);
-  const auto dims = static_cast<int64_t>(call.number("dims")),
+  const auto half = static_cast<int64_t>(call.numbers("frequencies").size()),
              heads = static_cast<int64_t>(call.number("heads"));
-  const int64_t half = dims / 2;
+  const int64_t dims = 2 * half;
   const auto pairs = call.text("pairs") == "halves" ? turn<Halves> : turn<Neighbours>;
   const auto starts = static_cast<int64_t>(call.numbers("starts").size());
   if (starts != 1 && starts != y.extent(0))
     throw std::invalid_argument("rotary: rows and starts differ in number");
   const int64_t size = starts * T * half;
   const Scratch<float> tables(call.pool, 2 * size);
-  fillTables(call, T, half, tables.data(), tables.data() + size);
+  fillTables(call, T, tables.data(), tables.data() + size);
   eachRow(y.extent(0) * T, H * D, [&](int64_t token) {
     const float* cosine = tables.data() + token % (starts * T) * half;
     for (int64_t head = 0; head < heads; ++head) {
@@ -71,7 +72,8 @@ void rotary(const Call& call) {
 const RegisterKernel registerKernel({"TesseraRotary",
                                      {"x"},
                                      {"y"},
-                                     {"base", "dims", "pairs", "heads", "starts", "inverse"},
+                                     {"frequencies", "magnitude", "pairs", "heads", "starts",
+                                      "inverse"},
                                      rotary,
                                      {{"y", "x"}}});
 

@@ -144,10 +144,11 @@ describe("a composite gives the numbers of its formula:", () => {
     ["neighbours", [0, 1]],
   ] as const)("rotary turns pairs of %s of the first head, and back", (pairs, [first, second]) => {
     const x = made(1, 2, 2, 5);
-    const attributes = { base: 100, dims: 4, pairs, heads: 1, starts: [6], inverse: false };
+    const turns = { frequencies: [1, 0.1], magnitude: 1 };
+    const attributes = { ...turns, pairs, heads: 1, starts: [6], inverse: false };
     const { y } = call(rotary, { x: x.clone() }, attributes);
     const [xs, ys] = [values(x), values(y)];
-    // The token at position 7 turns its first pair by 7, its second by 7 / sqrt(100).
+    // The token at position 7 turns its first pair by 7, its second by a tenth of that.
     const [a, b] = [xs[10 + first]!, xs[10 + second]!];
     expect(ys[10 + first]).toBeCloseTo(a * Math.cos(7) - b * Math.sin(7), 5);
     expect(ys[10 + second]).toBeCloseTo(a * Math.sin(7) + b * Math.cos(7), 5);

@@ -20,44 +20,48 @@ export type RotaryPairs = "halves" | "neighbours";
 
 /** How positions rotate queries and keys (Su et al., 2021). */
 export type RotaryAttributes = Readonly<{
-  /** Pair i of a head turns by position / base^(2 i / dims). */
-  base: number;
-  /** How many elements of a head turn, from its first: an even number. */
-  dims: number;
+  /** Pair i of a head turns by position * frequencies[i]; twice as many elements turn, from the first. */
+  frequencies: readonly number[];
+  /** What cosines and sines are multiplied by. */
+  magnitude: number;
   pairs: RotaryPairs;
   /** How many heads turn, from the first. */
   heads: number;
   /** The position of each row's first token; one may stand for all rows. */
   starts: readonly number[];
-  /** Turn back: the gradient of a turn is the opposite turn. */
+  /** Turn back: the gradient of a turn is the opposite turn, multiplied by as much. */
   inverse: boolean;
 }>;
 
-function refuse(x: Shape, { heads, dims, starts }: RotaryAttributes): void {
+function refuse(x: Shape, { heads, frequencies, starts }: RotaryAttributes): void {
   const [batch, , held, depth] = x;
+  const dims = 2 * frequencies.length;
   const fits = starts.length === 1 || starts.length === batch;
-  if (x.length === 4 && dims % 2 === 0 && dims <= depth! && heads <= held! && fits) return;
+  if (x.length === 4 && dims > 0 && dims <= depth! && heads <= held! && fits) return;
   throw new Error(
     `rotary: x is [${x.join(", ")}], must be [batch, time, heads, depth], with ${heads} heads ` +
-      `of which an even ${dims} elements turn, and ${starts.length} starts`,
+      `of which ${dims} elements turn, and ${starts.length} starts`,
   );
 }
 
-/** The cosines, or sines, of all angles: [batch or 1, time, 1, dims / 2]. */
-function anglesOf(
+/** The cosines and sines that pairs turn by: each [batch or 1, time, 1, pairs], and that shape. */
+export function rotaryTables(
   time: number,
-  { base, dims, starts }: RotaryAttributes,
-  of: (x: number) => number,
-) {
-  const half = dims / 2;
-  const row = time * half;
-  const angle = (i: number): number =>
-    (starts[Math.floor(i / row)]! + Math.floor((i % row) / half)) /
-    base ** ((2 * (i % half)) / dims);
-  return tensor(
-    Float32Array.from({ length: starts.length * row }, (_, i) => of(angle(i))),
-    [starts.length, time, 1, half],
+  { frequencies, magnitude, starts, inverse }: RotaryAttributes,
+): { readonly cosine: Float32Array; readonly sine: Float32Array; readonly shape: number[] } {
+  const pairs = frequencies.length;
+  const row = time * pairs;
+  const angles = Array.from(
+    { length: starts.length * row },
+    (_, i) =>
+      (starts[Math.floor(i / row)]! + Math.floor((i % row) / pairs)) * frequencies[i % pairs]!,
   );
+  const sign = inverse ? -1 : 1;
+  return {
+    cosine: Float32Array.from(angles, (angle) => magnitude * Math.cos(angle)),
+    sine: Float32Array.from(angles, (angle) => sign * magnitude * Math.sin(angle)),
+    shape: [starts.length, time, 1, pairs],
+  };
 }
 
 /** y [B, T, H, D] = x with the pairs of its first heads turned. In place where the backend can. */
@@ -72,9 +76,10 @@ export const rotary = kernel<"x", "y", RotaryAttributes>({
   },
   composite({ x }, attributes) {
     const [batch, time, held, depth] = x.shape as [number, number, number, number];
-    const { heads, dims, pairs, inverse } = attributes;
-    const cos = anglesOf(time, attributes, Math.cos);
-    const sin = anglesOf(time, attributes, (angle) => (inverse ? -1 : 1) * Math.sin(angle));
+    const { heads, frequencies, pairs } = attributes;
+    const dims = 2 * frequencies.length;
+    const { cosine, sine, shape } = rotaryTables(time, attributes);
+    const [cos, sin] = [tensor(cosine, shape), tensor(sine, shape)];
     const axis = pairs === "halves" ? 3 : 4;
     const inPairs = [batch, time, heads, dims / 2];
     inPairs.splice(axis, 0, 2);

@@ -8,7 +8,6 @@ import {
   causalAttentionGradient,
   randomSlice,
   rotary as rotaryKernel,
-  type RotaryPairs,
 } from "@tessera/kernels";
 import type { AttentionAttributes, RandomSlice } from "@tessera/kernels/contract";
 import { UNSHARDED } from "@tessera/mesh";
@@ -26,6 +25,7 @@ import {
   type LinearSaved,
   type WeightShard,
 } from "./linear.js";
+import { rotaryAngles, type Rotary, type RotaryAngles } from "./rotary.js";
 
 /** The projections of attention. */
 export type AttentionParams = {
@@ -43,16 +43,6 @@ export type AttentionSaved = {
   readonly y: Tensor; // [batch, time, heads, depth]
   readonly logSumExp: Tensor; // [batch, heads, time]
 };
-
-/** Rotary position embedding (Su et al., 2021) of queries and keys. */
-export interface Rotary {
-  /** Pair i of d elements rotates by position / base^(2 i / d): 10,000 in most models. */
-  readonly base: number;
-  /** Fraction of each head that is rotated, from its first element. */
-  readonly fraction: number;
-  /** Which elements form a pair: see `RotaryPairs`. */
-  readonly pairs: RotaryPairs;
-}
 
 /** The sizes of an attention layer. */
 export interface AttentionOptions {
@@ -75,6 +65,9 @@ export interface AttentionOptions {
   readonly shard?: WeightShard;
 }
 
+/** How heads of one size turn. */
+type Turns = RotaryAngles & Pick<Rotary, "pairs">;
+
 interface RotateOptions {
   /** Position of each row's first token, or one for all rows. Default: 0. */
   readonly firstPositions?: readonly number[] | undefined;
@@ -88,18 +81,15 @@ interface RotateOptions {
  */
 function rotate(
   x: Tensor,
-  rotary: Rotary | null,
+  turns: Turns | null,
   { firstPositions = [0], inverse = false }: RotateOptions,
 ): Tensor {
-  if (rotary === null) return x;
+  if (turns === null) return x;
   const [batch, time] = x.shape as [number, number];
   const [heads, depth] = x.shape.slice(-2) as [number, number];
-  const { base, fraction, pairs } = rotary;
   const flat = reshapeAndDispose(x, [batch, time, -1, depth]);
   const attributes = {
-    base,
-    dims: 2 * Math.round((depth * fraction) / 2),
-    pairs,
+    ...turns,
     heads,
     starts: firstPositions,
     inverse,
@@ -153,6 +143,7 @@ export function selfAttention(
   const { query, keyValue, output } = createProjections(options);
   const depth = width / heads;
   const scale = 1 / Math.sqrt(depth);
+  const turns = rotary && { ...rotaryAngles(rotary, depth), pairs: rotary.pairs };
 
   const attributes = (q: Tensor, ctx: ForwardContext): AttentionAttributes => ({
     ...dropoutSlice(q, heads, shard, ctx),
@@ -168,8 +159,8 @@ export function selfAttention(
       const [qFlat, querySaved] = query.forward(params.query, x, inside("query"));
       const [kvFlat, keyValueSaved] = keyValue.forward(params.keyValue, x, inside("keyValue"));
       const offsets = { firstPositions: ctx.cache?.lengths };
-      const q = rotate(reshapeAndDispose(qFlat, [batch, time, -1, depth]), rotary, offsets);
-      const kv = rotate(reshapeAndDispose(kvFlat, [batch, time, 2, -1, depth]), rotary, offsets);
+      const q = rotate(reshapeAndDispose(qFlat, [batch, time, -1, depth]), turns, offsets);
+      const kv = rotate(reshapeAndDispose(kvFlat, [batch, time, 2, -1, depth]), turns, offsets);
       const attention = ctx.cache
         ? ctx.cache.attend(ctx.path, q, kv, scale)
         : call(causalAttention, { query: q, keyValue: kv, starts: ctx.starts }, attributes(q, ctx));
@@ -191,7 +182,7 @@ export function selfAttention(
       const { dQuery, dKeyValue } = call(causalAttentionGradient, inputs, attributes(q, ctx));
       disposeTree(owned);
       const unrotate = <Dim extends string>(dx: Tensor): Placed<Sharded<Dim>> =>
-        claim(reshapeAndDispose(rotate(dx, rotary, { inverse: true }), [batch, time, -1]));
+        claim(reshapeAndDispose(rotate(dx, turns, { inverse: true }), [batch, time, -1]));
       const [dq, dkv] = [unrotate<"heads">(dQuery), unrotate<"KV heads">(dKeyValue)];
       const dxQuery = query.backward(params.query, saved.query, dq, sink.query, ctx);
       const dxKeyValue = keyValue.backward(

@@ -1,6 +1,5 @@
 // Llama (Touvron et al., 2023): SwiGLU, RMSNorm, rotary positions over all of each head, grouped-query attention.
 
-import type { GptConfig } from "@tessera/gpt";
 import * as v from "valibot";
 import { hfFamily } from "./family.js";
 import {
@@ -14,8 +13,7 @@ import {
   type Field,
   type FieldMap,
 } from "./fields.js";
-
-const ROTARY_BASE = 10_000; // where a file says none
+import { rotaryPositions } from "./rotary_fields.js";
 
 const dropoutRate = v.optional(rate, 0);
 const bias = v.optional(v.boolean(), false);
@@ -37,36 +35,6 @@ const headCount: Field<number> = field(
   (num_attention_heads) => ({ num_attention_heads }),
 );
 
-const Rope = v.pipe(
-  v.looseObject({
-    rope_theta: v.optional(positive),
-    rope_type: v.optional(v.string()),
-    type: v.optional(v.string()), // its older name
-    partial_rotary_factor: v.optional(v.literal(1)),
-  }),
-  v.check(
-    ({ rope_type, type }) => (rope_type ?? type ?? "default") === "default",
-    ({ input: { rope_type, type } }) =>
-      `rotary positions of the type ${rope_type ?? type} are not supported, only default`,
-  ),
-);
-
-/** What turns queries and keys: of several keys that say it, as `transformers` takes them. */
-const positions: Field<GptConfig["positions"]> = field(
-  v.object({
-    rope_theta: v.optional(positive),
-    rope_scaling: v.nullish(Rope),
-    rope_parameters: v.nullish(Rope),
-    partial_rotary_factor: v.nullish(v.literal(1)),
-  }),
-  ({ rope_scaling, rope_parameters, rope_theta }) => {
-    const isScaled = Object.keys(rope_scaling ?? {}).length > 0;
-    const base = (isScaled ? rope_scaling : rope_parameters)?.rope_theta ?? rope_theta;
-    return { kind: "rotary", base: base ?? ROTARY_BASE, fraction: 1, pairs: "halves" };
-  },
-  (value) => ({ rope_theta: value.kind === "rotary" ? value.base : ROTARY_BASE }),
-);
-
 const fields: FieldMap = {
   vocabularySize: key("vocab_size", size),
   maxPositions: key("max_position_embeddings", size),
@@ -85,7 +53,7 @@ const fields: FieldMap = {
     () => ({ hidden_act: "silu" }),
   ),
   normEpsilon: key("rms_norm_eps", v.optional(positive, 1e-6)),
-  positions,
+  positions: rotaryPositions,
   initStd: key("initializer_range", v.optional(positive, 0.02)),
   dropout: field(
     // Llama has the first one; the others are what our training may add.

@@ -38,16 +38,22 @@ const llama3 = { rope_type: "llama3", factor: 8, low_freq_factor: 1, high_freq_f
 describe("what would be another model is refused", () => {
   test.each<[string, string, Changes, RegExp]>([
     [
-      "llama3's rotary positions",
+      "rotary positions that change with the length",
       LLAMA,
-      { config: { rope_scaling: llama3 } },
-      /rope_scaling: rotary positions of the type llama3 are/,
+      { config: { rope_parameters: { type: "dynamic", factor: 2 } } },
+      /rope_parameters: rotary .* type dynamic are not supported/,
     ],
     [
-      "linear ones",
+      "llama3's rotary positions without the length that they were trained on",
       LLAMA,
-      { config: { rope_parameters: { type: "linear", factor: 2 } } },
-      /rope_parameters: rotary .* type linear/,
+      { config: { rope_scaling: llama3 } },
+      /rope_scaling\.original_max_position_embeddings: is missing/,
+    ],
+    [
+      "a scaling by nothing",
+      LLAMA,
+      { config: { rope_scaling: { rope_type: "linear", factor: 0 } } },
+      /rope_scaling\.factor/,
     ],
     [
       "rotary positions on a part",

@@ -3,6 +3,7 @@
 //   B rows, T new tokens, S capacity, C hidden, H heads, G KV heads, D head size
 
 import type { GptConfig } from "@tessera/gpt";
+import { rotaryAngles, rotaryDims } from "@tessera/layers";
 import { linear, type GraphContext } from "./linear.js";
 import { onnxNames, type CachePart } from "./names.js";
 
@@ -154,19 +155,17 @@ function attend(
   return reshaped(graph.node("Add", seen, `${path}.seen`), ungrouped);
 }
 
-/** Elements of each head that are rotated. */
-function rotaryDims({ positions, hiddenSize, headCount }: GptConfig): number {
-  if (positions.kind !== "rotary") return 0;
-  return 2 * Math.round(((hiddenSize / headCount) * positions.fraction) / 2);
-}
-
-/** `of` each rotary angle [maxPositions, rotated pairs]. */
-export function rotaryTable(config: GptConfig, of: (angle: number) => number): Float32Array {
-  const dims = rotaryDims(config);
-  const base = config.positions.kind === "rotary" ? config.positions.base : 1;
-  const pairs = dims / 2;
-  return Float32Array.from({ length: config.maxPositions * pairs }, (_, i) =>
-    of(Math.floor(i / pairs) / base ** ((2 * (i % pairs)) / dims)),
+/** `of` each rotary angle [maxPositions, rotated pairs], as queries and keys are multiplied by it. */
+export function rotaryTable(
+  { positions, maxPositions, hiddenSize, headCount }: GptConfig,
+  of: (angle: number) => number,
+): Float32Array {
+  if (positions.kind !== "rotary") return new Float32Array();
+  const { frequencies, magnitude } = rotaryAngles(positions, hiddenSize / headCount);
+  const pairs = frequencies.length;
+  return Float32Array.from(
+    { length: maxPositions * pairs },
+    (_, i) => magnitude * of(Math.floor(i / pairs) * frequencies[i % pairs]!),
   );
 }
 
@@ -178,7 +177,7 @@ function rotate(
   make: (name: string) => string,
 ): string {
   if (config.positions.kind !== "rotary") return make(name);
-  const dims = rotaryDims(config);
+  const dims = rotaryDims(config.positions, config.hiddenSize / config.headCount);
   const tables = (["cosine", "sine"] as const).map((table) =>
     weight(`rotary.${table}`, [config.maxPositions, dims / 2]),
   );

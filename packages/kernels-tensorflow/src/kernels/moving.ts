@@ -1,7 +1,7 @@
 // Kernels whose constants change from call to call: they become inputs, so that the program stays the same.
 
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import { sizeOf, type RotaryAttributes } from "@tessera/kernels/contract";
+import { rotaryTables, sizeOf, type RotaryAttributes } from "@tessera/kernels/contract";
 import { rotary as rotaryKernel } from "@tessera/kernels";
 import { TYPES } from "../binding.js";
 import { runComposite, type KernelCall } from "../contract.js";
@@ -38,21 +38,14 @@ export function put({ backend, inputs, attributes, shapes }: KernelCall): Tensor
 export function rotary(call: KernelCall): TensorInfo[] {
   const { backend, inputs, shapes } = call;
   const attributes = call.attributes as unknown as RotaryAttributes;
-  const { base, dims, pairs, heads, starts, inverse } = attributes;
+  const { frequencies, pairs, heads, starts } = attributes;
   if (starts.every((start) => start === 0)) return runComposite(rotaryKernel, call);
   const [, time] = inputs["x"]!.shape as [number, number];
-  const half = dims / 2;
-  const angles = Float32Array.from({ length: starts.length * time * half }, (_, i) => {
-    const position = starts[Math.floor(i / (time * half))]! + (Math.floor(i / half) % time);
-    return position / base ** ((2 * (i % half)) / dims);
-  });
-  const shape = [starts.length, time, 1, half];
-  const cosine = backend.uploadValues(angles.map(Math.cos), shape, "fp32");
-  const sine = backend.uploadValues(
-    angles.map((x) => (inverse ? -1 : 1) * Math.sin(x)),
-    shape,
-    "fp32",
-  );
+  const half = frequencies.length;
+  const dims = 2 * half;
+  const { shape, ...tables } = rotaryTables(time, attributes);
+  const cosine = backend.uploadValues(tables.cosine, shape, "fp32");
+  const sine = backend.uploadValues(tables.sine, shape, "fp32");
   const made = backend.run({
     key: `rotary${dims},${pairs},${heads}`,
     inputs: [inputs["x"]!, cosine, sine],

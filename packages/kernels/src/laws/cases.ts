@@ -69,8 +69,8 @@ const turned = (shape: Shape, heads: number, dims: number): Case[] =>
       inputs: { x: [shape] },
       // Each row from a place of its own, or all from one.
       attributes: {
-        base: 10_000,
-        dims,
+        frequencies: Array.from({ length: dims / 2 }, (_, i) => 1 / 10_000 ** ((2 * i) / dims)),
+        magnitude: inverse ? 1 : 1.25,
         pairs,
         heads,
         starts: inverse ? [3] : Array.from({ length: shape[0]! }, (_, b) => 3 + 50 * b),
