@@ -108,9 +108,9 @@ function bytesOfStep({ spec, config }, storage, { batch, prompt, tokens }) {
         shape.reduce((a, b) => a * b, 1),
       ),
     );
-  const { layerCount, hiddenSize, headCount, kvHeadCount } = config;
+  const { layerCount, kvHeadCount, headSize } = config;
   const cached = batch * (prompt + tokens / 2) * 2 * layerCount;
-  const width = (hiddenSize * kvHeadCount) / headCount;
+  const width = kvHeadCount * headSize;
   return weights.reduce((a, b) => a + b, 0) + storageBytes("fp32", cached * width);
 }
 

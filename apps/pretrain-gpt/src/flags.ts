@@ -38,7 +38,7 @@ export const modelFlags = {
   "hidden-size": number("width of the activations", count),
   "ffn-hidden-size": number("width inside the MLP; 4 x hidden, or 8/3 x with --swiglu", count),
   "num-attention-heads": number("attention heads", count),
-  "kv-channels": number("width of a head: hidden / heads is the only one there is", count),
+  "kv-channels": number("width of a head; hidden size / heads if not said", count),
   "group-query-attention": toggle("share keys and values among query heads", false),
   "num-query-groups": number("heads with keys and values of their own, if they are shared", count),
   "seq-length": number("tokens of a sample", count),

@@ -22,12 +22,6 @@ export function modelOf(flags: Flags, vocabulary: number): GptConfig {
       `--max-position-embeddings ${maxPositions}: is below --seq-length ${length}; raise it`,
     );
   }
-  const channels = flags["kv-channels"];
-  if (channels !== undefined && channels * headCount !== hiddenSize) {
-    throw new UserError(
-      `--kv-channels ${channels}: must be hidden-size / num-attention-heads, ${hiddenSize / headCount}`,
-    );
-  }
   checkGelu(flags);
   if (flags["calculate-per-token-loss"] && flags["eod-mask-loss"]) {
     throw new UserError(
@@ -40,6 +34,7 @@ export function modelOf(flags: Flags, vocabulary: number): GptConfig {
     hiddenSize,
     headCount,
     kvHeadCount: keyHeadsOf(flags, headCount),
+    ...(flags["kv-channels"] !== undefined && { headSize: flags["kv-channels"] }),
     ffnHiddenSize: flags["ffn-hidden-size"] ?? innerSizeOf(hiddenSize, flags.swiglu),
     vocabularySize: vocabulary,
     maxPositions,

@@ -114,12 +114,16 @@ function parametersOf(model: GptConfig): Costs {
 function operationsOf({
   layerCount,
   hiddenSize,
+  headCount,
+  kvHeadCount,
+  headSize,
   ffnHiddenSize,
   vocabularySize,
   activation,
 }: GptConfig): Costs {
   const matrices = activation === "swiglu" ? 3 : 2;
-  const layer = 4 + (matrices * ffnHiddenSize) / hiddenSize;
+  const attention = 2 * (headCount + kvHeadCount) * headSize;
+  const layer = (attention + matrices * ffnHiddenSize) / hiddenSize;
   return {
     layers: Array<number>(layerCount).fill(layer),
     embedding: 0,

@@ -18,7 +18,7 @@ const describeFlags = (config: GptConfig) => ({
   "hidden-size": config.hiddenSize,
   "ffn-hidden-size": config.ffnHiddenSize,
   "num-attention-heads": config.headCount,
-  "kv-channels": config.hiddenSize / config.headCount,
+  "kv-channels": config.headSize,
   "group-query-attention": config.kvHeadCount < config.headCount,
   "num-query-groups": config.kvHeadCount,
   "max-position-embeddings": config.maxPositions,
@@ -50,6 +50,7 @@ const SIZES = [
   "hidden-size",
   "ffn-hidden-size",
   "num-attention-heads",
+  "kv-channels",
   "max-position-embeddings",
 ] as const;
 

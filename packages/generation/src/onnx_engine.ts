@@ -58,9 +58,8 @@ export async function onnxEngine(
   const { Tensor } = runtime;
   const { device = "cpu", threads = 0 } = options;
   const { session, confirmDevice } = await openSession(runtime, path, { device, threads });
-  const { vocabularySize, kvHeadCount: heads } = config;
+  const { vocabularySize, kvHeadCount: heads, headSize: depth } = config;
   const { rows, maxPositions } = engineSizes(config, options);
-  const depth = config.hiddenSize / config.headCount;
   const type = precision === "fp16" ? "float16" : "float32";
   const caches = cachesOf({ ...config, maxPositions }, rows, type);
   const int64 = (values: readonly number[] | Int32Array, dims: readonly number[]): Runtime.Tensor =>
@@ -109,8 +108,7 @@ export async function onnxEngine(
 type FloatType = "float16" | "float32";
 
 function cachesOf(config: GptConfig, rows: number, type: FloatType): readonly CacheOfLayer[] {
-  const { layerCount, kvHeadCount: heads, maxPositions: maxTokens } = config;
-  const depth = config.hiddenSize / config.headCount;
+  const { layerCount, kvHeadCount: heads, headSize: depth, maxPositions: maxTokens } = config;
   const make = (size: number): Elements =>
     type === "float16" ? new Uint16Array(size) : new Float32Array(size);
   return Array.from({ length: layerCount }, (_, layer) => layer).flatMap((layer) =>

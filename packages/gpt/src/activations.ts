@@ -37,14 +37,14 @@ export function blockActivationBytes(
   { rows, time, bytes }: MicrobatchShape,
   { tensorParallel = 1, sequenceParallel = false, recompute }: ActivationOptions = {},
 ): number {
-  const { hiddenSize, headCount, kvHeadCount, ffnHiddenSize } = config;
+  const { hiddenSize, headCount, kvHeadCount, headSize, ffnHiddenSize } = config;
   const norms = config.parallelBlock ? 1 : 2;
   const statistics = config.norm === "rms" ? 1 : 2;
   const outside = norms * (2 * hiddenSize * bytes + statistics * STATISTIC_BYTES);
   // With more ranks than KV heads, each rank has a replica of one.
-  const keyValue = (2 * hiddenSize * Math.max(kvHeadCount / tensorParallel, 1)) / headCount;
+  const keyValue = 2 * headSize * Math.max(kvHeadCount / tensorParallel, 1);
   const attention =
-    ((2 * hiddenSize) / tensorParallel + keyValue) * bytes +
+    ((2 * headCount * headSize) / tensorParallel + keyValue) * bytes +
     (headCount / tensorParallel) * STATISTIC_BYTES;
   const projections = config.activation === "swiglu" ? 2 : 1;
   const mlp = ((projections * ffnHiddenSize) / tensorParallel) * bytes;

@@ -62,6 +62,7 @@ function createSublayers(
     ...sizes,
     heads: config.headCount,
     kvHeads: config.kvHeadCount,
+    headSize: config.headSize,
     rotary: positions.kind === "rotary" ? positions : null,
     bias: config.biases.attention,
     dropout: config.dropout.attention,

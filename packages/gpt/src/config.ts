@@ -11,6 +11,8 @@ export interface GptConfig {
   readonly headCount: number;
   /** Number of KV heads, a divisor of `headCount`: fewer in grouped-query attention. */
   readonly kvHeadCount: number;
+  /** Elements of a head: Megatron's `--kv-channels`, Hugging Face's `head_dim`. */
+  readonly headSize: number;
   /** Width of the MLP after its activation function. */
   readonly ffnHiddenSize: number;
   /** Rows of the embedding. Not padded: no size depends on the number of ranks. */
@@ -86,6 +88,7 @@ export const GPT2_VOCABULARY = 50257;
 export function gptConfig(sizes: GptSizes): GptConfig {
   const config: GptConfig = {
     kvHeadCount: sizes.headCount,
+    headSize: sizes.hiddenSize / sizes.headCount,
     ffnHiddenSize: 4 * sizes.hiddenSize,
     vocabularySize: GPT2_VOCABULARY,
     maxPositions: 1024,
@@ -105,16 +108,12 @@ export function gptConfig(sizes: GptSizes): GptConfig {
 }
 
 function checkConfig(config: GptConfig): void {
-  const { hiddenSize, headCount, kvHeadCount } = config;
+  const { headCount, kvHeadCount } = config;
+  checkHeadSize(config);
   for (const name of COUNTS) {
     if (!Number.isSafeInteger(config[name]) || config[name] < 1) {
       throw new UserError(`${name} is ${config[name]}, must be a whole number of at least 1`);
     }
-  }
-  if (hiddenSize % headCount !== 0) {
-    throw new UserError(
-      `${headCount} heads do not divide the hidden size ${hiddenSize}: choose a multiple of the number of heads`,
-    );
   }
   if (headCount % kvHeadCount !== 0) {
     throw new UserError(
@@ -134,16 +133,24 @@ function checkConfig(config: GptConfig): void {
   }
 }
 
-function checkPositions({ positions, hiddenSize, headCount }: GptConfig): void {
+function checkHeadSize({ hiddenSize, headCount, headSize }: GptConfig): void {
+  if (Number.isInteger(headSize) || headSize !== hiddenSize / headCount) return;
+  throw new UserError(
+    `${headCount} heads do not divide the hidden size ${hiddenSize}: choose a multiple of the number of heads, ` +
+      "or say how wide a head is",
+  );
+}
+
+function checkPositions({ positions, headSize }: GptConfig): void {
   if (positions.kind !== "rotary") return;
   for (const [name, value] of Object.entries(positions.scaling ?? {}) as [string, unknown][]) {
     if (typeof value !== "number" || (value > 0 && value < Infinity)) continue;
     throw new UserError(`the scaling of rotary positions has ${name} ${value}, must be above 0`);
   }
-  const dims = (hiddenSize / headCount) * positions.fraction;
+  const dims = headSize * positions.fraction;
   if (!(dims >= 2) || positions.fraction > 1 || Math.abs(dims / 2 - Math.round(dims / 2)) > 1e-6) {
     throw new UserError(
-      `the rotary fraction is ${positions.fraction} of heads of ${hiddenSize / headCount}: ` +
+      `the rotary fraction is ${positions.fraction} of heads of ${headSize}: ` +
         "must be an even number of elements, at least 2",
     );
   }
@@ -154,6 +161,7 @@ const COUNTS = [
   "hiddenSize",
   "headCount",
   "kvHeadCount",
+  "headSize",
   "ffnHiddenSize",
   "vocabularySize",
   "maxPositions",

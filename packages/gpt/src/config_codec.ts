@@ -45,6 +45,8 @@ const SavedConfig = v.object({
   hiddenSize: size,
   headCount: size,
   keyHeadCount: size,
+  /** Absent in the first versions, whose heads divide the hidden size. */
+  headSize: v.exactOptional(size),
   innerSize: size,
   vocabularySize: size,
   maxPositions: size,
@@ -102,6 +104,7 @@ export function parseConfig(json: unknown, where: string): GptConfig {
   const config: GptConfig = {
     ...same,
     kvHeadCount: keyHeadCount,
+    headSize: same.headSize ?? same.hiddenSize / same.headCount,
     ffnHiddenSize: innerSize,
     positions: readPositions(positions),
     initStd: initDeviation,

@@ -14,11 +14,12 @@ export const parameterCount = (config: GptConfig): number =>
  * that in backward. Attention is counted in full, as by Narayanan et al. (2021), although the causal mask halves it.
  */
 export function trainingFlopsPerToken(config: GptConfig, time: number): number {
-  const { layerCount, hiddenSize, headCount, kvHeadCount, ffnHiddenSize, vocabularySize } = config;
+  const { layerCount, hiddenSize, headCount, kvHeadCount, headSize, ffnHiddenSize } = config;
   const mlpMatrices = config.activation === "swiglu" ? 3 : 2;
-  const keyValueSize = (2 * hiddenSize * kvHeadCount) / headCount;
-  const projections = hiddenSize * (2 * hiddenSize + keyValueSize + mlpMatrices * ffnHiddenSize);
-  const attention = 2 * time * hiddenSize;
-  const forward = 2 * (layerCount * (projections + attention) + hiddenSize * vocabularySize);
+  const [querySize, keyValueSize] = [headCount * headSize, 2 * kvHeadCount * headSize];
+  const projections = hiddenSize * (2 * querySize + keyValueSize + mlpMatrices * ffnHiddenSize);
+  const attention = 2 * time * querySize;
+  const head = hiddenSize * config.vocabularySize;
+  const forward = 2 * (layerCount * (projections + attention) + head);
   return 3 * forward;
 }

@@ -18,11 +18,12 @@ const WIDTH = 128;
 export function narrowConfig(config: GptConfig, positions: number): GptConfig {
   const { hiddenSize, headCount, ffnHiddenSize, vocabularySize, maxPositions, initStd } = config;
   const headSize = narrowHeadSize(config);
-  const width = headCount * headSize;
+  const width = Math.max(1, Math.round((hiddenSize * headSize) / config.headSize));
   if (width >= hiddenSize) return config;
   return gptConfig({
     ...config,
     hiddenSize: width,
+    headSize,
     ffnHiddenSize: headCount * Math.max(1, Math.round((ffnHiddenSize / hiddenSize) * headSize)),
     vocabularySize:
       vocabularySize < 2 * VOCABULARY ? vocabularySize : VOCABULARY + (vocabularySize % VOCABULARY),
@@ -31,10 +32,9 @@ export function narrowConfig(config: GptConfig, positions: number): GptConfig {
   });
 }
 
-function narrowHeadSize({ hiddenSize, headCount, positions }: GptConfig): number {
+function narrowHeadSize({ headSize: full, headCount, positions }: GptConfig): number {
   const fraction = positions.kind === "rotary" ? positions.fraction : 1;
   const canRotate = (size: number): boolean => (size * fraction) % 2 === 0 && size * fraction >= 2;
-  const full = hiddenSize / headCount;
   const fitting = HEAD_SIZES.filter((size) => size < full && canRotate(size));
   return fitting.findLast((size) => size * headCount <= WIDTH) ?? fitting[0] ?? full;
 }

@@ -51,6 +51,8 @@ export interface AttentionOptions {
   readonly heads: number;
   /** Number of KV heads, a divisor of `heads`. Default: `heads`. */
   readonly kvHeads?: number;
+  /** Elements of a head. Default: width / heads. */
+  readonly headSize?: number;
   /** Whether the projections have biases. Default: true. */
   readonly bias?: boolean;
   /** Rotary position embedding. Default: null, for none. */
@@ -113,21 +115,32 @@ function dropoutSlice(
   return randomSlice(slice, rngKey(ctx));
 }
 
+function headSizeOf({ width, heads, headSize }: AttentionOptions): number {
+  if (headSize !== undefined) return headSize;
+  checkDivides(heads, "heads", width, "a width");
+  return width / heads;
+}
+
 /** The projections before and after attention, sharded by heads. */
 function createProjections(options: AttentionOptions) {
   const { width, heads, kvHeads = heads, std, outputStd, bias, shard } = options;
-  checkDivides(heads, "heads", width, "a width");
+  const depth = headSizeOf(options);
   checkDivides(kvHeads, "KV heads", heads, "a number of heads");
   const inputs = { inFeatures: width, std, bias, shard };
   return {
-    query: linear({ ...inputs, outFeatures: width, split: columns("heads", { units: heads }) }),
+    query: linear({
+      ...inputs,
+      outFeatures: heads * depth,
+      split: columns("heads", { units: heads }),
+    }),
     keyValue: linear({
       ...inputs,
-      outFeatures: [2, (kvHeads * width) / heads],
+      outFeatures: [2, kvHeads * depth],
       split: columns("KV heads", { units: kvHeads, rule: "replicated" }),
     }),
     output: linear({
       ...inputs,
+      inFeatures: heads * depth,
       std: outputStd,
       outFeatures: width,
       split: rows("heads", { units: heads }),
@@ -139,9 +152,9 @@ function createProjections(options: AttentionOptions) {
 export function selfAttention(
   options: AttentionOptions,
 ): Layer<AttentionParams, AttentionSaved, "replicated", "partial"> {
-  const { width, heads, dropout = 0, rotary = null, shard = UNSHARDED } = options;
+  const { heads, dropout = 0, rotary = null, shard = UNSHARDED } = options;
   const { query, keyValue, output } = createProjections(options);
-  const depth = width / heads;
+  const depth = headSizeOf(options);
   const scale = 1 / Math.sqrt(depth);
   const turns = rotary && { ...rotaryAngles(rotary, depth), pairs: rotary.pairs };
 

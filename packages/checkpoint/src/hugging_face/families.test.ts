@@ -30,6 +30,7 @@ const changes: { readonly [K in keyof GptConfig]: GptConfig[K] } = {
   hiddenSize: 128,
   headCount: 8,
   kvHeadCount: 1,
+  headSize: 32,
   ffnHiddenSize: 100,
   vocabularySize: 65,
   maxPositions: 17,

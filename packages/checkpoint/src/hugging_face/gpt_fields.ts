@@ -41,6 +41,12 @@ const activation: Field<GptConfig["activation"]> = field(
   () => ({ activation_function: "gelu_new" }),
 );
 
+const headSize: Field<number> = field(
+  v.object({ n_embd: size, n_head: size }),
+  ({ n_embd, n_head }) => n_embd / n_head,
+  () => ({}),
+);
+
 /** Sizes, in the order in which config.json has them. */
 export const gptSizes = {
   vocabularySize: key("vocab_size", size),
@@ -49,6 +55,7 @@ export const gptSizes = {
   layerCount: key("n_layer", layers),
   headCount: key("n_head", size),
   kvHeadCount,
+  headSize,
   ffnHiddenSize,
 } satisfies Partial<FieldMap>;
 

@@ -11,8 +11,8 @@ import { gptNumbers, gptSizes } from "./gpt_fields.js";
 const ROTARY_BASE = 10_000;
 
 /** Elements of each head that are rotated. */
-const rotaryDims = ({ positions, hiddenSize, headCount }: GptConfig): number =>
-  positions.kind === "rotary" ? Math.round((positions.fraction * hiddenSize) / headCount) : 0;
+const rotaryDims = ({ positions, headSize }: GptConfig): number =>
+  positions.kind === "rotary" ? Math.round(positions.fraction * headSize) : 0;
 
 const fields: FieldMap = {
   ...gptSizes,

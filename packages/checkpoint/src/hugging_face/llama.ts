@@ -18,21 +18,10 @@ import { rotaryPositions } from "./rotary_fields.js";
 const dropoutRate = v.optional(rate, 0);
 const bias = v.optional(v.boolean(), false);
 
-const headCount: Field<number> = field(
-  v.pipe(
-    v.object({ num_attention_heads: size, head_dim: v.nullish(size), hidden_size: size }),
-    v.forward(
-      v.check(
-        ({ head_dim, hidden_size, num_attention_heads }) =>
-          head_dim == null || head_dim * num_attention_heads === hidden_size,
-        ({ input: { head_dim, hidden_size, num_attention_heads } }) =>
-          `is ${head_dim}, must be hidden_size / num_attention_heads, ${hidden_size / num_attention_heads}`,
-      ),
-      ["head_dim"],
-    ),
-  ),
-  (file) => file.num_attention_heads,
-  (num_attention_heads) => ({ num_attention_heads }),
+const headSize: Field<number> = field(
+  v.object({ head_dim: v.nullish(size), hidden_size: size, num_attention_heads: size }),
+  (file) => file.head_dim ?? file.hidden_size / file.num_attention_heads,
+  (head_dim) => ({ head_dim }),
 );
 
 const fields: FieldMap = {
@@ -41,7 +30,8 @@ const fields: FieldMap = {
   hiddenSize: key("hidden_size", size),
   ffnHiddenSize: key("intermediate_size", size),
   layerCount: key("num_hidden_layers", layers),
-  headCount,
+  headCount: key("num_attention_heads", size),
+  headSize,
   kvHeadCount: field(
     v.object({ num_key_value_heads: v.nullish(size), num_attention_heads: size }),
     (file) => file.num_key_value_heads ?? file.num_attention_heads,

@@ -54,7 +54,7 @@ export function buildAttentionInputs(context: GraphContext): AttentionInputs {
     positions,
     mask: graph.node("Where", [seen, ...values], "mask"),
     parts: graph.node("Concat", [capacity, time], "parts", { axis: 0 }),
-    scale: graph.number("scale", type, 1 / Math.sqrt(config.hiddenSize / config.headCount)),
+    scale: graph.number("scale", type, 1 / Math.sqrt(config.headSize)),
     shapes: buildShapes(context),
   };
 }
@@ -62,7 +62,7 @@ export function buildAttentionInputs(context: GraphContext): AttentionInputs {
 /** Shapes for Reshape; 0 keeps a dimension. */
 function buildShapes({ graph, config }: GraphContext): AttentionInputs["shapes"] {
   const [heads, keyHeads] = [BigInt(config.headCount), BigInt(config.kvHeadCount)];
-  const depth = BigInt(config.hiddenSize / config.headCount);
+  const depth = BigInt(config.headSize);
   return {
     heads: graph.constant("to.heads", [0n, 0n, heads, depth]),
     keyHeads: graph.constant("to.keyHeads", [0n, 0n, keyHeads, depth]),
@@ -93,11 +93,11 @@ export function attention(
 ): string {
   const { graph, config } = context;
   const { path } = place;
-  const { hiddenSize: width, headCount, kvHeadCount } = config;
+  const { hiddenSize: width, headCount, kvHeadCount, headSize } = config;
   const bias = config.biases.attention;
   const { shapes } = inputs;
-  const flat = linear(context, x, `${path}.query`, { from: width, to: width, bias });
-  const to = (2 * kvHeadCount * width) / headCount;
+  const flat = linear(context, x, `${path}.query`, { from: width, to: headCount * headSize, bias });
+  const to = 2 * kvHeadCount * headSize;
   const keyValue = linear(context, x, `${path}.keyValue`, { from: width, to, bias });
   const [key, value] = [`${path}.key`, `${path}.value`] as const;
   graph.nodeWithOutputs("Split", [keyValue], [key, value], { axis: -1, num_outputs: 2 });
@@ -157,11 +157,11 @@ function attend(
 
 /** `of` each rotary angle [maxPositions, rotated pairs], as queries and keys are multiplied by it. */
 export function rotaryTable(
-  { positions, maxPositions, hiddenSize, headCount }: GptConfig,
+  { positions, maxPositions, headSize }: GptConfig,
   of: (angle: number) => number,
 ): Float32Array {
   if (positions.kind !== "rotary") return new Float32Array();
-  const { frequencies, magnitude } = rotaryAngles(positions, hiddenSize / headCount);
+  const { frequencies, magnitude } = rotaryAngles(positions, headSize);
   const pairs = frequencies.length;
   return Float32Array.from(
     { length: maxPositions * pairs },
@@ -177,7 +177,7 @@ function rotate(
   make: (name: string) => string,
 ): string {
   if (config.positions.kind !== "rotary") return make(name);
-  const dims = rotaryDims(config.positions, config.hiddenSize / config.headCount);
+  const dims = rotaryDims(config.positions, config.headSize);
   const tables = (["cosine", "sine"] as const).map((table) =>
     weight(`rotary.${table}`, [config.maxPositions, dims / 2]),
   );

@@ -11,12 +11,11 @@ import { onnxNames } from "./names.js";
 /** Adds the whole model to `context.graph`. */
 export function buildGptGraph(context: GraphContext): void {
   const { graph, config, type } = context;
-  const { layerCount, kvHeadCount } = config;
+  const { layerCount, kvHeadCount, headSize: depth } = config;
   const ids = graph.input(onnxNames.ids, "int64", ["batch", "time"]);
   graph.input(onnxNames.lengths, "int64", ["batch"]);
   graph.input(onnxNames.keep, "int64", []);
   graph.output(onnxNames.logits, "float", ["batch", "kept", config.vocabularySize]);
-  const depth = config.hiddenSize / config.headCount;
   for (let layer = 0; layer < layerCount; layer += 1) {
     for (const part of ["key", "value"] as const) {
       graph.input(onnxNames.past(layer, part), type, ["batch", kvHeadCount, "capacity", depth]);

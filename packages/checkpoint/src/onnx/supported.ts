@@ -19,6 +19,7 @@ const supported: SupportTable = {
   hiddenSize: any,
   headCount: any,
   kvHeadCount: any,
+  headSize: any,
   ffnHiddenSize: any,
   vocabularySize: any,
   maxPositions: any,
