@@ -46,8 +46,8 @@ export type Positions =
 
 /** Which linear layers have a bias. */
 export interface Biases {
-  /** On queries, keys, values and the output of attention. */
-  readonly attention: boolean;
+  /** On queries, keys, values and the output of attention; `qkv`: on the first three, as in Qwen 2. */
+  readonly attention: boolean | "qkv";
   /** On both products of the MLP. */
   readonly mlp: boolean;
   /** On the logits. */

@@ -56,7 +56,7 @@ const SavedConfig = v.object({
   norm: v.picklist(["layer", "rms"]),
   normEpsilon: positive,
   parallelBlock: v.boolean(),
-  biases: v.object({ attention: v.boolean(), mlp: v.boolean(), head: v.boolean() }),
+  biases: v.object({ attention: v.union([v.boolean(), v.literal("qkv")]), mlp: v.boolean(), head: v.boolean() }),
   tiedEmbeddings: v.boolean(),
   initDeviation: v.number(),
 });

@@ -53,8 +53,8 @@ export interface AttentionOptions {
   readonly kvHeads?: number;
   /** Elements of a head. Default: width / heads. */
   readonly headSize?: number;
-  /** Whether the projections have biases. Default: true. */
-  readonly bias?: boolean;
+  /** Whether the projections have biases; `qkv`: all but the output's. Default: true. */
+  readonly bias?: boolean | "qkv";
   /** Rotary position embedding. Default: null, for none. */
   readonly rotary?: Rotary | null;
   /** Standard deviation of the initial query, key and value weights. */
@@ -123,10 +123,10 @@ function headSizeOf({ width, heads, headSize }: AttentionOptions): number {
 
 /** The projections before and after attention, sharded by heads. */
 function createProjections(options: AttentionOptions) {
-  const { width, heads, kvHeads = heads, std, outputStd, bias, shard } = options;
+  const { width, heads, kvHeads = heads, std, outputStd, bias = true, shard } = options;
   const depth = headSizeOf(options);
   checkDivides(kvHeads, "KV heads", heads, "a number of heads");
-  const inputs = { inFeatures: width, std, bias, shard };
+  const inputs = { inFeatures: width, std, bias: bias !== false, shard };
   return {
     query: linear({
       ...inputs,
@@ -142,6 +142,7 @@ function createProjections(options: AttentionOptions) {
       ...inputs,
       inFeatures: heads * depth,
       std: outputStd,
+      bias: bias === true,
       outFeatures: width,
       split: rows("heads", { units: heads }),
     }),

@@ -6,9 +6,12 @@ import type { HfFamily } from "./family.js";
 import { gpt2 } from "./gpt2.js";
 import { gptj } from "./gptj.js";
 import { llama } from "./llama.js";
+import { mistral } from "./mistral.js";
 import { ownFamily } from "./own_family.js";
+import { qwen2 } from "./qwen2.js";
+import { starcoder2 } from "./starcoder2.js";
 
-const families: readonly HfFamily[] = [gpt2, gptj, llama, ownFamily];
+const families: readonly HfFamily[] = [gpt2, gptj, llama, mistral, qwen2, starcoder2, ownFamily];
 
 /** The family to write a model as: the first that fits `config`. */
 export const familyFor = (config: GptConfig): HfFamily =>

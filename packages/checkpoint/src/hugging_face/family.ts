@@ -64,6 +64,8 @@ export interface FamilyTables {
   readonly fields: FieldMap;
   /** Other keys, which must have one value. Default: none. */
   readonly requires?: v.GenericSchema;
+  /** Other keys that config.json is written with, since the class has other defaults. Default: none. */
+  readonly constants?: Readonly<Record<string, unknown>>;
   /** Tensors outside blocks, by path. */
   readonly top: HfNames;
   /** Tensors of a block, by the path in it. */
@@ -93,6 +95,7 @@ export function hfFamily({ modelType, fields, prefix = "", ...tables }: FamilyTa
       architectures: [tables.architecture],
       model_type: modelType,
       ...writeFields(fields, config),
+      ...tables.constants,
     }),
   };
 }

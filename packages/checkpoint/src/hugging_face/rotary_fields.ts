@@ -37,7 +37,10 @@ const KINDS: readonly string[] = ["default", "linear", "llama3", "yarn"];
 /** By `rope_type`, and by `type`, its older name, where there is no other. */
 const Rope = v.pipe(
   v.looseObject({ rope_type: v.optional(v.string()), type: v.optional(v.string()) }),
-  v.transform(({ rope_type, type, ...keys }) => ({ kind: rope_type ?? type ?? "default", ...keys })),
+  v.transform(({ rope_type, type, ...keys }) => ({
+    kind: rope_type ?? type ?? "default",
+    ...keys,
+  })),
   v.check(
     ({ kind }) => KINDS.includes(kind),
     ({ input: { kind } }) =>

@@ -94,7 +94,7 @@ export function attention(
   const { graph, config } = context;
   const { path } = place;
   const { hiddenSize: width, headCount, kvHeadCount, headSize } = config;
-  const bias = config.biases.attention;
+  const bias = config.biases.attention !== false;
   const { shapes } = inputs;
   const flat = linear(context, x, `${path}.query`, { from: width, to: headCount * headSize, bias });
   const to = 2 * kvHeadCount * headSize;
@@ -116,7 +116,11 @@ export function attention(
   const attended = attend(context, inputs, query, place);
   const rows = graph.node("Transpose", [attended], `${path}.rows`, HEADS_FIRST);
   const merged = graph.node("Reshape", [rows, shapes.flat], `${path}.merged`);
-  return linear(context, merged, `${path}.output`, { from: width, to: width, bias });
+  return linear(context, merged, `${path}.output`, {
+    from: headCount * headSize,
+    to: width,
+    bias: config.biases.attention === true,
+  });
 }
 
 /** query [B, H, T, D] -> weighted sums of the layer's values, of the same shape. */
