@@ -8,6 +8,7 @@ export const SETTING_NAMES: Readonly<Record<string, string>> = {
   ffnHiddenSize: "--n_embd",
   headCount: "--n_head",
   kvHeadCount: "--n_head",
+  headSize: "--n_embd / --n_head",
   maxPositions: "--max_len",
   vocabularySize: "--tokenizer of so many ids:",
   // The data's.

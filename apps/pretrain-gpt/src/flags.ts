@@ -52,6 +52,11 @@ export const modelFlags = {
   "use-rotary-position-embeddings": toggle("the same as --position-embedding-type rope", false),
   "rotary-percent": number("part of each head that rotary positions turn", { above: 0, max: 1 }, 1),
   "rotary-base": number("base of the rotary angles", { above: 1 }, 10_000),
+  "use-rope-scaling": toggle("scale rotary angles for longer sequences as Llama 3.1 does", false),
+  "rope-scaling-factor": number("by how much it divides those of slow pairs", { min: 1 }, 8),
+  "rotary-seq-len-interpolation-factor": number("divide all positions by this; 1 if not said", {
+    min: 1,
+  }),
   normalization: choice(
     "what stands before attention and MLP",
     ["LayerNorm", "RMSNorm"],
@@ -62,6 +67,7 @@ export const modelFlags = {
   "openai-gelu": toggle("GELU by tanh: what is computed, and Megatron's fused kernel too", false),
   "no-bias-gelu-fusion": toggle("without it Megatron's GELU is by the error function", false),
   "disable-bias-linear": toggle("leave the biases of products out", false),
+  "add-qkv-bias": toggle("keep those of queries, keys and values", false),
   "untie-embeddings-and-output-weights": toggle("a head with a table of its own", false),
   "attention-dropout": number("probability", probability, 0.1),
   "hidden-dropout": number("probability", probability, 0.1),

@@ -106,11 +106,9 @@ const REFUSED: Readonly<Record<string, string>> = {
   "qk-layernorm": "queries and keys are not normalized here",
   "quick-geglu": "the gate is SiLU here: --swiglu",
   "random-ltd": "every layer takes all tokens here",
-  "rope-scaling-factor": "rotary positions are not scaled here",
   "squared-relu": "the activation function is GELU here, or SiLU with --swiglu",
   "train-data-exact-num-epochs": "the samples of a run are counted: --train-samples",
   "use-checkpoint-opt_param-scheduler": SCHEDULE,
-  "use-rope-scaling": "rotary positions are not scaled here",
 };
 
 const table = (

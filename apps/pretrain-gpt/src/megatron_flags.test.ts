@@ -25,6 +25,7 @@ describe("is the same as", () => {
       "--no-position-embedding --use-rotary-position-embeddings",
       "--position-embedding-type rope --use-rotary-position-embeddings",
     ],
+    ["--kv-channels 4", ""],
     [
       "--lr-decay-style wsd --lr-wsd-decay-iters 10",
       "--lr-decay-style WSD --lr-wsd-decay-iters 10",
@@ -44,6 +45,46 @@ describe("is the same as", () => {
     const { config } = resolveLine(`${SHORT} --activations-checkpoint-method block`).run;
     expect(config.recompute).toEqual({ kind: "block", layers: 1 });
   });
+});
+
+describe("rotary positions", () => {
+  const rope = "--position-embedding-type rope";
+  const positions = (flags: string) => resolveLine(`${SHORT} ${rope} ${flags}`).run.gpt.positions;
+  const plain = { kind: "rotary", base: 10_000, fraction: 1, pairs: "halves" };
+
+  test("are scaled as Megatron-LM scales them", () => {
+    expect(positions("")).toEqual(plain);
+    expect(positions("--rotary-seq-len-interpolation-factor 4")).toEqual({
+      ...plain,
+      scaling: { kind: "linear", factor: 4 },
+    });
+    expect(positions("--use-rope-scaling --rope-scaling-factor 32")).toEqual({
+      ...plain,
+      scaling: {
+        kind: "llama3",
+        factor: 32,
+        lowFrequencyFactor: 1,
+        highFrequencyFactor: 4,
+        originalPositions: 8192,
+      },
+    });
+  });
+
+  test("are scaled in one way, and only where there are some", () => {
+    expect(() => positions("--use-rope-scaling --rotary-seq-len-interpolation-factor 2")).toThrow(
+      /two ways/,
+    );
+    expect(() => resolveLine(`${SHORT} --use-rope-scaling`)).toThrow(/add --position-embedding/);
+  });
+});
+
+test("--add-qkv-bias keeps three biases of those that --disable-bias-linear drops", () => {
+  const { biases } = resolveLine(`${SHORT} --swiglu --disable-bias-linear --add-qkv-bias`).run.gpt;
+  expect(biases).toEqual({ attention: "qkv", mlp: false, head: false });
+});
+
+test("--kv-channels: heads of another width than hidden size / heads", () => {
+  expect(resolveLine(`${SHORT} --kv-channels 6`).run.gpt.headSize).toBe(6);
 });
 
 test("no flag of ours is among those that mean nothing here", () => {

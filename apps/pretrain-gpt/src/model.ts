@@ -2,6 +2,7 @@
 
 import { UserError } from "@tessera/config";
 import { gptConfig, type GptConfig } from "@tessera/gpt";
+import type { RotaryScaling } from "@tessera/layers";
 import type { Flags } from "./flags.js";
 
 /** A flag that has no default and that nothing else can stand for. */
@@ -43,7 +44,7 @@ export function modelOf(flags: Flags, vocabulary: number): GptConfig {
     activation: flags.swiglu ? "swiglu" : "gelu",
     norm: flags.normalization === "RMSNorm" ? "rms" : "layer",
     normEpsilon: flags["layernorm-epsilon"],
-    biases: { attention: biases, mlp: biases, head: false },
+    biases: { attention: biases || (flags["add-qkv-bias"] && "qkv"), mlp: biases, head: false },
     tiedEmbeddings: !flags["untie-embeddings-and-output-weights"],
     initStd: flags["init-method-std"],
   });
@@ -81,6 +82,12 @@ function positionsOf(flags: Flags): GptConfig["positions"] {
   const isRotary = flags["use-rotary-position-embeddings"];
   const usual = flags["no-position-embedding"] ? "none" : "learned_absolute";
   const kind = flags["position-embedding-type"] ?? (isRotary ? "rope" : usual);
+  const scaling = scalingOf(flags);
+  if (scaling !== undefined && kind !== "rope") {
+    throw new UserError(
+      "--use-rope-scaling, --rotary-seq-len-interpolation-factor: scale rotary positions; add --position-embedding-type rope",
+    );
+  }
   switch (kind) {
     case "learned_absolute":
       return { kind: "learned" };
@@ -88,7 +95,27 @@ function positionsOf(flags: Flags): GptConfig["positions"] {
       return { kind: "none" };
     case "rope": {
       const [base, share] = [flags["rotary-base"], flags["rotary-percent"]];
-      return { kind: "rotary", base, fraction: share, pairs: "halves" };
+      const rotary = { kind: "rotary", base, fraction: share, pairs: "halves" } as const;
+      return scaling === undefined ? rotary : { ...rotary, scaling };
     }
   }
+}
+
+/** Those of Llama 3.1, but for the factor, which Megatron-LM has as a flag. */
+const LLAMA3 = {
+  kind: "llama3",
+  lowFrequencyFactor: 1,
+  highFrequencyFactor: 4,
+  originalPositions: 8192,
+} as const;
+
+function scalingOf(flags: Flags): RotaryScaling | undefined {
+  const divisor = flags["rotary-seq-len-interpolation-factor"] ?? 1;
+  if (!flags["use-rope-scaling"]) {
+    return divisor === 1 ? undefined : { kind: "linear", factor: divisor };
+  }
+  if (divisor === 1) return { ...LLAMA3, factor: flags["rope-scaling-factor"] };
+  throw new UserError(
+    "--use-rope-scaling --rotary-seq-len-interpolation-factor: are two ways to scale; choose one",
+  );
 }

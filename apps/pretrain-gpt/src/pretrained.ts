@@ -12,6 +12,11 @@ const POSITIONS = { learned: "learned_absolute", rotary: "rope", none: "none" } 
 
 const rotaryOf = ({ positions }: GptConfig) => (positions.kind === "rotary" ? positions : null);
 
+function linearFactorOf(config: GptConfig): number {
+  const scaling = rotaryOf(config)?.scaling;
+  return scaling?.kind === "linear" ? scaling.factor : 1;
+}
+
 /** The value that each flag of the model would need to describe `config`. */
 const describeFlags = (config: GptConfig) => ({
   "num-layers": config.layerCount,
@@ -26,10 +31,14 @@ const describeFlags = (config: GptConfig) => ({
   "use-rotary-position-embeddings": config.positions.kind === "rotary",
   "rotary-percent": rotaryOf(config)?.fraction,
   "rotary-base": rotaryOf(config)?.base,
+  "use-rope-scaling": rotaryOf(config)?.scaling?.kind === "llama3",
+  "rope-scaling-factor": rotaryOf(config)?.scaling?.factor,
+  "rotary-seq-len-interpolation-factor": linearFactorOf(config),
   normalization: config.norm === "rms" ? "RMSNorm" : "LayerNorm",
   "layernorm-epsilon": config.normEpsilon,
   swiglu: config.activation === "swiglu",
-  "disable-bias-linear": !(config.biases.attention || config.biases.mlp),
+  "disable-bias-linear": !(config.biases.attention === true || config.biases.mlp),
+  "add-qkv-bias": config.biases.attention === "qkv",
   "untie-embeddings-and-output-weights": !config.tiedEmbeddings,
 });
 

@@ -73,9 +73,15 @@ describe("a model folder", () => {
   test.each<[string, Partial<GptConfig>]>([
     ["shared key heads", { kvHeadCount: 1 }],
     [
-      "rotary positions and no biases",
+      "rotary positions on half of each head, scaled, and no biases",
       {
-        positions: { kind: "rotary", base: 10_000, fraction: 1, pairs: "halves" },
+        positions: {
+          kind: "rotary",
+          base: 10_000,
+          fraction: 0.5,
+          pairs: "halves",
+          scaling: { kind: "linear", factor: 2 },
+        },
         biases: { attention: false, mlp: false, head: false },
       },
     ],

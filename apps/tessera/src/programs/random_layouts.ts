@@ -12,11 +12,24 @@ export interface RandomLayout {
 }
 
 const llama = {
-  positions: { kind: "rotary", base: 10_000, fraction: 1, pairs: "halves" },
+  positions: {
+    kind: "rotary",
+    base: 10_000,
+    fraction: 1,
+    pairs: "halves",
+    scaling: {
+      kind: "llama3",
+      factor: 8,
+      lowFrequencyFactor: 1,
+      highFrequencyFactor: 4,
+      originalPositions: 16,
+    },
+  },
   activation: "swiglu",
   norm: "rms",
   kvHeadCount: 2,
-  biases: { attention: false, mlp: false, head: false },
+  headSize: 6,
+  biases: { attention: "qkv", mlp: false, head: false },
   tiedEmbeddings: false,
 } as const;
 const gptj = {

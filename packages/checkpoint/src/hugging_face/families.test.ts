@@ -22,6 +22,24 @@ const models: Readonly<Record<string, GptConfig>> = {
     norm: "rms",
     biases: { attention: false, mlp: false, head: false },
   }),
+  qwen2: gptConfig({
+    ...sizes,
+    headSize: 24,
+    positions: {
+      kind: "rotary",
+      base: 500,
+      fraction: 1,
+      pairs: "halves",
+      scaling: { kind: "linear", factor: 2 },
+    },
+    activation: "swiglu",
+    norm: "rms",
+    biases: { attention: "qkv", mlp: false, head: false },
+  }),
+  starcoder2: gptConfig({
+    ...sizes,
+    positions: { kind: "rotary", base: 500, fraction: 1, pairs: "halves" },
+  }),
 };
 
 /** For each field, another value than the models have; one or two have the same. */
@@ -72,8 +90,7 @@ describe.each(Object.entries(models))("%s", (modelType, config) => {
 
 test("a model that no family has says what it differs in from the nearest", () => {
   for (const config of Object.values(models)) expect(whyNotLoadable(config)).toBeNull();
-  const { positions } = models["llama"]!;
-  expect(whyNotLoadable({ ...models["gpt2"]!, positions })).toBe(
+  expect(whyNotLoadable({ ...models["gpt2"]!, positions: { kind: "none" } })).toBe(
     "transformers cannot load it: no family there has such a model (of gpt2 it differs in positions)",
   );
   expect(whyNotLoadable({ ...models["llama"]!, norm: "layer" })).toMatch(/of llama .* in norm\)/);
