@@ -62,6 +62,7 @@ export const modelFlags = {
     ["LayerNorm", "RMSNorm"],
     "LayerNorm",
   ),
+  "qk-layernorm": toggle("normalize queries and keys, each head by itself: RMSNorm", false),
   "layernorm-epsilon": number("guard against division by 0", { above: 0 }, 1e-5),
   swiglu: toggle("gate the MLP by SiLU", false),
   "openai-gelu": toggle("GELU by tanh: what is computed, and Megatron's fused kernel too", false),

@@ -103,7 +103,6 @@ const REFUSED: Readonly<Record<string, string>> = {
   "multi-latent-attention": "attention has queries, keys and values here; drop it",
   "no-load-lr-state": `${SCHEDULE}; --finetune begins anew`,
   "no-save-optim": "checkpoints hold the optimizer's state, else training could not go on",
-  "qk-layernorm": "queries and keys are not normalized here",
   "quick-geglu": "the gate is SiLU here: --swiglu",
   "random-ltd": "every layer takes all tokens here",
   "squared-relu": "the activation function is GELU here, or SiLU with --swiglu",

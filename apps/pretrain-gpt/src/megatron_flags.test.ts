@@ -83,6 +83,12 @@ test("--add-qkv-bias keeps three biases of those that --disable-bias-linear drop
   expect(biases).toEqual({ attention: "qkv", mlp: false, head: false });
 });
 
+test("--qk-layernorm is an RMS norm, and refused beside others", () => {
+  const { gpt } = resolveLine(`${SHORT} --qk-layernorm --normalization RMSNorm`).run;
+  expect([gpt.qkNorm, gpt.norm]).toEqual([true, "rms"]);
+  expect(() => resolveLine(`${SHORT} --qk-layernorm`)).toThrow(/add --normalization RMSNorm/);
+});
+
 test("--kv-channels: heads of another width than hidden size / heads", () => {
   expect(resolveLine(`${SHORT} --kv-channels 6`).run.gpt.headSize).toBe(6);
 });

@@ -29,6 +29,11 @@ export function modelOf(flags: Flags, vocabulary: number): GptConfig {
       "--calculate-per-token-loss, --eod-mask-loss: microbatches weigh the same here, whatever is masked; drop one",
     );
   }
+  if (flags["qk-layernorm"] && flags.normalization !== "RMSNorm") {
+    throw new UserError(
+      "--qk-layernorm: normalizes by RMS here, where Megatron would by LayerNorm; add --normalization RMSNorm",
+    );
+  }
   const biases = !flags["disable-bias-linear"];
   return gptConfig({
     layerCount: needed(flags, "num-layers"),
@@ -44,6 +49,7 @@ export function modelOf(flags: Flags, vocabulary: number): GptConfig {
     activation: flags.swiglu ? "swiglu" : "gelu",
     norm: flags.normalization === "RMSNorm" ? "rms" : "layer",
     normEpsilon: flags["layernorm-epsilon"],
+    qkNorm: flags["qk-layernorm"],
     biases: { attention: biases || (flags["add-qkv-bias"] && "qkv"), mlp: biases, head: false },
     tiedEmbeddings: !flags["untie-embeddings-and-output-weights"],
     initStd: flags["init-method-std"],

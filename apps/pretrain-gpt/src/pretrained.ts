@@ -36,6 +36,7 @@ const describeFlags = (config: GptConfig) => ({
   "rotary-seq-len-interpolation-factor": linearFactorOf(config),
   normalization: config.norm === "rms" ? "RMSNorm" : "LayerNorm",
   "layernorm-epsilon": config.normEpsilon,
+  "qk-layernorm": config.qkNorm,
   swiglu: config.activation === "swiglu",
   "disable-bias-linear": !(config.biases.attention === true || config.biases.mlp),
   "add-qkv-bias": config.biases.attention === "qkv",

@@ -9,6 +9,7 @@ export const SETTING_NAMES: Readonly<Record<string, string>> = {
   headCount: "--num-attention-heads",
   kvHeadCount: "--num-query-groups",
   headSize: "--kv-channels",
+  qkNorm: "--qk-layernorm",
   maxPositions: "--max-position-embeddings",
   vocabularySize: "--vocab-size",
   "positions.kind": "--position-embedding-type",

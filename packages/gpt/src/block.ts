@@ -63,6 +63,7 @@ function createSublayers(
     heads: config.headCount,
     kvHeads: config.kvHeadCount,
     headSize: config.headSize,
+    normEpsilon: config.qkNorm ? config.normEpsilon : null,
     rotary: positions.kind === "rotary" ? positions : null,
     bias: config.biases.attention,
     dropout: config.dropout.attention,

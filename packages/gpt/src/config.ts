@@ -13,6 +13,8 @@ export interface GptConfig {
   readonly kvHeadCount: number;
   /** Elements of a head: Megatron's `--kv-channels`, Hugging Face's `head_dim`. */
   readonly headSize: number;
+  /** Whether each query and key is normalized by its RMS before it is rotated, as in Qwen 3. */
+  readonly qkNorm: boolean;
   /** Width of the MLP after its activation function. */
   readonly ffnHiddenSize: number;
   /** Rows of the embedding. Not padded: no size depends on the number of ranks. */
@@ -89,6 +91,7 @@ export function gptConfig(sizes: GptSizes): GptConfig {
   const config: GptConfig = {
     kvHeadCount: sizes.headCount,
     headSize: sizes.hiddenSize / sizes.headCount,
+    qkNorm: false,
     ffnHiddenSize: 4 * sizes.hiddenSize,
     vocabularySize: GPT2_VOCABULARY,
     maxPositions: 1024,

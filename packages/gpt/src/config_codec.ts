@@ -45,8 +45,9 @@ const SavedConfig = v.object({
   hiddenSize: size,
   headCount: size,
   keyHeadCount: size,
-  /** Absent in the first versions, whose heads divide the hidden size. */
+  // Absent in the first versions, whose heads divide the hidden size.
   headSize: v.exactOptional(size),
+  qkNorm: v.exactOptional(v.boolean()),
   innerSize: size,
   vocabularySize: size,
   maxPositions: size,
@@ -56,7 +57,11 @@ const SavedConfig = v.object({
   norm: v.picklist(["layer", "rms"]),
   normEpsilon: positive,
   parallelBlock: v.boolean(),
-  biases: v.object({ attention: v.union([v.boolean(), v.literal("qkv")]), mlp: v.boolean(), head: v.boolean() }),
+  biases: v.object({
+    attention: v.union([v.boolean(), v.literal("qkv")]),
+    mlp: v.boolean(),
+    head: v.boolean(),
+  }),
   tiedEmbeddings: v.boolean(),
   initDeviation: v.number(),
 });
@@ -105,6 +110,7 @@ export function parseConfig(json: unknown, where: string): GptConfig {
     ...same,
     kvHeadCount: keyHeadCount,
     headSize: same.headSize ?? same.hiddenSize / same.headCount,
+    qkNorm: same.qkNorm ?? false,
     ffnHiddenSize: innerSize,
     positions: readPositions(positions),
     initStd: initDeviation,

@@ -2,13 +2,7 @@
 // parallelism each rank has a shard of the heads.
 
 import { reshape, type Tensor } from "@tensorflow/tfjs-core";
-import {
-  call,
-  causalAttention,
-  causalAttentionGradient,
-  randomSlice,
-  rotary as rotaryKernel,
-} from "@tessera/kernels";
+import { call, causalAttention, causalAttentionGradient, randomSlice } from "@tessera/kernels";
 import type { AttentionAttributes, RandomSlice } from "@tessera/kernels/contract";
 import { UNSHARDED } from "@tessera/mesh";
 import { disposeTree } from "@tessera/params";
@@ -25,16 +19,17 @@ import {
   type LinearSaved,
   type WeightShard,
 } from "./linear.js";
-import { rotaryAngles, type Rotary, type RotaryAngles } from "./rotary.js";
+import { queryKey, type QueryKeyParams, type QueryKeySaved } from "./query_key.js";
+import type { Rotary } from "./rotary.js";
 
 /** The projections of attention. */
-export type AttentionParams = {
+export type AttentionParams = QueryKeyParams & {
   readonly query: LinearParams;
   readonly keyValue: LinearParams;
   readonly output: LinearParams;
 };
 /** What attention saves for backward. */
-export type AttentionSaved = {
+export type AttentionSaved = QueryKeySaved & {
   readonly query: LinearSaved;
   readonly keyValue: LinearSaved;
   readonly output: LinearSaved;
@@ -57,6 +52,8 @@ export interface AttentionOptions {
   readonly bias?: boolean | "qkv";
   /** Rotary position embedding. Default: null, for none. */
   readonly rotary?: Rotary | null;
+  /** Added to the mean square in RMS norms of each query and key. Default: null, for no such norms. */
+  readonly normEpsilon?: number | null;
   /** Standard deviation of the initial query, key and value weights. */
   readonly std: number;
   /** Standard deviation of the initial output weight, which GPT-2 scales by the number of layers. */
@@ -65,38 +62,6 @@ export interface AttentionOptions {
   readonly dropout?: number;
   /** This rank's shard of the heads. Default: all of them. */
   readonly shard?: WeightShard;
-}
-
-/** How heads of one size turn. */
-type Turns = RotaryAngles & Pick<Rotary, "pairs">;
-
-interface RotateOptions {
-  /** Position of each row's first token, or one for all rows. Default: 0. */
-  readonly firstPositions?: readonly number[] | undefined;
-  /** Whether to rotate back, as gradients are. Default: false. */
-  readonly inverse?: boolean;
-}
-
-/**
- * Rotates queries [batch, time, heads, depth], or the keys of keyValue [batch, time, 2, heads, depth], by their
- * positions. Consumes x.
- */
-function rotate(
-  x: Tensor,
-  turns: Turns | null,
-  { firstPositions = [0], inverse = false }: RotateOptions,
-): Tensor {
-  if (turns === null) return x;
-  const [batch, time] = x.shape as [number, number];
-  const [heads, depth] = x.shape.slice(-2) as [number, number];
-  const flat = reshapeAndDispose(x, [batch, time, -1, depth]);
-  const attributes = {
-    ...turns,
-    heads,
-    starts: firstPositions,
-    inverse,
-  };
-  return reshapeAndDispose(call(rotaryKernel, { x: flat }, attributes).y, x.shape);
 }
 
 /** The random numbers for the probabilities of q [batch, time, heads, depth], as a slice of those of the step. */
@@ -153,11 +118,11 @@ function createProjections(options: AttentionOptions) {
 export function selfAttention(
   options: AttentionOptions,
 ): Layer<AttentionParams, AttentionSaved, "replicated", "partial"> {
-  const { heads, dropout = 0, rotary = null, shard = UNSHARDED } = options;
+  const { heads, dropout = 0, rotary = null, normEpsilon = null, shard = UNSHARDED } = options;
   const { query, keyValue, output } = createProjections(options);
   const depth = headSizeOf(options);
   const scale = 1 / Math.sqrt(depth);
-  const turns = rotary && { ...rotaryAngles(rotary, depth), pairs: rotary.pairs };
+  const prepared = queryKey({ headSize: depth, rotary, normEpsilon });
 
   const attributes = (q: Tensor, ctx: ForwardContext): AttentionAttributes => ({
     ...dropoutSlice(q, heads, shard, ctx),
@@ -166,25 +131,30 @@ export function selfAttention(
   });
 
   return defineLayer({
-    spec: { query: query.spec, keyValue: keyValue.spec, output: output.spec },
+    spec: {
+      query: query.spec,
+      keyValue: keyValue.spec,
+      output: output.spec,
+      ...prepared.spec,
+    },
     forward(params, x, ctx) {
       const [batch, time] = x.shape as [number, number, number];
       const inside = (name: string): ForwardContext => childContext(ctx, name);
       const [qFlat, querySaved] = query.forward(params.query, x, inside("query"));
       const [kvFlat, keyValueSaved] = keyValue.forward(params.keyValue, x, inside("keyValue"));
-      const offsets = { firstPositions: ctx.cache?.lengths };
-      const q = rotate(reshapeAndDispose(qFlat, [batch, time, -1, depth]), turns, offsets);
-      const kv = rotate(reshapeAndDispose(kvFlat, [batch, time, 2, -1, depth]), turns, offsets);
+      const heads = {
+        q: reshapeAndDispose(qFlat, [batch, time, -1, depth]),
+        kv: reshapeAndDispose(kvFlat, [batch, time, 2, -1, depth]),
+      };
+      const [{ q, kv }, normsSaved] = prepared.forward(params, heads, ctx.cache?.lengths);
       const attention = ctx.cache
         ? ctx.cache.attend(ctx.path, q, kv, scale)
         : call(causalAttention, { query: q, keyValue: kv, starts: ctx.starts }, attributes(q, ctx));
       const merged = claim<Sharded<"heads">>(reshape(attention.y, [batch, time, -1]));
       const [y, outputSaved] = output.forward(params.output, merged, inside("output"));
       merged.dispose();
-      return [
-        y,
-        { query: querySaved, keyValue: keyValueSaved, output: outputSaved, q, kv, ...attention },
-      ];
+      const linears = { query: querySaved, keyValue: keyValueSaved, output: outputSaved };
+      return [y, { ...linears, ...normsSaved, q, kv, ...attention }];
     },
     backward(params, saved, dy, sink, ctx) {
       const { q, kv, y, logSumExp } = saved;
@@ -195,9 +165,10 @@ export function selfAttention(
       const inputs = { ...owned, starts: ctx.starts };
       const { dQuery, dKeyValue } = call(causalAttentionGradient, inputs, attributes(q, ctx));
       disposeTree(owned);
-      const unrotate = <Dim extends string>(dx: Tensor): Placed<Sharded<Dim>> =>
-        claim(reshapeAndDispose(rotate(dx, turns, { inverse: true }), [batch, time, -1]));
-      const [dq, dkv] = [unrotate<"heads">(dQuery), unrotate<"KV heads">(dKeyValue)];
+      const heads = prepared.backward(params, saved, { q: dQuery, kv: dKeyValue }, sink);
+      const flat = <Dim extends string>(dx: Tensor): Placed<Sharded<Dim>> =>
+        claim(reshapeAndDispose(dx, [batch, time, -1]));
+      const [dq, dkv] = [flat<"heads">(heads.q), flat<"KV heads">(heads.kv)];
       const dxQuery = query.backward(params.query, saved.query, dq, sink.query, ctx);
       const dxKeyValue = keyValue.backward(
         params.keyValue,

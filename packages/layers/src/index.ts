@@ -1,9 +1,5 @@
 export { addAndDispose } from "./and_dispose.js";
-export {
-  selfAttention,
-  type AttentionOptions,
-  type AttentionParams,
-} from "./attention.js";
+export { selfAttention, type AttentionOptions, type AttentionParams } from "./attention.js";
 export { dropout } from "./dropout.js";
 export { embedding, tokenEmbedding, type EmbeddingOptions } from "./embedding.js";
 export { childContext, evalContext, rngKey, type ForwardContext } from "./forward_context.js";

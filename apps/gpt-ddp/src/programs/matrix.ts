@@ -47,6 +47,7 @@ const llama = {
   norm: "rms",
   kvHeadCount: 2,
   headSize: 6,
+  qkNorm: true,
   biases: { attention: "qkv", mlp: false, head: false },
   tiedEmbeddings: false,
 } as const;

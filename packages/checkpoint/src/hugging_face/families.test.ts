@@ -36,6 +36,15 @@ const models: Readonly<Record<string, GptConfig>> = {
     norm: "rms",
     biases: { attention: "qkv", mlp: false, head: false },
   }),
+  qwen3: gptConfig({
+    ...sizes,
+    headSize: 24,
+    qkNorm: true,
+    positions: { kind: "rotary", base: 500, fraction: 1, pairs: "halves" },
+    activation: "swiglu",
+    norm: "rms",
+    biases: { attention: false, mlp: false, head: false },
+  }),
   starcoder2: gptConfig({
     ...sizes,
     positions: { kind: "rotary", base: 500, fraction: 1, pairs: "halves" },
@@ -49,6 +58,7 @@ const changes: { readonly [K in keyof GptConfig]: GptConfig[K] } = {
   headCount: 8,
   kvHeadCount: 1,
   headSize: 32,
+  qkNorm: true,
   ffnHiddenSize: 100,
   vocabularySize: 65,
   maxPositions: 17,

@@ -9,9 +9,19 @@ import { llama } from "./llama.js";
 import { mistral } from "./mistral.js";
 import { ownFamily } from "./own_family.js";
 import { qwen2 } from "./qwen2.js";
+import { qwen3 } from "./qwen3.js";
 import { starcoder2 } from "./starcoder2.js";
 
-const families: readonly HfFamily[] = [gpt2, gptj, llama, mistral, qwen2, starcoder2, ownFamily];
+const families: readonly HfFamily[] = [
+  gpt2,
+  gptj,
+  llama,
+  mistral,
+  qwen2,
+  qwen3,
+  starcoder2,
+  ownFamily,
+];
 
 /** The family to write a model as: the first that fits `config`. */
 export const familyFor = (config: GptConfig): HfFamily =>

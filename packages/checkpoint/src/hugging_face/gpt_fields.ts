@@ -2,7 +2,17 @@
 
 import type { GptConfig } from "@tessera/gpt";
 import * as v from "valibot";
-import { field, key, layers, positive, rate, size, type Field, type FieldMap } from "./fields.js";
+import {
+  always,
+  field,
+  key,
+  layers,
+  positive,
+  rate,
+  size,
+  type Field,
+  type FieldMap,
+} from "./fields.js";
 
 function dropoutField(rateByDefault: number): Field<GptConfig["dropout"]> {
   const dropout = v.optional(rate, rateByDefault);
@@ -56,6 +66,7 @@ export const gptSizes = {
   headCount: key("n_head", size),
   kvHeadCount,
   headSize,
+  qkNorm: always(false),
   ffnHiddenSize,
 } satisfies Partial<FieldMap>;
 

@@ -15,11 +15,17 @@ import {
 } from "./fields.js";
 import { rotaryPositions } from "./rotary_fields.js";
 
-const headSize: Field<number> = field(
-  v.object({ head_dim: v.nullish(size), hidden_size: size, num_attention_heads: size }),
-  (file) => file.head_dim ?? file.hidden_size / file.num_attention_heads,
-  (head_dim) => ({ head_dim }),
-);
+/** Elements of a head: hidden size / heads where a file has null, `absent` where it has no such key. */
+export const headSize = (absent: number | null): Field<number> =>
+  field(
+    v.object({
+      head_dim: v.optional(v.nullable(size), absent),
+      hidden_size: size,
+      num_attention_heads: size,
+    }),
+    (file) => file.head_dim ?? file.hidden_size / file.num_attention_heads,
+    (head_dim) => ({ head_dim }),
+  );
 
 /** KV heads, as many as heads where a file has null; `absent` where it has no such key, which is for each family another. */
 export const kvHeads = (absent: number | null): Field<number> =>
@@ -57,7 +63,7 @@ export const llamaSizes = {
   ffnHiddenSize: key("intermediate_size", size),
   layerCount: key("num_hidden_layers", layers),
   headCount: key("num_attention_heads", size),
-  headSize,
+  headSize: headSize(null),
 } satisfies Partial<FieldMap>;
 
 /** All fields but those of KV heads and biases: SwiGLU, RMSNorm, rotary positions over all of each head. */
@@ -70,6 +76,7 @@ export const llamaFields = {
   ),
   normEpsilon: key("rms_norm_eps", v.optional(positive, 1e-6)),
   positions: rotaryPositions,
+  qkNorm: always(false),
   initStd: key("initializer_range", v.optional(positive, 0.02)),
   dropout,
   tiedEmbeddings: key("tie_word_embeddings", v.optional(v.boolean(), false)),
@@ -90,6 +97,8 @@ export const llamaAttention = {
   "attention.heads.query.bias": inLayer("self_attn.q_proj.bias"),
   "attention.heads.keyValue.weight": keyAndValue("weight"),
   "attention.heads.keyValue.bias": keyAndValue("bias"),
+  "attention.heads.queryNorm.gain": inLayer("self_attn.q_norm.weight"),
+  "attention.heads.keyNorm.gain": inLayer("self_attn.k_norm.weight"),
   "attention.heads.output.weight": inLayer("self_attn.o_proj.weight"),
   "attention.heads.output.bias": inLayer("self_attn.o_proj.bias"),
   "mlp.norm.gain": inLayer("post_attention_layernorm.weight"),

@@ -102,15 +102,18 @@ export function attention(
   const [key, value] = [`${path}.key`, `${path}.value`] as const;
   graph.nodeWithOutputs("Split", [keyValue], [key, value], { axis: -1, num_outputs: 2 });
 
-  const perHead = (rows: string, shape: string, name: string): string => {
+  const perHead = (rows: string, shape: string, name: string, norm?: string): string => {
     const heads = graph.node("Reshape", [rows, shape], `${rows}.heads`);
-    return graph.node("Transpose", [heads], name, HEADS_FIRST);
+    const normed = norm === undefined ? heads : headNorm(context, heads, `${path}.${norm}`);
+    return graph.node("Transpose", [normed], name, HEADS_FIRST);
   };
   const addedName = (part: CachePart): string => onnxNames.added(place.layer, part);
   const query = rotate(context, inputs, `${path}.turned`, (name) =>
-    perHead(flat, shapes.heads, name),
+    perHead(flat, shapes.heads, name, "queryNorm"),
   );
-  rotate(context, inputs, addedName("key"), (name) => perHead(key, shapes.keyHeads, name));
+  rotate(context, inputs, addedName("key"), (name) =>
+    perHead(key, shapes.keyHeads, name, "keyNorm"),
+  );
   perHead(value, shapes.keyHeads, addedName("value"));
 
   const attended = attend(context, inputs, query, place);
@@ -157,6 +160,14 @@ function attend(
     seenOf(fresh, onnxNames.added(layer, "value")),
   ];
   return reshaped(graph.node("Add", seen, `${path}.seen`), ungrouped);
+}
+
+/** x [B, T, heads, D], each head normalized by its RMS if the model does so. */
+function headNorm({ graph, config, weight }: GraphContext, x: string, path: string): string {
+  const { qkNorm, headSize, normEpsilon } = config;
+  if (!qkNorm) return x;
+  const settings = { axis: -1, epsilon: { float: normEpsilon } };
+  return graph.node("RMSNormalization", [x, weight(`${path}.gain`, [headSize])], path, settings);
 }
 
 /** `of` each rotary angle [maxPositions, rotated pairs], as queries and keys are multiplied by it. */

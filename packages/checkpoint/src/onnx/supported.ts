@@ -20,6 +20,7 @@ const supported: SupportTable = {
   headCount: any,
   kvHeadCount: any,
   headSize: any,
+  qkNorm: any,
   ffnHiddenSize: any,
   vocabularySize: any,
   maxPositions: any,
