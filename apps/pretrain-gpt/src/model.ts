@@ -2,7 +2,6 @@
 
 import { UserError } from "@tessera/config";
 import { gptConfig, type GptConfig } from "@tessera/gpt";
-import type { RotaryScaling } from "@tessera/layers";
 import type { Flags } from "./flags.js";
 
 /** A flag that has no default and that nothing else can stand for. */
@@ -107,6 +106,8 @@ function positionsOf(flags: Flags): GptConfig["positions"] {
   }
 }
 
+type Rotary = Extract<GptConfig["positions"], { readonly kind: "rotary" }>;
+
 /** Those of Llama 3.1, but for the factor, which Megatron-LM has as a flag. */
 const LLAMA3 = {
   kind: "llama3",
@@ -115,7 +116,7 @@ const LLAMA3 = {
   originalPositions: 8192,
 } as const;
 
-function scalingOf(flags: Flags): RotaryScaling | undefined {
+function scalingOf(flags: Flags): Rotary["scaling"] {
   const divisor = flags["rotary-seq-len-interpolation-factor"] ?? 1;
   if (!flags["use-rope-scaling"]) {
     return divisor === 1 ? undefined : { kind: "linear", factor: divisor };

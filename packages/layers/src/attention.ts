@@ -93,6 +93,7 @@ function createProjections(options: AttentionOptions) {
   checkDivides(kvHeads, "KV heads", heads, "a number of heads");
   const inputs = { inFeatures: width, std, bias: bias !== false, shard };
   return {
+    depth,
     query: linear({
       ...inputs,
       outFeatures: heads * depth,
@@ -114,13 +115,30 @@ function createProjections(options: AttentionOptions) {
   };
 }
 
+/** Queries [batch, time, heads, depth], and keys and values [batch, time, 2, KV heads, depth]. */
+function project(
+  { query, keyValue, depth }: ReturnType<typeof createProjections>,
+  params: AttentionParams,
+  x: Placed<"replicated">,
+  ctx: ForwardContext,
+) {
+  const [q, querySaved] = query.forward(params.query, x, childContext(ctx, "query"));
+  const [kv, keyValueSaved] = keyValue.forward(params.keyValue, x, childContext(ctx, "keyValue"));
+  const [batch, time] = x.shape as [number, number, number];
+  const heads = {
+    q: reshapeAndDispose(q, [batch, time, -1, depth]),
+    kv: reshapeAndDispose(kv, [batch, time, 2, -1, depth]),
+  };
+  return [heads, { query: querySaved, keyValue: keyValueSaved }] as const;
+}
+
 /** x [batch, time, width] -> y of the same shape. With a `shard`, y are partial sums over the ranks. */
 export function selfAttention(
   options: AttentionOptions,
 ): Layer<AttentionParams, AttentionSaved, "replicated", "partial"> {
   const { heads, dropout = 0, rotary = null, normEpsilon = null, shard = UNSHARDED } = options;
-  const { query, keyValue, output } = createProjections(options);
-  const depth = headSizeOf(options);
+  const projections = createProjections(options);
+  const { query, keyValue, output, depth } = projections;
   const scale = 1 / Math.sqrt(depth);
   const prepared = queryKey({ headSize: depth, rotary, normEpsilon });
 
@@ -139,22 +157,15 @@ export function selfAttention(
     },
     forward(params, x, ctx) {
       const [batch, time] = x.shape as [number, number, number];
-      const inside = (name: string): ForwardContext => childContext(ctx, name);
-      const [qFlat, querySaved] = query.forward(params.query, x, inside("query"));
-      const [kvFlat, keyValueSaved] = keyValue.forward(params.keyValue, x, inside("keyValue"));
-      const heads = {
-        q: reshapeAndDispose(qFlat, [batch, time, -1, depth]),
-        kv: reshapeAndDispose(kvFlat, [batch, time, 2, -1, depth]),
-      };
+      const [heads, linearsSaved] = project(projections, params, x, ctx);
       const [{ q, kv }, normsSaved] = prepared.forward(params, heads, ctx.cache?.lengths);
       const attention = ctx.cache
         ? ctx.cache.attend(ctx.path, q, kv, scale)
         : call(causalAttention, { query: q, keyValue: kv, starts: ctx.starts }, attributes(q, ctx));
       const merged = claim<Sharded<"heads">>(reshape(attention.y, [batch, time, -1]));
-      const [y, outputSaved] = output.forward(params.output, merged, inside("output"));
+      const [y, outputSaved] = output.forward(params.output, merged, childContext(ctx, "output"));
       merged.dispose();
-      const linears = { query: querySaved, keyValue: keyValueSaved, output: outputSaved };
-      return [y, { ...linears, ...normsSaved, q, kv, ...attention }];
+      return [y, { ...linearsSaved, output: outputSaved, ...normsSaved, q, kv, ...attention }];
     },
     backward(params, saved, dy, sink, ctx) {
       const { q, kv, y, logSumExp } = saved;

@@ -20,6 +20,6 @@ export { columns, linear, rows, type LinearOptions, type LinearParams } from "./
 export { mlp, type Activation, type MlpOptions } from "./mlp.js";
 export { preNorm } from "./pre_norm.js";
 export { rmsNorm, type RmsNormParams } from "./rms_norm.js";
-export { rotaryAngles, rotaryDims, type Rotary, type RotaryScaling } from "./rotary.js";
+export type { Rotary } from "./rotary.js";
 export { saveInput } from "./save_input.js";
 export { swiglu } from "./swiglu.js";

@@ -1,4 +1,4 @@
-// The angles of rotary positions (Su et al., 2021), and how models stretch them to longer sequences than they were
+// `@tessera/layers/rotary`: the angles of rotary positions (Su et al., 2021), and how models stretch them to longer sequences than they were
 // trained on.
 
 import type { RotaryPairs } from "@tessera/kernels";

@@ -2,7 +2,7 @@
 // `rope_scaling`, or all in `rope_parameters`.
 
 import type { GptConfig } from "@tessera/gpt";
-import type { RotaryScaling } from "@tessera/layers";
+import type { RotaryScaling } from "@tessera/layers/rotary";
 import * as v from "valibot";
 import { field, positive, size, type Field } from "./fields.js";
 

@@ -3,7 +3,7 @@
 //   B rows, T new tokens, S capacity, C hidden, H heads, G KV heads, D head size
 
 import type { GptConfig } from "@tessera/gpt";
-import { rotaryAngles, rotaryDims } from "@tessera/layers";
+import { rotaryAngles, rotaryDims } from "@tessera/layers/rotary";
 import { linear, type GraphContext } from "./linear.js";
 import { onnxNames, type CachePart } from "./names.js";
 
