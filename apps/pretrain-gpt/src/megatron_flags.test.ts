@@ -89,6 +89,19 @@ test("--qk-layernorm is an RMS norm, and refused beside others", () => {
   expect(() => resolveLine(`${SHORT} --qk-layernorm`)).toThrow(/add --normalization RMSNorm/);
 });
 
+test.each([
+  ["", "gelu"],
+  ["--no-bias-gelu-fusion", "gelu_erf"],
+  ["--disable-bias-linear", "gelu_erf"],
+  ["--disable-bias-linear --openai-gelu", "gelu"],
+  ["--no-bias-gelu-fusion --swiglu", "swiglu"],
+])(
+  "GELU is by tanh where Megatron's kernel is fused, else by the error function: %s",
+  (flags, activation) => {
+    expect(resolveLine(`${SHORT} ${flags}`).run.gpt.activation).toBe(activation);
+  },
+);
+
 test("--kv-channels: heads of another width than hidden size / heads", () => {
   expect(resolveLine(`${SHORT} --kv-channels 6`).run.gpt.headSize).toBe(6);
 });
@@ -131,8 +144,6 @@ describe("changes numbers, and is refused:", () => {
     ["--num-experts 8", /mixtures of experts are not here/],
     ["--context-parallel-size 2", /--sequence-parallel shards/],
     ["--fp8-format hybrid --decoupled-lr 1e-4", /2 mistakes:[^]*8 or 4 bits[^]*one rate/],
-    ["--no-bias-gelu-fusion", /GELU by the error function.* add --openai-gelu/],
-    ["--disable-bias-linear", /--disable-bias-linear: Megatron then computes GELU by the error/],
     ["--calculate-per-token-loss --eod-mask-loss", /microbatches weigh the same here/],
     ["--squared-relu", /GELU here, or SiLU/],
     ["--tokenizer-type BertWordPieceCase", /must be one of GPT2BPETokenizer, HuggingFace/],

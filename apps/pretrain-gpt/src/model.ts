@@ -22,7 +22,6 @@ export function modelOf(flags: Flags, vocabulary: number): GptConfig {
       `--max-position-embeddings ${maxPositions}: is below --seq-length ${length}; raise it`,
     );
   }
-  checkGelu(flags);
   if (flags["calculate-per-token-loss"] && flags["eod-mask-loss"]) {
     throw new UserError(
       "--calculate-per-token-loss, --eod-mask-loss: microbatches weigh the same here, whatever is masked; drop one",
@@ -45,7 +44,7 @@ export function modelOf(flags: Flags, vocabulary: number): GptConfig {
     maxPositions,
     positions: positionsOf(flags),
     dropout: dropoutOf(flags),
-    activation: flags.swiglu ? "swiglu" : "gelu",
+    activation: activationOf(flags),
     norm: flags.normalization === "RMSNorm" ? "rms" : "layer",
     normEpsilon: flags["layernorm-epsilon"],
     qkNorm: flags["qk-layernorm"],
@@ -61,13 +60,10 @@ export function dropoutOf(flags: Flags): GptConfig["dropout"] {
 }
 
 /** Megatron's GELU is by tanh in its fused kernel, which needs biases, and by the error function elsewhere. */
-function checkGelu(flags: Flags): void {
+function activationOf(flags: Flags): GptConfig["activation"] {
+  if (flags.swiglu) return "swiglu";
   const isErf = flags["no-bias-gelu-fusion"] || flags["disable-bias-linear"];
-  if (flags.swiglu || flags["openai-gelu"] || !isErf) return;
-  throw new UserError(
-    `--${flags["disable-bias-linear"] ? "disable-bias-linear" : "no-bias-gelu-fusion"}: Megatron then ` +
-      "computes GELU by the error function, which is not here; add --openai-gelu for that by tanh, or --swiglu",
-  );
+  return isErf && !flags["openai-gelu"] ? "gelu_erf" : "gelu";
 }
 
 function keyHeadsOf(flags: Flags, headCount: number): number {

@@ -38,6 +38,7 @@ const describeFlags = (config: GptConfig) => ({
   "layernorm-epsilon": config.normEpsilon,
   "qk-layernorm": config.qkNorm,
   swiglu: config.activation === "swiglu",
+  "openai-gelu": config.activation === "gelu",
   "disable-bias-linear": !(config.biases.attention === true || config.biases.mlp),
   "add-qkv-bias": config.biases.attention === "qkv",
   "untie-embeddings-and-output-weights": !config.tiedEmbeddings,

@@ -38,7 +38,7 @@ export function blockActivationBytes(
   { tensorParallel = 1, sequenceParallel = false, recompute }: ActivationOptions = {},
 ): number {
   const { hiddenSize, headCount, kvHeadCount, headSize, ffnHiddenSize } = config;
-  const norms = config.parallelBlock ? 1 : 2;
+  const norms = config.parallelBlock === true ? 1 : 2;
   const statistics = config.norm === "rms" ? 1 : 2;
   const outside = norms * (2 * hiddenSize * bytes + statistics * STATISTIC_BYTES);
   // With more ranks than KV heads, each rank has a replica of one.

@@ -9,7 +9,9 @@ import {
   preNorm,
   rmsNorm,
   selfAttention,
+  residual,
   sequence,
+  stack,
   parallel,
   type AttentionParams,
   type Layer,
@@ -32,21 +34,21 @@ export function createNorm({ norm, hiddenSize, normEpsilon }: GptConfig): Layer<
 
 type MlpParams = ParamsOf<ReturnType<typeof mlp>>;
 
-/** The parameters of a block whose MLP follows its attention. */
-type SequentialParams = {
+/** The parameters of a block whose attention and MLP each have a norm. */
+type TwoNormParams = {
   readonly attention: PreNormParams<"heads", NormParams, AttentionParams>;
   readonly mlp: PreNormParams<"feed", NormParams, MlpParams>;
 };
 
-/** The parameters of a block whose attention and MLP are in parallel. */
+/** The parameters of a block whose attention and MLP are in parallel after one norm. */
 type ParallelParams = PreNormParams<
   "both",
   NormParams,
   { readonly heads: AttentionParams; readonly feed: MlpParams }
 >;
 
-/** The parameters of a block: under `attention` and `mlp`, or under `both` where they are in parallel. */
-export type BlockParams = SequentialParams | ParallelParams;
+/** The parameters of a block: under `attention` and `mlp`, or under `both` where these share a norm. */
+export type BlockParams = TwoNormParams | ParallelParams;
 
 /** `shard` of the attention and the MLP of a block. */
 function createSublayers(
@@ -75,15 +77,21 @@ function createSublayers(
   return { heads, feed };
 }
 
-function sequentialBlock(
+/** Attention and MLP, each after a norm of its own: the MLP after attention, or both of the same x. */
+function blockOfTwoNorms(
   config: GptConfig,
   tensorParallel: TensorParallel,
   recomputation?: Recomputation,
-): Layer<SequentialParams, Tree> {
+): Layer<TwoNormParams, Tree> {
   const { weightShard: shard, tokenShard } = tensorParallel;
   const sublayers = createSublayers(config, shard, recomputation);
   const [norm, drop] = [createNorm(config), dropout(config.dropout.residual, tokenShard)];
   const [heads, feed] = [tensorParallel.wrap(sublayers.heads), tensorParallel.wrap(sublayers.feed)];
+  if (config.parallelBlock === "separate norms") {
+    return residual(
+      parallel({ attention: stack({ norm, heads, drop }), mlp: stack({ norm, feed, drop }) }),
+    );
+  }
   return sequence(
     ["attention", preNorm("heads", { norm, region: heads, drop })],
     ["mlp", preNorm("feed", { norm, region: feed, drop })],
@@ -109,6 +117,6 @@ export const block = (
   tensorParallel: TensorParallel,
   recomputation?: Recomputation,
 ): Layer<BlockParams, Tree> =>
-  config.parallelBlock
+  config.parallelBlock === true
     ? parallelBlock(config, tensorParallel, recomputation)
-    : sequentialBlock(config, tensorParallel, recomputation);
+    : blockOfTwoNorms(config, tensorParallel, recomputation);

@@ -30,8 +30,8 @@ export interface GptConfig {
   readonly norm: "layer" | "rms";
   /** Added to the variance in norms. */
   readonly normEpsilon: number;
-  /** Whether attention and MLP run in parallel after one norm, as in GPT-J. */
-  readonly parallelBlock: boolean;
+  /** Whether attention and MLP run in parallel: after one norm, as in GPT-J, or each after its own, as in GPT-NeoX. */
+  readonly parallelBlock: boolean | "separate norms";
   readonly biases: Biases;
   /** Whether the head uses the token embedding as its table. */
   readonly tiedEmbeddings: boolean;

@@ -53,10 +53,10 @@ const SavedConfig = v.object({
   maxPositions: size,
   dropout: v.object({ embedding: rate, attention: rate, residual: rate }),
   positions: Positions,
-  activation: v.picklist(["gelu", "swiglu"]),
+  activation: v.picklist(["gelu", "gelu_erf", "swiglu"]),
   norm: v.picklist(["layer", "rms"]),
   normEpsilon: positive,
-  parallelBlock: v.boolean(),
+  parallelBlock: v.union([v.boolean(), v.literal("separate norms")]),
   biases: v.object({
     attention: v.union([v.boolean(), v.literal("qkv")]),
     mlp: v.boolean(),

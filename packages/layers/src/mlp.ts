@@ -7,8 +7,11 @@ import { columns, linear, rows, type WeightShard } from "./linear.js";
 import { saveInput } from "./save_input.js";
 import { swiglu } from "./swiglu.js";
 
-/** The activation function of an MLP: GELU as in GPT-2, or SwiGLU as in Llama, which has a gate projection too. */
-export type Activation = "gelu" | "swiglu";
+/**
+ * The activation function of an MLP: GELU by tanh as in GPT-2, GELU by the error function as in GPT-NeoX, or SwiGLU as in
+ * Llama, which has a gate projection too.
+ */
+export type Activation = "gelu" | "gelu_erf" | "swiglu";
 
 /** The sizes of an MLP. */
 export interface MlpOptions {
@@ -44,7 +47,9 @@ export function mlp(options: MlpOptions) {
     [
       "down",
       saveInput(
-        isGated ? swiglu<Sharded<"ffn">>() : gelu<Sharded<"ffn">>(),
+        isGated
+          ? swiglu<Sharded<"ffn">>()
+          : gelu<Sharded<"ffn">>(activation === "gelu" ? "tanh" : "erf"),
         linear({
           inFeatures: ffnWidth,
           outFeatures: width,

@@ -40,7 +40,14 @@ const gptj = {
   tiedEmbeddings: false,
 } as const;
 
-const models: readonly Partial<GptConfig>[] = [{}, { vocabularySize: 50_257 }, llama, gptj];
+const neox = {
+  positions: { kind: "rotary", base: 10_000, fraction: 0.25, pairs: "halves" },
+  activation: "gelu_erf",
+  parallelBlock: "separate norms",
+  tiedEmbeddings: false,
+} as const;
+
+const models: readonly Partial<GptConfig>[] = [{}, { vocabularySize: 50_257 }, llama, gptj, neox];
 const recomputations: readonly RunConfig["recompute"][] = [
   undefined,
   "attention",

@@ -22,9 +22,12 @@ export interface ColumnOffset {
   readonly width: number;
 }
 
-/** The blocks that the parameter at `path`, of shape `shape`, is stored as. Throws where `family` has no such parameter. */
+/**
+ * The blocks that the parameter at `path`, of shape `shape`, is stored as where there are `heads` heads. Throws where
+ * `family` has no such parameter.
+ */
 export function columnBlocks(
-  family: HfFamily,
+  { family, heads }: { readonly family: HfFamily; readonly heads: number },
   path: string,
   shape: readonly number[],
 ): readonly ColumnBlock[] {
@@ -54,9 +57,16 @@ export function columnBlocks(
   }
   if ("fused" in stored) {
     const group = width / stored.count;
-    return [
-      block(stored.fused, width, 0, { first: stored.first * group, width: stored.of * group }),
-    ];
+    const all = stored.of * group;
+    if (stored.perHead === undefined) {
+      return [block(stored.fused, width, 0, { first: stored.first * group, width: all })];
+    }
+    const columns = group / heads;
+    return Array.from({ length: stored.count * heads }, (_, i) => {
+      const [part, head] = [Math.floor(i / heads), i % heads];
+      const first = (head * stored.of + stored.first + part) * columns;
+      return block(stored.fused, columns, i * columns, { first, width: all });
+    });
   }
   const columns = width / stored.length;
   return stored.map((name, i) => block(name, columns, i * columns, { first: 0, width: columns }));
@@ -81,6 +91,15 @@ export function transpose(matrix: Float32Array, rows: number, columns: number): 
     }
   }
   return out;
+}
+
+/** `make`, which is not called again for the key that it was just called for. */
+export function rememberLast<K, V>(make: (key: K) => V): (key: K) => V {
+  let last: { readonly key: K; readonly value: V } | undefined;
+  return (key) => {
+    if (last === undefined || last.key !== key) last = { key, value: make(key) };
+    return last.value;
+  };
 }
 
 /** Copies `count` columns of every row of one matrix into another. */

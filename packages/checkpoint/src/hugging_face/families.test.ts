@@ -14,6 +14,13 @@ const models: Readonly<Record<string, GptConfig>> = {
     biases: { attention: false, mlp: true, head: true },
     tiedEmbeddings: false,
   }),
+  gpt_neox: gptConfig({
+    ...sizes,
+    positions: { kind: "rotary", base: 500, fraction: 0.25, pairs: "halves" },
+    activation: "gelu_erf",
+    parallelBlock: "separate norms",
+    tiedEmbeddings: false,
+  }),
   llama: gptConfig({
     ...sizes,
     kvHeadCount: 2,

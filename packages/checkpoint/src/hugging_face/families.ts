@@ -4,6 +4,7 @@ import { UserError } from "@tessera/config";
 import type { GptConfig } from "@tessera/gpt";
 import type { HfFamily } from "./family.js";
 import { gpt2 } from "./gpt2.js";
+import { gptNeox } from "./gpt_neox.js";
 import { gptj } from "./gptj.js";
 import { llama } from "./llama.js";
 import { mistral } from "./mistral.js";
@@ -20,6 +21,7 @@ const families: readonly HfFamily[] = [
   qwen2,
   qwen3,
   starcoder2,
+  gptNeox,
   ownFamily,
 ];
 

@@ -18,6 +18,8 @@ export type HfName =
       readonly first: number;
       readonly count: number;
       readonly of: number;
+      /** Whether groups are those of each head, one head after the other. Default: groups of all heads. */
+      readonly perHead?: true;
     };
 
 /** By path, or by the end of a path in a block; `LAYER` in a name is the number of the block. */

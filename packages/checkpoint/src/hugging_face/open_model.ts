@@ -15,7 +15,7 @@ import {
   refuseOtherWeights,
   refuseUnsupported,
 } from "./check_folder.js";
-import { columnBlocks, copyColumns, transpose, type ColumnBlock } from "./columns.js";
+import { columnBlocks, copyColumns, rememberLast, transpose, type ColumnBlock } from "./columns.js";
 import { familyOf } from "./families.js";
 import type { HfFamily } from "./family.js";
 import { openWeights, type StoredTensor, type StoredWeights } from "./stored_weights.js";
@@ -85,7 +85,7 @@ function openHuggingFace(folder: string): OpenModel {
   const weights = openWeights(folder);
   try {
     const blocks = leaves<ParamSpec>(gpt(config).spec).map(([path, { shape }]) => {
-      const stored = columnBlocks(family, path, shape);
+      const stored = columnBlocks({ family, heads: config.headCount }, path, shape);
       return [path, stored.map((block) => findBlock(weights, family, block, folder))] as const;
     });
     const used = blocks.flatMap(([, stored]) => stored.map(({ tensor }) => tensor));
@@ -164,12 +164,15 @@ function refuseUnused(
 /** The values of a parameter. */
 function readBlocks(blocks: readonly FoundBlock[]): Float32Array {
   const [first] = blocks as readonly [FoundBlock];
-  const read = ({ tensor: { file, name }, isTransposed, rows, stored: { width } }: FoundBlock) =>
-    isTransposed ? transpose(file.read(name), width, rows) : file.read(name);
-  if (blocks.length === 1 && first.columns === first.stored.width) return read(first);
+  const { isTransposed, rows, stored } = first;
+  // Blocks of one tensor are next to each other.
+  const read = rememberLast(({ file, name }: StoredTensor) =>
+    isTransposed ? transpose(file.read(name), stored.width, rows) : file.read(name),
+  );
+  if (blocks.length === 1 && first.columns === stored.width) return read(first.tensor);
   const values = new Float32Array(first.rows * first.own.width);
   for (const block of blocks) {
-    const from = { values: read(block), ...block.stored };
+    const from = { values: read(block.tensor), ...block.stored };
     copyColumns(from, { values, ...block.own }, block.rows, block.columns);
   }
   return values;

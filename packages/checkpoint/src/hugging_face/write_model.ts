@@ -9,6 +9,7 @@ import { tensorBytes, writeSafetensorsSteps, type TensorToWrite } from "../safet
 import {
   columnBlocks,
   copyColumns,
+  rememberLast,
   isWholeTensor,
   transpose,
   type ColumnBlock,
@@ -133,8 +134,8 @@ function listTensors(config: GptConfig, valuesAt: ValuesAt): readonly TensorToWr
   const family = familyFor(config);
   const byName = new Map<string, ParameterBlock[]>();
   for (const [path, leaf] of leaves<ParamSpec>(gpt(config).spec)) {
-    for (const block of columnBlocks(family, path, leaf.shape)) {
-      const values = () => valuesAt(path, leaf);
+    const values = () => valuesAt(path, leaf);
+    for (const block of columnBlocks({ family, heads: config.headCount }, path, leaf.shape)) {
       byName.set(block.name, [...(byName.get(block.name) ?? []), { ...block, values }]);
     }
   }
@@ -151,8 +152,10 @@ function concatBlocks(blocks: readonly ParameterBlock[]): Float32Array {
   const { rows, isTransposed } = first;
   const { width } = first.stored;
   const values = new Float32Array(rows * width);
+  // Blocks of one parameter are next to each other.
+  const valuesOf = rememberLast((make: ParameterBlock["values"]) => make());
   for (const block of blocks) {
-    const from = { values: block.values(), ...block.own };
+    const from = { values: valuesOf(block.values), ...block.own };
     copyColumns(from, { values, ...block.stored }, rows, block.columns);
   }
   return isTransposed ? transpose(values, rows, width) : values;

@@ -42,7 +42,7 @@ function embed({ graph, config, weight }: GraphContext, ids: string, positions: 
 function block(context: GraphContext, inputs: AttentionInputs, x: string, layer: number): string {
   const { graph, config } = context;
   const path = `blocks.${layer}`;
-  if (config.parallelBlock) {
+  if (config.parallelBlock === true) {
     const h = norm(context, x, `${path}.norm`);
     const attended = attention(context, inputs, h, { layer, path: `${path}.both.heads` });
     const fed = mlp(context, h, `${path}.both.feed`);
@@ -51,7 +51,8 @@ function block(context: GraphContext, inputs: AttentionInputs, x: string, layer:
   const h = norm(context, x, `${path}.attention.norm`);
   const attended = attention(context, inputs, h, { layer, path: `${path}.attention.heads` });
   const y = graph.node("Add", [x, attended], `${path}.attention`);
-  const fed = mlp(context, norm(context, y, `${path}.mlp.norm`), `${path}.mlp.feed`);
+  const before = config.parallelBlock === "separate norms" ? x : y;
+  const fed = mlp(context, norm(context, before, `${path}.mlp.norm`), `${path}.mlp.feed`);
   return graph.node("Add", [y, fed], path);
 }
 
@@ -76,7 +77,9 @@ function mlp(context: GraphContext, x: string, path: string): string {
   });
   const active = isGated
     ? gated(graph, up, path)
-    : graph.node("Gelu", [up], `${path}.gelu`, { approximate: "tanh" });
+    : graph.node("Gelu", [up], `${path}.gelu`, {
+        approximate: activation === "gelu" ? "tanh" : "none",
+      });
   return linear(context, active, `${path}.down`, { from: inner, to: width, bias });
 }
 

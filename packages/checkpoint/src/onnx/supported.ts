@@ -27,10 +27,10 @@ const supported: SupportTable = {
   dropout: any, // acts in training alone, like initStd
   initStd: any,
   positions: ({ kind }) => oneOf<string>("learned", "rotary", "none")(kind),
-  activation: oneOf("gelu", "swiglu"),
+  activation: oneOf("gelu", "gelu_erf", "swiglu"),
   norm: oneOf("layer", "rms"),
   normEpsilon: any,
-  parallelBlock: any,
+  parallelBlock: oneOf<boolean | string>(true, false, "separate norms"),
   biases: ({ attention: _attention, mlp: _mlp, head: _head, ...others }) =>
     Object.keys(others).length === 0,
   tiedEmbeddings: any,
