@@ -102,6 +102,6 @@ test("another model is never allowed", async () => {
   const wider = gptModel(gptConfig({ ...sizes, hiddenSize: 16, dropout: uniformDropout(0.1) }));
   const run = await resumed({ model: wider, names: { hiddenSize: "--width" } });
   await expect(trainRun(run, { reporter: () => silent })).rejects.toThrow(
-    /was trained with ffnHiddenSize 32, .*; with --width 8, this run has 16; a checkpoint's model cannot/,
+    /was trained with .*with ffnHiddenSize 32, .*; with --width 8, this run has 16; a checkpoint's model cannot/,
   );
 });
