@@ -9,9 +9,7 @@ import {
   preNorm,
   rmsNorm,
   selfAttention,
-  residual,
   sequence,
-  stack,
   parallel,
   type AttentionParams,
   type Layer,
@@ -19,7 +17,11 @@ import {
   type ParamsOf,
 } from "@tessera/layers";
 import type { WeightShard } from "@tessera/layers/placement";
-import type { PreNormParams, TensorParallel } from "@tessera/layers/parallel";
+import {
+  parallelPreNorms,
+  type PreNormParams,
+  type TensorParallel,
+} from "@tessera/layers/parallel";
 import type { Tree } from "@tessera/params";
 import type { GptConfig } from "./config.js";
 import type { Recomputation } from "@tessera/model";
@@ -86,16 +88,14 @@ function blockOfTwoNorms(
   const { weightShard: shard, tokenShard } = tensorParallel;
   const sublayers = createSublayers(config, shard, recomputation);
   const [norm, drop] = [createNorm(config), dropout(config.dropout.residual, tokenShard)];
-  const [heads, feed] = [tensorParallel.wrap(sublayers.heads), tensorParallel.wrap(sublayers.feed)];
-  if (config.parallelBlock === "separate norms") {
-    return residual(
-      parallel({ attention: stack({ norm, heads, drop }), mlp: stack({ norm, feed, drop }) }),
-    );
-  }
-  return sequence(
-    ["attention", preNorm("heads", { norm, region: heads, drop })],
-    ["mlp", preNorm("feed", { norm, region: feed, drop })],
-  );
+  const attention = { norm, region: tensorParallel.wrap(sublayers.heads), drop };
+  const feed = { norm, region: tensorParallel.wrap(sublayers.feed), drop };
+  return config.parallelBlock === "separate norms"
+    ? parallelPreNorms({
+        attention: { name: "heads", ...attention },
+        mlp: { name: "feed", ...feed },
+      })
+    : sequence(["attention", preNorm("heads", attention)], ["mlp", preNorm("feed", feed)]);
 }
 
 /** Both sublayers are one tensor-parallel region, so there are half as many all-reduces. */

@@ -14,5 +14,5 @@ export {
   type LossAndGradient,
   type Targets,
 } from "./lm_head.js";
-export type { PreNormParams } from "./pre_norm.js";
+export { parallelPreNorms, type PreNormParams } from "./pre_norm.js";
 export { noTensorParallel, type TensorParallel } from "./tensor_parallel.js";

@@ -2,7 +2,7 @@
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { Tree } from "@tessera/params";
-import { stack } from "./chain.js";
+import { parallel, stack } from "./chain.js";
 import { defineLayer, residual, type Layer, type LayerBody, type NoParams } from "./layer.js";
 
 declare const region: unique symbol;
@@ -42,3 +42,33 @@ export const preNorm = <
     PreNormParams<Name, N, P>,
     Tree
   >;
+
+/** A sublayer beside others, whose region is called `name`. */
+export interface Branch<Name extends string, N extends Tree, P extends Tree> extends PreNormParts<
+  N,
+  P
+> {
+  readonly name: Name;
+}
+
+type BranchParams<B> =
+  B extends Branch<infer Name, infer N, infer P> ? PreNormParams<Name, N, P> : never;
+
+/**
+ * x + the sum of drop(region(norm(x))) over branches (Black et al., 2022). Parameters of each are under its key, as those of
+ * `preNorm`.
+ */
+export const parallelPreNorms = <
+  const B extends Readonly<Record<string, Branch<string, Tree, Tree>>>,
+>(
+  branches: B,
+): Layer<{ readonly [K in keyof B]: BranchParams<B[K]> }, Tree> => {
+  const layers = Object.entries(branches).map(
+    ([key, { name, norm, region, drop }]) => [key, stack({ norm, [name]: region, drop })] as const,
+  );
+  // Computed names lose their types; the parameters' type has them again.
+  return residual(parallel(Object.fromEntries(layers))) as unknown as Layer<
+    { readonly [K in keyof B]: BranchParams<B[K]> },
+    Tree
+  >;
+};

@@ -30,25 +30,11 @@ const gptj = {
 } as const;
 
 const llama = {
-  positions: {
-    kind: "rotary",
-    base: 10_000,
-    fraction: 1,
-    pairs: "halves",
-    scaling: {
-      kind: "llama3",
-      factor: 8,
-      lowFrequencyFactor: 1,
-      highFrequencyFactor: 4,
-      originalPositions: 16,
-    },
-  },
+  positions: { kind: "rotary", base: 10_000, fraction: 1, pairs: "halves" },
   activation: "swiglu",
   norm: "rms",
   kvHeadCount: 2,
-  headSize: 6,
-  qkNorm: true,
-  biases: { attention: "qkv", mlp: false, head: false },
+  biases: { attention: false, mlp: false, head: false },
   tiedEmbeddings: false,
 } as const;
 
