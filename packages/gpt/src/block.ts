@@ -88,14 +88,17 @@ function blockOfTwoNorms(
   const { weightShard: shard, tokenShard } = tensorParallel;
   const sublayers = createSublayers(config, shard, recomputation);
   const [norm, drop] = [createNorm(config), dropout(config.dropout.residual, tokenShard)];
-  const attention = { norm, region: tensorParallel.wrap(sublayers.heads), drop };
-  const feed = { norm, region: tensorParallel.wrap(sublayers.feed), drop };
-  return config.parallelBlock === "separate norms"
-    ? parallelPreNorms({
-        attention: { name: "heads", ...attention },
-        mlp: { name: "feed", ...feed },
-      })
-    : sequence(["attention", preNorm("heads", attention)], ["mlp", preNorm("feed", feed)]);
+  const [heads, feed] = [tensorParallel.wrap(sublayers.heads), tensorParallel.wrap(sublayers.feed)];
+  if (config.parallelBlock === "separate norms") {
+    return parallelPreNorms({
+      attention: { name: "heads", norm, region: heads, drop },
+      mlp: { name: "feed", norm, region: feed, drop },
+    });
+  }
+  return sequence(
+    ["attention", preNorm("heads", { norm, region: heads, drop })],
+    ["mlp", preNorm("feed", { norm, region: feed, drop })],
+  );
 }
 
 /** Both sublayers are one tensor-parallel region, so there are half as many all-reduces. */
