@@ -53,7 +53,9 @@ export const modelFlags = {
   "rotary-percent": number("part of each head that rotary positions turn", { above: 0, max: 1 }, 1),
   "rotary-base": number("base of the rotary angles", { above: 1 }, 10_000),
   "use-rope-scaling": toggle("scale rotary angles for longer sequences as Llama 3.1 does", false),
-  "rope-scaling-factor": number("by how much it divides those of slow pairs", { min: 1 }, 8),
+  "rope-scaling-factor": number("by how much it divides those of slow pairs; 8 if not said", {
+    min: 1,
+  }),
   "rotary-seq-len-interpolation-factor": number("divide all positions by this; 1 if not said", {
     min: 1,
   }),

@@ -75,6 +75,7 @@ describe("rotary positions", () => {
       /two ways/,
     );
     expect(() => resolveLine(`${SHORT} --use-rope-scaling`)).toThrow(/add --position-embedding/);
+    expect(() => positions("--rope-scaling-factor 4")).toThrow(/goes with --use-rope-scaling/);
   });
 });
 

@@ -114,10 +114,14 @@ const LLAMA3 = {
 
 function scalingOf(flags: Flags): Rotary["scaling"] {
   const divisor = flags["rotary-seq-len-interpolation-factor"] ?? 1;
+  const factor = flags["rope-scaling-factor"];
   if (!flags["use-rope-scaling"]) {
+    if (factor !== undefined) {
+      throw new UserError(`--rope-scaling-factor ${factor}: goes with --use-rope-scaling; add it`);
+    }
     return divisor === 1 ? undefined : { kind: "linear", factor: divisor };
   }
-  if (divisor === 1) return { ...LLAMA3, factor: flags["rope-scaling-factor"] };
+  if (divisor === 1) return { ...LLAMA3, factor: factor ?? 8 };
   throw new UserError(
     "--use-rope-scaling --rotary-seq-len-interpolation-factor: are two ways to scale; choose one",
   );

@@ -38,9 +38,11 @@ const describeFlags = (config: GptConfig) => ({
   "layernorm-epsilon": config.normEpsilon,
   "qk-layernorm": config.qkNorm,
   swiglu: config.activation === "swiglu",
-  "openai-gelu": config.activation === "gelu",
+  // SwiGLU is neither, and neither is then said in vain.
+  "openai-gelu": config.activation !== "gelu_erf",
+  "no-bias-gelu-fusion": config.activation !== "gelu",
   "disable-bias-linear": !(config.biases.attention === true || config.biases.mlp),
-  "add-qkv-bias": config.biases.attention === "qkv",
+  "add-qkv-bias": config.biases.attention !== false,
   "untie-embeddings-and-output-weights": !config.tiedEmbeddings,
 });
 

@@ -44,11 +44,9 @@ export function blockActivationBytes(
   // With more ranks than KV heads, each rank has a replica of one.
   const keyValue = 2 * headSize * Math.max(kvHeadCount / tensorParallel, 1);
   const heads = headCount / tensorParallel;
-  const attention =
-    (2 * heads * headSize + keyValue) * bytes +
-    heads * STATISTIC_BYTES +
-    (config.qkNorm ? (heads * headSize + keyValue / 2) * bytes : 0) +
-    (config.qkNorm ? (heads + keyValue / 2 / headSize) * STATISTIC_BYTES : 0);
+  const normed = heads + keyValue / (2 * headSize); // queries and keys
+  const headNorms = config.qkNorm ? normed * (headSize * bytes + STATISTIC_BYTES) : 0;
+  const attention = (2 * heads * headSize + keyValue) * bytes + heads * STATISTIC_BYTES + headNorms;
   const projections = config.activation === "swiglu" ? 2 : 1;
   const mlp = ((projections * ffnHiddenSize) / tensorParallel) * bytes;
   const inside = mlp + (recompute === "attention" ? 0 : attention);

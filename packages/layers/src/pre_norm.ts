@@ -28,6 +28,12 @@ export type PreNormParams<Name extends string, N extends Tree, P extends Tree> =
   Record<"norm", N> & Record<Name, P> & Record<"drop", NoParams>
 >;
 
+/** drop(region(norm(x))), with the region's parameters under `name`. */
+const sublayer = <N extends Tree, P extends Tree>(
+  name: string,
+  { norm, region, drop }: PreNormParts<N, P>,
+) => stack({ norm, [name]: region, drop });
+
 /** x + drop(region(norm(x))) (Radford et al., 2019). Parameters are under `norm`, `name` and `drop`. */
 export const preNorm = <
   const Name extends string,
@@ -35,13 +41,10 @@ export const preNorm = <
   P extends Tree,
 >(
   name: Name,
-  { norm, region, drop }: PreNormParts<N, P>,
+  parts: PreNormParts<N, P>,
 ): Layer<PreNormParams<Name, N, P>, Tree> =>
   // A computed name loses its type; the parameters' type has it again.
-  residual(stack({ norm, [name]: region, drop })) as unknown as Layer<
-    PreNormParams<Name, N, P>,
-    Tree
-  >;
+  residual(sublayer(name, parts)) as unknown as Layer<PreNormParams<Name, N, P>, Tree>;
 
 /** A sublayer beside others, whose region is called `name`. */
 export interface Branch<Name extends string, N extends Tree, P extends Tree> extends PreNormParts<
@@ -64,7 +67,7 @@ export const parallelPreNorms = <
   branches: B,
 ): Layer<{ readonly [K in keyof B]: BranchParams<B[K]> }, Tree> => {
   const layers = Object.entries(branches).map(
-    ([key, { name, norm, region, drop }]) => [key, stack({ norm, [name]: region, drop })] as const,
+    ([key, { name, ...parts }]) => [key, sublayer(name, parts)] as const,
   );
   // Computed names lose their types; the parameters' type has them again.
   return residual(parallel(Object.fromEntries(layers))) as unknown as Layer<

@@ -3,18 +3,12 @@
 
 import * as v from "valibot";
 import { hfFamily } from "./family.js";
-import { always, field, key, layers, only, positive, rate, size } from "./fields.js";
+import { always, field, key, positive, rate, size } from "./fields.js";
+import { llamaSizes } from "./llama_like.js";
+import { readRotary, RotaryKeys, writeRotaryScaling } from "./rotary_fields.js";
 
 const dropoutRate = v.optional(rate, 0);
 const activations = v.picklist(["gelu", "gelu_new", "gelu_pytorch_tanh"]);
-const Rope = v.nullish(
-  v.object({
-    rope_type: only("default"),
-    rope_theta: v.optional(positive),
-    partial_rotary_factor: v.optional(rate),
-  }),
-);
-
 const inLayer = (name: string): string => `gpt_neox.layers.LAYER.${name}`;
 const fused = (leaf: string, first: number, count: number) => ({
   fused: inLayer(`attention.query_key_value.${leaf}`),
@@ -29,12 +23,7 @@ export const gptNeox = hfFamily({
   architecture: "GPTNeoXForCausalLM",
   prefix: "gpt_neox.",
   fields: {
-    vocabularySize: key("vocab_size", size),
-    maxPositions: key("max_position_embeddings", size),
-    hiddenSize: key("hidden_size", size),
-    ffnHiddenSize: key("intermediate_size", size),
-    layerCount: key("num_hidden_layers", layers),
-    headCount: key("num_attention_heads", size),
+    ...llamaSizes,
     kvHeadCount: field(
       v.object({ num_attention_heads: size }),
       ({ num_attention_heads }) => num_attention_heads,
@@ -54,20 +43,20 @@ export const gptNeox = hfFamily({
     normEpsilon: key("layer_norm_eps", v.optional(positive, 1e-5)),
     positions: field(
       v.object({
+        ...RotaryKeys.entries,
         rotary_pct: v.optional(rate, 0.25),
         rotary_emb_base: v.optional(positive, 10_000),
-        rope_theta: v.optional(positive),
-        rope_scaling: Rope,
-        rope_parameters: Rope,
       }),
-      ({ rotary_pct, rotary_emb_base, rope_theta, rope_scaling, rope_parameters }) => ({
-        kind: "rotary",
-        base: (rope_scaling ?? rope_parameters)?.rope_theta ?? rope_theta ?? rotary_emb_base,
-        fraction: (rope_scaling ?? rope_parameters)?.partial_rotary_factor ?? rotary_pct,
-        pairs: "halves",
-      }),
+      ({ rotary_pct: fraction, rotary_emb_base: base, ...file }) =>
+        readRotary(file, { base, fraction }),
       (value) =>
-        value.kind === "rotary" ? { rotary_pct: value.fraction, rotary_emb_base: value.base } : {},
+        value.kind === "rotary"
+          ? {
+              rotary_pct: value.fraction,
+              rotary_emb_base: value.base,
+              ...writeRotaryScaling(value),
+            }
+          : {},
     ),
     initStd: key("initializer_range", v.optional(positive, 0.02)),
     dropout: field(

@@ -1,37 +1,14 @@
-// Rotary positions of all of a head, of several keys that say them, as `transformers` takes them: `rope_theta` beside
-// `rope_scaling`, or all in `rope_parameters`.
+// Rotary positions, of several keys that say them, as `transformers` takes them: `rope_theta` beside `rope_scaling`, or all
+// in `rope_parameters`.
 
 import type { GptConfig } from "@tessera/gpt";
 import type { RotaryScaling } from "@tessera/layers/rotary";
 import * as v from "valibot";
-import { field, positive, size, type Field } from "./fields.js";
+import { field, positive, rate, size, type Field } from "./fields.js";
 
 const ROTARY_BASE = 10_000; // where a file says none
 
-const base = v.optional(positive);
-const common = { rope_theta: base, partial_rotary_factor: v.optional(v.literal(1)) };
-const original = { original_max_position_embeddings: v.optional(size) };
-
-const Linear = v.object({ ...common, factor: positive });
-const Llama3 = v.object({
-  ...common,
-  factor: positive,
-  low_freq_factor: positive,
-  high_freq_factor: positive,
-  original_max_position_embeddings: size,
-});
-const Yarn = v.object({
-  ...common,
-  ...original,
-  factor: positive,
-  attention_factor: v.nullish(positive),
-  beta_fast: v.nullish(positive),
-  beta_slow: v.nullish(positive),
-  mscale: v.nullish(positive),
-  mscale_all_dim: v.nullish(positive),
-  truncate: v.nullish(v.boolean()),
-});
-
+const common = { rope_theta: v.optional(positive), partial_rotary_factor: v.optional(rate) };
 const KINDS: readonly string[] = ["default", "linear", "llama3", "yarn"];
 
 /** By `rope_type`, and by `type`, its older name, where there is no other. */
@@ -48,9 +25,27 @@ const Rope = v.pipe(
   ),
   v.variant("kind", [
     v.object({ kind: v.literal("default"), ...common }),
-    v.object({ kind: v.literal("linear"), ...Linear.entries }),
-    v.object({ kind: v.literal("llama3"), ...Llama3.entries }),
-    v.object({ kind: v.literal("yarn"), ...Yarn.entries }),
+    v.object({ kind: v.literal("linear"), ...common, factor: positive }),
+    v.object({
+      kind: v.literal("llama3"),
+      ...common,
+      factor: positive,
+      low_freq_factor: positive,
+      high_freq_factor: positive,
+      original_max_position_embeddings: size,
+    }),
+    v.object({
+      kind: v.literal("yarn"),
+      ...common,
+      factor: positive,
+      original_max_position_embeddings: v.optional(size),
+      attention_factor: v.nullish(positive),
+      beta_fast: v.nullish(positive),
+      beta_slow: v.nullish(positive),
+      mscale: v.nullish(positive),
+      mscale_all_dim: v.nullish(positive),
+      truncate: v.nullish(v.boolean()),
+    }),
   ]),
 );
 type Rope = v.InferOutput<typeof Rope>;
@@ -122,30 +117,51 @@ const Filled = v.pipe(
   v.optional(Rope),
 );
 
+/** The keys that all families have. */
+export const RotaryKeys = v.object({
+  max_position_embeddings: size,
+  rope_theta: v.optional(positive),
+  rope_scaling: Filled,
+  rope_parameters: Filled,
+});
+
+/** The positions that a file says; `absent` is what it need not say. */
+export function readRotary(
+  file: v.InferOutput<typeof RotaryKeys>,
+  absent: { readonly base: number; readonly fraction: number },
+): GptConfig["positions"] {
+  const rope = file.rope_scaling ?? file.rope_parameters;
+  const scaling = rope && scalingOf(rope, file.max_position_embeddings);
+  return {
+    kind: "rotary",
+    base: rope?.rope_theta ?? file.rope_theta ?? absent.base,
+    fraction: rope?.partial_rotary_factor ?? absent.fraction,
+    pairs: "halves",
+    ...(scaling && { scaling }),
+  };
+}
+
+/** The key of a scaling, if there is one. */
+export const writeRotaryScaling = (
+  positions: GptConfig["positions"],
+): Readonly<Record<string, unknown>> =>
+  positions.kind === "rotary" && positions.scaling !== undefined
+    ? { rope_scaling: writeScaling(positions.scaling) }
+    : {};
+
+/** Positions on all of each head. */
 export const rotaryPositions: Field<GptConfig["positions"]> = field(
-  v.object({
-    max_position_embeddings: size,
-    rope_theta: base,
-    rope_scaling: Filled,
-    rope_parameters: Filled,
-    partial_rotary_factor: v.nullish(v.literal(1)),
+  v.pipe(
+    v.object({ ...RotaryKeys.entries, partial_rotary_factor: v.nullish(v.literal(1)) }),
+    v.check(
+      ({ rope_scaling, rope_parameters }) =>
+        ((rope_scaling ?? rope_parameters)?.partial_rotary_factor ?? 1) === 1,
+      "partial_rotary_factor must be 1",
+    ),
+  ),
+  (file) => readRotary(file, { base: ROTARY_BASE, fraction: 1 }),
+  (value) => ({
+    rope_theta: value.kind === "rotary" ? value.base : ROTARY_BASE,
+    ...writeRotaryScaling(value),
   }),
-  ({ rope_scaling, rope_parameters, rope_theta, max_position_embeddings: positions }) => {
-    const rope = rope_scaling ?? rope_parameters;
-    const scaling = rope && scalingOf(rope, positions);
-    return {
-      kind: "rotary",
-      base: rope?.rope_theta ?? rope_theta ?? ROTARY_BASE,
-      fraction: 1,
-      pairs: "halves",
-      ...(scaling && { scaling }),
-    };
-  },
-  (value) =>
-    value.kind !== "rotary"
-      ? { rope_theta: ROTARY_BASE }
-      : {
-          rope_theta: value.base,
-          ...(value.scaling && { rope_scaling: writeScaling(value.scaling) }),
-        },
 );
