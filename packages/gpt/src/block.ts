@@ -69,6 +69,7 @@ function createSublayers(
     headSize: config.headSize,
     normEpsilon: config.qkNorm ? config.normEpsilon : null,
     rotary: positions.kind === "rotary" ? positions : null,
+    window: config.window?.size ?? Infinity,
     bias: config.biases.attention,
     dropout: config.dropout.attention,
   });

@@ -25,6 +25,8 @@ export interface GptConfig {
   readonly dropout: Dropout;
   /** The position embedding. */
   readonly positions: Positions;
+  /** Sliding-window attention; null where all layers attend to all positions. */
+  readonly window: SlidingWindow | null;
   readonly activation: Activation;
   /** Norm before attention and MLP, and before the head: layer norm or RMS norm. */
   readonly norm: "layer" | "rms";
@@ -45,6 +47,18 @@ export interface GptConfig {
  */
 export type Positions =
   { readonly kind: "learned" } | { readonly kind: "none" } | ({ readonly kind: "rotary" } & Rotary);
+
+/** Attention to the nearest positions alone (Beltagy et al., 2020). */
+export interface SlidingWindow {
+  /** Positions that each attends to, its own and those before it: Hugging Face's `sliding_window`. */
+  readonly size: number;
+  /** By layer, whether it has the window. Default: all have it. */
+  readonly layers?: readonly boolean[];
+}
+
+/** The configuration as the block at `layer` has it: with the window if that is for it. */
+export const atLayer = (config: GptConfig, layer: number): GptConfig =>
+  config.window?.layers?.[layer] === false ? { ...config, window: null } : config;
 
 /** Which linear layers have a bias. */
 export interface Biases {
@@ -97,6 +111,7 @@ export function gptConfig(sizes: GptSizes): GptConfig {
     maxPositions: 1024,
     dropout: noDropout,
     positions: { kind: "learned" },
+    window: null,
     activation: "gelu",
     norm: "layer",
     normEpsilon: 1e-5,
@@ -124,6 +139,7 @@ function checkConfig(config: GptConfig): void {
     );
   }
   checkPositions(config);
+  checkWindow(config);
   if (config.biases.head && config.tiedEmbeddings) {
     throw new UserError(
       "a head that is tied to the token embedding has no bias: untie it, or leave the bias out",
@@ -142,6 +158,16 @@ function checkHeadSize({ hiddenSize, headCount, headSize }: GptConfig): void {
     `${headCount} heads do not divide the hidden size ${hiddenSize}: choose a multiple of the number of heads, ` +
       "or say how wide a head is",
   );
+}
+
+function checkWindow({ window, layerCount }: GptConfig): void {
+  if (window === null) return;
+  const { size, layers = [] } = window;
+  if (!Number.isSafeInteger(size) || size < 1) {
+    throw new UserError(`the window is ${size}, must be a whole number of at least 1`);
+  }
+  if (window.layers === undefined || layers.length === layerCount) return;
+  throw new UserError(`the window is said for ${layers.length} layers, must be for ${layerCount}`);
 }
 
 function checkPositions({ positions, headSize }: GptConfig): void {

@@ -53,6 +53,14 @@ const SavedConfig = v.object({
   maxPositions: size,
   dropout: v.object({ embedding: rate, attention: rate, residual: rate }),
   positions: Positions,
+  window: v.exactOptional(
+    v.nullable(
+      v.object({
+        size,
+        layers: v.exactOptional(v.pipe(v.array(v.boolean()), v.maxLength(10_000), v.readonly())),
+      }),
+    ),
+  ),
   activation: v.picklist(["gelu", "gelu_erf", "swiglu"]),
   norm: v.picklist(["layer", "rms"]),
   normEpsilon: positive,
@@ -113,6 +121,7 @@ export function parseConfig(json: unknown, where: string): GptConfig {
     qkNorm: same.qkNorm ?? false,
     ffnHiddenSize: innerSize,
     positions: readPositions(positions),
+    window: same.window ?? null,
     initStd: initDeviation,
   };
   return gptConfig(config);

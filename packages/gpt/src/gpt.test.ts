@@ -96,6 +96,18 @@ test.each(presetNames)(
   },
 );
 
+test("FLOPs of attention are those of the positions in windows", () => {
+  const sizes = { layerCount: 4, hiddenSize: 12, headCount: 3, vocabularySize: 9 };
+  const flops = (window: GptConfig["window"], time: number) =>
+    trainingFlopsPerToken(gptConfig({ ...sizes, window }), time);
+  const some = { size: 10, layers: [true, false, true, true] };
+  expect(flops({ size: 10 }, 100)).toBe(flops(null, 10));
+  expect(4 * (flops(some, 100) - flops({ size: 10 }, 100))).toBe(
+    flops(null, 100) - flops(null, 10),
+  );
+  expect(flops(some, 7)).toBe(flops(null, 7));
+});
+
 describe("sizes that cannot be built are refused", () => {
   const sizes = { layerCount: 2, hiddenSize: 12, headCount: 3 };
   test.each([
@@ -117,6 +129,10 @@ describe("sizes that cannot be built are refused", () => {
 /** The architectures that a configuration can describe, each a variation of the small one. */
 const kinds: readonly [string, GptConfig][] = [
   ["GPT-2", small],
+  [
+    "GPT-2 with a window in the first layer",
+    gptConfig({ ...small, window: { size: 2, layers: [true, false] } }),
+  ],
   [
     "GPT-J",
     gptConfig({

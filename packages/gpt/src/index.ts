@@ -9,6 +9,7 @@ export {
 } from "./activations.js";
 export { block, createNorm, type BlockParams, type NormParams } from "./block.js";
 export {
+  atLayer,
   GPT2_VOCABULARY,
   gptConfig,
   noDropout,
@@ -18,6 +19,7 @@ export {
   type GptConfig,
   type GptSizes,
   type Positions,
+  type SlidingWindow,
 } from "./config.js";
 export { parseConfig, saveConfig, type SavedConfig } from "./config_codec.js";
 export { parameterCount, trainingFlopsPerToken } from "./formulas.js";

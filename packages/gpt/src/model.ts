@@ -11,7 +11,7 @@ import {
   type ModelOptions,
 } from "@tessera/model";
 import { block, createNorm, type BlockParams, type NormParams } from "./block.js";
-import { gptConfig, type GptConfig } from "./config.js";
+import { atLayer, gptConfig, type GptConfig } from "./config.js";
 import { parseConfig, saveConfig } from "./config_codec.js";
 import { narrowConfig } from "./narrow.js";
 
@@ -49,7 +49,7 @@ export function gptModel(config: GptConfig): Model<GptParams> {
   return transformer<GptParams>(about, {
     embedding: (parallel) => embedding({ vocabulary, positions, width, std }, parallel),
     drop: ({ tokenShard }) => dropout(config.dropout.embedding, tokenShard),
-    block: (parallel, recompute) => block(config, parallel, recompute),
+    block: (parallel, recompute, layer) => block(atLayer(config, layer), parallel, recompute),
     norm: () => createNorm(config),
     head: (parallel) => parallel.lmHead({ vocabulary, width, std, bias: config.biases.head }),
     isTied: config.tiedEmbeddings,

@@ -11,6 +11,12 @@ const GPTJ = {
   positions: { kind: "rotary", base: 10_000, fraction: 0.25, pairs: "neighbours" },
 } as const;
 
+test("a window is as much of the positions as it was", () => {
+  const sizes = { layerCount: 2, hiddenSize: 4096, headCount: 32, maxPositions: 1024 };
+  const window = { size: 256, layers: [true, false] };
+  expect(narrowConfig(gptConfig({ ...sizes, window }), 32).window).toEqual({ ...window, size: 8 });
+});
+
 test.each([
   ["1.4b", { layerCount: 24, hiddenSize: 2064, headCount: 24 }, 96],
   ["1t", { layerCount: 128, hiddenSize: 25_600, headCount: 128 }, 256],

@@ -12,14 +12,16 @@ const WIDTH = 128;
 
 /**
  * `config` with the same layers and heads, but narrow ones, and with few ids and positions. What does not divide evenly
- * over ranks, as the vocabulary, leaves the same remainder. Weights are drawn larger by as much as there are fewer of
+ * over ranks, as the vocabulary, leaves the same remainder. A window is as much of the positions. Weights are drawn larger by as much as there are fewer of
  * them, so that activations are as large as in the full model.
  */
 export function narrowConfig(config: GptConfig, positions: number): GptConfig {
   const { hiddenSize, headCount, ffnHiddenSize, vocabularySize, maxPositions, initStd } = config;
+  const { window } = config;
   const headSize = narrowHeadSize(config);
   const width = Math.max(1, Math.round((hiddenSize * headSize) / config.headSize));
   if (width >= hiddenSize) return config;
+  const shorter = Math.min(1, positions / maxPositions);
   return gptConfig({
     ...config,
     hiddenSize: width,
@@ -28,6 +30,7 @@ export function narrowConfig(config: GptConfig, positions: number): GptConfig {
     vocabularySize:
       vocabularySize < 2 * VOCABULARY ? vocabularySize : VOCABULARY + (vocabularySize % VOCABULARY),
     maxPositions: Math.min(maxPositions, positions),
+    window: window && { ...window, size: Math.max(1, Math.round(window.size * shorter)) },
     initStd: initStd * Math.sqrt(hiddenSize / width),
   });
 }

@@ -106,7 +106,7 @@ void attendAll(const Call& call) {
     pack<Element>(at.value(call.in[1], b, g), workspace.rows, at.step);
     workspace.value = pairRows<Element>(at, workspace.rows, workspace.paired);
     pack<Element>(at.query(call.in[0], b, h), workspace.query, at.step);
-    const Masks masks{dropout, call.has(2) ? Starts(call.in[2], b) : Starts()};
+    const Masks masks{dropout, Starts(call, 2, b)};
     attend<Element>(at, workspace, masks, b, h, at.query(call.out[0], b, h),
                     logSumExp + head * at.T);
   }
@@ -120,7 +120,7 @@ const RegisterKernel registerKernel({.name = "TesseraCausalAttention",
                                      .inputs = {"query", "keyValue"},
                                      .outputs = {"y", "logSumExp"},
                                      .attributes = {"shape", "start", "size", "key", "scale",
-                                                    "rate"},
+                                                    "window", "rate"},
                                      .run = causalAttention,
                                      .fp32Outputs = {"logSumExp"},
                                      .optionalInputs = {"starts"}});

@@ -140,7 +140,7 @@ void attendAllGradient(const Call& call) {
     transposeTiles<Element>(at, workspace.key.rows, workspace.keyT);
     std::fill_n(workspace.dKey, at.elements(), 0.0f);
     std::fill_n(workspace.dValue, at.elements(), 0.0f);
-    const Masks masks{dropout, call.has(5) ? Starts(call.in[5], b) : Starts()};
+    const Masks masks{dropout, Starts(call, 5, b)};
     for (int64_t h = g * shared; h < (g + 1) * shared; ++h) {
       packOperands<Element>(at, at.query(query, b, h), workspace.query);
       packOperands<Element>(at, at.query(dy, b, h), workspace.dy);
@@ -162,7 +162,7 @@ const RegisterKernel registerKernel({.name = "TesseraCausalAttentionGradient",
                                      .inputs = {"query", "keyValue", "y", "logSumExp", "dy"},
                                      .outputs = {"dQuery", "dKeyValue"},
                                      .attributes = {"shape", "start", "size", "key", "scale",
-                                                    "rate"},
+                                                    "window", "rate"},
                                      .run = causalAttentionGradient,
                                      .optionalInputs = {"starts"}});
 

@@ -45,34 +45,40 @@ class ProbabilityDropout {
 };
 
 /**
- * The first key position that each query position of one row attends to. Starts never decrease, so
- * a tile of keys that is masked for a tile of queries is masked for all later ones.
+ * The first key position that each query position of one row attends to, of its document and of its window. It never
+ * decreases, so a tile of keys that is masked for a tile of queries is masked for all later ones.
  */
 class Starts {
  public:
-  /** Attends to everything. */
-  Starts() = default;
-  Starts(const View& starts, int64_t b)
-      : starts_(starts.ints() + b * starts.extent(1)), time_(starts.extent(1)) {}
+  /** `starts`: the call's input [batch, time], which it may lack. */
+  Starts(const Call& call, size_t starts, int64_t b)
+      : documents_(call.has(starts) ? call.in[starts].ints() + b * call.in[0].extent(1) : nullptr),
+        time_(call.in[0].extent(1)),
+        window_(call.count("window")) {}
 
   /** The first tile that some query from t attends to. */
-  int64_t firstTile(int64_t t) const { return starts_ == nullptr ? 0 : starts_[t] / kTile * kTile; }
+  int64_t firstTile(int64_t t) const { return startOf(t) / kTile * kTile; }
   /** Whether all keys of the tile from s are masked for queries from t. */
-  bool past(int64_t t, int64_t s) const { return starts_ != nullptr && starts_[t] >= s + kTile; }
+  bool past(int64_t t, int64_t s) const { return startOf(t) >= s + kTile; }
 
   /** Masks scores of queries from t and keys from s: small enough to vanish in the softmax. */
   void hide(int64_t t, int64_t s, float* scores) const {
-    if (starts_ == nullptr) return;
+    if (documents_ == nullptr && window_ >= time_) return;
     for (int64_t r = 0; r < std::min(kTile, time_ - t); ++r) {
-      const int64_t hidden = std::min(kTile, starts_[t + r] - s);
+      const int64_t hidden = std::min(kTile, startOf(t + r) - s);
       // Not -infinity: a row may be fully masked in this tile, and -infinity minus itself is NaN.
       if (hidden > 0) std::fill_n(scores + r * kTileStep, hidden, -1e30f);
     }
   }
 
  private:
-  const int32_t* starts_ = nullptr;
-  int64_t time_ = 0;
+  int64_t startOf(int64_t t) const {
+    const int64_t first = std::max<int64_t>(t + 1 - window_, 0);
+    return documents_ == nullptr ? first : std::max<int64_t>(documents_[t], first);
+  }
+
+  const int32_t* documents_;
+  int64_t time_, window_;
 };
 
 /** All masks of one head. */

@@ -107,6 +107,11 @@ struct Call {
 
   const Attribute& attribute(const char* name) const;
   double number(const char* name) const { return attribute(name).numbers.at(0); }
+  /** A whole number, or the greatest of them for infinity. */
+  int64_t count(const char* name) const {
+    constexpr double kLargest = 1LL << 53;
+    return static_cast<int64_t>(std::min(number(name), kLargest));
+  }
   bool flag(const char* name) const { return number(name) != 0; }
   const std::vector<double>& numbers(const char* name) const { return attribute(name).numbers; }
   const std::string& text(const char* name) const { return attribute(name).text; }

@@ -1,5 +1,5 @@
 // Causal attention with grouped query heads (GQA): softmax(scale q k^T) v, where position t attends to
-// positions up to t. Only the log-sum-exp of each softmax is saved for backward, as in FlashAttention
+// positions up to t, or to the last ones of them. Only the log-sum-exp of each softmax is saved for backward, as in FlashAttention
 // (Dao et al., 2022); backward recomputes the probabilities.
 
 import {
@@ -30,11 +30,15 @@ import { expectShape, kernel, type Named, type Shape } from "./kernel.js";
  * Attention dropout samples from a global tensor [batch, heads, time, time], of which this call has the
  * slice of `size` at `start`. With `rate` 0 the random stream is unused.
  */
-export type AttentionAttributes = RandomSlice & {
+export type AttentionAttributes = RandomSlice & ScoreAttributes & { readonly rate: number };
+
+/** How queries score keys. */
+export type ScoreAttributes = Readonly<{
   /** Multiplies the scores. Above 0. */
-  readonly scale: number;
-  readonly rate: number;
-};
+  scale: number;
+  /** Positions that each attends to, its own and those before it (Beltagy et al., 2020); Infinity for all. */
+  window: number;
+}>;
 
 /** query [B, T, H, D]; keyValue [B, T, 2, G, D], where G divides H. */
 function extents(name: string, query: Shape, keyValue: Shape) {
@@ -75,8 +79,13 @@ function sumGroups(dx: Tensor, { batch, time, heads, groups, depth }: Extents): 
  * The additive mask: 0 where position t attends to s, -1e9 elsewhere. [T, T], or with `starts` [B, T],
  * the first s that each t attends to, [B, 1, T, T].
  */
-function additiveMask({ batch, time }: Extents, starts: Tensor | undefined): Tensor {
-  const later = mul(sub(1, linalg.bandPart(ones([time, time]), -1, 0)), -1e9);
+function additiveMask(
+  { batch, time }: Extents,
+  starts: Tensor | undefined,
+  window: number,
+): Tensor {
+  const below = window < time ? window - 1 : -1; // the diagonal itself counts; -1 for all
+  const later = mul(sub(1, linalg.bandPart(ones([time, time]), below, 0)), -1e9);
   if (starts === undefined) return later;
   const positions = reshape(range(0, time, 1, "int32"), [1, 1, 1, time]);
   const earlier = less(positions, reshape(starts, [batch, 1, time, 1]));
@@ -93,7 +102,7 @@ function attend(
   at: Extents,
 ) {
   const { batch, time, heads, groups, depth } = at;
-  const { rate, scale, ...slice } = attributes;
+  const { rate, scale, window, ...slice } = attributes;
   // As a matrix: backends slice the columns of one quickly, a tensor of five dimensions slowly.
   const columns = reshape(keyValue, [batch * time, 2 * groups * depth]);
   const [key, value] = split(columns, 2, 1).map((half) =>
@@ -102,7 +111,7 @@ function attend(
   const q = perHead(query, at);
   const products = mul(matMul(q, transpose(key, [0, 2, 1])), scale);
   const apart = starts === undefined ? [batch * heads, time, time] : [batch, heads, time, time];
-  const hidden = add(reshape(products, apart), additiveMask(at, starts));
+  const hidden = add(reshape(products, apart), additiveMask(at, starts, window));
   const scores = reshape(hidden, [batch * heads, time, time]);
   const mask = rate === 0 ? null : reshape(dropoutMask(rate, slice), scores.shape);
   const kept = (x: Tensor): Tensor => (mask === null ? x : mul(x, mask));
@@ -137,12 +146,19 @@ function attentionGradient(
   return { dQuery: perToken(matMul(dScores, key), at), dKeyValue: stack(halves, 2) };
 }
 
+/** Throws, naming the kernel, where there are no such scores. */
+export function checkScores(name: string, { scale, window }: ScoreAttributes): void {
+  if (!(scale > 0)) throw new Error(`${name}: scale is ${scale}, must be above 0`);
+  if (window >= 1 && (Number.isInteger(window) || window === Infinity)) return;
+  throw new Error(`${name}: the window is ${window}, must be a whole number of at least 1`);
+}
+
 function outputShapes(
   name: string,
   { query, keyValue, starts }: Named<AttentionInputs, "starts", Shape>,
-  { scale }: AttentionAttributes,
+  attributes: AttentionAttributes,
 ) {
-  if (!(scale > 0)) throw new Error(`${name}: scale is ${scale}, must be above 0`);
+  checkScores(name, attributes);
   const { batch, time, heads } = extents(name, query, keyValue);
   if (starts !== undefined) expectShape(name, "starts", starts, [batch, time]);
   return { y: query, logSumExp: [batch, heads, time] };
@@ -150,7 +166,7 @@ function outputShapes(
 
 /**
  * y [B, T, H, D], and logSumExp [B, H, T] of each position's scores. Position t attends to positions
- * up to t; with `starts` [B, T] (int32), only from starts[b, t] on, the first token of its document.
+ * up to t, in its window; with `starts` [B, T] (int32), only from starts[b, t] on, the first token of its document.
  * `starts` never decreases along a row and is never after t.
  */
 export const causalAttention = kernel<

@@ -120,7 +120,7 @@ describe("a composite gives the numbers of its formula:", () => {
             expected.push(weights.reduce((sum, w, s) => sum + (w / total) * at(b, s, 1, g, d), 0));
         }
     const unused = { shape: [], start: [], size: [], key: [] };
-    const attributes = { ...unused, scale: 0.7, rate: 0 };
+    const attributes = { ...unused, scale: 0.7, window: Infinity, rate: 0 };
     expectClose(call(causalAttention, { query, keyValue }, attributes).y, expected);
   });
 

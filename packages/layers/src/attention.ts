@@ -3,7 +3,7 @@
 
 import { reshape, type Tensor } from "@tensorflow/tfjs-core";
 import { call, causalAttention, causalAttentionGradient, randomSlice } from "@tessera/kernels";
-import type { AttentionAttributes, RandomSlice } from "@tessera/kernels/contract";
+import type { AttentionAttributes, RandomSlice, ScoreAttributes } from "@tessera/kernels/contract";
 import { UNSHARDED } from "@tessera/mesh";
 import { disposeTree } from "@tessera/params";
 import { claim, type Placed, type Sharded } from "@tessera/params/placement";
@@ -54,6 +54,8 @@ export interface AttentionOptions {
   readonly rotary?: Rotary | null;
   /** Added to the mean square in RMS norms of each query and key. Default: null, for no such norms. */
   readonly normEpsilon?: number | null;
+  /** Positions that each attends to, its own and those before it. Default: Infinity, for all. */
+  readonly window?: number;
   /** Standard deviation of the initial query, key and value weights. */
   readonly std: number;
   /** Standard deviation of the initial output weight, which GPT-2 scales by the number of layers. */
@@ -139,12 +141,13 @@ export function selfAttention(
   const { heads, dropout = 0, rotary = null, normEpsilon = null, shard = UNSHARDED } = options;
   const projections = createProjections(options);
   const { query, keyValue, output, depth } = projections;
-  const scale = 1 / Math.sqrt(depth);
+  const { window = Infinity } = options;
+  const scores: ScoreAttributes = { scale: 1 / Math.sqrt(depth), window };
   const prepared = queryKey({ headSize: depth, rotary, normEpsilon });
 
   const attributes = (q: Tensor, ctx: ForwardContext): AttentionAttributes => ({
     ...dropoutSlice(q, heads, shard, ctx),
-    scale,
+    ...scores,
     rate: ctx.training ? dropout : 0,
   });
 
@@ -160,7 +163,7 @@ export function selfAttention(
       const [heads, linearsSaved] = project(projections, params, x, ctx);
       const [{ q, kv }, normsSaved] = prepared.forward(params, heads, ctx.cache?.lengths);
       const attention = ctx.cache
-        ? ctx.cache.attend(ctx.path, q, kv, scale)
+        ? ctx.cache.attend(ctx.path, q, kv, scores)
         : call(causalAttention, { query: q, keyValue: kv, starts: ctx.starts }, attributes(q, ctx));
       const merged = claim<Sharded<"heads">>(reshape(attention.y, [batch, time, -1]));
       const [y, outputSaved] = output.forward(params.output, merged, childContext(ctx, "output"));

@@ -2,13 +2,14 @@
 
 import { keep, slice, zeros, type Tensor } from "@tensorflow/tfjs-core";
 import { cachedAttention, call, put } from "@tessera/kernels";
+import type { ScoreAttributes } from "@tessera/kernels/contract";
 
 /** The rows of a cache that one call of a model continues. */
 export interface KvCacheView {
   /** Number of tokens of each row before this call, which is the position of its first new one. */
   readonly lengths: readonly number[];
-  /** Appends the keys and values of new tokens for the layer at `path`, and attends to all of the row. */
-  attend(path: string, query: Tensor, keyValue: Tensor, scale: number): AttentionOutput;
+  /** Appends the keys and values of new tokens for the layer at `path`, and attends to those of the row. */
+  attend(path: string, query: Tensor, keyValue: Tensor, scores: ScoreAttributes): AttentionOutput;
 }
 
 /** What attention computes, as a fresh pair of tensors that the caller owns. */
@@ -26,19 +27,26 @@ export interface KvCache {
   dispose(): void;
 }
 
-/** A cache for `rows` sequences of up to `capacity` tokens. A layer's memory is allocated at its first call. */
+/** Tokens that a layer with a window holds besides it, so that a prompt is read by so many at once. */
+const BESIDE_WINDOW = 63;
+
+/**
+ * A cache for `rows` sequences of up to `capacity` tokens. A layer's memory is allocated at its first call; one with a
+ * window holds little more than that.
+ */
 export function createKvCache(rows: number, capacity: number): KvCache {
   const caches = new Map<string, Tensor>(); // by path: [rows, 2, KV heads, capacity, depth]
-  const cacheAt = (path: string, keyValue: Tensor): Tensor => {
+  const cacheAt = (path: string, keyValue: Tensor, window: number): Tensor => {
     const [, , , kvHeads, depth] = keyValue.shape as [number, number, number, number, number];
-    return caches.get(path) ?? zeros([rows, 2, kvHeads, capacity, depth]);
+    const held = Math.min(capacity, window + BESIDE_WINDOW);
+    return caches.get(path) ?? zeros([rows, 2, kvHeads, held, depth]);
   };
   return {
     view: (firstRow, lengths) => ({
       lengths,
-      attend(path, query, keyValue, scale) {
-        const inputs = { query, keyValue, cache: cacheAt(path, keyValue) };
-        const output = call(cachedAttention, inputs, { scale, firstRow, lengths });
+      attend(path, query, keyValue, scores) {
+        const inputs = { query, keyValue, cache: cacheAt(path, keyValue, scores.window) };
+        const output = call(cachedAttention, inputs, { ...scores, firstRow, lengths });
         caches.set(path, keep(output.extended));
         return { y: output.y, logSumExp: output.logSumExp };
       },

@@ -37,8 +37,12 @@ export interface TransformerParts {
   embedding(tensorParallel: TensorParallel): InputEmbedding<Tree, Tree>;
   /** Dropout after the embedding. */
   drop(tensorParallel: TensorParallel): Layer<NoParams, NoParams>;
-  /** Each block, with the recomputation of attention if `recompute` asks for it. */
-  block(tensorParallel: TensorParallel, recompute: Recomputation | undefined): Layer<Tree, Tree>;
+  /** The block at `layer` of the full model, with the recomputation of attention if `recompute` asks for it. */
+  block(
+    tensorParallel: TensorParallel,
+    recompute: Recomputation | undefined,
+    layer: number,
+  ): Layer<Tree, Tree>;
   /** The final norm, before the head. */
   norm(): Layer<Tree, Tree>;
   head(tensorParallel: TensorParallel): LmHead<LmHeadParams>;
@@ -114,11 +118,13 @@ function createBody(
   { tensorParallel = noTensorParallel, wrapper = identityWrapper, recompute }: ModelOptions,
   { layers: { start, size }, isFirst, isLast }: ChunkPosition,
 ): Layer<TransformerParams, Tree> {
-  const block = parts.block(tensorParallel, recompute);
-  const names = Array.from({ length: size }, (_, i) => String(start + i));
+  const blocks = Array.from({ length: size }, (_, i) => {
+    const layer = start + i;
+    return [String(layer), parts.block(tensorParallel, recompute, layer)] as const;
+  });
   const layers: Record<string, Layer<Tree, Tree>> = {
     ...(isFirst && { drop: parts.drop(tensorParallel) }),
-    blocks: stackBlocks(Object.fromEntries(names.map((name) => [name, block])), recompute, wrapper),
+    blocks: stackBlocks(Object.fromEntries(blocks), recompute, wrapper),
     ...(isLast && { norm: wrapper.layer(parts.norm()) }),
   };
   // The names of the layers are those of the parameters.

@@ -71,7 +71,7 @@ const isOff = (value: unknown): boolean => isAbsent(value) || value === false;
 /** 1 leaves numbers as they are. */
 const isOne = (value: unknown): boolean => isAbsent(value) || value === 1;
 
-/** Keys of config.json that change numbers in some family, and when they do not. */
+/** Keys of config.json that change numbers in some family, and when they do not. Families say which of them they obey. */
 const UNSUPPORTED: Readonly<Record<string, (value: unknown, json: Json) => boolean>> = {
   sliding_window: (value, json) =>
     isAbsent(value) ||
@@ -94,8 +94,8 @@ const UNSUPPORTED: Readonly<Record<string, (value: unknown, json: Json) => boole
   transformers_weights: isAbsent,
 };
 
-/** @throws UserError where config.json at `path` asks for what no family here obeys. */
-export function refuseUnsupported(json: Json, path: string): void {
+/** @throws UserError where config.json at `path` asks for what a family that obeys the keys `obeyed` does not. */
+export function refuseUnsupported(json: Json, path: string, obeyed: readonly string[]): void {
   const { quantization_config: quantized, auto_map: map } = json;
   if (!isAbsent(quantized)) {
     const method = (quantized as Json)["quant_method"];
@@ -111,7 +111,7 @@ export function refuseUnsupported(json: Json, path: string): void {
     );
   }
   for (const [key, leavesNumbers] of Object.entries(UNSUPPORTED)) {
-    if (leavesNumbers(json[key], json)) continue;
+    if (obeyed.includes(key) || leavesNumbers(json[key], json)) continue;
     const value = JSON.stringify(json[key]).slice(0, 60);
     throw new UserError(`${path}: ${key} is ${value}, which is not supported`);
   }

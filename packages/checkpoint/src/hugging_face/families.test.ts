@@ -71,6 +71,7 @@ const changes: { readonly [K in keyof GptConfig]: GptConfig[K] } = {
   maxPositions: 17,
   dropout: { ...noDropout, attention: 0.5 },
   positions: { kind: "none" },
+  window: { size: 8, layers: [false, true] },
   activation: "swiglu",
   norm: "rms",
   normEpsilon: 0.5,
@@ -101,7 +102,7 @@ describe.each(Object.entries(models))("%s", (modelType, config) => {
   });
 
   test("refuses a field that it does not know", () => {
-    expect(familyFor({ ...config, window: 128 } as GptConfig).modelType).toBe("tessera-gpt");
+    expect(familyFor({ ...config, sinks: 128 } as GptConfig).modelType).toBe("tessera-gpt");
   });
 });
 
@@ -114,7 +115,7 @@ test("a model that no family has says what it differs in from the nearest", () =
 });
 
 test.each<[string, object]>([
-  ["window", { window: 128 }],
+  ["sinks", { sinks: 128 }],
   ["activation", { activation: "relu" }],
   ["positions", { positions: { kind: "alibi" } }],
   ["biases", { biases: { attention: true, mlp: true, head: false, norm: true } }],

@@ -30,6 +30,8 @@ export interface HfFamily {
   readonly modelType: string;
   /** A prefix of names that files may leave out; empty for none. */
   readonly prefix: string;
+  /** Keys of config.json that most families refuse, as windows of attention, and this one obeys. */
+  readonly obeys: readonly string[];
   /** The fields of `config` that config.json cannot express: read again, they are others. */
   mismatches(config: GptConfig): readonly string[];
   /** The tensors of the parameter at `path`; undefined where the family has no such parameter. */
@@ -62,12 +64,12 @@ export interface FamilyTables {
   /** The class in `transformers`. */
   readonly architecture: string;
   readonly prefix?: string;
+  /** See `HfFamily.obeys`. Default: none. */
+  readonly obeys?: readonly string[];
   /** In the order in which config.json is written. */
   readonly fields: FieldMap;
   /** Other keys, which must have one value. Default: none. */
   readonly requires?: v.GenericSchema;
-  /** Other keys that config.json is written with, since the class has other defaults. Default: none. */
-  readonly constants?: Readonly<Record<string, unknown>>;
   /** Tensors outside blocks, by path. */
   readonly top: HfNames;
   /** Tensors of a block, by the path in it. */
@@ -79,10 +81,17 @@ export interface FamilyTables {
 }
 
 /** The family that `tables` describe. */
-export function hfFamily({ modelType, fields, prefix = "", ...tables }: FamilyTables): HfFamily {
+export function hfFamily({
+  modelType,
+  fields,
+  prefix = "",
+  obeys = [],
+  ...tables
+}: FamilyTables): HfFamily {
   return {
     modelType,
     prefix,
+    obeys,
     mismatches: (config) => findMismatches(fields, config),
     nameOf: (path) => nameIn(tables, path),
     isTransposed: (name) => tables.transposed?.test(name) ?? false,
@@ -97,7 +106,6 @@ export function hfFamily({ modelType, fields, prefix = "", ...tables }: FamilyTa
       architectures: [tables.architecture],
       model_type: modelType,
       ...writeFields(fields, config),
-      ...tables.constants,
     }),
   };
 }

@@ -67,6 +67,7 @@ export const gptSizes = {
   kvHeadCount,
   headSize,
   qkNorm: always(false),
+  window: always(null),
   ffnHiddenSize,
 } satisfies Partial<FieldMap>;
 

@@ -35,6 +35,7 @@ export const gptNeox = hfFamily({
       () => ({}),
     ),
     qkNorm: always(false),
+    window: always(null),
     activation: field(
       v.object({ hidden_act: v.optional(activations, "gelu") }),
       ({ hidden_act }) => (hidden_act === "gelu" ? "gelu_erf" : "gelu"),

@@ -76,6 +76,7 @@ export const llamaFields = {
   ),
   normEpsilon: key("rms_norm_eps", v.optional(positive, 1e-6)),
   positions: rotaryPositions,
+  window: always(null),
   qkNorm: always(false),
   initStd: key("initializer_range", v.optional(positive, 0.02)),
   dropout,

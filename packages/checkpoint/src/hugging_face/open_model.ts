@@ -46,7 +46,7 @@ export function readConfig(folder: string): ConfigFile {
   const json = readJson(path, MAX_CONFIG_BYTES);
   refuseAdapter(folder);
   const family = familyOf(json, path);
-  refuseUnsupported(json as Readonly<Record<string, unknown>>, path);
+  refuseUnsupported(json as Readonly<Record<string, unknown>>, path, family.obeys);
   return { family, config: family.fromConfig(json, path) };
 }
 

@@ -12,6 +12,7 @@ const File = v.object({ config: v.unknown() });
 export const ownFamily: HfFamily = {
   modelType: MODEL_TYPE,
   prefix: "",
+  obeys: [],
   mismatches: () => [],
   nameOf: (path) => path,
   isTransposed: () => false,

@@ -3,15 +3,17 @@
 import { hfFamily } from "./family.js";
 import { always } from "./fields.js";
 import { kvHeads, llamaFields, llamaTensors } from "./llama_like.js";
+import { qwenWindow } from "./window_fields.js";
 
 export const qwen2 = hfFamily({
   modelType: "qwen2",
   architecture: "Qwen2ForCausalLM",
+  obeys: ["sliding_window", "layer_types"],
   fields: {
     ...llamaFields,
     kvHeadCount: kvHeads(32),
+    window: qwenWindow,
     biases: always({ attention: "qkv", mlp: false, head: false }),
   },
-  constants: { use_sliding_window: false },
   ...llamaTensors,
 });

@@ -4,14 +4,17 @@ import * as v from "valibot";
 import { hfFamily } from "./family.js";
 import { always, field } from "./fields.js";
 import { headSize, kvHeads, llamaFields, llamaTensors } from "./llama_like.js";
+import { qwenWindow } from "./window_fields.js";
 
 export const qwen3 = hfFamily({
   modelType: "qwen3",
   architecture: "Qwen3ForCausalLM",
+  obeys: ["sliding_window", "layer_types"],
   fields: {
     ...llamaFields,
     headSize: headSize(128),
     kvHeadCount: kvHeads(32),
+    window: qwenWindow,
     qkNorm: always(true),
     biases: field(
       v.object({ attention_bias: v.optional(v.boolean(), false) }),
@@ -19,6 +22,5 @@ export const qwen3 = hfFamily({
       ({ attention }) => ({ attention_bias: attention === true }),
     ),
   },
-  constants: { use_sliding_window: false },
   ...llamaTensors,
 });

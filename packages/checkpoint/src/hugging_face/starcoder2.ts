@@ -1,18 +1,21 @@
-// StarCoder 2 (Lozhkov et al., 2024), where attention sees all tokens: layer norms, GELU, biases, rotary positions.
+// StarCoder 2 (Lozhkov et al., 2024), layer norms, GELU, biases, rotary positions, perhaps a sliding window.
 
 import * as v from "valibot";
 import { hfFamily } from "./family.js";
 import { always, field, key, only, positive, rate } from "./fields.js";
 import { inLayer, kvHeads, llamaAttention, llamaFields, llamaTensors } from "./llama_like.js";
+import { windowOfAll } from "./window_fields.js";
 
 const dropoutRate = v.optional(rate, 0);
 
 export const starcoder2 = hfFamily({
   modelType: "starcoder2",
   architecture: "Starcoder2ForCausalLM",
+  obeys: ["sliding_window"],
   fields: {
     ...llamaFields,
     kvHeadCount: kvHeads(2),
+    window: windowOfAll(null),
     activation: field(
       v.object({ hidden_act: only("gelu_pytorch_tanh") }),
       () => "gelu",

@@ -2,7 +2,7 @@
 // tokens are computed separately and concatenated, so that no cache is copied.
 //   B rows, T new tokens, S capacity, C hidden, H heads, G KV heads, D head size
 
-import type { GptConfig } from "@tessera/gpt";
+import { atLayer, type GptConfig } from "@tessera/gpt";
 import { rotaryAngles, rotaryDims } from "@tessera/layers/rotary";
 import { linear, type GraphContext } from "./linear.js";
 import { onnxNames, type CachePart } from "./names.js";
@@ -13,6 +13,8 @@ export interface AttentionInputs {
   readonly positions: string;
   /** Added to scores [B, 1, T, S + T]: minus infinity where a token may not attend. */
   readonly mask: string;
+  /** The same in layers with the model's window; null where it has none. */
+  readonly windowMask: string | null;
   /** S and T: how scores are split into those of cached and of new tokens. */
   readonly parts: string;
   readonly scale: string;
@@ -50,13 +52,37 @@ export function buildAttentionInputs(context: GraphContext): AttentionInputs {
   const both = [widened(isHeld, capacity), widened(isBefore, time)];
   const seen = graph.node("Concat", both, "seen", { axis: -1 });
   const values = [graph.number("nothing", type, 0), graph.number("never", type, -Infinity)];
+  const maskOf = (allowed: string, name: string): string =>
+    graph.node("Where", [allowed, ...values], name);
+  const near = config.window && nearKeys(context, config.window.size, { positions, capacity });
   return {
     positions,
-    mask: graph.node("Where", [seen, ...values], "mask"),
+    mask: maskOf(seen, "mask"),
+    windowMask: near && maskOf(graph.node("And", [seen, near], "seen.near"), "mask.near"),
     parts: graph.node("Concat", [capacity, time], "parts", { axis: 0 }),
     scale: graph.number("scale", type, 1 / Math.sqrt(config.headSize)),
     shapes: buildShapes(context),
   };
+}
+
+/** Whether cached and new tokens lie in the window of each new one: [B, 1, T, S + T]. */
+function nearKeys(
+  context: GraphContext,
+  window: number,
+  { positions, capacity }: { readonly positions: string; readonly capacity: string },
+): string {
+  const { graph } = context;
+  const axes = (name: string, ...at: bigint[]): string => graph.constant(`near.${name}`, at);
+  const own = graph.node("Unsqueeze", [positions, axes("own.axes", 1n, 3n)], "near.own");
+  const fresh = graph.node("Unsqueeze", [positions, axes("fresh.axes", 1n, 2n)], "near.fresh");
+  const slots = range(context, capacity, "near.slots");
+  const batch = graph.node("Shape", [positions], "near.batch", { end: 1 });
+  const shape = [batch, axes("ones", 1n, 1n), capacity];
+  const wide = graph.node("Concat", shape, "near.wide", { axis: 0 });
+  const held = graph.node("Expand", [slots, wide], "near.held");
+  const keys = graph.node("Concat", [held, fresh], "near.keys", { axis: -1 });
+  const apart = graph.node("Sub", [own, keys], "near.apart");
+  return graph.node("Less", [apart, axes("size", BigInt(window))], "near");
 }
 
 /** Shapes for Reshape; 0 keeps a dimension. */
@@ -146,7 +172,9 @@ function attend(
   };
   const scores = [scoresOf(onnxNames.past(layer, "key")), scoresOf(onnxNames.added(layer, "key"))];
   const joined = graph.node("Concat", scores, `${path}.scores`, { axis: -1 });
-  const masked = [reshaped(joined, ungrouped), inputs.mask];
+  const hasWindow = atLayer(config, layer).window !== null;
+  const mask = hasWindow ? inputs.windowMask! : inputs.mask;
+  const masked = [reshaped(joined, ungrouped), mask];
   const sum = graph.node("Add", masked, `${path}.masked`);
   const shares = graph.node("Softmax", [sum], `${path}.shares`, { axis: -1 });
   const [old, fresh] = [`${path}.old`, `${path}.fresh`] as const;

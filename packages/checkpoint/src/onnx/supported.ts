@@ -27,6 +27,7 @@ const supported: SupportTable = {
   dropout: any, // acts in training alone, like initStd
   initStd: any,
   positions: ({ kind }) => oneOf<string>("learned", "rotary", "none")(kind),
+  window: any,
   activation: oneOf("gelu", "gelu_erf", "swiglu"),
   norm: oneOf("layer", "rms"),
   normEpsilon: any,

@@ -39,12 +39,12 @@ function attendBlock(
   const scores = scratch.hold(multiply(backend, queries[0]!, keys[0]!, { b: true }));
   const kept = keptOf(backend, settings, block);
   if (kept) scratch.hold(kept);
-  const { scale, rate } = settings;
+  const { scale, window, rate } = settings;
   const [probabilities, logSumExp] = backend.run({
-    key: `softmax${blockKey(block)},${scale},${rate},${extentsKey(at)}`,
+    key: `softmax${blockKey(block)},${scale},${window},${rate},${extentsKey(at)}`,
     inputs: [scores, starts, kept],
     emit(graph, [products, first, mask]) {
-      const all = hiddenScores(graph, products!, first, block, { at, scale });
+      const all = hiddenScores(graph, products!, first, block, { at, settings });
       const { exps, total, nats } = softmaxParts(graph, all);
       const shares = keep(graph, opsOf(graph).div(exps, total), mask, rate);
       const { batch, heads } = at;

@@ -126,12 +126,15 @@ export function hiddenScores(
   scores: Value,
   starts: Value | undefined,
   { first, end }: Block,
-  { at: { batch, heads }, scale }: { readonly at: Extents; readonly scale: number },
+  { at: { batch, heads }, settings }: { readonly at: Extents; readonly settings: Settings },
 ): Value {
-  const { mul, select, lessEqual, and, positions, slice, wide } = opsOf(graph);
+  const { mul, sub, select, less, lessEqual, and, positions, slice, wide } = opsOf(graph);
   const count = end - first;
   const keys = positions(end, [1, 1, 1, end]);
-  const before = lessEqual(keys, positions(count, [1, 1, count, 1], first));
+  const { scale, window } = settings;
+  const own = positions(count, [1, 1, count, 1], first);
+  const all = lessEqual(keys, own);
+  const before = window < end ? and(all, less(sub(own, keys), window)) : all;
   const isSeen =
     starts === undefined
       ? before
@@ -142,8 +145,8 @@ export function hiddenScores(
             keys,
           ),
         );
-  const all = graph.reshape(wide(scores), [batch, heads, count, end]);
-  return select(isSeen, mul(all, scale), graph.scalar(MASKED));
+  const products = graph.reshape(wide(scores), [batch, heads, count, end]);
+  return select(isSeen, mul(products, scale), graph.scalar(MASKED));
 }
 
 /** The parts of a softmax along the last of four dimensions, and its log-sum-exp. */
@@ -157,12 +160,15 @@ export function softmaxParts(graph: Graph, scores: Value) {
 
 export interface Settings {
   readonly scale: number;
+  /** Positions that each attends to. */
+  readonly window: number;
   readonly rate: number;
   readonly slice: RandomSlice;
 }
 
 export const settingsOf = ({ attributes }: KernelCall): Settings => ({
   scale: attributes["scale"] as number,
+  window: attributes["window"] as number,
   rate: attributes["rate"] as number,
   slice: sliceOf(attributes),
 });

@@ -32,13 +32,14 @@ const { fp32, int32 } = TYPES;
 
 /** dS in the storage of the products, and the probabilities that were kept. */
 const emitSlopes =
-  (block: Block, at: Extents, { scale, rate }: Settings): Emit =>
+  (block: Block, at: Extents, settings: Settings): Emit =>
   (graph, [products, dProbabilities, logSumExp, starts, mask]) => {
     const { sub, mul, sum, unary, slice, wide } = opsOf(graph);
     const { batch, heads } = at;
     const { first, end } = block;
+    const { scale, rate } = settings;
     const nats = slice(logSumExp!, [0, 0, first], [batch, heads, end - first]);
-    const all = hiddenScores(graph, products!, starts, block, { at, scale });
+    const all = hiddenScores(graph, products!, starts, block, { at, settings });
     const shares = unary("Exp", sub(all, graph.reshape(nats, [batch, heads, end - first, 1])));
     const dShares = keep(graph, graph.reshape(wide(dProbabilities!), all.shape), mask, rate);
     const along = sum(mul(shares, dShares), [3], true);
@@ -119,7 +120,7 @@ export function causalAttentionGradient(call: KernelCall): TensorInfo[] {
     if (kept) own.hold(kept);
     const [shares, dScores] = backend
       .run({
-        key: `slopes${blockKey(block)},${settings.scale},${settings.rate},${extentsKey(at)}`,
+        key: `slopes${blockKey(block)},${settings.scale},${settings.window},${settings.rate},${extentsKey(at)}`,
         inputs: [scores, dShares, logSumExp!, starts ?? undefined, kept],
         emit: emitSlopes(block, at, settings),
       })

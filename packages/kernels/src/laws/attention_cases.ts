@@ -10,6 +10,8 @@ interface AttentionExtents {
   readonly groups: number;
   readonly depth: number;
   readonly rate: number;
+  /** Default: none. */
+  readonly window?: number;
 }
 
 /** With dropout, the call holds the last rows and heads of a larger tensor. */
@@ -20,6 +22,7 @@ export const attention = ({
   groups,
   depth,
   rate,
+  window = Infinity,
 }: AttentionExtents): Case[] => {
   const query: Shape = [batch, time, heads, depth];
   const keyValue: Shape = [batch, time, 2, groups, depth];
@@ -29,7 +32,7 @@ export const attention = ({
     size: [batch, heads, time, time],
     key,
   };
-  const attributes = { ...slice, scale: 1 / Math.sqrt(depth), rate };
+  const attributes = { ...slice, scale: 1 / Math.sqrt(depth), window, rate };
   const starts = { starts: [[batch, time], "starts"] } as const;
   return [{}, starts].flatMap((optional): Case[] => {
     const inputs: Case["inputs"] = { query: [query], keyValue: [keyValue], ...optional };
@@ -41,20 +44,21 @@ export const attention = ({
   });
 };
 
-/** Some rows of a cache, which hold different numbers of tokens. */
+/** Some rows of a cache, which hold different numbers of tokens; with a window, more of them than the cache. */
 export const continued = (
   at: Omit<AttentionExtents, "batch" | "rate">,
   lengths: number[],
 ): Case => {
-  const { time, heads, groups, depth } = at;
+  const { time, heads, groups, depth, window = Infinity } = at;
+  const room = window === Infinity ? Math.max(...lengths) + time : window;
   const batch = lengths.length;
   return {
     kernel: "TesseraCachedAttention",
     inputs: {
       query: [[batch, time, heads, depth]],
       keyValue: [[batch, time, 2, groups, depth]],
-      cache: [[batch + 2, 2, groups, Math.max(...lengths) + time + 3, depth]],
+      cache: [[batch + 2, 2, groups, room + 3, depth]],
     },
-    attributes: { scale: 1 / Math.sqrt(depth), firstRow: 1, lengths },
+    attributes: { scale: 1 / Math.sqrt(depth), window, firstRow: 1, lengths },
   };
 };
