@@ -21,5 +21,16 @@ export function trainingFlopsPerToken(config: GptConfig, time: number): number {
   const attention = 2 * time * querySize;
   const head = hiddenSize * config.vocabularySize;
   const forward = 2 * (layerCount * (projections + attention) + head);
-  return 3 * forward;
+  if (config.lora === undefined) return 3 * forward;
+  // A frozen matrix has no gradient of its own.
+  const trained = layerCount * (loraWeights(config) + attention);
+  return 6 * trained + 4 * (layerCount * projections + head);
+}
+
+/** Elements of LoRA's matrices in a layer. */
+function loraWeights(config: GptConfig): number {
+  const path = /^blocks\.0\..*\.lora\./;
+  return leaves<ParamSpec>(gpt(config).spec)
+    .filter(([name]) => path.test(name))
+    .reduce((sum, [, { shape }]) => sum + sizeOf(shape), 0);
 }

@@ -3,6 +3,7 @@
 import { dropout, embedding, type NoParams } from "@tessera/layers";
 import type { LmHeadParams, EmbeddingParams, TokenParams } from "@tessera/layers/parallel";
 import {
+  freeze,
   fullModel,
   transformer,
   type FullModel,
@@ -46,7 +47,7 @@ export function gptModel(config: GptConfig): Model<GptParams> {
       return { model: gptModel(narrow), vocabularySize: narrow.vocabularySize };
     },
   };
-  return transformer<GptParams>(about, {
+  const model = transformer<GptParams>(about, {
     embedding: (parallel) => embedding({ vocabulary, positions, width, std }, parallel),
     drop: ({ tokenShard }) => dropout(config.dropout.embedding, tokenShard),
     block: (parallel, recompute) => block(config, parallel, recompute),
@@ -54,11 +55,22 @@ export function gptModel(config: GptConfig): Model<GptParams> {
     head: (parallel) => parallel.lmHead({ vocabulary, width, std, bias: config.biases.head }),
     isTied: config.tiedEmbeddings,
   });
+  return config.lora === undefined ? model : freeze(model, (path) => !isLoraPath(path));
 }
 
+/** Whether the parameter at `path` is one of LoRA's. */
+export const isLoraPath = (path: string): boolean => path.includes(".lora.");
+
 /** All fields by name. Dropout is left out, as it may change between runs. */
-const describeIdentity = ({ dropout: _dropout, ...config }: GptConfig): Model["identity"] =>
-  Object.fromEntries(flatten(config, ""));
+const describeIdentity = ({ dropout: _dropout, lora, ...config }: GptConfig): Model["identity"] =>
+  Object.fromEntries([...flatten(config, ""), ...describeLora(lora)]);
+
+/** What LoRA computes: its targets by name, so that an order of them is no difference. */
+function describeLora(lora: GptConfig["lora"]): readonly (readonly [string, string])[] {
+  if (lora === undefined) return [["lora", "none"]];
+  const { dropout: _dropout, targets, ...sizes } = lora;
+  return [...flatten(sizes, "lora."), ["lora", [...targets].sort().join(" ")]];
+}
 
 /** "positions.scaling.factor", "8". */
 const flatten = (fields: object, prefix: string): readonly (readonly [string, string])[] =>
@@ -68,12 +80,11 @@ const flatten = (fields: object, prefix: string): readonly (readonly [string, st
       : [[`${prefix}${name}`, String(value)] as const],
   );
 
-const describeSettings = ({ dropout }: GptConfig): Readonly<Record<string, string>> =>
+const describeSettings = ({ dropout, lora }: GptConfig): Readonly<Record<string, string>> =>
   Object.fromEntries(
-    Object.entries(dropout).map(([where, probability]) => [
-      `dropout.${where}`,
-      String(probability),
-    ]),
+    Object.entries({ ...dropout, ...(lora && { lora: lora.dropout }) }).map(
+      ([where, probability]) => [`dropout.${where}`, String(probability)],
+    ),
   );
 
 /** A GPT on one rank, with its configuration. */
