@@ -1,6 +1,8 @@
 // What a run is, on paper: sizes, ranks, batch arithmetic, schedule and memory, from its configuration alone.
 
 import { parameterCount, trainingFlopsPerToken } from "@tessera/gpt";
+import { fullModel } from "@tessera/model";
+import { leaves, type ParamSpec } from "@tessera/params";
 import { createSchedules, simulate, type Timeline } from "@tessera/pipeline-parallel";
 import { describeMemory } from "@tessera/trainer/report";
 import { mostMemory } from "./memory.js";
@@ -12,6 +14,7 @@ export function describe(run: PretrainRun, vocabulary: Vocabulary): string[] {
   const most = mostMemory(run, timelineOf(run).peakInFlight);
   return [
     modelLine(run, vocabulary),
+    ...trainedLines(run),
     ranksLine(run),
     stagesLine(run),
     batchLine(run),
@@ -35,6 +38,17 @@ function modelLine({ gpt: model, config, sequenceLength }: PretrainRun, { name }
     `${headCount} heads; ${vocabularySize} ids (${name}), ${sequenceLength} tokens a sample, ` +
     `${config.precision!.storage}; ${operations.toPrecision(3)} GFLOP a token`
   );
+}
+
+/** What is trained, where that is not all of the model. */
+function trainedLines({ config, gpt: { lora } }: PretrainRun): readonly string[] {
+  const all = leaves<ParamSpec>(fullModel(config.model).spec);
+  const trained = all.filter(([, { isFrozen }]) => isFrozen !== true);
+  if (trained.length === all.length) return [];
+  const count = trained.reduce((sum, [, { shape }]) => sum + shape.reduce((a, b) => a * b, 1), 0);
+  const what =
+    lora === undefined ? "" : `: adapters of ${lora.targets.join(", ")}, of rank ${lora.rank}`;
+  return [`trains ${short(count)} parameters${what}; the others are frozen`];
 }
 
 function ranksLine({ parallel }: PretrainRun): string {

@@ -82,9 +82,9 @@ async function trainHere(
   world: World,
   notes: readonly string[],
 ): Promise<number> {
-  checkExport(flags);
   const vocabulary = vocabularyOf(flags);
   const chosen = chooseRun(flags, world.size, vocabulary, origins);
+  checkExport(flags, chosen.gpt);
   const introduction = describe(chosen, vocabulary);
   const environment = bind(process.env);
   const backend = flags.backend ?? defaultBackend(environment);

@@ -23,7 +23,8 @@ import {
   type TensorParallel,
 } from "@tessera/layers/parallel";
 import type { Tree } from "@tessera/params";
-import { loraScale, type GptConfig } from "./config.js";
+import type { GptConfig } from "./config.js";
+import { loraScale } from "./lora.js";
 import type { Recomputation } from "@tessera/model";
 
 /** The parameters of either norm: RMS norm has no bias. */

@@ -2,7 +2,7 @@
 
 import { UserError } from "@tessera/config";
 import type { Activation, Rotary } from "@tessera/layers";
-import { projections, type Projection } from "@tessera/layers/lora";
+import { checkLora, type LoraConfig } from "./lora.js";
 
 /** The architecture of a GPT. See `gptConfig` for defaults. */
 export interface GptConfig {
@@ -41,25 +41,6 @@ export interface GptConfig {
   /** Low-rank adaptation: all other parameters are frozen. Default: none. */
   readonly lora?: LoraConfig;
 }
-
-/** Low-rank adaptation of linear layers, as PEFT's `LoraConfig` has it. */
-export interface LoraConfig {
-  readonly rank: number;
-  readonly alpha: number;
-  /** Whether the product's factor is alpha / sqrt(rank), as in rsLoRA (Kalajdzievski, 2023), not alpha / rank. */
-  readonly rankStabilized: boolean;
-  /** Probability of dropping an element of the product's input in training. */
-  readonly dropout: number;
-  readonly targets: readonly Projection[];
-}
-
-/** The factor of the product. */
-export const loraScale = ({ rank, alpha, rankStabilized }: LoraConfig): number =>
-  alpha / (rankStabilized ? Math.sqrt(rank) : rank);
-
-/** The linear layers of a model with such an MLP. */
-export const projectionsOf = ({ activation }: Pick<GptConfig, "activation">) =>
-  projections.filter((name) => name !== "gate" || activation === "swiglu");
 
 /**
  * `learned`: a table of `maxPositions` rows, as in GPT-2. `rotary`: rotated queries and keys. `none`: attention knows
@@ -151,29 +132,12 @@ function checkConfig(config: GptConfig): void {
       "a head that is tied to the token embedding has no bias: untie it, or leave the bias out",
     );
   }
-  if (config.lora !== undefined) checkLora(config.lora, config);
+  if (config.lora !== undefined) checkLora(config.lora, config.activation);
   for (const [name, rate] of Object.entries(config.dropout) as [string, number][]) {
     if (!(rate >= 0 && rate < 1)) {
       throw new UserError(`${name} dropout is ${rate}, must be at least 0 and below 1`);
     }
   }
-}
-
-function checkLora({ rank, alpha, dropout, targets }: LoraConfig, config: GptConfig): void {
-  if (!Number.isSafeInteger(rank) || rank < 1) {
-    throw new UserError(`the rank of LoRA is ${rank}, must be a whole number of at least 1`);
-  }
-  if (!(alpha > 0 && alpha < Infinity)) {
-    throw new UserError(`the alpha of LoRA is ${alpha}, must be above 0`);
-  }
-  if (!(dropout >= 0 && dropout < 1)) {
-    throw new UserError(`the dropout of LoRA is ${dropout}, must be at least 0 and below 1`);
-  }
-  const known = projectionsOf(config);
-  const unknown = targets.find((name) => !known.includes(name));
-  if (unknown === undefined && targets.length > 0) return;
-  const what = unknown === undefined ? "no linear layer" : `${unknown}, which this model has not`;
-  throw new UserError(`LoRA targets ${what}: choose some of ${known.join(", ")}`);
 }
 
 function checkHeadSize({ hiddenSize, headCount, headSize }: GptConfig): void {

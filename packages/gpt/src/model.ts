@@ -14,6 +14,7 @@ import {
 import { block, createNorm, type BlockParams, type NormParams } from "./block.js";
 import { gptConfig, type GptConfig } from "./config.js";
 import { parseConfig, saveConfig } from "./config_codec.js";
+import { isLoraPath } from "./lora.js";
 import { narrowConfig } from "./narrow.js";
 
 /** The parameters of a GPT, or of a chunk of one: see `TransformerParams`. */
@@ -57,9 +58,6 @@ export function gptModel(config: GptConfig): Model<GptParams> {
   });
   return config.lora === undefined ? model : freeze(model, (path) => !isLoraPath(path));
 }
-
-/** Whether the parameter at `path` is one of LoRA's. */
-export const isLoraPath = (path: string): boolean => path.includes(".lora.");
 
 /** All fields by name. Dropout is left out, as it may change between runs. */
 const describeIdentity = ({ dropout: _dropout, lora, ...config }: GptConfig): Model["identity"] =>

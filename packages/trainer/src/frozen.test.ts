@@ -117,3 +117,17 @@ describe.each<[what: string, kind: Omit<Job, "parallel" | "steps">]>([
     });
   });
 });
+
+test("a model and PEFT's adapter of it have the loss of what they are merged into, under every layout", async () => {
+  const of = (kind: string): string =>
+    join(__dirname, "../../../fixtures/hugging-face", kind, "llama3.1");
+  const files = { base: of("families"), adapter: of("adapters") };
+  const merged = { files: { ...files, isMerged: true }, parallel: {}, steps: 1 };
+  const [[expected]] = (await train(1, merged)) as [[Trained]];
+  for (const ranks of [1, 2, 4]) {
+    const own =
+      ranks === 1 ? [{}] : layouts.flatMap(([count, own]) => (count === ranks ? own : []));
+    const byRank = await train(ranks, ...own.map((parallel) => ({ files, parallel, steps: 1 })));
+    for (const { losses } of byRank.flat()) expectNear(losses, expected.losses, "losses");
+  }
+});

@@ -2,12 +2,14 @@
 
 import "@tensorflow/tfjs-backend-cpu";
 import { enableProdMode, memory, setBackend, type Tensor } from "@tensorflow/tfjs-core";
-import { latestCheckpoint } from "@tessera/checkpoint";
+import { latestCheckpoint, openModel, readOpenModel, type OpenModel } from "@tessera/checkpoint";
+import { mergeLora, withAdapter } from "@tessera/checkpoint/adapters";
 import type { World } from "@tessera/collectives";
 import { createFeed, sequentialOrder } from "@tessera/data";
 import { splitWindows } from "@tessera/data/texts";
-import { gptConfig, gptModel, isLoraPath } from "@tessera/gpt";
-import { freezeMatching, fullModel } from "@tessera/model";
+import { gptConfig, gptModel, type GptConfig, type GptParams } from "@tessera/gpt";
+import { isLoraPath } from "@tessera/gpt/lora";
+import { freezeMatching, fullModel, type Model } from "@tessera/model";
 import { disposeTree, leafAt, leaves, materialize, type Tree } from "@tessera/params";
 import { gatherFullState } from "../loop.js";
 import { planRun, trainRun, type ParallelConfig } from "../index.js";
@@ -18,6 +20,12 @@ export interface Job {
   readonly steps: number;
   /** Trains all but what these patterns match, in place of adapters. */
   readonly frozen?: readonly string[];
+  /** A model and an adapter of it, in place of random ones: or what the two are merged into. */
+  readonly files?: {
+    readonly base: string;
+    readonly adapter: string;
+    readonly isMerged?: boolean;
+  };
   /** Where the last step is saved; nowhere if absent. */
   readonly folder?: string;
   /** The folder of the checkpoint to continue from. */
@@ -48,16 +56,30 @@ const config = gptConfig({
   biases: { attention: false, mlp: true, head: false },
 });
 
-const modelOf = ({ frozen }: Job) =>
-  frozen === undefined
-    ? gptModel({
-        ...config,
-        lora: { ...lora, targets: ["query", "value", "output", "gate", "down"] },
-      })
-    : freezeMatching(gptModel(config), frozen);
+type Files = NonNullable<Job["files"]>;
+
+function openFiles({ base, adapter, isMerged = false }: Files): OpenModel {
+  const adapted = withAdapter(openModel(base), adapter);
+  return isMerged ? mergeLora(adapted) : adapted;
+}
+
+/** Without dropout, as the merged model has none. */
+function configOf(files: Files): GptConfig {
+  const model = openFiles(files);
+  const { config } = model;
+  model.close();
+  return { ...config, ...(config.lora && { lora: { ...config.lora, dropout: 0 } }) };
+}
+
+function modelOf({ frozen, files }: Job): Model<GptParams> {
+  if (files !== undefined) return gptModel(configOf(files));
+  if (frozen !== undefined) return freezeMatching(gptModel(config), frozen);
+  const targets = ["query", "value", "output", "gate", "down"] as const;
+  return gptModel({ ...config, lora: { ...lora, targets } });
+}
 
 async function trained(world: World, job: Job): Promise<Trained> {
-  const { parallel, steps, folder, resume } = job;
+  const { parallel, steps, folder, resume, files } = job;
   const model = modelOf(job);
   const run = await planRun(world, {
     model,
@@ -68,6 +90,7 @@ async function trained(world: World, job: Job): Promise<Trained> {
     optimizer: { kind: "adamw", weightDecay: 0.1 },
     schedule: { kind: "constant", peak: 0.01, floor: 0, warmup: 0, total: 100 },
     seed: SEED,
+    ...(files && { weights: (spec) => readOpenModel(openFiles(files), spec) }),
     logInterval: 1,
     resume: resume === undefined ? undefined : latestCheckpoint(resume),
     ...(folder !== undefined && { checkpoints: { folder } }),
