@@ -52,7 +52,9 @@ const describeFlags = (config: GptConfig) => ({
  */
 export function modelToFinetune(flags: Flags): string | undefined {
   const { finetune, load, adapter } = flags;
-  if (!finetune || load === undefined) return undefined;
+  if (!finetune || load === undefined || flags["pretrained-checkpoint"] !== undefined) {
+    return undefined;
+  }
   const { kind, path } = findCheckpoint(load);
   if (kind === "model") return load;
   const isAdapted = flags["lora-rank"] !== undefined || adapter !== undefined;
