@@ -30,9 +30,14 @@ function short(count: number): string {
   return `${(count / unit).toPrecision(3)}${name}`;
 }
 
-function modelLine({ gpt: model, config, sequenceLength }: PretrainRun, { name }: Vocabulary) {
+/** FLOPs of forward and backward for a token, of a run that may train a part of the model alone. */
+export const flopsPerToken = ({ gpt, config, sequenceLength }: PretrainRun): number =>
+  trainingFlopsPerToken(gpt, sequenceLength, fullModel(config.model).spec);
+
+function modelLine(run: PretrainRun, { name }: Vocabulary) {
+  const { gpt: model, config, sequenceLength } = run;
   const { layerCount, hiddenSize, headCount, vocabularySize } = model;
-  const operations = trainingFlopsPerToken(model, sequenceLength) / 1e9;
+  const operations = flopsPerToken(run) / 1e9;
   return (
     `model  ${short(parameterCount(model))} parameters: ${layerCount} layers, ${hiddenSize} wide, ` +
     `${headCount} heads; ${vocabularySize} ids (${name}), ${sequenceLength} tokens a sample, ` +
