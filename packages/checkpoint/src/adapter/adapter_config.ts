@@ -49,7 +49,7 @@ const isOff = (value: unknown): boolean =>
 export function parseAdapterConfig(json: unknown, path: string): AdapterFile {
   const file = parse(Obeyed, json, path);
   for (const [key, value] of Object.entries(json as Readonly<Record<string, unknown>>)) {
-    if (key in Obeyed.entries || WITHOUT_EFFECT.has(key) || isOff(value)) continue;
+    if (Object.hasOwn(Obeyed.entries, key) || WITHOUT_EFFECT.has(key) || isOff(value)) continue;
     throw new UserError(
       `${path}: ${key} is ${JSON.stringify(value).slice(0, 60)}, which is not supported`,
     );
