@@ -68,6 +68,18 @@ test("adapters of a folder are trained further; those of a checkpoint without an
   expect(tuned.stdout).toMatch(/loaded \S+checkpoint-2: its weights alone/);
 });
 
+test("adapters of a checkpoint to start from are trained further, and get no others beside them", () => {
+  const from = RUN.replace(BASE, folder.at("whole"));
+  const further = run(`${from} --train-iters 1`);
+  expect(further.stderr).toBe("");
+  expect(further.stdout).toContain("adapters of query, value, of rank 2");
+  const again = run(`${RUN} --adapter ${folder.at("adapter")} --train-iters 1`);
+  expect(lossesIn(further.stdout)).toEqual(lossesIn(again.stdout));
+  expect(run(`${from} ${LORA} --train-iters 1`).stderr).toMatch(
+    /--lora-rank: the model has adapters already; leave it out to train these, or merge them/,
+  );
+});
+
 test("--freeze trains the others", () => {
   const { stdout } = run(`${RUN} --freeze embedding.* head.* --train-iters 1 --print-config`);
   expect(stdout).toMatch(/trains [\d.]+M parameters; the others are frozen/);

@@ -18,8 +18,13 @@ export function withAdapters(flags: Flags, base: GptConfig, resume: string | und
   const asked = chooseLora(base, readFlags(flags, FINE_TUNING), FINE_TUNING);
   const lora = asked ?? (resume === undefined ? undefined : readModelConfig(resume).lora);
   if (lora === undefined) return base;
+  const flag = flags.adapter === undefined ? FINE_TUNING.rank : FINE_TUNING.adapter;
+  if (asked !== undefined && base.lora !== undefined) {
+    throw new UserError(
+      `--${flag}: the model has adapters already; leave it out to train these, or merge them with tessera convert`,
+    );
+  }
   if (resume === undefined && pretrainedFolder(flags) === undefined) {
-    const flag = flags.adapter === undefined ? FINE_TUNING.rank : FINE_TUNING.adapter;
     throw new UserError(`--${flag}: adapts a model; name it by --pretrained-checkpoint`);
   }
   return { ...base, lora };
@@ -32,12 +37,12 @@ export function modelToTrain({ freeze }: Flags, config: GptConfig): Model<GptPar
 }
 
 /** The weights of a fresh start, of a model of `config`; undefined for random ones. */
-export function startingWeights(
-  flags: Flags,
-  { lora, ...base }: GptConfig,
-): RunConfig<GptParams>["weights"] {
+export function startingWeights(flags: Flags, config: GptConfig): RunConfig<GptParams>["weights"] {
   const folder = pretrainedFolder(flags);
   if (folder === undefined) return undefined;
-  if (lora === undefined) return (spec) => readModel(folder, base, spec);
+  const { lora } = config;
+  if (lora === undefined || readModelConfig(folder).lora !== undefined) {
+    return (spec) => readModel(folder, config, spec);
+  }
   return (spec) => readOpenModel(openToAdapt(folder, lora, flags), spec);
 }
