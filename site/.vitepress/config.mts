@@ -72,6 +72,7 @@ export default defineConfig({
         items: [
           page("Training runs", "training"),
           page("Pretraining in three dimensions", "pretraining"),
+          page("Fine-tuning", "finetuning"),
           page("For Megatron users", "megatron"),
           page("For Hugging Face users", "hugging_face"),
           page("For cluster administrators", "clusters"),

@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { findCheckpoint, isCheckpointOf, latestCheckpoint } from "@tessera/checkpoint";
 import { UserError } from "@tessera/config";
 import type { Flags } from "./flags.js";
-import { pretrainedFolder } from "./pretrained.js";
+import { modelToFinetune, pretrainedFolder } from "./pretrained.js";
 
 /**
  * The checkpoint that --load names; undefined for a run that starts anew.
@@ -12,7 +12,8 @@ import { pretrainedFolder } from "./pretrained.js";
  */
 export function chooseStart(flags: Flags): string | undefined {
   const { load, save } = flags;
-  const found = load === undefined ? undefined : findCheckpoint(load).path;
+  const isFresh = load === undefined || modelToFinetune(flags) !== undefined;
+  const found = isFresh ? undefined : findCheckpoint(load).path;
   if (found === undefined) refuseMissing(flags);
   const older = save === undefined ? undefined : latestCheckpoint(save);
   const isOwn = found !== undefined && save !== undefined && isCheckpointOf(found, save);
@@ -27,7 +28,7 @@ export function chooseStart(flags: Flags): string | undefined {
 
 function refuseMissing(flags: Flags): void {
   const { load, save, "exit-on-missing-checkpoint": isNeeded } = flags;
-  if (load !== undefined && pretrainedFolder(flags) === load) return;
+  if (modelToFinetune(flags) !== undefined) return;
   if (isNeeded) {
     throw new UserError(
       `--exit-on-missing-checkpoint: there is none in --load ${load ?? "(not given)"}`,
@@ -48,7 +49,10 @@ export function describeStart(flags: Flags, resume: string | undefined, step: nu
   const { load } = flags;
   const pretrained = pretrainedFolder(flags);
   if (resume !== undefined) return `loaded ${resume}: ${partOf(flags, step)}`;
-  if (pretrained !== undefined) return `loaded ${pretrained}: its weights alone`;
+  if (pretrained !== undefined) {
+    const adapters = flags.adapter === undefined ? "" : `, and the adapters in ${flags.adapter}`;
+    return `loaded ${pretrained}: its weights alone${adapters}`;
+  }
   const why = load === undefined ? "--load is not given" : `${load} has no checkpoint yet`;
   return `loaded nothing, as ${why}: training starts anew`;
 }

@@ -1,6 +1,8 @@
 // What a run is, on paper: sizes, ranks, batch arithmetic, schedule and memory, from its configuration alone.
 
 import { parameterCount, trainingFlopsPerToken } from "@tessera/gpt";
+import { fullModel } from "@tessera/model";
+import { leaves, type ParamSpec } from "@tessera/params";
 import { createSchedules, simulate, type Timeline } from "@tessera/pipeline-parallel";
 import { describeMemory } from "@tessera/trainer/report";
 import { mostMemory } from "./memory.js";
@@ -12,6 +14,7 @@ export function describe(run: PretrainRun, vocabulary: Vocabulary): string[] {
   const most = mostMemory(run, timelineOf(run).peakInFlight);
   return [
     modelLine(run, vocabulary),
+    ...trainedLines(run),
     ranksLine(run),
     stagesLine(run),
     batchLine(run),
@@ -27,14 +30,30 @@ function short(count: number): string {
   return `${(count / unit).toPrecision(3)}${name}`;
 }
 
-function modelLine({ gpt: model, config, sequenceLength }: PretrainRun, { name }: Vocabulary) {
+/** FLOPs of forward and backward for a token, of a run that may train a part of the model alone. */
+export const flopsPerToken = ({ gpt, config, sequenceLength }: PretrainRun): number =>
+  trainingFlopsPerToken(gpt, sequenceLength, fullModel(config.model).spec);
+
+function modelLine(run: PretrainRun, { name }: Vocabulary) {
+  const { gpt: model, config, sequenceLength } = run;
   const { layerCount, hiddenSize, headCount, vocabularySize } = model;
-  const operations = trainingFlopsPerToken(model, sequenceLength) / 1e9;
+  const operations = flopsPerToken(run) / 1e9;
   return (
     `model  ${short(parameterCount(model))} parameters: ${layerCount} layers, ${hiddenSize} wide, ` +
     `${headCount} heads; ${vocabularySize} ids (${name}), ${sequenceLength} tokens a sample, ` +
     `${config.precision!.storage}; ${operations.toPrecision(3)} GFLOP a token`
   );
+}
+
+/** What is trained, where that is not all of the model. */
+function trainedLines({ config, gpt: { lora } }: PretrainRun): readonly string[] {
+  const all = leaves<ParamSpec>(fullModel(config.model).spec);
+  const trained = all.filter(([, { isFrozen }]) => isFrozen !== true);
+  if (trained.length === all.length) return [];
+  const count = trained.reduce((sum, [, { shape }]) => sum + shape.reduce((a, b) => a * b, 1), 0);
+  const what =
+    lora === undefined ? "" : `: adapters of ${lora.targets.join(", ")}, of rank ${lora.rank}`;
+  return [`trains ${short(count)} parameters${what}; the others are frozen`];
 }
 
 function ranksLine({ parallel }: PretrainRun): string {

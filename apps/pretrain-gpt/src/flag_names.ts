@@ -24,6 +24,17 @@ export const PRECISION = {
   hysteresis: "hysteresis",
 } as const;
 
+export const FINE_TUNING = {
+  rank: "lora-rank",
+  alpha: "lora-alpha",
+  rankStabilized: "use-rslora",
+  dropout: "lora-dropout",
+  targets: "lora-target-modules",
+  adapter: "adapter",
+  adapterFolder: "adapter-dir",
+  frozen: "freeze",
+} as const;
+
 export const CHECKPOINTS = {
   keep: "keep",
   async: "async-save",

@@ -19,11 +19,12 @@ import { scheduleKinds } from "@tessera/pipeline-parallel";
 import {
   checkpointFlags,
   documentFlags,
+  fineTuningFlags,
   optimizerFlags,
   precisionFlags,
 } from "@tessera/trainer/flags";
 import { tiktokenPattern } from "@tessera/tokenizer/flags";
-import { CHECKPOINTS, DOCUMENTS, OPTIMIZER, PRECISION } from "./flag_names.js";
+import { CHECKPOINTS, DOCUMENTS, FINE_TUNING, OPTIMIZER, PRECISION } from "./flag_names.js";
 import { aliases, foreign } from "./foreign.js";
 import { presetNames } from "./presets.js";
 import { tokenizerTypes } from "./tokenizer_types.js";
@@ -31,6 +32,7 @@ import { TRAINER_NAMES } from "./trainer_names.js";
 
 const count = { min: 1, whole: true } as const;
 const interval = { min: 0, whole: true } as const;
+const zeroStages = { min: 0, max: 3, whole: true } as const;
 const probability = { min: 0, below: 1 } as const;
 
 export const modelFlags = {
@@ -138,11 +140,7 @@ const parallel = {
   ),
   "zero-stage": number(
     "what data-parallel ranks shard: 1 optimizer state, 2 gradients too, 3 weights too",
-    {
-      min: 0,
-      max: 3,
-      whole: true,
-    },
+    zeroStages,
   ),
   "sum-order": choice(
     "how gradients are added: fixed, with the same bits under any data layout, or free, with less traffic",
@@ -273,6 +271,7 @@ const groups = {
   Memory: memory,
   Data: data,
   Output: output,
+  "Fine-tuning": nameFlags(fineTuningFlags, FINE_TUNING),
   Tessera: ours,
 } satisfies FlagGroups;
 

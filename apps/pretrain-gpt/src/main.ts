@@ -13,7 +13,7 @@ import {
   describeBackend,
   explainFallback,
 } from "@tessera/engines";
-import { trainingFlopsPerToken, type GptParams } from "@tessera/gpt";
+import type { GptParams } from "@tessera/gpt";
 import { bind, CLUSTERS, resolveSize, resolveWorld, type Peak } from "@tessera/launcher";
 import { isFirstRank } from "@tessera/parallel";
 import {
@@ -37,7 +37,7 @@ import { arrange } from "./arguments.js";
 import { takeCheckpointArgs } from "./checkpoint_args.js";
 import { configure } from "./deepspeed.js";
 import { describeStart } from "./choose_start.js";
-import { describe } from "./describe.js";
+import { describe, flopsPerToken } from "./describe.js";
 import { checkExport, exportTrained } from "./export.js";
 import { program, type Flags } from "./flags.js";
 import { describeTaken } from "./foreign.js";
@@ -82,9 +82,9 @@ async function trainHere(
   world: World,
   notes: readonly string[],
 ): Promise<number> {
-  checkExport(flags);
   const vocabulary = vocabularyOf(flags);
   const chosen = chooseRun(flags, world.size, vocabulary, origins);
+  checkExport(flags, chosen.gpt);
   const introduction = describe(chosen, vocabulary);
   const environment = bind(process.env);
   const backend = flags.backend ?? defaultBackend(environment);
@@ -143,10 +143,11 @@ function rankPeak(
 
 function reporterOf(
   flags: Flags,
-  { gpt, sequenceLength, duration }: PretrainRun,
+  chosen: PretrainRun,
   { start, ranks, peak }: { start: TrainingState<GptParams>; ranks: number; peak: number | null },
 ): Reporter {
   const { "metrics-file": metricsFile } = flags;
+  const { sequenceLength, duration } = chosen;
   const reporter = megatronReporter({
     say,
     events: openEvents(flags["tensorboard-dir"], start),
@@ -155,7 +156,7 @@ function reporterOf(
     lineInterval: flags["log-interval"],
     eventInterval: flags["tensorboard-log-interval"],
     sequenceLength,
-    flopsPerToken: trainingFlopsPerToken(gpt, sequenceLength),
+    flopsPerToken: flopsPerToken(chosen),
     ranks,
     peakTflops: peak,
     now: () => performance.now(),

@@ -75,7 +75,9 @@ test("a run starts from the weights of the parameters that a rank has", () => {
 });
 
 test("an export needs a checkpoint, and says what it lacks", () => {
-  expect(() => checkExport(parse("--export-dir x"))).toThrow(/--export-dir x: .* add --save/);
+  expect(() => checkExport(parse("--export-dir x"), readModelConfig(LLAMA))).toThrow(
+    /--export-dir x: .* add --save/,
+  );
   mkdirSync(at("target"));
   const flags = parse(`--export-dir ${at("target")} --save x`);
   const positions = readModelConfig(LLAMA).positions;

@@ -46,9 +46,21 @@ const describeFlags = (config: GptConfig) => ({
   "untie-embeddings-and-output-weights": !config.tiedEmbeddings,
 });
 
-/** What --finetune --load names, where it is a model in Hugging Face's layout; checkpoints are resumed in part. */
-const modelToFinetune = ({ finetune, load }: Flags): string | undefined =>
-  finetune && load !== undefined && findCheckpoint(load).kind === "model" ? load : undefined;
+/**
+ * What --finetune --load names, where it is a model in Hugging Face's layout, or a checkpoint without adapters that gets
+ * some; other checkpoints are resumed in part.
+ */
+export function modelToFinetune(flags: Flags): string | undefined {
+  const { finetune, load, adapter } = flags;
+  if (!finetune || load === undefined || flags["pretrained-checkpoint"] !== undefined) {
+    return undefined;
+  }
+  const { kind, path } = findCheckpoint(load);
+  if (kind === "model") return load;
+  const isAdapted = flags["lora-rank"] !== undefined || adapter !== undefined;
+  if (path === undefined || !isAdapted) return undefined;
+  return readModelConfig(path).lora === undefined ? path : undefined;
+}
 
 /** The folder with the weights that a fresh start begins from; undefined for random ones. */
 export function pretrainedFolder(flags: Flags): string | undefined {

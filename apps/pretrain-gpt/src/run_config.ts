@@ -1,8 +1,7 @@
 // The flags of pretrain-gpt as a RunConfig: which field each of them is.
 
-import { readModel } from "@tessera/checkpoint";
 import { readFlags } from "@tessera/config";
-import { gptModel, type GptConfig, type GptParams } from "@tessera/gpt";
+import type { GptConfig, GptParams } from "@tessera/gpt";
 import type { OptimizerConfig } from "@tessera/optim";
 import type { ScheduleConfig } from "@tessera/optim/schedules";
 import { resolvePrecision, resolveRun, type ResolvedRun, type RunConfig } from "@tessera/trainer";
@@ -11,10 +10,11 @@ import { checkBatch, type Origins } from "./check_batch.js";
 import { chooseStart } from "./choose_start.js";
 import { openData } from "./data.js";
 import { CHECKPOINTS, OPTIMIZER, PRECISION } from "./flag_names.js";
+import { modelToTrain, startingWeights, withAdapters } from "./fine_tuning.js";
 import type { Flags } from "./flags.js";
 import { needed } from "./model.js";
 import { parallelOf } from "./parallel.js";
-import { chooseModel, pretrainedFolder, withSavedSizes } from "./pretrained.js";
+import { chooseModel, withSavedSizes } from "./pretrained.js";
 import { recomputationOf } from "./recomputation.js";
 import { describeSchedule, scheduleOf } from "./schedule.js";
 import { SETTING_NAMES } from "./setting_names.js";
@@ -40,15 +40,15 @@ export function chooseRun(
 ): PretrainRun {
   const resume = chooseStart(given);
   const flags = resume === undefined ? given : withSavedSizes(given, resume);
-  const gpt = chooseModel(flags, vocabulary.size);
-  const pretrained = pretrainedFolder(flags);
+  const gpt = withAdapters(flags, chooseModel(flags, vocabulary.size), resume);
+  const weights = startingWeights(flags, gpt);
   const sequenceLength = needed(flags, "seq-length");
   const parallel = parallelOf(flags, gpt, ranks);
   const [duration, schedule] = scheduleOf(flags, fullBatch(flags, ranks));
   const recompute = recomputationOf(flags);
   checkBatch(flags, ranks, origins);
   const config: RunConfig<GptParams> = {
-    model: gptModel(gpt),
+    model: modelToTrain(flags, gpt),
     data: (request) => openData(flags, vocabulary, request),
     batch: batchOf(flags),
     duration,
@@ -62,7 +62,7 @@ export function chooseRun(
     }),
     ...(recompute !== undefined && { recompute }),
     seed: flags.seed,
-    ...(pretrained !== undefined && { weights: (spec) => readModel(pretrained, gpt, spec) }),
+    ...(weights !== undefined && { weights }),
     ...(flags.save !== undefined &&
       !flags["skip-train"] && { checkpoints: checkpointsOf(flags, flags.save) }),
     resume,

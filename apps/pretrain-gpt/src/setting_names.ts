@@ -24,6 +24,12 @@ export const SETTING_NAMES: Readonly<Record<string, string>> = {
   "biases.mlp": "--disable-bias-linear, as biases",
   tiedEmbeddings: "--untie-embeddings-and-output-weights, as tied tables",
   initStd: "--init-method-std",
+  lora: "adapters (--lora-rank, --lora-target-modules) of",
+  "lora.rank": "--lora-rank",
+  "lora.alpha": "--lora-alpha",
+  "lora.rankStabilized": "--use-rslora",
+  "dropout.lora": "--lora-dropout",
+  frozen: "--freeze",
   // The data's.
   data: "--data-path",
   contents: "--data-path of digest",

@@ -3,6 +3,7 @@
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { stageFolder } from "@tessera/files";
+import { mergeLora } from "./adapter/adapted_model.js";
 import { openModel } from "./hugging_face/open_model.js";
 import { MODEL_FILE } from "./hugging_face/stored_weights.js";
 import { writeModelSteps, type WriteModelOptions } from "./hugging_face/write_model.js";
@@ -13,7 +14,7 @@ export interface ExportOptions extends WriteModelOptions {
 }
 
 /**
- * Writes the model of the checkpoint `from` into the folder `to`, in Hugging Face's form. One tensor is in memory at a
+ * Writes the model of the checkpoint `from` into the folder `to`, in Hugging Face's form, with its adapters merged. One tensor is in memory at a
  * time. Files of an earlier export are replaced once all new ones are complete.
  *
  * @throws UserError where the checkpoint is damaged, or the folder cannot be written.
@@ -23,7 +24,7 @@ export function exportModel(
   to: string,
   { addFiles, ...options }: ExportOptions = {},
 ): void {
-  const model = openModel(from);
+  const model = mergeLora(openModel(from));
   try {
     const staged = stageFolder(to);
     try {

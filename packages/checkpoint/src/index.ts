@@ -11,7 +11,7 @@ export {
   type WriteModelOptions,
   type WriteProgress,
 } from "./hugging_face/write_model.js";
-export { readModel, readModelConfig, writeModel } from "./model_files.js";
+export { readModel, readModelConfig, readOpenModel, writeModel } from "./model_files.js";
 export { openSafetensors, type SafetensorsFile } from "./safetensors.js";
 export { writeSafetensors, type TensorToWrite } from "./safetensors_writer.js";
 export { findCheckpoint, isCheckpointOf } from "./sharded/find_checkpoint.js";

@@ -4,7 +4,7 @@
 import { tensor, type Tensor } from "@tensorflow/tfjs-core";
 import { gpt, type GptConfig, type GptParams } from "@tessera/gpt";
 import { leafAt, mapTree, type ParamSpec, type TreeOf } from "@tessera/params";
-import { openModel, readConfig } from "./hugging_face/open_model.js";
+import { openModel, readConfig, type OpenModel } from "./hugging_face/open_model.js";
 import { writeModelSteps } from "./hugging_face/write_model.js";
 import { savedGptConfig } from "./saved_gpt.js";
 import { isSharded, openCheckpoint } from "./sharded/open_checkpoint.js";
@@ -28,7 +28,14 @@ export function readModel(
   config: GptConfig,
   spec: TreeOf<ParamSpec> = gpt(config).spec,
 ): GptParams {
-  const model = openModel(folder);
+  return readOpenModel(openModel(folder), spec);
+}
+
+/** The parameters of `model`, which it closes: those in `spec`, with their full shapes. The caller owns them. */
+export function readOpenModel(
+  model: OpenModel,
+  spec: TreeOf<ParamSpec> = gpt(model.config).spec,
+): GptParams {
   try {
     // What is read has the structure of its specs.
     return mapTree(spec, ({ shape }: ParamSpec, path) =>

@@ -50,6 +50,7 @@ export function planBuckets(
     buckets.push({ name: slots[0]!.path, slots, size });
   };
   for (const [path, leaf] of leaves<ParamSpec>(spec).toReversed()) {
+    if (leaf.isFrozen === true) continue; // it has no gradient
     const { size: shape } = shardSlice(leaf, shard, path);
     const { gradientCount = 1 } = leaf;
     const slot = { path, shape, size: sizeOf(shape), gradientCount };

@@ -6,7 +6,6 @@ import { sizeOf } from "@tessera/kernels/contract";
 import type { ShardIndex } from "@tessera/mesh";
 import {
   accumulateGradient,
-  createSink,
   disposeTree,
   leaves,
   mapTensors,
@@ -20,6 +19,7 @@ import {
   type ParamSpec,
   type Tree,
 } from "@tessera/params";
+import { divertSink } from "@tessera/params/frozen";
 import { claim, type Placed, type Sharded } from "@tessera/params/placement";
 import { conversions } from "@tessera/parallel";
 import { flattenPadded } from "./flat_buffer.js";
@@ -81,11 +81,10 @@ export const startOf = (gradient: Gradient): Continue =>
 
 /** Passes each gradient to `sink`, to be reduce-scattered over `group`. */
 export function reduceScatterSink<P extends Tree>(
-  params: P,
   sink: GradientSink<P>,
   group: ProcessGroup,
 ): GradientSink<P> {
-  return createSink(params, (path, gradient) => {
+  return divertSink(sink, (path, gradient) => {
     const full = resolveGradient(gradient);
     const flat = claim<"partial", "data">(flattenPadded(full, group.size));
     full.dispose();
@@ -94,6 +93,7 @@ export function reduceScatterSink<P extends Tree>(
       start,
       compute: () => start(null).wait(),
       accumulateInto: (sum) => accumulateGradient(sum, start(null).wait()),
+      discard: () => start(null).wait().dispose(), // other ranks have started
     };
     sendGradient(sink, path, unreduced);
   });

@@ -37,7 +37,7 @@ function shardLayer<P extends Tree, S extends Tree>(
     forward: (shards, x, ctx) => withParams(shards, (params) => layer.forward(params, x, ctx)),
     backward: (shards, saved, dy, sink, ctx) =>
       withParams(shards, (params) =>
-        layer.backward(params, saved, dy, reduceScatterSink(params, sink, fsdp.group), ctx),
+        layer.backward(params, saved, dy, reduceScatterSink(sink, fsdp.group), ctx),
       ),
   });
 }
@@ -84,7 +84,7 @@ function shardStack(
     backward(shards, saved, dy, sink, ctx) {
       let dh = dy.clone();
       forEachLayer(named.toReversed(), shards, (name, layer, params) => {
-        const reducing = reduceScatterSink(params, sink[name]!, fsdp.group);
+        const reducing = reduceScatterSink<Tree>(sink[name]!, fsdp.group);
         const dx = layer.backward(params, saved[name]!, dh, reducing, childContext(ctx, name));
         dh.dispose();
         dh = dx;
@@ -106,7 +106,7 @@ function shardEmbedding<P extends Tree, S extends Tree>(
       withParams(shards, (params) => embedding.forward(params, ids, ctx)),
     backward: (shards, saved, dy, sink, ctx) =>
       withParams(shards, (params) =>
-        embedding.backward(params, saved, dy, reduceScatterSink(params, sink, fsdp.group), ctx),
+        embedding.backward(params, saved, dy, reduceScatterSink<P>(sink, fsdp.group), ctx),
       ),
   };
 }
@@ -119,7 +119,7 @@ function shardHead<P extends Tree>(head: LmHead<P>, fsdp: FsdpGroup): LmHead<P> 
     loss: (shards, x, targets) => withParams(shards, (params) => head.loss(params, x, targets)),
     lossAndGradient: (shards, x, targets, sink) =>
       withParams(shards, (params) =>
-        head.lossAndGradient(params, x, targets, reduceScatterSink(params, sink, fsdp.group)),
+        head.lossAndGradient(params, x, targets, reduceScatterSink<P>(sink, fsdp.group)),
       ),
     logits: (shards, x) => withParams(shards, (params) => head.logits(params, x)),
   };

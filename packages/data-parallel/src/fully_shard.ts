@@ -1,20 +1,23 @@
 // ZeRO stage 3 (Rajbhandari et al., 2020; PyTorch's FSDP): a rank stores a shard of each parameter, and `fsdpWrapper`
 // gathers full parameters around each call of the layer that uses them.
 
-import { tidy, zerosLike } from "@tensorflow/tfjs-core";
+import { tidy, zerosLike, type Tensor } from "@tensorflow/tfjs-core";
 import type { ProcessGroup } from "@tessera/collectives";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import {
   clipRange,
   createSink,
+  filterTree,
   mapTensors,
   mapTree,
   shardLayout,
+  type Gradient,
   type Like,
   type ParamSpec,
   type Tree,
   type TreeOf,
 } from "@tessera/params";
+import { frozenIn } from "@tessera/params/frozen";
 import { dataAxis, gradientsOf, type DataParallel, type SumOrder } from "./data_parallel.js";
 import { flattenPadded, takeShard } from "./flat_buffer.js";
 import { gather, startOf, type FsdpGroup } from "./fsdp_params.js";
@@ -37,6 +40,7 @@ export function fullyShard<P extends Tree>(
   { shard = UNSHARDED, sumOrder = "fixed" }: FullyShardOptions = {},
 ): DataParallel<P> {
   const fsdp: FsdpGroup = { group, shard };
+  const isFrozen = frozenIn(spec);
   return {
     ...dataAxis(group),
     layouts: mapTree(spec as TreeOf<ParamSpec>, (leaf: ParamSpec, path) => {
@@ -50,11 +54,16 @@ export function fullyShard<P extends Tree>(
       return {
         sink() {
           sums.begin();
-          return createSink(local, (path, gradient) => sums.add(path, startOf(gradient)));
+          const receive = (path: string, gradient: Gradient): void =>
+            sums.add(path, startOf(gradient));
+          return createSink(local, receive, isFrozen);
         },
         finish() {
           const taken = sums.take();
-          return gradientsOf(mapTensors(local, (leaf, path) => taken.get(path) ?? zerosLike(leaf)));
+          const trained = filterTree<Tensor>(local, (path) => !isFrozen(path));
+          return gradientsOf(
+            mapTensors(trained, (leaf, path) => taken.get(path) ?? zerosLike(leaf)),
+          );
         },
       };
     },

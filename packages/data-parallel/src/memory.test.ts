@@ -2,7 +2,8 @@
 // of optimizer state each.
 
 import { expect, test } from "@jest/globals";
-import { matrix, vector, type ParamSpec, type TreeOf } from "@tessera/params";
+import { matrix, vector, type Like, type ParamSpec, type Tree, type TreeOf } from "@tessera/params";
+import { freezeSpec } from "@tessera/params/frozen";
 import { peakBytes, rankMemory } from "./index.js";
 
 const columns = { dim: 1, units: 4, unitName: "columns", rule: "even" } as const;
@@ -52,6 +53,20 @@ test("transient memory is the largest gradient, or a layer's weights, the next l
   };
   expect(transient(3, 4, wide)).toBe(2 * 4 * 400);
   expect(transient(3, 4, { table: matrix([3, 4], null, 1) })).toBe(2 * 4 * 12);
+});
+
+test("frozen parameters have weights alone", () => {
+  const frozen = freezeSpec(spec as Like<Tree, ParamSpec>, (path) => !path.endsWith("gain"));
+  const gains = 4 * (8 + 8);
+  expect(rankMemory(frozen, { stage: 1, sumOrder: "free", ranks: 4, slots: 2 })).toEqual({
+    weights: ALL,
+    gradients: gains,
+    accumulated: gains,
+    optimizer: (2 * gains) / 4,
+    transient: 4 * 8,
+  });
+  const gathered = rankMemory(frozen, { stage: 3, ranks: 4, slots: 2 });
+  expect(gathered).toMatchObject({ weights: ALL / 4, transient: 2 * 4 * 40 + 4 * 8 });
 });
 
 test("parameters count by their tensor-parallel shard", () => {

@@ -41,43 +41,60 @@ export function rankMemory(
   spec: TreeOf<ParamSpec>,
   { stage, sumOrder = "fixed", ranks, accumulation = 1, slots, shard = UNSHARDED }: MemoryOptions,
 ): RankMemory {
-  const sizes = leaves<ParamSpec>(spec).map(
-    ([path, leaf]) =>
-      [path, BYTES_PER_ELEMENT * sizeOf(shardSlice(leaf, shard, path).size)] as const,
-  );
-  const full = sizes.reduce((sum, [, size]) => sum + size, 0);
-  const largest = Math.max(0, ...sizes.map(([, size]) => size));
+  const all = leaves<ParamSpec>(spec).map(([path, leaf]) => ({
+    path,
+    leaf,
+    size: BYTES_PER_ELEMENT * sizeOf(shardSlice(leaf, shard, path).size),
+  }));
+  const trained = all.filter(({ leaf }) => leaf.isFrozen !== true);
+  const [weights, full] = [sumSizes(all), sumSizes(trained)];
+  const largest = Math.max(0, ...trained.map(({ size }) => size));
   const shardedFrom = (first: number): number => (stage >= first ? full / ranks : full);
-  const further = sumOrder === "fixed" ? furtherGradients(spec, sizes) : 0;
+  const further = sumOrder === "fixed" ? furtherGradients(trained) : 0;
   // In the fixed order several ranks reduce each microbatch, and keep nothing full between them.
   const isSharded = sumOrder === "fixed" && ranks > 1;
   const accumulated = isSharded
     ? (full + further) / ranks
     : shardedFrom(2) + (accumulation > 2 ? further : 0);
   return {
-    weights: shardedFrom(3),
+    weights: stage === 3 ? weights / ranks : weights,
     gradients: isSharded && stage === 0 ? full + full / ranks : accumulated,
     accumulated,
     optimizer: slots * shardedFrom(1),
-    transient: stage === 3 && ranks > 1 ? Math.max(2 * largest, 3 * largestLayer(sizes)) : largest,
+    transient: stage === 3 && ranks > 1 ? gatheredBytes(all, trained) : largest,
   };
 }
 
-type Sizes = readonly (readonly [path: string, size: number])[];
+/** A parameter, and its bytes on this rank where it is not sharded by data parallelism. */
+type Sizes = readonly {
+  readonly path: string;
+  readonly leaf: ParamSpec;
+  readonly size: number;
+}[];
+
+const sumSizes = (sizes: Sizes): number => sizes.reduce((sum, { size }) => sum + size, 0);
 
 /** Bytes of the second and further gradients of parameters that have several: a tied table's. */
-function furtherGradients(spec: TreeOf<ParamSpec>, sizes: Sizes): number {
-  const counts = leaves<ParamSpec>(spec).map(([, { gradientCount = 1 }]) => gradientCount - 1);
-  return sizes.reduce((sum, [, size], i) => sum + counts[i]! * size, 0);
-}
+const furtherGradients = (trained: Sizes): number =>
+  trained.reduce(
+    (sum, { leaf: { gradientCount = 1 }, size }) => sum + (gradientCount - 1) * size,
+    0,
+  );
 
 /**
- * Bytes of the largest layer of a sequence, whose layers are named by numbers. Backward holds its full weights, those
- * of the next layer, and its gradients until they are reduced.
+ * Peak of what ZeRO 3 gathers: a parameter outside of layers with its gradient, or in backward the full weights of a
+ * layer, those of the next, and the layer's gradients until they are reduced.
  */
+function gatheredBytes(all: Sizes, trained: Sizes): number {
+  const isTrained = new Set(trained.map(({ path }) => path));
+  const alone = all.map(({ path, size }) => (isTrained.has(path) ? 2 : 1) * size);
+  return Math.max(0, ...alone, 2 * largestLayer(all) + largestLayer(trained));
+}
+
+/** Bytes of the largest layer of a sequence, whose layers are named by numbers. */
 function largestLayer(sizes: Sizes): number {
   const layers = new Map<string, number>();
-  for (const [path, size] of sizes) {
+  for (const { path, size } of sizes) {
     const layer = /^.*?\.\d+(?=\.)/.exec(path)?.[0];
     if (layer !== undefined) layers.set(layer, (layers.get(layer) ?? 0) + size);
   }

@@ -18,6 +18,7 @@ import {
   type Tree,
   type TreeOf,
 } from "@tessera/params";
+import { frozenIn, type IsFrozen } from "@tessera/params/frozen";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import { conversions } from "@tessera/parallel";
 import { planBuckets, type Bucket } from "./buckets.js";
@@ -52,7 +53,7 @@ export interface ReplicateOptions {
 /** Default of `bucketBytes`: 1 MiB. */
 export const DEFAULT_BUCKET_BYTES = 2 ** 20;
 
-/** Flat tensors, keyed by bucket. */
+/** Flat tensors, keyed by bucket; and frozen parameters, which are in none, by their paths. */
 type FlatBuffers = Readonly<Record<string, Tensor>>;
 
 /** Replicates weights on all ranks of `group`; gradient reductions overlap with backward. */
@@ -70,6 +71,7 @@ export function replicate<P extends Tree>(
     bytes: bucketBytes,
   });
   const isSharded = stage > 0 && group.size > 1;
+  const isFrozen = frozenIn(spec);
 
   const unpack = (buffers: FlatBuffers): Tree => unpackBuckets(spec, buckets, buffers);
   const gatherAll = (shards: FlatBuffers): Tree => unpack(gatherBuckets(buckets, shards, group));
@@ -81,15 +83,18 @@ export function replicate<P extends Tree>(
       : mapTree(spec as TreeOf<ParamSpec>, (leaf: ParamSpec, path) =>
           shardLayout(leaf, shard, path),
         ),
-    replica: () => (isSharded ? UNSHARDED : { index: group.rank, count: group.size }),
+    replica: (path) =>
+      isSharded && !isFrozen(path) ? UNSHARDED : { index: group.rank, count: group.size },
     createReducer(local) {
-      if (group.size === 1) return createLocalReducer(local);
-      if (sumOrder === "free") return createGroupReducer(local, { buckets, group, stage, unpack });
+      if (group.size === 1) return createLocalReducer(local, isFrozen);
+      if (sumOrder === "free") {
+        return createGroupReducer(local, { buckets, group, stage, unpack, isFrozen });
+      }
       const reducer = createOrderedReducer(buckets, group);
       return {
         sink() {
           reducer.begin();
-          return createSink(local, reducer.receive);
+          return createSink(local, reducer.receive, isFrozen);
         },
         finish() {
           const shards = reducer.finish();
@@ -121,12 +126,13 @@ interface GroupReducerOptions {
   readonly stage: 0 | 1 | 2;
   /** Buckets to a tree of parameters. Consumes the buckets. */
   readonly unpack: (buffers: FlatBuffers) => Tree;
+  readonly isFrozen: IsFrozen;
 }
 
 /** Sums over microbatches and ranks; buckets are reduced as backward fills them. */
 function createGroupReducer<P extends Tree>(
   local: P,
-  { buckets, group, stage, unpack }: GroupReducerOptions,
+  { buckets, group, stage, unpack, isFrozen }: GroupReducerOptions,
 ): GradientReducer<P> {
   const isSharded = stage > 0;
   const convert = conversions<"data">(group);
@@ -139,7 +145,7 @@ function createGroupReducer<P extends Tree>(
     sink(isLast) {
       reductions.wait();
       reducer.begin(isLast || stage === 2);
-      return createSink(local, reducer.receive);
+      return createSink(local, reducer.receive, isFrozen);
     },
     finish() {
       reducer.flush();
@@ -155,14 +161,25 @@ function unpackBuckets(
   buckets: readonly Bucket[],
   buffers: FlatBuffers,
 ): Tree {
-  const byPath = new Map(
-    buckets
-      .filter(({ name }) => Object.hasOwn(buffers, name))
-      .flatMap((bucket) => unpackBucket(bucket, buffers[bucket.name]!)),
-  );
+  const present = buckets.filter(({ name }) => Object.hasOwn(buffers, name));
+  const byPath = new Map([
+    ...present.flatMap((bucket) => unpackBucket(bucket, buffers[bucket.name]!)),
+    ...cloneOthers(buckets, buffers),
+  ]);
   disposeTree(buffers);
-  const present = filterTree<ParamSpec>(spec, (path) => byPath.has(path));
-  return mapTree(present, (_leaf: ParamSpec, path) => byPath.get(path)!);
+  const specs = filterTree<ParamSpec>(spec, (path) => byPath.has(path));
+  return mapTree(specs, (_leaf: ParamSpec, path) => byPath.get(path)!);
+}
+
+/** What `buffers` has beside buckets. */
+function cloneOthers(
+  buckets: readonly Bucket[],
+  buffers: FlatBuffers,
+): readonly (readonly [path: string, param: Tensor])[] {
+  const names = new Set(buckets.map(({ name }) => name));
+  return Object.entries(buffers)
+    .filter(([name]) => !names.has(name))
+    .map(([path, param]) => [path, param.clone()]);
 }
 
 /** Full buckets; `shards` may lack some of them. Borrows `shards`. */
@@ -174,39 +191,47 @@ function gatherBuckets(
   const works = buckets
     .filter(({ name }) => Object.hasOwn(shards, name))
     .map(({ name }) => [name, group.allGather(shards[name]!, 0)] as const);
-  return Object.fromEntries(works.map(([name, work]) => [name, work.wait()]));
+  return Object.fromEntries([
+    ...works.map(([name, work]) => [name, work.wait()] as const),
+    ...cloneOthers(buckets, shards),
+  ]);
 }
 
-/** This rank's shard of each bucket. Consumes `local` bucket by bucket. */
+/** This rank's shard of each bucket, and what is in none. Consumes `local` bucket by bucket. */
 function shardBuckets(local: Tree, buckets: readonly Bucket[], group: ProcessGroup): FlatBuffers {
   const byPath = new Map(leaves<Tensor>(local));
   const shards = buckets.map((bucket) => {
     const flat = pack(bucket, (path) => byPath.get(path)!);
     const shard = takeShard(flat, group.rank, group.size);
     flat.dispose();
-    for (const { path } of bucket.slots) byPath.get(path)!.dispose();
+    for (const { path } of bucket.slots) {
+      byPath.get(path)!.dispose();
+      byPath.delete(path);
+    }
     return [bucket.name, shard] as const;
   });
-  return Object.fromEntries(shards);
+  return Object.fromEntries([...shards, ...byPath]);
 }
 
-/** Which ranges of which parameters this rank's shards of buckets contain. */
+/** Which ranges of which parameters this rank's shards of buckets contain; frozen parameters are whole. */
 function bucketLayouts(
   spec: TreeOf<ParamSpec>,
   buckets: readonly Bucket[],
   { group, shard }: { readonly group: ProcessGroup; readonly shard: ShardIndex },
 ): Readonly<Record<string, ShardLayout>> {
   const specs = new Map(leaves<ParamSpec>(spec));
-  return Object.fromEntries(
-    buckets.map(({ name, slots, size }) => {
+  const frozen = [...specs].filter(([, { isFrozen }]) => isFrozen === true);
+  return Object.fromEntries([
+    ...frozen.map(([path, leaf]) => [path, shardLayout(leaf, shard, path)] as const),
+    ...buckets.map(({ name, slots, size }) => {
       const shardSize = size / group.size;
       const ranges = slots.flatMap(({ path, offset }) => {
         const [full] = shardLayout(specs.get(path)!, shard, path).ranges;
         return clipRange({ ...full!, tensorOffset: offset }, group.rank, shardSize);
       });
-      return [name, { shape: [shardSize], ranges }];
+      return [name, { shape: [shardSize], ranges }] as const;
     }),
-  );
+  ]);
 }
 
 /** A tree that shares memory with `tree`. */

@@ -24,6 +24,7 @@ import {
 } from "@tessera/layers/parallel";
 import type { Tree } from "@tessera/params";
 import type { GptConfig } from "./config.js";
+import { loraScale } from "./lora.js";
 import type { Recomputation } from "@tessera/model";
 
 /** The parameters of either norm: RMS norm has no bias. */
@@ -61,7 +62,8 @@ function createSublayers(
   const { hiddenSize: width, initStd: std, positions } = config;
   // Two sublayers of each block add to the residual stream; this scale keeps its variance near 1.
   const outputStd = std / Math.sqrt(2 * config.layerCount);
-  const sizes = { width, std, outputStd, shard };
+  const lora = config.lora && { ...config.lora, scale: loraScale(config.lora) };
+  const sizes = { width, std, outputStd, shard, lora };
   const attention = selfAttention({
     ...sizes,
     heads: config.headCount,

@@ -2,6 +2,7 @@
 
 import { UserError } from "@tessera/config";
 import type { Activation, Rotary } from "@tessera/layers";
+import { checkLora, type LoraConfig } from "./lora.js";
 
 /** The architecture of a GPT. See `gptConfig` for defaults. */
 export interface GptConfig {
@@ -39,6 +40,8 @@ export interface GptConfig {
   readonly tiedEmbeddings: boolean;
   /** Standard deviation of the initial weights. */
   readonly initStd: number;
+  /** Low-rank adaptation: all other parameters are frozen. Default: none. */
+  readonly lora?: LoraConfig;
 }
 
 /**
@@ -145,6 +148,7 @@ function checkConfig(config: GptConfig): void {
       "a head that is tied to the token embedding has no bias: untie it, or leave the bias out",
     );
   }
+  if (config.lora !== undefined) checkLora(config.lora, config.activation);
   for (const [name, rate] of Object.entries(config.dropout) as [string, number][]) {
     if (!(rate >= 0 && rate < 1)) {
       throw new UserError(`${name} dropout is ${rate}, must be at least 0 and below 1`);

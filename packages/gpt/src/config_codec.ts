@@ -2,6 +2,7 @@
 
 import { UserError } from "@tessera/config";
 import { describeIssue } from "@tessera/config/issues";
+import { projections } from "@tessera/layers/lora";
 import * as v from "valibot";
 import { gptConfig, type GptConfig } from "./config.js";
 
@@ -72,6 +73,15 @@ const SavedConfig = v.object({
   }),
   tiedEmbeddings: v.boolean(),
   initDeviation: v.number(),
+  lora: v.exactOptional(
+    v.object({
+      rank: size,
+      alpha: positive,
+      rankStabilized: v.boolean(),
+      dropout: rate,
+      targets: v.pipe(v.array(v.picklist(projections)), v.readonly()),
+    }),
+  ),
 });
 
 /** A configuration under its serialized keys. */

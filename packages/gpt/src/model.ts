@@ -3,6 +3,7 @@
 import { dropout, embedding, type NoParams } from "@tessera/layers";
 import type { LmHeadParams, EmbeddingParams, TokenParams } from "@tessera/layers/parallel";
 import {
+  freeze,
   fullModel,
   transformer,
   type FullModel,
@@ -13,6 +14,7 @@ import {
 import { block, createNorm, type BlockParams, type NormParams } from "./block.js";
 import { atLayer, gptConfig, type GptConfig } from "./config.js";
 import { parseConfig, saveConfig } from "./config_codec.js";
+import { isLoraPath } from "./lora.js";
 import { narrowConfig } from "./narrow.js";
 
 /** The parameters of a GPT, or of a chunk of one: see `TransformerParams`. */
@@ -46,7 +48,7 @@ export function gptModel(config: GptConfig): Model<GptParams> {
       return { model: gptModel(narrow), vocabularySize: narrow.vocabularySize };
     },
   };
-  return transformer<GptParams>(about, {
+  const model = transformer<GptParams>(about, {
     embedding: (parallel) => embedding({ vocabulary, positions, width, std }, parallel),
     drop: ({ tokenShard }) => dropout(config.dropout.embedding, tokenShard),
     block: (parallel, recompute, layer) => block(atLayer(config, layer), parallel, recompute),
@@ -54,11 +56,19 @@ export function gptModel(config: GptConfig): Model<GptParams> {
     head: (parallel) => parallel.lmHead({ vocabulary, width, std, bias: config.biases.head }),
     isTied: config.tiedEmbeddings,
   });
+  return config.lora === undefined ? model : freeze(model, (path) => !isLoraPath(path));
 }
 
 /** All fields by name. Dropout is left out, as it may change between runs. */
-const describeIdentity = ({ dropout: _dropout, ...config }: GptConfig): Model["identity"] =>
-  Object.fromEntries(flatten(config, ""));
+const describeIdentity = ({ dropout: _dropout, lora, ...config }: GptConfig): Model["identity"] =>
+  Object.fromEntries([...flatten(config, ""), ...describeLora(lora)]);
+
+/** What LoRA computes: its targets by name, so that an order of them is no difference. */
+function describeLora(lora: GptConfig["lora"]): readonly (readonly [string, string])[] {
+  if (lora === undefined) return [["lora", "none"]];
+  const { dropout: _dropout, targets, ...sizes } = lora;
+  return [...flatten(sizes, "lora."), ["lora", [...targets].sort().join(" ")]];
+}
 
 /** "positions.scaling.factor", "8". */
 const flatten = (fields: object, prefix: string): readonly (readonly [string, string])[] =>
@@ -68,12 +78,11 @@ const flatten = (fields: object, prefix: string): readonly (readonly [string, st
       : [[`${prefix}${name}`, String(value)] as const],
   );
 
-const describeSettings = ({ dropout }: GptConfig): Readonly<Record<string, string>> =>
+const describeSettings = ({ dropout, lora }: GptConfig): Readonly<Record<string, string>> =>
   Object.fromEntries(
-    Object.entries(dropout).map(([where, probability]) => [
-      `dropout.${where}`,
-      String(probability),
-    ]),
+    Object.entries({ ...dropout, ...(lora && { lora: lora.dropout }) }).map(
+      ([where, probability]) => [`dropout.${where}`, String(probability)],
+    ),
   );
 
 /** A GPT on one rank, with its configuration. */

@@ -7,6 +7,9 @@
 namespace tessera {
 namespace {
 
+/** What is computed: the loss alone, with the gradient of x, or with all gradients. */
+enum class Gradients { none, input, all };
+
 /** Tokens per chunk. Few chunks are best: each reads the table and updates its gradient. */
 template <class Element>
 int64_t chunkOf(const LmHeadInputs& in, const Call& call, bool backward) {
@@ -20,13 +23,13 @@ int64_t chunkOf(const LmHeadInputs& in, const Call& call, bool backward) {
 template <class Element>
 class FusedCrossEntropy {
  public:
-  FusedCrossEntropy(const Call& call, bool backward)
+  FusedCrossEntropy(const Call& call, Gradients gradients)
       : call_(call),
         in_(call),
-        backward_(backward),
-        chunk_(chunkOf<Element>(in_, call, backward)),
+        gradients_(gradients),
+        chunk_(chunkOf<Element>(in_, call, hasBackward())),
         step_(padded(in_.C, kLanes)),
-        exponentials_(in_, chunk_, backward, call.pool),
+        exponentials_(in_, chunk_, hasBackward(), call.pool),
         references_(call.pool, chunk_),
         targetLogits_(call.pool, chunk_),
         factors_(call.pool, chunk_) {}
@@ -40,14 +43,16 @@ class FusedCrossEntropy {
       count_ = std::min(chunk_, in_.N - first_);
       makeExponentials();
       for (int64_t t = 0; t < count_; ++t) loss += tokenLoss(t);
-      if (!backward_) continue;
+      if (!hasBackward()) continue;
       eachRow(count_, in_.C, [&](int64_t t) { tokenGradient(t); });
-      tableGradient();
+      if (gradients_ == Gradients::all) tableGradient();
     }
     *call_.out[0].floats() = static_cast<float>(loss);
   }
 
  private:
+  bool hasBackward() const { return gradients_ != Gradients::none; }
+
   /**
    * The reference of a token's exponentials is its target logit, which is rarely far below the row
    * max.
@@ -145,33 +150,40 @@ class FusedCrossEntropy {
 
   const Call& call_;
   const LmHeadInputs in_;
-  const bool backward_;
+  const Gradients gradients_;
   const int64_t chunk_, step_;
   Exponentials<Element> exponentials_;
   const Scratch<float> references_, targetLogits_, factors_;
   int64_t first_ = 0, count_ = 0;
 };
 
-template <bool backward>
+template <Gradients gradients>
 void head(const Call& call) {
   dispatchElement({call.in[0]},
-                  [&](auto words) { FusedCrossEntropy<decltype(words)>(call, backward).run(); });
+                  [&](auto words) { FusedCrossEntropy<decltype(words)>(call, gradients).run(); });
 }
 
 const RegisterKernel registerLoss({.name = "TesseraCrossEntropy",
                                    .inputs = {"x", "table", "targets", "weights"},
                                    .outputs = {"loss"},
-                                   .run = head<false>,
+                                   .run = head<Gradients::none>,
                                    .fp32Outputs = {"loss"},
                                    .optionalInputs = {"bias"}});
 const RegisterKernel registerGradient({.name = "TesseraCrossEntropyGradient",
                                        .inputs = {"x", "table", "targets", "weights"},
                                        .outputs = {"loss", "dx", "dTable"},
                                        .attributes = {"exponentialBytes"},
-                                       .run = head<true>,
+                                       .run = head<Gradients::all>,
                                        .fp32Outputs = {"loss", "dTable", "dBias"},
                                        .optionalInputs = {"bias"},
                                        .optionalOutputs = {"dBias"}});
+const RegisterKernel registerInputGradient({.name = "TesseraCrossEntropyInputGradient",
+                                            .inputs = {"x", "table", "targets", "weights"},
+                                            .outputs = {"loss", "dx"},
+                                            .attributes = {"exponentialBytes"},
+                                            .run = head<Gradients::input>,
+                                            .fp32Outputs = {"loss"},
+                                            .optionalInputs = {"bias"}});
 
 }  // namespace
 }  // namespace tessera

@@ -30,6 +30,7 @@ const FP32_OUTPUTS: Readonly<Record<string, readonly string[]>> = {
   TesseraCausalAttention: ["logSumExp"],
   TesseraCrossEntropy: ["loss"],
   TesseraCrossEntropyGradient: ["loss", "dTable", "dBias"],
+  TesseraCrossEntropyInputGradient: ["loss"],
   TesseraEmbed: ["y"],
   TesseraEmbedGradient: ["dTable"],
   TesseraLayerNorm: ["mean", "rstd"],

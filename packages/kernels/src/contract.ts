@@ -19,4 +19,4 @@ export {
 } from "./kernel.js";
 export { listShapes, type AnyMultiTensorKernel, type MultiTensorKernel } from "./multi_tensor.js";
 export type { AdamAttributes, SgdAttributes } from "./optimizer.js";
-export { rotaryTables, type RotaryAttributes } from "./rotary.js";
+export { rotaryTables, type RotaryAttributes, type RotaryPairs } from "./rotary.js";

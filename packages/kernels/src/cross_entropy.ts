@@ -51,16 +51,26 @@ function lossOf(logits: Tensor, { targets, weights }: Given<Tensor>): Tensor {
   return sum(mul(nats, reshape(weights, [tokens])));
 }
 
-/** The loss, and its gradients: dLogits = weight (softmax(logits) - oneHot(target)). */
-function gradientsOf(inputs: Given<Tensor>) {
-  const { x, table, targets, weights, bias } = inputs;
+/** The loss, and its gradient: dLogits = weight (softmax(logits) - oneHot(target)). */
+function lossAndGradient(inputs: Given<Tensor>) {
+  const { table, targets, weights } = inputs;
   const tokens = sizeOf(targets.shape);
   const logits = logitsOf(inputs);
   const hot = oneHot(reshape(targets, [tokens]), table.shape[0]);
   const dLogits: Tensor = mul(sub(softmax(logits), hot), reshape(weights, [tokens, 1]));
+  return { loss: lossOf(logits, inputs), dLogits };
+}
+
+const inputGradient = (dLogits: Tensor, { x, table }: Given<Tensor>): Tensor =>
+  reshape(matMul(dLogits, table), x.shape);
+
+/** The loss, and its gradients. */
+function gradientsOf(inputs: Given<Tensor>) {
+  const { x, bias } = inputs;
+  const { loss, dLogits } = lossAndGradient(inputs);
   return {
-    loss: lossOf(logits, inputs),
-    dx: reshape(matMul(dLogits, table), x.shape),
+    loss,
+    dx: inputGradient(dLogits, inputs),
     dTable: matMul<Tensor>(transpose(dLogits), asRows(x)),
     ...(bias && { dBias: call(sumRows, { dy: dLogits }, {}).dBias }),
   };
@@ -140,4 +150,25 @@ export const crossEntropyGradient = kernel<
     return { loss: [], dx: inputs.x, dTable: inputs.table, dBias: inputs.bias };
   },
   composite: gradientsOf,
+});
+
+/** The same loss with the gradient of x alone, for a table that is not trained. */
+export const crossEntropyInputGradient = kernel<
+  Inputs,
+  "loss" | "dx",
+  { exponentialBytes: number },
+  "bias"
+>({
+  name: "TesseraCrossEntropyInputGradient",
+  inputs: ["x", "table", "targets", "weights"],
+  optionalInputs: ["bias"],
+  outputs: ["loss", "dx"],
+  shapes(inputs) {
+    checkShapes("crossEntropyInputGradient", inputs);
+    return { loss: [], dx: inputs.x };
+  },
+  composite(inputs) {
+    const { loss, dLogits } = lossAndGradient(inputs);
+    return { loss, dx: inputGradient(dLogits, inputs) };
+  },
 });

@@ -4,7 +4,7 @@
 export { causalAttention, causalAttentionGradient } from "./attention.js";
 export { cachedAttention } from "./cached_attention.js";
 export { convert } from "./convert.js";
-export { crossEntropy, crossEntropyGradient } from "./cross_entropy.js";
+export { crossEntropy, crossEntropyGradient, crossEntropyInputGradient } from "./cross_entropy.js";
 export { dropout, randomNormal, randomSlice } from "./dropout.js";
 export { addEmbedGradient, embed, embedGradient } from "./embedding.js";
 export { roundSum, sumOfSquares } from "./exact_sum.js";
@@ -16,7 +16,7 @@ export { adamStep, sgdStep } from "./optimizer.js";
 export { addWeightGradient, linear, product, sumRows, weightGradient } from "./product.js";
 export { put } from "./put.js";
 export { rmsNorm, rmsNormGradient } from "./rms_norm.js";
-export { rotary, type RotaryPairs } from "./rotary.js";
+export { rotary } from "./rotary.js";
 export { accumulate, accumulateAll } from "./sums.js";
 export { silu, siluGradient, swiglu, swigluGradient } from "./swiglu.js";
 export { vocabularySlice, vocabularySliceGradient } from "./vocabulary_slice.js";

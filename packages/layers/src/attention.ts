@@ -5,7 +5,7 @@ import { reshape, type Tensor } from "@tensorflow/tfjs-core";
 import { call, causalAttention, causalAttentionGradient, randomSlice } from "@tessera/kernels";
 import type { AttentionAttributes, RandomSlice, ScoreAttributes } from "@tessera/kernels/contract";
 import { UNSHARDED } from "@tessera/mesh";
-import { disposeTree } from "@tessera/params";
+import { disposeTree, type GradientSink } from "@tessera/params";
 import { claim, type Placed, type Sharded } from "@tessera/params/placement";
 import { addAndDispose, reshapeAndDispose } from "./and_dispose.js";
 import { checkDivides } from "./check_sizes.js";
@@ -19,6 +19,7 @@ import {
   type LinearSaved,
   type WeightShard,
 } from "./linear.js";
+import type { LoraOptions } from "./lora.js";
 import { queryKey, type QueryKeyParams, type QueryKeySaved } from "./query_key.js";
 import type { Rotary } from "./rotary.js";
 
@@ -64,6 +65,8 @@ export interface AttentionOptions {
   readonly dropout?: number;
   /** This rank's shard of the heads. Default: all of them. */
   readonly shard?: WeightShard;
+  /** Low-rank adaptation of those projections that it targets. Default: none. */
+  readonly lora?: LoraOptions | undefined;
 }
 
 /** The random numbers for the probabilities of q [batch, time, heads, depth], as a slice of those of the step. */
@@ -90,24 +93,27 @@ function headSizeOf({ width, heads, headSize }: AttentionOptions): number {
 
 /** The projections before and after attention, sharded by heads. */
 function createProjections(options: AttentionOptions) {
-  const { width, heads, kvHeads = heads, std, outputStd, bias = true, shard } = options;
+  const { width, heads, kvHeads = heads, std, outputStd, bias = true, shard, lora } = options;
   const depth = headSizeOf(options);
   checkDivides(kvHeads, "KV heads", heads, "a number of heads");
-  const inputs = { inFeatures: width, std, bias: bias !== false, shard };
+  const inputs = { inFeatures: width, std, bias: bias !== false, shard, lora };
   return {
     depth,
     query: linear({
       ...inputs,
+      projections: ["query"],
       outFeatures: heads * depth,
       split: columns("heads", { units: heads }),
     }),
     keyValue: linear({
       ...inputs,
+      projections: ["key", "value"],
       outFeatures: [2, kvHeads * depth],
       split: columns("KV heads", { units: kvHeads, rule: "replicated" }),
     }),
     output: linear({
       ...inputs,
+      projections: ["output"],
       inFeatures: heads * depth,
       std: outputStd,
       bias: bias === true,
@@ -132,6 +138,28 @@ function project(
     kv: reshapeAndDispose(kv, [batch, time, 2, -1, depth]),
   };
   return [heads, { query: querySaved, keyValue: keyValueSaved }] as const;
+}
+
+/** The gradient of x from those of `heads`. Consumes these and what the projections saved. */
+function projectBackward(
+  { query, keyValue }: ReturnType<typeof createProjections>,
+  params: AttentionParams,
+  { saved, heads }: { readonly saved: AttentionSaved; readonly heads: Record<"q" | "kv", Tensor> },
+  sink: GradientSink<AttentionParams>,
+  ctx: ForwardContext,
+): Tensor {
+  const [batch, time] = heads.q.shape as [number, number];
+  const flat = <Dim extends string>(dx: Tensor): Placed<Sharded<Dim>> =>
+    claim(reshapeAndDispose(dx, [batch, time, -1]));
+  const [dq, dkv] = [flat<"heads">(heads.q), flat<"KV heads">(heads.kv)];
+  const [queryCtx, keyValueCtx] = [childContext(ctx, "query"), childContext(ctx, "keyValue")];
+  const dx = addAndDispose(
+    query.backward(params.query, saved.query, dq, sink.query, queryCtx),
+    keyValue.backward(params.keyValue, saved.keyValue, dkv, sink.keyValue, keyValueCtx),
+  );
+  dq.dispose();
+  dkv.dispose();
+  return dx;
 }
 
 /** x [batch, time, width] -> y of the same shape. With a `shard`, y are partial sums over the ranks. */
@@ -172,28 +200,15 @@ export function selfAttention(
     },
     backward(params, saved, dy, sink, ctx) {
       const { q, kv, y, logSumExp } = saved;
-      const [batch, time] = dy.shape as [number, number, number];
-      const dMerged = output.backward(params.output, saved.output, dy, sink.output, ctx);
+      const outputCtx = childContext(ctx, "output");
+      const dMerged = output.backward(params.output, saved.output, dy, sink.output, outputCtx);
       const dAttention = reshapeAndDispose(dMerged, q.shape);
       const owned = { query: q, keyValue: kv, y, logSumExp, dy: dAttention };
       const inputs = { ...owned, starts: ctx.starts };
       const { dQuery, dKeyValue } = call(causalAttentionGradient, inputs, attributes(q, ctx));
       disposeTree(owned);
       const heads = prepared.backward(params, saved, { q: dQuery, kv: dKeyValue }, sink);
-      const flat = <Dim extends string>(dx: Tensor): Placed<Sharded<Dim>> =>
-        claim(reshapeAndDispose(dx, [batch, time, -1]));
-      const [dq, dkv] = [flat<"heads">(heads.q), flat<"KV heads">(heads.kv)];
-      const dxQuery = query.backward(params.query, saved.query, dq, sink.query, ctx);
-      const dxKeyValue = keyValue.backward(
-        params.keyValue,
-        saved.keyValue,
-        dkv,
-        sink.keyValue,
-        ctx,
-      );
-      dq.dispose();
-      dkv.dispose();
-      return addAndDispose(dxQuery, dxKeyValue);
+      return projectBackward(projections, params, { saved, heads }, sink, ctx);
     },
   });
 }

@@ -10,6 +10,7 @@ import {
   vocabularyRange,
   type DeferredGradient,
 } from "@tessera/params";
+import { isDiscarded } from "@tessera/params/frozen";
 import { claim } from "@tessera/params/placement";
 import { checkSize } from "./check_sizes.js";
 import type { TokenShard } from "./dropout.js";
@@ -86,7 +87,7 @@ export function embedding(
     },
     backward({ token, position }, saved, dy, sink, ctx) {
       tokens.backward({ token }, saved, dy, { token: sink.token }, ctx);
-      if (position === undefined) return;
+      if (position === undefined || isDiscarded(sink.position)) return;
       sink.position!(tidy(() => positionGradient(position.shape[0], dy, tokenShard, ctx)));
     },
   };
@@ -149,12 +150,16 @@ function deferTableGradient(
   rows: number,
   shard: VocabularyShard,
 ): DeferredGradient {
-  const finish = (gradient: Tensor): Tensor => {
+  const discard = (): void => {
     ids.dispose();
     dy.dispose();
+  };
+  const finish = (gradient: Tensor): Tensor => {
+    discard();
     return gradient;
   };
   return {
+    discard,
     compute: () => finish(call(embedGradient, { ids, dy }, { rows, ...shard }).dTable),
     accumulateInto: (sum) => finish(call(addEmbedGradient, { sum, ids, dy }, shard).total),
   };

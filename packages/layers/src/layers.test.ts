@@ -38,6 +38,7 @@ import {
   type AnyLayer,
   type ForwardContext,
 } from "./index.js";
+import { projections } from "./lora.js";
 import { disposeTree, leaves, materialize, vector, type ParamSpec } from "@tessera/params";
 
 const WIDTH = 6;
@@ -47,6 +48,7 @@ const heads = { width: WIDTH, heads: 3, std: 0.5, outputStd: 0.5 };
 const llama = { base: 10_000, fraction: 1, pairs: "halves" } as const;
 const gptj = { base: 10_000, fraction: 2 / 3, pairs: "neighbours" } as const;
 const ffn = { width: WIDTH, ffnWidth: 10, std: 0.5, outputStd: 0.5 };
+const lora = { rank: 2, scale: 0.5, dropout: 0, targets: projections };
 const square = { inFeatures: WIDTH, outFeatures: WIDTH, std: 0.5 };
 
 /** A user-defined scale layer whose backward comes from autodiff. */
@@ -88,7 +90,14 @@ const layers = {
     rotary: llama,
     normEpsilon: 1e-3,
   }),
+  "selfAttention with LoRA": selfAttention({ ...heads, kvHeads: 1, lora }),
+  "selfAttention with LoRA of values alone, and dropout": selfAttention({
+    ...heads,
+    lora: { ...lora, dropout: 0.4, targets: ["value"] },
+  }),
   mlp: mlp(ffn),
+  "mlp with LoRA and dropout": mlp({ ...ffn, lora: { ...lora, dropout: 0.4 } }),
+  "mlp with SwiGLU and LoRA": mlp({ ...ffn, activation: "swiglu", lora }),
   "mlp with SwiGLU and no biases": mlp({ ...ffn, ffnWidth: 5, activation: "swiglu", bias: false }),
   parallel: parallel({ heads: selfAttention(heads), feed: mlp(ffn) }),
   saveInput: saveInput(gelu(), linear(square)),

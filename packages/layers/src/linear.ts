@@ -1,24 +1,34 @@
 // y = x W + b, with W sharded by columns or by rows over tensor-parallel ranks (Shoeybi et al., 2019).
 
 import { reshape, zerosLike, type Tensor } from "@tensorflow/tfjs-core";
-import {
-  addWeightGradient,
-  call,
-  linear as linearKernel,
-  product,
-  sumRows,
-  weightGradient,
-} from "@tessera/kernels";
+import { call, linear as linearKernel, product, sumRows } from "@tessera/kernels";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
-import { matrix, vector, type DeferredGradient, type Partition } from "@tessera/params";
+import { matrix, vector, type Partition } from "@tessera/params";
+import { isDiscarded } from "@tessera/params/frozen";
 import type { Placement, Sharded } from "@tessera/params/placement";
 import { reshapeAndDispose } from "./and_dispose.js";
 import { checkSize } from "./check_sizes.js";
+import {
+  lowRank,
+  type AdaptedLinear,
+  type LoraOptions,
+  type LoraParams,
+  type LowRank,
+  type Projection,
+} from "./lora.js";
+import { deferWeightGradient } from "./weight_gradient.js";
 import type { flow, Outside } from "./flow.js";
 import { defineLayer, type Layer } from "./layer.js";
 
-/** Weight [in, ...outFeatures] and bias [...outFeatures]. A type alias, as an interface is no `Tree` to TypeScript. */
-export type LinearParams = { readonly weight: Tensor; readonly bias?: Tensor };
+/**
+ * Weight [in, ...outFeatures], bias [...outFeatures], and what adapts them. A type alias, as an interface is no `Tree` to
+ * TypeScript.
+ */
+export type LinearParams = {
+  readonly weight: Tensor;
+  readonly bias?: Tensor;
+  readonly lora?: LoraParams;
+};
 /** What a linear layer saves for backward: its input [..., in]. */
 export type LinearSaved = { readonly x: Tensor };
 
@@ -63,7 +73,13 @@ export interface LinearOptions<In extends Placement = Outside, Out extends Place
   readonly split?: Split<In, Out>;
   /** This rank's shard of what is split. Default: all of it. */
   readonly shard?: WeightShard | undefined;
+  /** What y consists of, for `lora`: a name for each of its parts of `outFeatures.at(-1)` columns. Default: none. */
+  readonly projections?: readonly Projection[];
+  /** Low-rank adaptation of those projections that it targets. Default: none. */
+  readonly lora?: LoraOptions | undefined;
 }
+
+type LinearSizes = Omit<LinearOptions<Placement, Placement>, "split">;
 
 /** x [..., in] -> y [..., out], with weight [in, ...outFeatures] and bias [...outFeatures]. Saves x. */
 export function linear<In extends Placement = Outside, Out extends Placement = In>(
@@ -84,6 +100,10 @@ export function linear<In extends Placement = Outside, Out extends Placement = I
     split?.by === "columns" ? partitionAt(length - 1, out.at(-1)!) : null;
   // Partial sums are all-reduced at the end of the region, so one rank alone adds the bias.
   const addsBias = split?.by !== "rows" || shard.index === 0;
+  const adaptation = adaptationOf(options, {
+    rows: split?.by === "rows" ? partitionAt(0, inFeatures) : null,
+    columns: ofColumns([inFeatures, out.at(-1)!]),
+  });
   const asMatrix = (weight: Tensor): Tensor => reshape(weight, [weight.shape[0], -1]);
 
   return defineLayer({
@@ -94,8 +114,9 @@ export function linear<In extends Placement = Outside, Out extends Placement = I
         std,
       ),
       ...(options.bias !== false && { bias: vector(out, ofColumns(out), 0) }),
+      ...(adaptation && { lora: adaptation.spec }),
     },
-    forward(params, x) {
+    forward(params, x, ctx) {
       const weight = asMatrix(params.weight);
       const bias = addsBias && params.bias ? reshape(params.bias, [-1]) : null;
       const { y } =
@@ -104,14 +125,18 @@ export function linear<In extends Placement = Outside, Out extends Placement = I
           : call(linearKernel, { x, weight, bias }, {});
       weight.dispose();
       bias?.dispose();
-      return [y, { x: x.clone() }];
+      const adapted = adaptation ? adaptation.addTo(y, params.lora!, x, ctx) : y;
+      return [adapted, { x: x.clone() }];
     },
-    backward(params, { x }, dy, sink) {
+    backward(params, { x }, dy, sink, ctx) {
       const weight = asMatrix(params.weight);
-      const dx = call(product, { x: dy, weight }, { transpose: true }).y;
+      const own = call(product, { x: dy, weight }, { transpose: true }).y;
       weight.dispose();
+      const dx = adaptation
+        ? adaptation.backward(params.lora!, { x, dy, dx: own }, sink.lora!, ctx)
+        : own;
       sink.weight(deferWeightGradient(x, dy.clone(), params.weight.shape));
-      if (params.bias !== undefined) {
+      if (params.bias !== undefined && !isDiscarded(sink.bias)) {
         const dBias = addsBias ? call(sumRows, { dy }, {}).dBias : zerosLike(params.bias);
         sink.bias!(reshapeAndDispose(dBias, params.bias.shape));
       }
@@ -120,18 +145,12 @@ export function linear<In extends Placement = Outside, Out extends Placement = I
   });
 }
 
-/** x^T dy as a tensor of `shape`, computed when the sink asks for it. Consumes x and dy, then. */
-function deferWeightGradient(x: Tensor, dy: Tensor, shape: readonly number[]): DeferredGradient {
-  const finish = (gradient: Tensor): Tensor => {
-    x.dispose();
-    dy.dispose();
-    return reshapeAndDispose(gradient, shape);
-  };
-  return {
-    compute: () => finish(call(weightGradient, { x, dy }, {}).dWeight),
-    accumulateInto(total) {
-      const sum = reshapeAndDispose(total, [shape[0]!, -1]);
-      return finish(call(addWeightGradient, { sum, x, dy }, {}).total);
-    },
-  };
+/** What `lora` adds to a linear layer; null where it targets none of its projections. */
+function adaptationOf(
+  { inFeatures, outFeatures, projections = [], lora, shard = UNSHARDED }: LinearSizes,
+  partitions: Pick<AdaptedLinear, "rows" | "columns">,
+): LowRank | null {
+  if (lora === undefined || !projections.some((name) => lora.targets.includes(name))) return null;
+  const width = typeof outFeatures === "number" ? outFeatures : outFeatures.at(-1)!;
+  return lowRank(lora, { inFeatures, width, projections, shard, ...partitions });
 }

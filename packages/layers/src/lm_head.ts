@@ -1,7 +1,13 @@
 // The two ends of a model, which know the vocabulary: the input embedding and the LM head.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { call, crossEntropy, crossEntropyGradient, product } from "@tessera/kernels";
+import {
+  call,
+  crossEntropy,
+  crossEntropyGradient,
+  crossEntropyInputGradient,
+  product,
+} from "@tessera/kernels";
 import { exponentialBytes } from "@tessera/kernels/memory";
 import {
   matrix,
@@ -12,6 +18,7 @@ import {
   type ParamSpec,
   type Tree,
 } from "@tessera/params";
+import { isDiscarded } from "@tessera/params/frozen";
 import { claim, type GradientOf, type Placed, type Placement } from "@tessera/params/placement";
 import { addAndDispose } from "./and_dispose.js";
 import { checkSize } from "./check_sizes.js";
@@ -101,6 +108,10 @@ export const lmHead = (options: LmHeadOptions): LmHead<LmHeadParams> => ({
     const inputs = { x, table, targets: ids, weights, bias };
     const [vocabulary, width] = table.shape as [number, number];
     const limit = { exponentialBytes: exponentialBytes({ vocabulary, width }) };
+    if (isDiscarded(sink.table) && (bias === undefined || isDiscarded(sink.bias))) {
+      const { loss, dx } = call(crossEntropyInputGradient, inputs, limit);
+      return { loss: claim(loss), dx: claim(dx) };
+    }
     const { loss, dx, dTable, dBias } = call(crossEntropyGradient, inputs, limit);
     sink.table(dTable);
     if (dBias) sink.bias!(dBias);

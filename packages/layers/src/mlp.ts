@@ -2,6 +2,7 @@
 
 import type { Sharded } from "@tessera/params/placement";
 import { sequence } from "./chain.js";
+import type { LoraOptions } from "./lora.js";
 import { gelu } from "./gelu.js";
 import { columns, linear, rows, type WeightShard } from "./linear.js";
 import { saveInput } from "./save_input.js";
@@ -29,6 +30,8 @@ export interface MlpOptions {
   readonly outputStd: number;
   /** This rank's shard of the inner columns. Default: all of them. */
   readonly shard?: WeightShard;
+  /** Low-rank adaptation of those projections that it targets. Default: none. */
+  readonly lora?: LoraOptions | undefined;
 }
 
 /**
@@ -36,13 +39,22 @@ export interface MlpOptions {
  * `shard`, y are partial sums over the ranks.
  */
 export function mlp(options: MlpOptions) {
-  const { width, ffnWidth, activation = "gelu", bias, std, outputStd, shard } = options;
+  const { width, ffnWidth, activation = "gelu", bias, std, outputStd, shard, lora } = options;
   const isGated = activation === "swiglu";
   const inner = isGated ? [2, ffnWidth] : ffnWidth;
   return sequence(
     [
       "up",
-      linear({ inFeatures: width, outFeatures: inner, std, bias, split: columns("ffn"), shard }),
+      linear({
+        inFeatures: width,
+        outFeatures: inner,
+        projections: isGated ? ["gate", "up"] : ["up"],
+        std,
+        bias,
+        split: columns("ffn"),
+        shard,
+        lora,
+      }),
     ],
     [
       "down",
@@ -52,11 +64,13 @@ export function mlp(options: MlpOptions) {
           : gelu<Sharded<"ffn">>(activation === "gelu" ? "tanh" : "erf"),
         linear({
           inFeatures: ffnWidth,
+          projections: ["down"],
           outFeatures: width,
           std: outputStd,
           bias,
           split: rows("ffn"),
           shard,
+          lora,
         }),
       ),
     ],

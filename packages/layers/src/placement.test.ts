@@ -36,12 +36,14 @@ import {
   type Layer,
   type NoParams,
 } from "./index.js";
+import { projections } from "./lora.js";
 
 const WIDTH = 8;
 const ctx = { ...evalContext, training: true, rows: 8, firstRow: 3, seed: 5 };
 const square = { inFeatures: WIDTH, outFeatures: WIDTH, std: 0.5 };
 const heads = { width: WIDTH, heads: 4, std: 0.5, outputStd: 0.5 };
 const ffn = { width: WIDTH, ffnWidth: 12, std: 0.5, outputStd: 0.5 };
+const lora = { rank: 3, scale: 0.5, dropout: 0.3, targets: projections };
 type Shard = ShardIndex<never>;
 
 beforeAll(async () => {
@@ -114,6 +116,14 @@ test.each<[name: string, find: () => readonly string[]]>([
           saveInput(gelu<"sharded:ffn">(), linear({ ...square, split: rows("ffn"), shard })),
         { in: "sharded:ffn", out: "partial" },
       ),
+  ],
+  [
+    "mlp with LoRA and dropout",
+    () => misplaced((shard) => mlp({ ...ffn, activation: "swiglu", lora, shard }), region),
+  ],
+  [
+    "selfAttention with LoRA, and fewer KV heads",
+    () => misplaced((shard) => selfAttention({ ...heads, kvHeads: 2, lora, shard }), region),
   ],
   ["mlp", () => misplaced((shard) => mlp({ ...ffn, shard }), region)],
   [

@@ -1,7 +1,7 @@
 // `@tessera/layers/rotary`: the angles of rotary positions (Su et al., 2021), and how models stretch them to longer sequences than they were
 // trained on.
 
-import type { RotaryPairs } from "@tessera/kernels";
+import type { RotaryPairs } from "@tessera/kernels/contract";
 
 /** Rotary position embedding (Su et al., 2021) of queries and keys. */
 export interface Rotary {

@@ -1,3 +1,4 @@
+export { freeze, freezeMatching } from "./freeze.js";
 export {
   contextOf,
   type ChunkSaved,

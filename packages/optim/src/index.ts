@@ -31,4 +31,5 @@ export {
   type Update,
 } from "./optimizer.js";
 export { partitioned, type ParameterGroup } from "./partitioned.js";
+export { skipFrozen } from "./skip_frozen.js";
 export { sgd, type SgdOptions } from "./sgd.js";

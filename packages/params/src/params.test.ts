@@ -15,6 +15,7 @@ import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
 import {
   accumulate,
   clipRange,
+  createSink,
   disposeTree,
   filterTree,
   leafAt,
@@ -23,13 +24,16 @@ import {
   materialize,
   matrix,
   mergeTrees,
+  resolveGradient,
   shardLayout,
   shardSlice,
   splitRange,
   vector,
   vocabularyPartition,
+  type Gradient,
   type ParamSpec,
 } from "./index.js";
+import { divertSink, freezeSpec, frozenIn, isDiscarded } from "./frozen.js";
 
 beforeAll(async () => {
   enableProdMode(); // no advice to install another backend
@@ -119,6 +123,7 @@ test("sums of gradients are taken once, zeros where none came, and nothing leaks
       sum.dispose();
       return total;
     },
+    discard: () => undefined,
   });
   const first = take();
   const second = take();
@@ -128,5 +133,55 @@ test("sums of gradients are taken once, zeros where none came, and nothing leaks
     [0, 0],
   ]);
   for (const tree of [params, first, second]) disposeTree(tree);
+  expect(memory().numTensors).toBe(before);
+});
+
+test("uniform initial values are within their bound, and a function of the path and the index alone", () => {
+  const spec = {
+    shape: [6, 4],
+    partition: null,
+    init: { kind: "uniform", bound: 0.5 },
+    decay: true,
+  } as const;
+  const rows: ParamSpec = {
+    ...spec,
+    partition: { dim: 0, units: 6, unitName: "rows", rule: "even" },
+  };
+  const { a } = materialize<{ a: Tensor }>({ a: spec }, 3);
+  const values = [...a.dataSync()];
+  expect(values.every((value) => Math.abs(value) <= 0.5)).toBe(true);
+  expect(Math.max(...values) - Math.min(...values)).toBeGreaterThan(0.6);
+  const shards = [0, 1, 2].map((index) => materialize({ a: rows }, 3, { index, count: 3 }));
+  expect(shards.flatMap((shard) => [...(shard as { a: Tensor }).a.dataSync()])).toEqual(values);
+  for (const tree of [{ a }, ...shards]) disposeTree(tree);
+});
+
+type Pair = { readonly a: Tensor; readonly b: Tensor };
+
+test("gradients of frozen parameters are freed, and deferred ones are not computed", () => {
+  const before = memory().numTensors;
+  const spec = freezeSpec<Pair>(
+    { a: vector([], null, 1), b: vector([], null, 1) },
+    (path) => path === "a",
+  );
+  const isFrozen = frozenIn(spec);
+  expect([isFrozen("a"), isFrozen("b")]).toEqual([true, false]);
+  const params = materialize<Pair>(spec, 1);
+  const received: string[] = [];
+  const receive = (path: string, gradient: Gradient): void => {
+    received.push(path);
+    resolveGradient(gradient).dispose();
+  };
+  const sink = divertSink<Pair>(createSink(params, receive, isFrozen), receive);
+  expect([isDiscarded(sink.a), isDiscarded(sink.b)]).toEqual([true, false]);
+  const refuse = (): never => {
+    throw new Error("is computed");
+  };
+  let discarded = 0;
+  sink.a(scalar(1));
+  sink.a({ compute: refuse, accumulateInto: refuse, discard: () => (discarded += 1) });
+  sink.b(scalar(1));
+  expect({ received, discarded }).toEqual({ received: ["b"], discarded: 1 });
+  disposeTree(params);
   expect(memory().numTensors).toBe(before);
 });

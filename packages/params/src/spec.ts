@@ -4,14 +4,22 @@ import { tensor, type Tensor } from "@tensorflow/tfjs-core";
 import { call, randomNormal, randomSlice } from "@tessera/kernels";
 import { sizeOf } from "@tessera/kernels/contract";
 import { UNSHARDED, type ShardIndex } from "@tessera/mesh";
-import { streamKey, fullSlice, type TensorSlice } from "@tessera/random";
+import {
+  contiguousRuns,
+  fillUniform,
+  fullSlice,
+  streamKey,
+  type TensorSlice,
+} from "@tessera/random";
 import { partitionRange, type Partition } from "./partition.js";
 import { leaves, mapTree, type Like, type Tree, type TreeOf } from "./tree.js";
 
 /** Initial values. Random ones are a function of (seed, path, global index) alone, whatever the layout. */
 export type Initializer =
   | { readonly kind: "constant"; readonly value: number }
-  | { readonly kind: "normal"; readonly std: number };
+  | { readonly kind: "normal"; readonly std: number }
+  /** Between -bound and bound. */
+  | { readonly kind: "uniform"; readonly bound: number };
 
 /** All that is known of a parameter before it is initialized. */
 export interface ParamSpec {
@@ -27,6 +35,11 @@ export interface ParamSpec {
    * parameters that are replicated there: they need an all-reduce. Set by `TensorParallel`. Default: false.
    */
   readonly isTensorParallel?: boolean;
+  /**
+   * Whether it is not trained: it has no gradient, no optimizer state and no weight decay. Set by `freeze`. Default:
+   * false.
+   */
+  readonly isFrozen?: boolean;
   /** Number of gradients that one backward pass produces for it. Default: 1. */
   readonly gradientCount?: number;
   /** Whether the first and the last pipeline stage both have it, so that its gradients need an all-reduce. Default: false. */
@@ -120,6 +133,17 @@ function initialize(init: Initializer, slice: TensorSlice, seed: number, path: s
     case "normal": {
       const sampled = randomSlice(slice, streamKey(seed, path));
       return call(randomNormal, {}, { ...sampled, mean: 0, std: init.std }).y;
+    }
+    case "uniform": {
+      const values = new Float32Array(sizeOf(slice.size));
+      const key = streamKey(seed, path);
+      for (const { offset, sliceOffset, length } of contiguousRuns(slice)) {
+        fillUniform(values.subarray(sliceOffset, sliceOffset + length), key, offset);
+      }
+      return tensor(
+        values.map((value) => (2 * value - 1) * init.bound),
+        [...slice.size],
+      );
     }
   }
 }

@@ -2,7 +2,7 @@
 // structure, so a few functions serve them all.
 
 import type { Tensor } from "@tensorflow/tfjs-core";
-import type { Gradient } from "./gradient.js";
+import { discardGradient, isDiscarded, type Gradient } from "./gradient.js";
 
 /** A nested record with leaves of type `L`. */
 export type TreeOf<L> = L | { readonly [name: string]: TreeOf<L> };
@@ -104,12 +104,29 @@ export const mapTensors = <P extends Tree>(
   change: (leaf: Tensor, path: string) => Tensor,
 ): P => mapTree(tree, change) as unknown as P;
 
-/** A sink shaped like `params` that passes each gradient to `receive`, with its path. */
+/**
+ * A sink shaped like `params` that passes each gradient to `receive`, with its path. Those of frozen parameters are
+ * discarded. Default of `isFrozen`: none is.
+ */
 export const createSink = <P extends Tree>(
   params: P,
   receive: (path: string, gradient: Gradient) => void,
+  isFrozen: (path: string) => boolean = () => false,
 ): GradientSink<P> =>
-  mapTree(params, (_leaf: Tensor, path) => (gradient: Gradient) => receive(path, gradient));
+  mapTree(params, (_leaf: Tensor, path) =>
+    isFrozen(path) ? discardGradient : (gradient: Gradient) => receive(path, gradient),
+  );
+
+/** A sink like `sink`, whose gradients go to `receive` instead. What `sink` discards is discarded. */
+export const divertSink = <P extends Tree>(
+  sink: GradientSink<P>,
+  receive: (path: string, gradient: Gradient) => void,
+): GradientSink<P> =>
+  mapTree<TreeOf<SinkLeaf>, SinkLeaf, SinkLeaf>(sink, (leaf, path) =>
+    isDiscarded(leaf) ? leaf : (gradient) => receive(path, gradient),
+  ) as GradientSink<P>;
+
+type SinkLeaf = (gradient: Gradient) => void;
 
 /** Passes the gradient of the parameter at `path` to `sink`. Consumes `gradient`. */
 export const sendGradient = (sink: GradientSink<Tree>, path: string, gradient: Gradient): void =>

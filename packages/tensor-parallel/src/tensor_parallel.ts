@@ -82,7 +82,7 @@ function wrapLayer<P extends Tree, S extends Tree>(
       const gatheredDy = comm.gather(dy);
       const inside = "x" in saved ? regatherInput(saved, comm) : saved.inside;
       const fullDy = gatheredDy.wait();
-      const deferred = deferWeightGradients(params, sink);
+      const deferred = deferWeightGradients(sink);
       const dx = layer.backward(params, inside, fullDy, deferred.sink, ctx);
       fullDy.dispose();
       const sum = comm.reduce(dx);

@@ -90,7 +90,7 @@ test.each([
     expect(countChunks()).toBe(chunks);
     const result = computeLossAndGradients(shard);
     expect(countChunks()).toBe(2 * chunks);
-    const tableGradient = result.dTable();
+    const tableGradient = result.dTable!();
     expectValues(result.loss, [loss]);
     expectValues(result.dx, dx);
     expectValues(tableGradient, dTable);

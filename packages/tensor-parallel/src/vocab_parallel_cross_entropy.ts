@@ -41,6 +41,8 @@ export interface VocabularyShard {
   readonly table: Tensor; // [local tokens, width]
   readonly bias: Tensor | undefined; // [local tokens]
   readonly targets: Targets;
+  /** Whether the table's gradient is not needed. Default: false. */
+  readonly isFrozen?: boolean;
   /** Bytes of a chunk's logits at most. Default: 64 MiB. */
   readonly logitBytes?: number;
 }
@@ -119,15 +121,15 @@ export interface VocabularyShardGradients {
   readonly loss: Placed<"invariant">;
   /** [batch, time, width]: this rank's term of a sum over ranks. */
   readonly dx: Placed<"partial">;
-  /** Computes the rest of the table's gradient [local tokens, width]. Called once. */
-  readonly dTable: () => Tensor;
+  /** Computes the rest of the table's gradient [local tokens, width]; null where it is frozen. Called once. */
+  readonly dTable: (() => Tensor) | null;
   /** [local tokens]; null without a bias. */
   readonly dBias: Tensor | null;
 }
 
 /** The loss as `computeLoss` has it, and its gradients. The caller owns them. */
 export function computeLossAndGradients(shard: VocabularyShard): VocabularyShardGradients {
-  const { x, table, bias, firstToken } = shard;
+  const { x, table, bias, firstToken, isFrozen = false } = shard;
   const storage = storageOf(x) === "bf16" ? "bf16" : "fp32";
   // Rounded once, not for each chunk.
   const rounded = storage === "bf16" ? call(convert, { x: table }, { storage }).y : table.clone();
@@ -148,11 +150,12 @@ export function computeLossAndGradients(shard: VocabularyShard): VocabularyShard
     dx = call(put, { whole: dx, part }, { first: chunk.first * table.shape[1]! }).total;
     part.dispose();
     if (bias) dBias = addTerm(dBias, call(sumRows, { dy: dLogits }, {}).dBias);
-    tableGradient.add(dLogits, chunk.x.clone());
+    if (isFrozen) dLogits.dispose();
+    else tableGradient.add(dLogits, chunk.x.clone());
     return loss;
   });
   rounded.dispose();
-  return { loss, dx: claim(dx), dTable: tableGradient.flush, dBias };
+  return { loss, dx: claim(dx), dTable: isFrozen ? null : tableGradient.flush, dBias };
 }
 
 /** sum + term. Consumes both. */

@@ -11,6 +11,7 @@ import {
   type LmHeadParams,
 } from "@tessera/layers/parallel";
 import { vocabularyRange } from "@tessera/params";
+import { isDiscarded } from "@tessera/params/frozen";
 import { claim, type Placed, type Sharded } from "@tessera/params/placement";
 import type { RegionComm } from "./region_comm.js";
 import { markTensorParallel } from "./mark_tensor_parallel.js";
@@ -40,11 +41,14 @@ export function vocabParallelHead(
       withFullInput(x, (full) => computeLoss({ group, firstToken, x: full, table, bias, targets })),
     lossAndGradient({ table, bias }, x, targets, sink) {
       const { loss, dx, dTable, dBias } = withFullInput(x, (full) =>
-        computeLossAndGradients({ group, firstToken, x: full, table, bias, targets }),
+        computeLossAndGradients({
+          ...{ group, firstToken, x: full, table, bias, targets },
+          isFrozen: isDiscarded(sink.table),
+        }),
       );
       const sum = comm.reduce(dx);
       dx.dispose();
-      sink.table(dTable());
+      if (dTable !== null) sink.table(dTable());
       if (dBias !== null) sink.bias!(dBias);
       return { loss, dx: sum.wait() };
     },

@@ -2,5 +2,6 @@
 
 export { checkpointFlags } from "./flags/checkpoints.js";
 export { documentFlags } from "./flags/documents.js";
+export { fineTuningFlags } from "./flags/fine_tuning.js";
 export { optimizerFlags, type OptimizerDefaults } from "./flags/optimizer.js";
 export { precisionFlags } from "./flags/precision.js";

@@ -7,6 +7,7 @@ import type { ForwardContext } from "@tessera/layers";
 import type { Outside } from "@tessera/layers/placement";
 import { noTensorParallel } from "@tessera/layers/parallel";
 import type { GradientSink, Tree } from "@tessera/params";
+import { frozenIn } from "@tessera/params/frozen";
 import { claim, type Placed } from "@tessera/params/placement";
 import {
   contextOf,
@@ -56,6 +57,7 @@ export function runMicroBatches<P extends Tree>(
   const sinks = sinksOf(pass.reducer, schedule);
   const rows = openRows(plan, pass, schedule);
   const losses = new Map<number, Tensor>();
+  const isFrozen = frozenIn(model.spec);
 
   const backward = (
     chunk: ModelChunk<P>,
@@ -93,7 +95,7 @@ export function runMicroBatches<P extends Tree>(
     },
     backward: (microbatch, saved, dy) => backward(chunk, microbatch, saved, dy, sinks.next()),
     input(microbatch, saved, dy) {
-      const { sink, release } = deferGradients(params);
+      const { sink, release } = deferGradients(params, isFrozen);
       return {
         dx: backward(chunk, microbatch, saved, dy, sink),
         weight: () => release(sinks.next()),

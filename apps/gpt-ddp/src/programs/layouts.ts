@@ -24,7 +24,7 @@ import type { FloatStorage } from "@tessera/kernels/memory";
 import { fullModel, type Recomputation } from "@tessera/model";
 import type { ScheduleKind } from "@tessera/pipeline-parallel";
 import { shardParams } from "@tessera/tensor-parallel";
-import { adam, decayOf, partitioned, sgd, type Optimizer } from "@tessera/optim";
+import { adam, decayOf, partitioned, sgd, skipFrozen, type Optimizer } from "@tessera/optim";
 import type { TrainingPlan, TrainingState } from "@tessera/trainer";
 import {
   batchAfter,
@@ -135,7 +135,8 @@ export function planOf(
   const { rate = { peak: 1e-3, warmup: 4 } } = layout;
   const data = world.size / (tensor * pipeline);
   const model = gptModel(configOf(folder, layout));
-  const optimizer = optimizerFor(fullModel(model).spec, layout);
+  const { spec } = fullModel(model);
+  const optimizer = skipFrozen(optimizerFor(spec, layout), spec);
   const laidOut = parallelize(
     world,
     model,

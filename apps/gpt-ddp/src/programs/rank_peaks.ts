@@ -18,7 +18,12 @@ const sizes = {
   vocabularySize: 50304,
   maxPositions: 64,
 };
-const config = gptConfig(sizes);
+/** Adapters of 1% of the parameters, or none. */
+const lora = {
+  ...{ rank: 8, alpha: 8, rankStabilized: false, dropout: 0 },
+  targets: ["query", "key", "value", "output", "up", "down"],
+} as const;
+const changesOf = (isAdapted: boolean) => (isAdapted ? { ...sizes, lora } : sizes);
 const micro = { rows: 8, time: 32, bytes: 4 } as const;
 const ACCUMULATION = 2;
 
@@ -26,7 +31,12 @@ const ACCUMULATION = 2;
 export const stages = [0, 1, 2, 3] as const;
 
 /** Weights, gradients, moments and activations, in bytes. */
-export function computePeak(stage: (typeof stages)[number], ranks: number): number {
+export function computePeak(
+  stage: (typeof stages)[number],
+  ranks: number,
+  isAdapted = false,
+): number {
+  const config = gptConfig(changesOf(isAdapted));
   const kinds = rankMemory(gpt(config).spec, {
     ...{ stage, ranks, slots: 2 },
     accumulation: ACCUMULATION,
@@ -35,11 +45,11 @@ export function computePeak(stage: (typeof stages)[number], ranks: number): numb
 }
 
 /** The most bytes that tensors took in a step of each stage, by rank. Ranks are processes, as their messages count too. */
-export function measurePeaks(ranks: number): number[][] {
+export function measurePeaks(ranks: number, isAdapted = false): number[][] {
   const rows = micro.rows * ranks * ACCUMULATION;
   const layouts = stages.map((stage): Layout => ({
     ...{ stage, accumulation: ACCUMULATION, rows, bucketBytes: 2 ** 20 },
-    ...{ dropout: 0, steps: 1, changes: sizes, lossesOnly: true },
+    ...{ dropout: 0, steps: 1, changes: changesOf(isAdapted), lossesOnly: true },
   }));
   const job: Job = { ...golden, layouts };
   const { stdout, stderr } = launchRanks(ranks, [RANK, JSON.stringify(job)]);

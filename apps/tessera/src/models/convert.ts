@@ -12,6 +12,7 @@ import {
   type OpenModel,
   type WriteProgress,
 } from "@tessera/checkpoint";
+import { writeAdapter } from "@tessera/checkpoint/adapters";
 import {
   readSpecialTokenIds,
   specialTokensOf,
@@ -32,18 +33,19 @@ import { tokenizerFlags } from "@tessera/tokenizer/flags";
 import { defineCommand } from "../command.js";
 import { runInterruptibly } from "../interrupt.js";
 import { startProgress } from "../progress.js";
-import { openFittingTokenizer, tokenizerFolder } from "./open_model.js";
+import { openFittingTokenizer, openMerged, tokenizerFolder } from "./open_model.js";
 
 const program = {
   name: "tessera convert",
-  summary: "Writes a model as ONNX, or in Hugging Face's layout.",
+  summary: "Writes a model as ONNX, or in Hugging Face's layout, or its adapters as PEFT has them.",
   operands: [
     { name: "SOURCE", help: "a folder in Hugging Face's layout, or a checkpoint" },
     { name: "TARGET", help: "the folder to write; it must not exist, or be empty" },
   ],
   groups: {
     Output: {
-      to: choice("the format to write", ["hugging-face", "onnx"], "hugging-face"),
+      to: choice("the format to write", ["hugging-face", "onnx", "adapter"], "hugging-face"),
+      adapter: text("low-rank adapters, as PEFT saves them, to merge into the model", "FOLDER"),
       precision: choice(
         "how weights are stored; onnx has no bf16",
         ["fp32", "fp16", "bf16"],
@@ -68,6 +70,8 @@ const program = {
     "Examples:",
     "  tessera convert outputs/checkpoint-1000 exported --tokenizer gpt2",
     "  tessera convert exported exported-onnx --to onnx --precision fp16",
+    "  tessera convert Llama-3.2-1B merged --adapter adapters",
+    "  tessera convert outputs/checkpoint-1000 adapters --to adapter",
   ].join("\n"),
 } as const;
 
@@ -85,7 +89,8 @@ export const convertCommand = defineCommand(program, ({ values, operands }) => {
   if (existsSync(target) && readdirSync(target).length > 0) {
     throw new UserError(`${target}: is there already; name a folder that is not, or remove it`);
   }
-  const { tokenizer, ...opened } = openSource(source, values.tokenizer, { pattern });
+  if (to === "adapter") return writeAdapters(source, target, values);
+  const { tokenizer, ...opened } = openSource(source, values, { pattern });
   return writeFolder(target, async (folder, signal) => {
     try {
       await runSteps(startWriting(opened, folder, values), signal);
@@ -99,8 +104,31 @@ export const convertCommand = defineCommand(program, ({ values, operands }) => {
   });
 });
 
-function openSource(source: string, named: string | undefined, options: OpenOptions) {
+/** The adapters alone, of a checkpoint of a run that trained them. */
+function writeAdapters(source: string, target: string, output: Output): Promise<number> {
+  const unfit = (["adapter", "tokenizer"] as const).find((name) => output[name] !== undefined);
+  if (unfit !== undefined || output.precision !== "fp32") {
+    throw new UserError(
+      `--${unfit ?? "precision"} ${output[unfit ?? "precision"]}: is for models; with --to adapter leave it out`,
+    );
+  }
   const model = openModel(source);
+  return writeFolder(target, (folder) => {
+    try {
+      writeAdapter(folder, model, null);
+    } finally {
+      model.close();
+    }
+    return Promise.resolve();
+  });
+}
+
+function openSource(
+  source: string,
+  { adapter, tokenizer: named }: Pick<Output, "adapter" | "tokenizer">,
+  options: OpenOptions,
+) {
+  const model = openMerged(source, adapter);
   try {
     const { config } = model;
     const home = tokenizerFolder(source) ?? source;

@@ -2,7 +2,8 @@
 
 import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { readModel, readModelConfig } from "@tessera/checkpoint";
+import { openModel, readModelConfig, readOpenModel, type OpenModel } from "@tessera/checkpoint";
+import { mergeLora, withAdapter } from "@tessera/checkpoint/adapters";
 import {
   findUnfollowedSettings,
   readSpecialTokenIds,
@@ -28,6 +29,7 @@ const engines = ["onnx", ...backendNames] as const;
 
 export const modelFlags = {
   model: text("folder of the model: ONNX, Hugging Face's layout, or a checkpoint", "FOLDER"),
+  adapter: text("low-rank adapters of it, as PEFT saves them; they are merged into it", "FOLDER"),
   engine: choice(
     "onnx where the folder has model.onnx, else native, or wasm where that is not built",
     engines,
@@ -90,7 +92,7 @@ export async function openForText(
   return { engine, tokenizer, folder };
 }
 
-interface EngineChoice extends Pick<ModelFlags, "engine" | "device" | "weights"> {
+interface EngineChoice extends Pick<ModelFlags, "adapter" | "engine" | "device" | "weights"> {
   readonly rows: number;
   readonly maxTokens: number;
 }
@@ -98,7 +100,7 @@ interface EngineChoice extends Pick<ModelFlags, "engine" | "device" | "weights">
 async function openEngine(
   folder: string,
   config: GptConfig,
-  { engine, device, weights, ...sizes }: EngineChoice,
+  { adapter, engine, device, weights, ...sizes }: EngineChoice,
   environment: ThreadEnvironment,
 ): Promise<Engine> {
   const hasOnnx = existsSync(join(folder, "model.onnx"));
@@ -110,6 +112,7 @@ async function openEngine(
     );
   }
   if (name === "onnx") {
+    refuseOnnxAdapter(adapter);
     const threads = threadsOf(environment);
     const opened = await onnxEngine(folder, config, {
       ...sizes,
@@ -127,9 +130,31 @@ async function openEngine(
   }
   await chooseBackend(name, environment, "--engine");
   for (const line of explainFallback(name)) process.stderr.write(`${line}\n`);
-  const model = gpt(config);
-  const params = storeWeights(readModel(folder, config), model.spec, weights ?? "fp32");
+  const opened = openMerged(folder, adapter);
+  const model = gpt(opened.config);
+  const params = storeWeights(readOpenModel(opened), model.spec, weights ?? "fp32");
   return modelEngine(model, params, { ...config, ...sizes });
+}
+
+/**
+ * The model in `folder`, with its adapters, or those in the folder `adapter`, merged into it.
+ * @throws UserError where they are damaged, or do not fit each other.
+ */
+export function openMerged(folder: string, adapter: string | undefined): OpenModel {
+  const model = openModel(folder);
+  try {
+    return mergeLora(adapter === undefined ? model : withAdapter(model, adapter));
+  } catch (error) {
+    model.close();
+    throw error;
+  }
+}
+
+function refuseOnnxAdapter(adapter: string | undefined): void {
+  if (adapter === undefined) return;
+  throw new UserError(
+    `--adapter ${adapter}: is not for --engine onnx: merge it, by tessera convert --to onnx --adapter, or choose another engine`,
+  );
 }
 
 /**
@@ -158,7 +183,7 @@ export function tokenizerFolder(folder: string): string | undefined {
 
 function openModelTokenizer(
   folder: string,
-  flags: Omit<ModelFlags, "model" | "engine" | "device" | "weights">,
+  flags: Omit<ModelFlags, "model" | "adapter" | "engine" | "device" | "weights">,
   config: GptConfig,
 ): ModelTokenizer {
   const home = tokenizerFolder(folder);

@@ -59,8 +59,8 @@ export function refuseAdapter(folder: string): void {
   const base = json?.base_model_name_or_path;
   const of = typeof base === "string" ? ` of ${base}` : "";
   throw new UserError(
-    `${folder}: is an adapter${of} (${ADAPTER}), which is not read; ` +
-      "merge it into its model (merge_and_unload of PEFT), save that, and name it",
+    `${folder}: is an adapter${of} (${ADAPTER}), and no model; ` +
+      "name its model, and the adapter by --adapter, or merge them with tessera convert",
   );
 }
 

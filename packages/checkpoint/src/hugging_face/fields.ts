@@ -21,7 +21,10 @@ export interface Field<T> {
   readonly isSame?: (value: T, read: T) => boolean;
 }
 
-export type FieldMap = { readonly [K in keyof GptConfig]: Field<GptConfig[K]> };
+/** All of a configuration but LoRA, which files have as adapters. */
+type BaseConfig = Omit<GptConfig, "lora">;
+
+export type FieldMap = { readonly [K in keyof BaseConfig]: Field<BaseConfig[K]> };
 
 /**
  * The configuration that config.json at `path` says.
@@ -41,14 +44,14 @@ export function readFields(fields: FieldMap, json: unknown, path: string): GptCo
 }
 
 /** A field and its value. */
-const pairOf = <K extends keyof GptConfig>(
+const pairOf = <K extends keyof FieldMap>(
   fields: FieldMap,
   config: GptConfig,
   name: K,
 ): readonly [Field<GptConfig[K]>, GptConfig[K]] => [fields[name], config[name]];
 
 const pairsOf = (fields: FieldMap, config: GptConfig) =>
-  (Object.keys(fields) as (keyof GptConfig)[]).map((name) => pairOf(fields, config, name));
+  (Object.keys(fields) as (keyof FieldMap)[]).map((name) => pairOf(fields, config, name));
 
 /** What config.json says of `config`, in the order of the map. */
 export const writeFields = (
@@ -62,7 +65,7 @@ export const writeFields = (
 /** The fields of `config` that are another when it is read again, or that the map lacks. */
 export function findMismatches(fields: FieldMap, config: GptConfig): readonly string[] {
   const file = writeFields(fields, config);
-  const isSame = (name: keyof GptConfig): boolean => {
+  const isSame = (name: keyof FieldMap): boolean => {
     const [{ read, isSame: compare = isDeepStrictEqual }, value] = pairOf(fields, config, name);
     try {
       return compare(value, read(file, "config.json"));
@@ -71,7 +74,7 @@ export function findMismatches(fields: FieldMap, config: GptConfig): readonly st
       throw error;
     }
   };
-  return Object.keys(config).filter((name) => !(name in fields && isSame(name as keyof GptConfig)));
+  return Object.keys(config).filter((name) => !(name in fields && isSame(name as keyof FieldMap)));
 }
 
 /** Nothing is near these limits; they keep a file from asking for endless work. */

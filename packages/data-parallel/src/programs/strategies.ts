@@ -83,6 +83,7 @@ const countReductions = ({ calls }: Traffic): number => calls.allReduce + calls.
 const defer = (gradient: Tensor): Gradient => ({
   compute: () => gradient,
   accumulateInto: (sum) => accumulateGradient(sum, gradient),
+  discard: () => gradient.dispose(),
 });
 
 /**

@@ -142,6 +142,8 @@ const head = (tokens: Shape, width: number, vocabulary: number): Case[] => {
     { kernel: "TesseraCrossEntropyGradient", inputs, attributes: limit },
     { kernel: "TesseraCrossEntropy", inputs: biased },
     { kernel: "TesseraCrossEntropyGradient", inputs: biased, attributes: limit },
+    { kernel: "TesseraCrossEntropyInputGradient", inputs, attributes: limit },
+    { kernel: "TesseraCrossEntropyInputGradient", inputs: biased, attributes: limit },
   ];
 };
 

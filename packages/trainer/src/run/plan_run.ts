@@ -5,10 +5,10 @@ import { UserError } from "@tessera/config";
 import { locate, readProgress, type TrainingProgress } from "@tessera/checkpoint";
 import type { World } from "@tessera/collectives";
 import { orderLength } from "@tessera/data";
-import type { ParamSpec, Tree, TreeOf } from "@tessera/params";
+import { filterTree, leaves, type ParamSpec, type Tree, type TreeOf } from "@tessera/params";
 import { fullModel } from "@tessera/model";
 import { sampleShard } from "@tessera/parallel";
-import { createOptimizer, type Optimizer } from "@tessera/optim";
+import { createOptimizer, skipFrozen, type Optimizer } from "@tessera/optim";
 import { chooseBf16Products } from "../bf16_products.js";
 import { openCheckpoints, type Checkpoints } from "../checkpoints.js";
 import { parallelize } from "../parallelize.js";
@@ -142,10 +142,20 @@ function remainingSamples(
   return resumed.consumedSamples + (duration.steps - resumed.step) * globalBatch;
 }
 
-/** The optimizer of a run, for parameters that `spec` describes. */
+/**
+ * The optimizer of a run, for those parameters that `spec` describes and that are trained.
+ * @throws UserError where all of them are frozen.
+ */
 export function optimizerOf(
   { optimizer = { kind: "adamw" } }: Pick<RunConfig, "optimizer">,
   spec: TreeOf<ParamSpec>,
 ): Optimizer {
-  return typeof optimizer === "function" ? optimizer(spec) : createOptimizer(optimizer, spec);
+  const trained = filterTree<ParamSpec>(spec, (_path, { isFrozen }) => isFrozen !== true);
+  if (leaves(trained).length === 0) {
+    throw new UserError("all parameters are frozen: leave some of them to be trained");
+  }
+  return skipFrozen(
+    typeof optimizer === "function" ? optimizer(trained) : createOptimizer(optimizer, trained),
+    spec,
+  );
 }

@@ -1,6 +1,7 @@
 // All that reads what others have made. A parser that is added gets a line here.
 
 import { indexedDataset, sampleIndices } from "./datasets.js";
+import { adapterFolder } from "./adapters.js";
 import { modelFolder, onnxFolder, safetensors } from "./models.js";
 import { startRequests } from "./requests.js";
 import type { Ends, Target } from "./series.js";
@@ -10,9 +11,15 @@ import { corpora, tokenizerJson, vocabularyFiles } from "./tokenizers.js";
 
 /** The targets whose inputs lie in `folder`. */
 export const fileTargets = (folder: string): readonly Target[] => [
-  ...[safetensors, modelFolder, onnxFolder, tokenizerJson, vocabularyFiles, corpora].map((target) =>
-    target(folder),
-  ),
+  ...[
+    safetensors,
+    modelFolder,
+    adapterFolder,
+    onnxFolder,
+    tokenizerJson,
+    vocabularyFiles,
+    corpora,
+  ].map((target) => target(folder)),
   ...[indexedDataset, sampleIndices, deepSpeedConfig].map((target) => target(folder)),
   environments(),
 ];
