@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { createDatasetWriter } from "@tessera/data/megatron";
-import { runNode } from "@tessera/testing";
+import { outputOf, runNode } from "@tessera/testing";
 import { tokenizerFolder } from "./models/open_model.js";
 
 const MAIN = join(__dirname, "../dist/main.js");
@@ -25,11 +25,7 @@ const at = (name: string): string => join(folder, name);
 
 const tessera = (...args: string[]) => runNode([MAIN, ...args], { cwd: folder });
 
-function done(...args: string[]): string {
-  const { status, stdout, stderr } = tessera(...args);
-  expect({ status, stderr: status === 0 ? "" : stderr }).toEqual({ status: 0, stderr: "" });
-  return stdout;
-}
+const done = (...args: string[]): string => outputOf(tessera(...args));
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "tessera-models-"));

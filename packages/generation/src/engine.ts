@@ -23,7 +23,10 @@ export interface Engine {
 export interface EngineCall {
   /** The rows firstRow to firstRow + lengths.length take part. */
   readonly firstRow: number;
-  /** Tokens that each row holds already. Fewer than were run before means that the last ones are dropped. */
+  /**
+   * Tokens that each row holds already. Fewer than were run before means that the last ones are dropped: all of them, or
+   * where layers have a window no more than 63, since what was before the window is gone.
+   */
   readonly lengths: readonly number[];
   /** New tokens [rows, time], as many for each row. */
   readonly ids: Int32Array;

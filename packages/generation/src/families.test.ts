@@ -18,7 +18,7 @@ import { gpt, type GptConfig, type GptParams } from "@tessera/gpt";
 import { evalContext } from "@tessera/layers";
 import type { TokenBatch } from "@tessera/model";
 import { accumulate, disposeTree, leafAt, leaves } from "@tessera/params";
-import { scratchFolder } from "@tessera/testing";
+import { relativeError, scratchFolder } from "@tessera/testing";
 import { modelEngine, onnxEngine, type Engine } from "./index.js";
 
 const FIXTURES = join(__dirname, "../../../fixtures/hugging-face/families");
@@ -48,12 +48,7 @@ function made(name: string): string {
 const values = (x: Tensor): Float32Array => x.dataSync<"float32">();
 
 function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>, what: string): void {
-  expect([what, actual.length]).toEqual([what, expected.length]);
-  const [largest, apart] = [
-    Array.from(expected),
-    Array.from(expected, (x, i) => x - actual[i]!),
-  ].map((each) => each.reduce((most, x) => Math.max(most, Math.abs(x)), 0)) as [number, number];
-  expect([what, apart <= TOLERANCE * largest]).toEqual([what, true]);
+  expect([what, relativeError(actual, expected) <= TOLERANCE]).toEqual([what, true]);
 }
 
 /** Each token but a row's last, and the one that follows it. */

@@ -12,8 +12,8 @@ const WIDTH = 128;
 
 /**
  * `config` with the same layers and heads, but narrow ones, and with few ids and positions. What does not divide evenly
- * over ranks, as the vocabulary, leaves the same remainder. A window is as much of the positions. Weights are drawn larger by as much as there are fewer of
- * them, so that activations are as large as in the full model.
+ * over ranks, as the vocabulary, leaves the same remainder. A window is as much of the positions. Weights
+ * are drawn larger by as much as there are fewer of them, so that activations are as large as in the full model.
  */
 export function narrowConfig(config: GptConfig, positions: number): GptConfig {
   const { hiddenSize, headCount, ffnHiddenSize, vocabularySize, maxPositions, initStd } = config;

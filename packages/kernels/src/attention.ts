@@ -1,6 +1,6 @@
 // Causal attention with grouped query heads (GQA): softmax(scale q k^T) v, where position t attends to
-// positions up to t, or to the last ones of them. Only the log-sum-exp of each softmax is saved for backward, as in FlashAttention
-// (Dao et al., 2022); backward recomputes the probabilities.
+// positions up to t, or to the last ones of them. Only the log-sum-exp of each softmax is saved for
+// backward, as in FlashAttention (Dao et al., 2022); backward recomputes the probabilities.
 
 import {
   add,
@@ -166,7 +166,8 @@ function outputShapes(
 
 /**
  * y [B, T, H, D], and logSumExp [B, H, T] of each position's scores. Position t attends to positions
- * up to t, in its window; with `starts` [B, T] (int32), only from starts[b, t] on, the first token of its document.
+ * up to t, in its window; with `starts` [B, T] (int32), only from starts[b, t] on, the first token of its
+ * document.
  * `starts` never decreases along a row and is never after t.
  */
 export const causalAttention = kernel<

@@ -27,7 +27,7 @@ export type CachedAttentionAttributes = ScoreAttributes &
  * How many of `time` new tokens are written at once: no more than leave the windows of the first of them in the cache,
  * where a token takes the place of the one `capacity` before it.
  */
-export const tokensAtOnce = (time: number, capacity: number, window: number): number =>
+const tokensAtOnce = (time: number, capacity: number, window: number): number =>
   window > capacity ? time : Math.min(time, capacity - window + 1);
 
 /** query [B, T, H, D]; keyValue [B, T, 2, G, D]; cache [rows, 2, G, capacity, D]. */

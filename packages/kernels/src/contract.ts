@@ -1,7 +1,7 @@
 // `@tessera/kernels/contract`: what a kernel is, for those who write kernels and for engines that implement them.
 
 export type { AttentionAttributes, ScoreAttributes } from "./attention.js";
-export { tokensAtOnce, type CachedAttentionAttributes } from "./cached_attention.js";
+export type { CachedAttentionAttributes } from "./cached_attention.js";
 export type { RandomSlice } from "./dropout.js";
 export type { VocabularyShard } from "./embedding.js";
 export { EXACT_SUM_BYTES, EXACT_SUM_UNIT } from "./exact_sum.js";

@@ -4,9 +4,11 @@ export { mutate, mutateJson, seededRandom, type RandomNumber, type Mutation } fr
 export {
   launchRanks,
   markProcesses,
+  outputOf,
   runNode,
   runProgram,
   type ProcessResult,
 } from "./processes.js";
+export { relativeError } from "./relative_error.js";
 export { installPython, runOracle } from "./run_oracle.js";
 export { scratchFolder } from "./scratch_folder.js";

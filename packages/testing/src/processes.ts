@@ -50,6 +50,12 @@ export function launchRanks(
   return runNode([...words, ...args], { env: { ...env, OMP_NUM_THREADS: "1" }, ...options });
 }
 
+/** What a program has written that ended well. Throws with what it said where it did not. */
+export function outputOf({ status, stdout, stderr }: ProcessResult): string {
+  if (status === 0) return stdout;
+  throw new Error(`a program ended with ${status}: ${stderr}`);
+}
+
 const MARK = "TESSERA_TEST_MARK";
 
 /**

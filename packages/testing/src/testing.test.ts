@@ -1,5 +1,14 @@
 import { expect, test } from "@jest/globals";
-import { markProcesses, mutate, mutateJson, runNode, runProgram, seededRandom } from "./index.js";
+import {
+  markProcesses,
+  mutate,
+  mutateJson,
+  outputOf,
+  relativeError,
+  runNode,
+  runProgram,
+  seededRandom,
+} from "./index.js";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 
@@ -39,6 +48,21 @@ test("a program that hangs is ended, and what it said is kept", () => {
   expect(ended).toMatchObject({ status: null, stdout: "here" });
   expect(ended.stderr).toContain("ETIMEDOUT");
   expect(runNode(["-e", "process.exit(3)"])).toEqual({ status: 3, stdout: "", stderr: "" });
+});
+
+test("the output of a program is had where it ended well", () => {
+  expect(outputOf(runNode(["-e", "process.stdout.write('here')"]))).toBe("here");
+  const failing = ["-e", "console.error('why'); process.exitCode = 3"];
+  expect(() => outputOf(runNode(failing))).toThrow(/ended with 3: why/);
+});
+
+test.each([
+  [[1, -4, 2], [1, -4, 3], 0.25],
+  [[0, 0], [0, 0], 0],
+  [[1], [1, 2], NaN],
+  [[NaN, 1], [1, 1], NaN],
+])("the error of %j beside %j is %s of the largest", (actual, expected, error) => {
+  expect(relativeError(actual, expected)).toBe(error);
 });
 
 test("marked processes are found while they live, with their children, and no others", async () => {

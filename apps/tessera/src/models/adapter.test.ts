@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { openModel } from "@tessera/checkpoint";
 import { withFreshLora, writeAdapter } from "@tessera/checkpoint/adapters";
 import { chooseBackend } from "@tessera/engines";
-import { runNode } from "@tessera/testing";
+import { outputOf, runNode } from "@tessera/testing";
 
 const MAIN = join(__dirname, "../../dist/main.js");
 const GOLDEN = join(__dirname, "../../../../fixtures/golden");
@@ -16,11 +16,7 @@ let folder: string;
 const at = (name: string): string => join(folder, name);
 const tessera = (...args: string[]) => runNode([MAIN, ...args], { cwd: folder });
 
-function done(...args: string[]): string {
-  const { status, stdout, stderr } = tessera(...args);
-  expect({ status, stderr: status === 0 ? "" : stderr }).toEqual({ status: 0, stderr: "" });
-  return stdout;
-}
+const done = (...args: string[]): string => outputOf(tessera(...args));
 
 /** Adapters whose B is not zero, as after training. */
 function writeTrained(to: string): void {

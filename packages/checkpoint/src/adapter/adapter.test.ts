@@ -19,6 +19,7 @@ import { evalContext } from "@tessera/layers";
 import type { TokenBatch } from "@tessera/model";
 import { createSink, disposeTree, resolveGradient } from "@tessera/params";
 import { frozenIn } from "@tessera/params/frozen";
+import { relativeError } from "@tessera/testing";
 import {
   mergeLora,
   readAdapterConfig,
@@ -50,11 +51,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(scratch, { recursive: true }));
 
 function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>, what: string): void {
-  const values = Array.from(expected);
-  expect([what, actual.length]).toEqual([what, values.length]);
-  const scale = Math.max(...values.map(Math.abs));
-  const error = Math.max(...values.map((value, i) => Math.abs(value - actual[i]!))) / scale;
-  expect([what, error < 1e-5]).toEqual([what, true]);
+  expect([what, relativeError(actual, expected) < 1e-5]).toEqual([what, true]);
 }
 
 function batchOf(ids: Expected["ids"]): TokenBatch {

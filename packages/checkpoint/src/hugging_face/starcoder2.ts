@@ -1,4 +1,4 @@
-// StarCoder 2 (Lozhkov et al., 2024), layer norms, GELU, biases, rotary positions, perhaps a sliding window.
+// StarCoder 2 (Lozhkov et al., 2024): layer norms, GELU, biases, rotary positions, perhaps a sliding window.
 
 import * as v from "valibot";
 import { hfFamily } from "./family.js";

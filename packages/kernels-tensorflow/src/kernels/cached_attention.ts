@@ -50,7 +50,7 @@ function extend(graph: Graph, rows: Value, keyValue: Value, lengths: Value): Val
   );
 }
 
-/** Scores [B, H, T, S] of keys at `keyPositions` [B or 1, 1, 1, S], hidden where the queries at `own` do not see them. */
+/** Scores [B, H, T, S] of those at positions `keys` [B, 1, 1, S], hidden where the queries at `own` do not see them. */
 function hide(
   graph: Graph,
   scores: Value,
